@@ -1,0 +1,104 @@
+package inspect
+
+import "time"
+
+// SchemaVersion is the version of the record's JSON form.
+const SchemaVersion = 1
+
+// Connection is one transport connection and all that was seen of it: the record. Fields that do not apply are absent
+// from its JSON form; what was not visible is said, never guessed.
+type Connection struct {
+	Schema     int            `json:"schema"`
+	Timestamp  time.Time      `json:"@timestamp"` // first byte, UTC
+	Event      Event          `json:"event"`
+	Transport  string         `json:"transport"`          // TransportTCP or TransportQUIC
+	Listener   string         `json:"listener,omitempty"` // name of the proxy's listener
+	Client     Endpoint       `json:"client"`
+	Server     Endpoint       `json:"server"` // what the client connected to
+	ClientLeg  *Leg           `json:"client_leg,omitempty"`
+	BackendLeg *Leg           `json:"backend_leg,omitempty"`
+	Policy     *PolicyOutcome `json:"policy,omitempty"`
+	Findings   []Finding      `json:"findings,omitempty"` // root cause first, then by severity
+	Verdict    Verdict        `json:"verdict"`
+	Cause      string         `json:"cause,omitempty"` // id of the root-cause finding
+	Fault      Fault          `json:"fault,omitempty"` // who must act
+}
+
+// Transports.
+const (
+	TransportTCP  = "tcp"
+	TransportQUIC = "quic"
+)
+
+// Event says when, by which eye and how a connection was seen.
+type Event struct {
+	ID         string  `json:"id"` // unique, sortable by time
+	Source     Source  `json:"source"`
+	DurationMS float64 `json:"duration_ms"`
+	Outcome    Outcome `json:"outcome"` // success: every leg that was tried was established
+}
+
+// Source is the eye that saw a connection.
+type Source string
+
+// Eyes.
+const (
+	SourceProxy   Source = "proxy"
+	SourceCapture Source = "capture"
+	SourceScan    Source = "scan"
+	SourceReplay  Source = "replay"
+)
+
+// Outcome says what happened.
+type Outcome string
+
+// Outcomes.
+const (
+	Success Outcome = "success"
+	Failure Outcome = "failure"
+)
+
+// Verdict says what to think of what happened.
+type Verdict string
+
+// Verdicts.
+const (
+	OK      Verdict = "ok"
+	Warning Verdict = "warning"
+	Failed  Verdict = "failed"
+)
+
+// Fault is who must act.
+type Fault string
+
+// Who must act.
+const (
+	FaultClient  Fault = "client"
+	FaultPolicy  Fault = "policy"
+	FaultBackend Fault = "backend"
+	FaultNetwork Fault = "network"
+	FaultProxy   Fault = "proxy"
+	FaultNoise   Fault = "noise"
+)
+
+// Endpoint is one end of a connection.
+type Endpoint struct {
+	Address string `json:"address,omitempty"`
+	Port    int    `json:"port,omitempty"`
+}
+
+// PolicyOutcome is what a policy would have made of the client's hello.
+type PolicyOutcome struct {
+	Name         string   `json:"name"`
+	Accepted     bool     `json:"accepted"`
+	Version      string   `json:"version,omitempty"` // what it would negotiate, when accepted
+	Cipher       string   `json:"cipher,omitempty"`
+	Curve        string   `json:"curve,omitempty"`
+	NextProtocol string   `json:"next_protocol,omitempty"`
+	RejectedBy   string   `json:"rejected_by,omitempty"` // version | cipher | curve | signature | server_name | alpn | client_certificate
+	Offered      []string `json:"offered,omitempty"`     // of the dimension that rejects
+	Accepts      []string `json:"accepts,omitempty"`
+	Alert        string   `json:"alert,omitempty"`               // what the real endpoint would answer, by its registry name
+	HelloRetry   bool     `json:"hello_retry_request,omitempty"` // accepted after a HelloRetryRequest
+	Enforced     bool     `json:"enforced,omitempty"`            // the proxy refused the connection because of it
+}

@@ -1,0 +1,109 @@
+// Package policy knows what a TLS endpoint accepts, and what it would make of a ClientHello: named policies of load
+// balancers and servers as data, policies of the user's own, and Negotiate. It judges hellos only; it does no I/O (files come
+// through an fs.FS or as bytes) and reads no clock.
+package policy
+
+import "github.com/tlstriage/tlstriage/inspect/wire"
+
+// Policy is what an endpoint accepts.
+type Policy struct {
+	Name     string   // "aws/ELBSecurityPolicy-TLS13-1-2-2021-06", or the user's own
+	Provider string   // "aws", "nginx", …; empty for the user's own
+	Product  string   // "ALB/NLB", …
+	Aliases  []string // other names it is known by
+	Verified bool     // the facts were checked against two sources, or a primary one
+	Source   []string // where the facts are from
+	AsOf     string
+	Notes    string
+
+	Versions         []wire.Version
+	CipherSuites     []wire.CipherSuite // of all versions, in the server's order
+	Preference       Preference
+	EqualPreference  [][]wire.CipherSuite // groups inside which the client's order wins (BoringSSL)
+	Groups           []wire.NamedGroup    // in the server's order; nil: no source states them
+	SignatureSchemes []wire.SignatureScheme
+	Certificates     []CertificateType // what the endpoint can serve; nil: both RSA and ECDSA P-256
+	ALPN             []string          // in the server's order; nil: the endpoint does not negotiate ALPN
+	ALPNRequired     bool              // no protocol in common ends the handshake (alert 120) rather than being ignored
+	Names            []string          // server names that are served, exact or "*.example.com"; nil: any
+	SNIRequired      bool
+	ClientAuth       ClientAuth
+	Family           Family // whose TLS library answers, which decides on alerts
+}
+
+// Preference says whose order of suites wins.
+type Preference uint8
+
+// Preferences.
+const (
+	PreferenceUnknown     Preference = iota // no source states it: taken as the server's
+	PreferServer
+	PreferClient
+	PreferServerChaCha // the server's, but ChaCha20 first when the client lists it first
+)
+
+// CertificateType is a kind of key that a certificate can have.
+type CertificateType string
+
+// Certificate types.
+const (
+	CertRSA       CertificateType = "rsa"
+	CertECDSAP256 CertificateType = "ecdsa-p256"
+	CertECDSAP384 CertificateType = "ecdsa-p384"
+	CertECDSAP521 CertificateType = "ecdsa-p521"
+	CertEd25519   CertificateType = "ed25519"
+)
+
+// ClientAuth says what an endpoint asks of the client's certificate.
+type ClientAuth string
+
+// Client authentication.
+const (
+	ClientAuthNone    ClientAuth = "none"
+	ClientAuthRequest ClientAuth = "request"
+	ClientAuthRequire ClientAuth = "require"
+)
+
+// Family is the TLS library behind an endpoint.
+type Family string
+
+// Families.
+const (
+	FamilyUnknown   Family = ""
+	FamilyS2N       Family = "s2n" // AWS
+	FamilyOpenSSL   Family = "openssl"
+	FamilyBoringSSL Family = "boringssl"
+	FamilyGo        Family = "go"
+	FamilyGnuTLS    Family = "gnutls"
+	FamilySchannel  Family = "schannel"
+)
+
+// Dimension is what a hello and a policy can fail to agree on. Its values are those of the record's rejected_by.
+type Dimension string
+
+// Dimensions, in the order in which a server looks at them.
+const (
+	DimensionNone              Dimension = ""
+	DimensionVersion           Dimension = "version"
+	DimensionServerName        Dimension = "server_name"
+	DimensionALPN              Dimension = "alpn"
+	DimensionCipher            Dimension = "cipher"
+	DimensionGroup             Dimension = "curve"
+	DimensionSignature         Dimension = "signature"
+	DimensionClientCertificate Dimension = "client_certificate"
+)
+
+// Result is what an endpoint with a policy answers to a hello.
+type Result struct {
+	Accepted        bool
+	Version         wire.Version
+	CipherSuite     wire.CipherSuite
+	Group           wire.NamedGroup      // 0: no (EC)DHE, or the policy's groups are not known
+	SignatureScheme wire.SignatureScheme // 0: none (RSA key exchange), or not known
+	Certificate     CertificateType
+	Protocol        string // ALPN
+	HelloRetry      bool   // TLS 1.3: a HelloRetryRequest comes first
+	RejectedBy      Dimension
+	Alert           wire.AlertDescription // when not accepted
+	Uncertain       string // what the policy's facts do not say but the answer depends on; empty: certain
+}
