@@ -1,0 +1,110 @@
+package configs
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Config is the whole configuration of `tlstriage proxy`. Default gives its defaults; Load, Resolve and ApplyEnv fill it.
+type Config struct {
+	Listeners    []Listener    `yaml:"listeners"`     // at least one, at most MaxListeners
+	CADir        string        `yaml:"ca_dir"`        // directory of the local authority; empty: where `tlstriage ca` keeps it
+	Admin        Admin         `yaml:"admin"`         // health, metrics, recent connections
+	Limits       Limits        `yaml:"limits"`        // every bound by its name
+	Record       Record        `yaml:"record"`        // the recording
+	Output       Output        `yaml:"output"`        // form of what is printed on standard output
+	ExpiringSoon time.Duration `yaml:"expiring_soon"` // a certificate that ends within it is reported; 0: never
+	FailOn       FailOn        `yaml:"fail_on"`       // severity from which findings make the exit code 1
+	Log          Log           `yaml:"log"`           // what the program says of itself, on standard error
+
+	origins map[string]origin // by path: where a value was set
+}
+
+// Listener is one address that clients connect to.
+type Listener struct {
+	Name                 string         `yaml:"name"`                   // for records and metrics; empty: "default", or "listener-N" where there are several
+	Address              string         `yaml:"address"`                // HOST:PORT or :PORT; port 0: any free one
+	Mode                 Mode           `yaml:"mode"`                   // what happens to the client's TLS
+	ProxyProtocol        Switch         `yaml:"proxy_protocol"`         // on: each connection must begin with a PROXY protocol header, v1 or v2
+	ProxyProtocolTrusted []netip.Prefix `yaml:"proxy_protocol_trusted"` // peers that may send the header; empty: any; others are refused
+	ClientAuth           ClientAuth     `yaml:"client_auth"`            // whether clients are asked for a certificate
+	ClientCA             string         `yaml:"client_ca"`              // PEM file: authorities that client certificates must chain to
+	Certificates         []Certificate  `yaml:"certificates"`           // served, chosen by SNI; empty: the local authority mints them
+	Fallback             Fallback       `yaml:"fallback"`               // what becomes of a client that this program cannot serve
+	Routes               []Route        `yaml:"routes"`                 // by SNI; at least one
+}
+
+// Route sends the clients of some server names to one backend.
+type Route struct {
+	ServerNames []string `yaml:"server_names"` // exact names, "*.example.com" (one label), "*" or none at all: every other client
+	Backend     Backend  `yaml:"backend"`
+	Policy      string   `yaml:"policy"`  // REF of the policy that hellos are held against; empty: none
+	Enforce     bool     `yaml:"enforce"` // refuse what the policy refuses, the way the real endpoint would; false: report only
+}
+
+// Backend is where a route's connections go.
+type Backend struct {
+	URL           string          `yaml:"url"`            // https://HOST:PORT, tls://HOST:PORT, tcp://HOST:PORT or http://HOST:PORT
+	ServerName    string          `yaml:"server_name"`    // SNI sent and name verified; empty: the client's SNI, else the URL's host
+	CA            string          `yaml:"ca"`             // PEM file: roots to verify the backend with; empty: the system's
+	Verify        BackendVerify   `yaml:"verify"`         // whether a bad chain also stops the traffic
+	Cert          string          `yaml:"cert"`           // PEM file: client certificate chain shown to the backend
+	Key           string          `yaml:"key"`            // PEM file: its private key
+	ProxyProtocol ProxyHeader     `yaml:"proxy_protocol"` // header sent to the backend
+	MinVersion    Version         `yaml:"min_version"`    // lowest TLS version offered; empty: what the client offered, as far as possible
+	MaxVersion    Version         `yaml:"max_version"`    // highest TLS version offered; empty: the highest known
+	Revocation    RevocationCheck `yaml:"revocation"`     // how far revocation of the backend's chain is looked into
+}
+
+// Certificate is a certificate chain with its key.
+type Certificate struct {
+	Cert string `yaml:"cert"` // PEM file, leaf first
+	Key  string `yaml:"key"`  // PEM file
+}
+
+// Admin is the operator's HTTP endpoint.
+type Admin struct {
+	Address string   `yaml:"address"` // HOST:PORT, or "off"
+	Hosts   []string `yaml:"hosts"`   // Host names accepted besides loopback ones while listening on loopback
+}
+
+// AdminOff is the value of Admin.Address that switches the endpoint off.
+const AdminOff = "off"
+
+// Enabled reports whether the endpoint is wanted.
+func (a Admin) Enabled() bool { return a.Address != AdminOff && a.Address != "" }
+
+// Limits are the bounds of everything that a stranger can make large, slow or many.
+type Limits struct {
+	Connections int      `yaml:"connections"` // open client connections over all listeners
+	HelloBytes  Size     `yaml:"hello_bytes"` // handshake message bytes of a ClientHello
+	Queue       int      `yaml:"queue"`       // records waiting to be diagnosed and written; more are dropped and counted
+	Recent      int      `yaml:"recent"`      // records kept in memory for the admin endpoint
+	Timeouts    Timeouts `yaml:"timeouts"`
+}
+
+// Timeouts hold one phase of a connection each.
+type Timeouts struct {
+	ProxyProtocol    time.Duration `yaml:"proxy_protocol"`    // until the PROXY protocol header is complete
+	ClientHello      time.Duration `yaml:"client_hello"`      // until the ClientHello is complete
+	Dial             time.Duration `yaml:"dial"`              // resolving the backend and connecting to it
+	Handshake        time.Duration `yaml:"handshake"`         // client leg, from the complete ClientHello on
+	BackendHandshake time.Duration `yaml:"backend_handshake"` // backend leg
+	Idle             time.Duration `yaml:"idle"`              // without a byte in either direction
+	Drain            time.Duration `yaml:"drain"`             // for open connections to end after SIGTERM
+}
+
+// Record is the recording of connections: NDJSON, readable by `replay` and `policy check`.
+type Record struct {
+	File string    `yaml:"file"` // created with mode 0600, appended to; empty: none
+	Raw  RecordRaw `yaml:"raw"`  // whose raw hello bytes it holds
+}
+
+// Log is what the program says of itself.
+type Log struct {
+	Level  LogLevel `yaml:"level"`
+	Format Output   `yaml:"format"`
+}
+
+// Size is a number of bytes, written as a number or with a unit: 65536, 64KiB, 1MiB.
+type Size int64

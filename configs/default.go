@@ -1,0 +1,74 @@
+package configs
+
+import (
+	"strconv"
+	"time"
+)
+
+// Bounds of the configuration itself.
+const (
+	MaxFileBytes   = 1 << 20 // of a configuration file
+	MaxListeners   = 64
+	MaxRoutes      = 1024 // of one listener
+	MaxServerNames = 1024 // of one route
+)
+
+// DefaultAdminAddress is where the admin endpoint listens unless told otherwise: loopback only, for it has no login.
+const DefaultAdminAddress = "127.0.0.1:9090"
+
+// Default is the configuration before anything was said: no listener yet, every bound set.
+func Default() *Config {
+	return &Config{
+		Admin: Admin{Address: DefaultAdminAddress},
+		Limits: Limits{
+			Connections: 4096,
+			HelloBytes:  64 << 10,
+			Queue:       1024,
+			Recent:      256,
+			Timeouts: Timeouts{
+				ProxyProtocol:    5 * time.Second,
+				ClientHello:      10 * time.Second,
+				Dial:             10 * time.Second,
+				Handshake:        10 * time.Second,
+				BackendHandshake: 10 * time.Second,
+				Idle:             10 * time.Minute,
+				Drain:            20 * time.Second,
+			},
+		},
+		Record:       Record{Raw: RawAll},
+		Output:       OutputText,
+		ExpiringSoon: 30 * 24 * time.Hour,
+		FailOn:       FailOnError,
+		Log:          Log{Level: LogInfo, Format: OutputText},
+	}
+}
+
+// complete gives the listeners and routes, which can only be known once everything was read, their defaults.
+func (c *Config) complete() {
+	for i := range c.Listeners {
+		l := &c.Listeners[i]
+		if l.Name == "" {
+			l.Name = "default"
+			if len(c.Listeners) > 1 {
+				l.Name = "listener-" + strconv.Itoa(i+1)
+			}
+		}
+		setDefault(&l.Mode, ModeBridge)
+		setDefault(&l.ProxyProtocol, Off)
+		setDefault(&l.ClientAuth, ClientAuthNone)
+		setDefault(&l.Fallback, FallbackRefuse)
+		for j := range l.Routes {
+			b := &l.Routes[j].Backend
+			setDefault(&b.Verify, VerifyReport)
+			setDefault(&b.ProxyProtocol, ProxyHeaderNone)
+			setDefault(&b.Revocation, RevocationOff)
+		}
+	}
+}
+
+// setDefault gives an enumeration that was left empty its default.
+func setDefault[T ~string](value *T, fallback T) {
+	if *value == "" {
+		*value = fallback
+	}
+}

@@ -1,0 +1,136 @@
+package configs
+
+// Mode is what happens to a client's TLS.
+type Mode string
+
+// Modes.
+const (
+	ModeBridge      Mode = "bridge"      // terminated, and carried on over a TLS connection of its own
+	ModeHTTP        Mode = "http"        // as bridge, with HTTP understood in the middle
+	ModePassthrough Mode = "passthrough" // not terminated, only watched
+)
+
+// Switch is off or on.
+type Switch string
+
+// Positions of a switch.
+const (
+	Off Switch = "off"
+	On  Switch = "on"
+)
+
+// ClientAuth is whether clients are asked for a certificate.
+type ClientAuth string
+
+// Degrees of asking. A certificate that is shown is verified in both of the latter.
+const (
+	ClientAuthNone    ClientAuth = "none"
+	ClientAuthRequest ClientAuth = "request"
+	ClientAuthRequire ClientAuth = "require"
+)
+
+// Fallback is what becomes of a client that could be served by the backend but not by this program.
+type Fallback string
+
+// Fallbacks.
+const (
+	FallbackRefuse      Fallback = "refuse"      // end the connection and report it
+	FallbackPassthrough Fallback = "passthrough" // hand it to the backend untouched
+)
+
+// BackendVerify is whether a faulty backend chain stops the traffic. It is reported either way.
+type BackendVerify string
+
+// What a faulty chain leads to.
+const (
+	VerifyReport  BackendVerify = "report"
+	VerifyEnforce BackendVerify = "enforce"
+)
+
+// ProxyHeader is the PROXY protocol header that the backend gets.
+type ProxyHeader string
+
+// Forms of the header.
+const (
+	ProxyHeaderNone ProxyHeader = "none"
+	ProxyHeaderV1   ProxyHeader = "v1"
+	ProxyHeaderV2   ProxyHeader = "v2"
+)
+
+// RevocationCheck is how far revocation is looked into.
+type RevocationCheck string
+
+// Degrees of looking.
+const (
+	RevocationOff     RevocationCheck = "off"
+	RevocationStaple  RevocationCheck = "staple"
+	RevocationCheckIt RevocationCheck = "check"
+	RevocationRequire RevocationCheck = "require"
+)
+
+// RecordRaw is whose raw bytes a recording holds.
+type RecordRaw string
+
+// Choices of RecordRaw. Without the bytes, `replay` cannot send a hello again.
+const (
+	RawAll      RecordRaw = "all"
+	RawFailures RecordRaw = "failures"
+	RawNone     RecordRaw = "none"
+)
+
+// Output is the form of what is printed.
+type Output string
+
+// Forms.
+const (
+	OutputText Output = "text"
+	OutputJSON Output = "json"
+)
+
+// FailOn is the severity from which findings make the exit code 1.
+type FailOn string
+
+// Severities to fail on.
+const (
+	FailOnInfo    FailOn = "info"
+	FailOnWarning FailOn = "warning"
+	FailOnError   FailOn = "error"
+	FailOnNever   FailOn = "never"
+)
+
+// LogLevel is the least severe message that is logged.
+type LogLevel string
+
+// Levels.
+const (
+	LogDebug LogLevel = "debug"
+	LogInfo  LogLevel = "info"
+	LogWarn  LogLevel = "warn"
+	LogError LogLevel = "error"
+)
+
+// Version is a TLS version: "TLSv1.0" to "TLSv1.3". The bare number ("1.2") is accepted when read.
+type Version string
+
+// TLS versions.
+const (
+	TLS10 Version = "TLSv1.0"
+	TLS11 Version = "TLSv1.1"
+	TLS12 Version = "TLSv1.2"
+	TLS13 Version = "TLSv1.3"
+)
+
+// Number is the version's code point (RFC 8446, Section 4.1.2); 0 for an empty or unknown version.
+func (v Version) Number() uint16 {
+	switch v {
+	case TLS10:
+		return 0x0301
+	case TLS11:
+		return 0x0302
+	case TLS12:
+		return 0x0303
+	case TLS13:
+		return 0x0304
+	}
+	return 0
+}

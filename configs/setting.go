@@ -1,0 +1,136 @@
+package configs
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+)
+
+// EnvPrefix begins the name of every environment variable of this program.
+const EnvPrefix = "TLSTRIAGE_"
+
+// Setting is one key of the configuration with its two other names. Keys of listeners, routes and certificates speak of the
+// first one; where a file has several, they can only be told apart there.
+type Setting struct {
+	Path    string // key in the file: listeners[0].routes[0].backend.server_name
+	Flag    string // without dashes: backend-sni
+	Short   string // one letter, or empty
+	NoValue string // what the flag alone means ("true" for --enforce); empty: the flag needs a value
+	Usage   string // one line; `word` names the value as the flag packages understand it
+	Default string // as the flag would be written; empty: none
+}
+
+// Env is the setting's environment variable: TLSTRIAGE_BACKEND_SNI.
+func (s Setting) Env() string {
+	return EnvPrefix + strings.ToUpper(strings.ReplaceAll(s.Flag, "-", "_"))
+}
+
+// Settings lists every key, in the order that help should show them.
+func Settings() []Setting {
+	const listener, route, backend = "listeners[0].", "listeners[0].routes[0].", "listeners[0].routes[0].backend."
+	settings := []Setting{
+		{Path: listener + "address", Flag: "listen", Usage: "listen on `ADDR`, HOST:PORT or :PORT"},
+		{Path: backend + "url", Flag: "backend", Usage: "`URL` of the backend: https://HOST:PORT, tls://HOST:PORT, or tcp://HOST:PORT for plain TCP"},
+		{Path: backend + "server_name", Flag: "backend-sni", Usage: "`NAME` to ask the backend for and verify it by (default: the client's SNI, else the URL's host)"},
+		{Path: backend + "ca", Flag: "backend-ca", Usage: "PEM `FILE` of roots to verify the backend with (default: the system's)"},
+		{Path: backend + "verify", Flag: "backend-verify", Usage: "`report` a faulty backend chain, or enforce: stop the traffic too"},
+		{Path: backend + "cert", Flag: "backend-cert", Usage: "PEM `FILE` of the client certificate shown to the backend"},
+		{Path: backend + "key", Flag: "backend-key", Usage: "PEM `FILE` of its private key"},
+		{Path: backend + "proxy_protocol", Flag: "backend-proxy-protocol", Usage: "PROXY protocol header sent to the backend: `none`, v1 or v2"},
+		{Path: backend + "min_version", Flag: "backend-min-version", Usage: "lowest TLS `VERSION` offered to the backend, TLSv1.0 to TLSv1.3"},
+		{Path: backend + "max_version", Flag: "backend-max-version", Usage: "highest TLS `VERSION` offered to the backend"},
+		{Path: backend + "revocation", Flag: "revocation", Usage: "look into revocation of the backend's chain: `off`"},
+		{Path: route + "policy", Flag: "policy", Usage: "policy `REF` that hellos are held against, as aws/NAME or a file"},
+		{Path: route + "enforce", Flag: "enforce", NoValue: "true", Usage: "refuse what the policy refuses, the way the real endpoint would"},
+		{Path: route + "server_names", Flag: "server-names", Usage: "comma-separated `NAMES` to take by SNI (default: all)"},
+		{Path: listener + "mode", Flag: "mode", Usage: "`bridge` terminates TLS, passthrough only watches"},
+		{Path: listener + "fallback", Flag: "fallback", Usage: "client that cannot be served here: `refuse` it, or passthrough"},
+		{Path: listener + "certificates[0].cert", Flag: "cert", Usage: "PEM `FILE` of the certificate chain to serve (default: minted by the local authority)"},
+		{Path: listener + "certificates[0].key", Flag: "key", Usage: "PEM `FILE` of its private key"},
+		{Path: "ca_dir", Flag: "ca-dir", Usage: "`DIR` of the local authority"},
+		{Path: listener + "client_ca", Flag: "client-ca", Usage: "PEM `FILE` of authorities for client certificates"},
+		{Path: listener + "client_auth", Flag: "client-auth", Usage: "ask clients for a certificate: `none`, request or require"},
+		{Path: listener + "proxy_protocol", Flag: "proxy-protocol", NoValue: "on", Usage: "require a PROXY protocol header of each connection"},
+		{Path: listener + "proxy_protocol_trusted", Flag: "proxy-protocol-trusted", Usage: "comma-separated `CIDRS` that may send it (default: all)"},
+		{Path: listener + "name", Flag: "listener-name", Usage: "`NAME` of the listener in records and metrics"},
+		{Path: "admin.address", Flag: "admin", Usage: "`ADDR` of health, metrics and recent connections, or off"},
+		{Path: "admin.hosts", Flag: "admin-hosts", Usage: "comma-separated `NAMES` accepted as Host by a loopback admin endpoint"},
+		{Path: "record.file", Flag: "record", Usage: "append every connection's record to `FILE`"},
+		{Path: "record.raw", Flag: "record-raw", Usage: "keep raw hellos in it: `all`, failures or none"},
+		{Path: "output", Flag: "output", Short: "o", Usage: "print `text` or json"},
+		{Path: "expiring_soon", Flag: "expiring-soon", Usage: "report certificates that end within `DURATION`"},
+		{Path: "fail_on", Flag: "fail-on", Usage: "exit with 1 on findings from this severity on: `error`, warning, info or never"},
+		{Path: "log.level", Flag: "log-level", Usage: "log from this level on: debug, `info`, warn or error"},
+		{Path: "log.format", Flag: "log-format", Usage: "log as `text` or json"},
+		{Path: "limits.connections", Flag: "limit-connections", Usage: "at most `N` open client connections"},
+		{Path: "limits.hello_bytes", Flag: "limit-hello-bytes", Usage: "largest ClientHello, in `BYTES`"},
+		{Path: "limits.queue", Flag: "limit-queue", Usage: "at most `N` records waiting to be written; more are dropped and counted"},
+		{Path: "limits.recent", Flag: "limit-recent", Usage: "keep the latest `N` records for the admin endpoint"},
+		{Path: "limits.timeouts.proxy_protocol", Flag: "timeout-proxy-protocol", Usage: "`DURATION` for the PROXY protocol header"},
+		{Path: "limits.timeouts.client_hello", Flag: "timeout-client-hello", Usage: "`DURATION` for the ClientHello"},
+		{Path: "limits.timeouts.dial", Flag: "timeout-dial", Usage: "`DURATION` for resolving and connecting to the backend"},
+		{Path: "limits.timeouts.handshake", Flag: "timeout-handshake", Usage: "`DURATION` for the client's handshake"},
+		{Path: "limits.timeouts.backend_handshake", Flag: "timeout-backend-handshake", Usage: "`DURATION` for the backend's handshake"},
+		{Path: "limits.timeouts.idle", Flag: "timeout-idle", Usage: "`DURATION` without a byte after which a connection is closed"},
+		{Path: "limits.timeouts.drain", Flag: "timeout-drain", Usage: "`DURATION` for open connections to end after SIGTERM"},
+	}
+	defaults := defaultSimple()
+	for i, s := range settings {
+		if field, err := defaults.at(s.Path); err == nil {
+			settings[i].Default = textOf(field)
+		}
+	}
+	return settings
+}
+
+// defaultSimple is a configuration of one listener with one route, all of it default.
+func defaultSimple() *Config {
+	c := Default()
+	c.Listeners = []Listener{{Certificates: []Certificate{{}}, Routes: []Route{{}}}}
+	c.complete()
+	c.Listeners[0].Name = ""
+	return c
+}
+
+// Set gives one setting a value in the text form of flags and environment variables. source ("--listen") is cited by errors
+// about that value, these and Validate's. A key of the first listener, route or certificate makes it if there is none.
+func (c *Config) Set(s Setting, text, source string) error {
+	field, err := c.at(s.Path)
+	if err != nil {
+		return &Error{Source: source, Path: s.Path, Message: err.Error()}
+	}
+	// A list that failed to parse in the middle must leave nothing behind.
+	value := reflect.New(field.Type()).Elem()
+	if err := setText(value, text); err != nil {
+		return &Error{Source: source, Path: s.Path, Message: err.Error()}
+	}
+	field.Set(value)
+	c.setOrigin(s.Path, origin{source: source})
+	return nil
+}
+
+// at finds the field of a path, following the keys of the types. An index is always 0.
+func (c *Config) at(path string) (reflect.Value, error) {
+	value, walked := reflect.ValueOf(c).Elem(), ""
+	for part := range strings.SplitSeq(path, ".") {
+		key, isFirst := strings.CutSuffix(part, "[0]")
+		index, ok := fieldsOf(value.Type())[key]
+		if !ok {
+			return reflect.Value{}, fmt.Errorf("no key %q", path)
+		}
+		value, walked = value.Field(index), joinPath(walked, key)
+		if !isFirst {
+			continue
+		}
+		switch value.Len() {
+		case 0:
+			value.Set(reflect.MakeSlice(value.Type(), 1, 1))
+		case 1:
+		default:
+			return reflect.Value{}, fmt.Errorf("the file has %d %s, so set this there", value.Len(), walked)
+		}
+		value = value.Index(0)
+		walked += "[0]"
+	}
+	return value, nil
+}

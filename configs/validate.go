@@ -1,0 +1,115 @@
+package configs
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Validate completes the listeners and routes with their defaults and reports everything that is wrong, as Errors, each with
+// its key and, where it is known, the line, flag or variable that set it. A nil error means that nothing in the configuration
+// itself stands in the way of a start; files, policies and ports are looked at by whoever opens them.
+func (c *Config) Validate() error {
+	c.complete()
+	v := validator{config: c}
+	v.listeners()
+	v.admin()
+	v.limits()
+	oneOf(&v, "record.raw", c.Record.Raw, RawAll, RawFailures, RawNone)
+	oneOf(&v, "output", c.Output, OutputText, OutputJSON)
+	oneOf(&v, "fail_on", c.FailOn, FailOnError, FailOnWarning, FailOnInfo, FailOnNever)
+	oneOf(&v, "log.level", c.Log.Level, LogDebug, LogInfo, LogWarn, LogError)
+	oneOf(&v, "log.format", c.Log.Format, OutputText, OutputJSON)
+	v.duration("expiring_soon", c.ExpiringSoon, 0, 10*365*24*time.Hour)
+	slices.SortStableFunc(v.errors, func(a, b *Error) int {
+		if a.Source != b.Source || a.Line == 0 || b.Line == 0 {
+			return 0
+		}
+		return a.Line - b.Line
+	})
+	return v.errors.orNil()
+}
+
+// validator gathers errors.
+type validator struct {
+	config *Config
+	errors Errors
+}
+
+func (v *validator) fail(path, format string, args ...any) {
+	if len(v.errors) < maxErrors {
+		v.errors = append(v.errors, v.config.errorAt(path, format, args...))
+	}
+}
+
+// oneOf holds an enumeration. It is a function because methods take no type parameters.
+func oneOf[T ~string](v *validator, path string, value T, allowed ...T) {
+	if slices.Contains(allowed, value) {
+		return
+	}
+	names := make([]string, len(allowed))
+	for i, a := range allowed {
+		names[i] = string(a)
+	}
+	v.fail(path, "%q is not one of %s", clip(string(value)), strings.Join(names, ", "))
+}
+
+func (v *validator) duration(path string, value, low, high time.Duration) {
+	if value < low || value > high {
+		v.fail(path, "%v is not between %v and %v", value, low, high)
+	}
+}
+
+func (v *validator) number(path string, value, low, high int) {
+	if value < low || value > high {
+		v.fail(path, "%d is not between %d and %d", value, low, high)
+	}
+}
+
+func (v *validator) admin() {
+	admin := v.config.Admin
+	if admin.Enabled() {
+		if err := checkListenAddress(admin.Address); err != nil {
+			v.fail("admin.address", "%v", err)
+		}
+	} else if admin.Address == "" {
+		v.fail("admin.address", "no address: write HOST:PORT or %q", AdminOff)
+	}
+	for i, host := range admin.Hosts {
+		if err := checkHost(host); err != nil {
+			v.fail(fmt.Sprintf("admin.hosts[%d]", i), "%v", err)
+		}
+	}
+}
+
+func (v *validator) limits() {
+	l := v.config.Limits
+	v.number("limits.connections", l.Connections, 1, 1_000_000)
+	v.number("limits.queue", l.Queue, 1, 1_000_000)
+	v.number("limits.recent", l.Recent, 1, 100_000)
+	const low, high Size = 512, 1 << 20
+	if l.HelloBytes < low || l.HelloBytes > high {
+		v.fail("limits.hello_bytes", "%v is not between %v and %v", l.HelloBytes, low, high)
+	}
+	t := l.Timeouts
+	for _, bound := range []struct {
+		key   string
+		value time.Duration
+		high  time.Duration
+	}{
+		{"proxy_protocol", t.ProxyProtocol, 5 * time.Minute},
+		{"client_hello", t.ClientHello, 5 * time.Minute},
+		{"dial", t.Dial, 5 * time.Minute},
+		{"handshake", t.Handshake, 5 * time.Minute},
+		{"backend_handshake", t.BackendHandshake, 5 * time.Minute},
+		{"idle", t.Idle, 7 * 24 * time.Hour},
+		{"drain", t.Drain, 24 * time.Hour},
+	} {
+		v.duration("limits.timeouts."+bound.key, bound.value, 10*time.Millisecond, bound.high)
+	}
+}
+
+// listenerName is what a name in records and metric labels may be made of.
+var listenerName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
