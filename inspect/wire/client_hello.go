@@ -26,8 +26,8 @@ type ClientHello struct {
 	DelegatedCredentials    List[SignatureScheme] // RFC 9345
 	ALPN                    ProtocolNames
 	PointFormats            []byte
-	PSKModes                []byte // psk_key_exchange_modes
-	PSKIdentities           PSKIdentities
+	PSKModes                []byte        // psk_key_exchange_modes
+	PSKIdentities           PSKIdentities // pre_shared_key
 	Cookie                  []byte
 	SessionTicket           []byte // the ticket; empty and non-nil when only support is signalled
 	RenegotiationInfo       []byte // renegotiated_connection; empty and non-nil at the first handshake

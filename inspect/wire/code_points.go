@@ -35,6 +35,10 @@ const (
 	VersionTLS11 Version = 0x0302
 	VersionTLS12 Version = 0x0303
 	VersionTLS13 Version = 0x0304
+
+	VersionDTLS10 Version = 0xFEFF
+	VersionDTLS12 Version = 0xFEFD
+	VersionDTLS13 Version = 0xFEFC
 )
 
 // Signalling suites: no suites at all, but flags that old servers ignore.
