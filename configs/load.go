@@ -69,10 +69,10 @@ func syntaxErrors(err error, file string) error {
 	switch {
 	case errors.As(err, &several):
 		for _, e := range several.Errors {
-			all = append(all, &Error{Source: file, Line: e.Mark.Line, Column: e.Mark.Column, Message: e.Message})
+			all = append(all, &Error{Source: file, Line: e.Mark.Line, Column: e.Mark.Column, Message: strings.TrimPrefix(e.Message, "yaml: ")})
 		}
 	case errors.As(err, &one):
-		all = append(all, &Error{Source: file, Line: one.Mark.Line, Column: one.Mark.Column, Message: one.Message})
+		all = append(all, &Error{Source: file, Line: one.Mark.Line, Column: one.Mark.Column, Message: strings.TrimPrefix(one.Message, "yaml: ")})
 	default:
 		all = append(all, &Error{Source: file, Message: strings.TrimPrefix(err.Error(), "yaml: ")})
 	}

@@ -1,0 +1,119 @@
+package admin
+
+import (
+	"runtime"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/tlstriage/tlstriage/inspect"
+)
+
+// metrics are counted by labels of closed sets only. What a stranger chooses (server names, fingerprints, addresses) is never
+// a label: it would let anyone grow the process, and the time series database behind it, without end.
+type metrics struct {
+	connections  *prometheus.CounterVec
+	refused      *prometheus.CounterVec
+	handshakes   *prometheus.CounterVec
+	duration     *prometheus.HistogramVec
+	reloadOK     prometheus.Gauge
+	reloadTime   prometheus.Gauge
+	certificates *certificateTable
+	listeners    *labelSet
+	causes       *labelSet
+}
+
+// Bounds on label values that are words of the configuration or of the catalogue of findings.
+const (
+	maxListenerLabels = 128
+	maxCauseLabels    = 256
+)
+
+func newMetrics(registry *prometheus.Registry, options Options) *metrics {
+	m := &metrics{
+		connections: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tlstriage_connections_total",
+			Help: "Client connections that ended, by what to think of them, the root cause and who must act.",
+		}, []string{"listener", "verdict", "cause", "fault"}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tlstriage_connections_refused_total",
+			Help: "Client connections that the proxy itself refused, by reason.",
+		}, []string{"reason"}),
+		handshakes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tlstriage_handshakes_total",
+			Help: "TLS handshakes that were tried, by leg, negotiated version, outcome and root cause.",
+		}, []string{"leg", "version", "outcome", "cause"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "tlstriage_handshake_duration_seconds",
+			Help:    "Duration of the TLS handshakes that succeeded.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+		}, []string{"leg"}),
+		reloadOK: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "tlstriage_config_last_reload_successful",
+			Help: "Whether the configuration was read without an error the last time that it was tried.",
+		}),
+		reloadTime: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "tlstriage_config_last_reload_success_timestamp_seconds",
+			Help: "When the configuration in force was read.",
+		}),
+		certificates: newCertificateTable(),
+		listeners:    newLabelSet(maxListenerLabels),
+		causes:       newLabelSet(maxCauseLabels),
+	}
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "tlstriage_build_info",
+		Help: "Always 1; the labels say which build this is.",
+		ConstLabels: prometheus.Labels{
+			"version": orUnknown(options.Version), "revision": orUnknown(options.Revision), "goversion": runtime.Version(),
+		},
+	})
+	build.Set(1)
+	active, dropped := options.Active, options.Dropped
+	registry.MustRegister(m.connections, m.refused, m.handshakes, m.duration, m.reloadOK, m.reloadTime,
+		m.certificates.gauge, build,
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "tlstriage_connections_active",
+			Help: "Client connections that are open.",
+		}, func() float64 {
+			if active == nil {
+				return 0
+			}
+			return float64(active())
+		}),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "tlstriage_records_dropped_total",
+			Help: "Connection records dropped because the queue was full.",
+		}, func() float64 {
+			if dropped == nil {
+				return 0
+			}
+			return float64(dropped())
+		}),
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	// A series that exists from the start lets rate() see the first event.
+	for _, reason := range refusals() {
+		m.refused.WithLabelValues(string(reason))
+	}
+	for _, leg := range []string{inspect.LegClient, inspect.LegBackend} {
+		m.duration.WithLabelValues(leg)
+	}
+	return m
+}
+
+// refusals are the errors of a client leg by which the proxy, not the client, ended the connection.
+func refusals() []inspect.ErrorType {
+	return []inspect.ErrorType{
+		inspect.ErrorOverloaded, inspect.ErrorPolicy, inspect.ErrorNoRoute, inspect.ErrorViewsDiffer,
+		inspect.ErrorNoCertificate, inspect.ErrorClientCertificate, inspect.ErrorProxyProtocol,
+		inspect.ErrorHelloTooLarge, inspect.ErrorUnsupported, inspect.ErrorShutdown,
+	}
+}
+
+func orUnknown(text string) string {
+	if text == "" {
+		return "unknown"
+	}
+	return text
+}
