@@ -3,6 +3,8 @@
 // through an fs.FS or as bytes) and reads no clock.
 package policy
 
+//go:generate go run ./internal/generate -facts ../../../shared/facts -out builtin_data.go
+
 import "github.com/tlstriage/tlstriage/inspect/wire"
 
 // Policy is what an endpoint accepts.
@@ -22,13 +24,15 @@ type Policy struct {
 	EqualPreference  [][]wire.CipherSuite // groups inside which the client's order wins (BoringSSL)
 	Groups           []wire.NamedGroup    // in the server's order; nil: no source states them
 	SignatureSchemes []wire.SignatureScheme
-	Certificates     []CertificateType // what the endpoint can serve; nil: both RSA and ECDSA P-256
+	Certificates     []CertificateType // what the endpoint can serve, in its order; nil: both RSA and ECDSA P-256
+	NoDHParameters   bool              // DHE suites are listed but never chosen, for want of parameters (nginx without ssl_dhparam)
 	ALPN             []string          // in the server's order; nil: the endpoint does not negotiate ALPN
 	ALPNRequired     bool              // no protocol in common ends the handshake (alert 120) rather than being ignored
 	Names            []string          // server names that are served, exact or "*.example.com"; nil: any
 	SNIRequired      bool
 	ClientAuth       ClientAuth
-	Family           Family // whose TLS library answers, which decides on alerts
+	Family           Family                // whose TLS library answers, which decides on alerts and on a few choices that the RFCs leave open
+	OldVersionAlert  wire.AlertDescription // answer to hellos below the lowest version, where it was measured and is not protocol_version; 0: protocol_version
 }
 
 // Preference says whose order of suites wins.
@@ -36,7 +40,7 @@ type Preference uint8
 
 // Preferences.
 const (
-	PreferenceUnknown     Preference = iota // no source states it: taken as the server's
+	PreferenceUnknown Preference = iota // no source states it: taken as the server's
 	PreferServer
 	PreferClient
 	PreferServerChaCha // the server's, but ChaCha20 first when the client lists it first
@@ -105,5 +109,5 @@ type Result struct {
 	HelloRetry      bool   // TLS 1.3: a HelloRetryRequest comes first
 	RejectedBy      Dimension
 	Alert           wire.AlertDescription // when not accepted
-	Uncertain       string // what the policy's facts do not say but the answer depends on; empty: certain
+	Uncertain       string                // what the policy's facts do not say but the answer depends on; empty: certain
 }

@@ -1,0 +1,189 @@
+package policy
+
+import (
+	"cmp"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+)
+
+// All yields the built-in policies, grouped by provider. Each is a copy that belongs to the caller.
+func All() iter.Seq[*Policy] {
+	return func(yield func(*Policy) bool) {
+		for i := range builtins {
+			if !yield(builtins[i].clone()) {
+				return
+			}
+		}
+	}
+}
+
+// Lookup finds a built-in policy by provider/name ("aws/ELBSecurityPolicy-2016-08"), by provider/product/name where
+// products of one provider share names ("aws/clb/ELBSecurityPolicy-2016-08"), by an alias, or by its bare name where
+// one provider alone has it, all in any case. "mozilla/intermediate-5.7" is understood for "mozilla/mozilla-intermediate-5.7". The
+// error is an *UnknownError.
+func Lookup(ref string) (*Policy, error) {
+	for i := range builtins {
+		if builtins[i].answersTo(ref) {
+			return builtins[i].clone(), nil
+		}
+	}
+	var found *Policy
+	var several []string
+	oneProvider := true
+	for i := range builtins {
+		p := &builtins[i]
+		if !strings.EqualFold(p.bareName(), ref) {
+			continue
+		}
+		several = append(several, p.Name)
+		oneProvider = oneProvider && (found == nil || p.Provider == found.Provider)
+		if found == nil || p.hasPlainName() {
+			found = p
+		}
+	}
+	switch {
+	case len(several) == 0:
+		return nil, &UnknownError{Ref: ref, Nearest: nearest(ref, 4)}
+	case len(several) == 1 || oneProvider:
+		return found.clone(), nil
+	}
+	return nil, &UnknownError{Ref: ref, Nearest: several, Ambiguous: true}
+}
+
+// UnknownError says that a name is no policy's, or that of several.
+type UnknownError struct {
+	Ref       string
+	Nearest   []string // names that look like it, nearest first; where it is ambiguous, those that it could mean
+	Ambiguous bool
+}
+
+func (e *UnknownError) Error() string {
+	switch {
+	case e.Ambiguous:
+		return fmt.Sprintf("policy: %q is ambiguous: %s", e.Ref, strings.Join(e.Nearest, ", "))
+	case len(e.Nearest) == 0:
+		return fmt.Sprintf("policy: %q is unknown", e.Ref)
+	}
+	return fmt.Sprintf("policy: %q is unknown; the nearest names are %s", e.Ref, strings.Join(e.Nearest, ", "))
+}
+
+// answersTo reports whether ref is a full name of p.
+func (p *Policy) answersTo(ref string) bool {
+	if strings.EqualFold(p.Name, ref) {
+		return true
+	}
+	for _, a := range p.Aliases {
+		if strings.EqualFold(a, ref) {
+			return true
+		}
+	}
+	provider, rest, ok := strings.Cut(ref, "/")
+	if !ok || !strings.EqualFold(provider, p.Provider) {
+		return false
+	}
+	for _, a := range p.Aliases {
+		if strings.EqualFold(a, rest) || prefixedFold(a, p.Provider, rest) {
+			return true
+		}
+	}
+	return prefixedFold(p.bareName(), p.Provider, rest)
+}
+
+// prefixedFold reports whether name is prefix-rest, in any case.
+func prefixedFold(name, prefix, rest string) bool {
+	return len(name) == len(prefix)+1+len(rest) && name[len(prefix)] == '-' &&
+		strings.EqualFold(name[:len(prefix)], prefix) && strings.EqualFold(name[len(prefix)+1:], rest)
+}
+
+// hasPlainName reports whether p's name is provider/name, without a product: of several products that share a name, one
+// owns that (Application and Network Load Balancers before Classic ones).
+func (p *Policy) hasPlainName() bool { return len(p.Name) == len(p.Provider)+1+len(p.bareName()) }
+
+// bareName is the provider's own name of a built-in policy. It may have a slash in it.
+func (p *Policy) bareName() string {
+	name := strings.TrimPrefix(p.Name, p.Provider+"/")
+	for _, product := range productsInNames {
+		if rest, ok := strings.CutPrefix(name, product); ok {
+			return rest
+		}
+	}
+	return name
+}
+
+// productsInNames are the products that stand in the name of a built-in policy.
+var productsInNames = [...]string{"clb/", "apigateway-edge/", "apigateway-http/"}
+
+// clone is a copy of p that shares nothing with it.
+func (p *Policy) clone() *Policy {
+	c := *p
+	c.Aliases = slices.Clone(p.Aliases)
+	c.Source = slices.Clone(p.Source)
+	c.Versions = slices.Clone(p.Versions)
+	c.CipherSuites = slices.Clone(p.CipherSuites)
+	c.EqualPreference = slices.Clone(p.EqualPreference)
+	for i, group := range c.EqualPreference {
+		c.EqualPreference[i] = slices.Clone(group)
+	}
+	c.Groups = slices.Clone(p.Groups)
+	c.SignatureSchemes = slices.Clone(p.SignatureSchemes)
+	c.Certificates = slices.Clone(p.Certificates)
+	c.ALPN = slices.Clone(p.ALPN)
+	c.Names = slices.Clone(p.Names)
+	return &c
+}
+
+// nearest are the names of built-in policies that look most like ref, at most limit of them. A ref that is far from
+// everything has none.
+func nearest(ref string, limit int) []string {
+	if len(ref) > 256 {
+		return nil
+	}
+	type candidate struct {
+		name     string
+		distance int
+	}
+	ref = strings.ToLower(ref)
+	var candidates []candidate
+	for i := range builtins {
+		p := &builtins[i]
+		best := min(editDistance(ref, strings.ToLower(p.Name)), editDistance(ref, strings.ToLower(p.bareName())))
+		for _, a := range p.Aliases {
+			best = min(best, editDistance(ref, strings.ToLower(a)))
+		}
+		if len(ref) >= 4 && strings.Contains(strings.ToLower(p.Name), ref) {
+			best = min(best, 2)
+		}
+		if best <= max(3, len(ref)/3) {
+			candidates = append(candidates, candidate{p.Name, best})
+		}
+	}
+	slices.SortStableFunc(candidates, func(a, b candidate) int { return cmp.Compare(a.distance, b.distance) })
+	var names []string
+	for _, c := range candidates[:min(limit, len(candidates))] {
+		names = append(names, c.name)
+	}
+	return names
+}
+
+// editDistance is the number of bytes to insert, delete or replace to turn a into b (Levenshtein's).
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replace := diagonal
+			if a[i] != b[j] {
+				replace++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replace, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

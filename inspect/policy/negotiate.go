@@ -1,0 +1,195 @@
+package policy
+
+import "github.com/tlstriage/tlstriage/inspect/wire"
+
+// Negotiate says what an endpoint with policy p answers to the hello h: what it would choose, or the first dimension in
+// which the two do not agree and the alert that ends the handshake. It judges a full handshake; a resumption that the
+// hello offers is looked past. It does not allocate.
+//
+// Where the RFCs leave the choice to the server (whose order wins, which group, which alert), p.Family decides. What p
+// does not state is never a reason to reject: Result.Uncertain says where the answer depends on it.
+func Negotiate(h *wire.ClientHello, p *Policy) Result {
+	n := negotiation{h: h, p: p, certs: p.Certificates}
+	if p.Certificates == nil {
+		n.certs = defaultCertificates[:]
+	}
+	if n.chooseVersion() && n.checkServerName() && n.chooseProtocol() {
+		if n.r.Version == wire.VersionTLS13 {
+			n.negotiate13()
+		} else {
+			n.negotiate12()
+		}
+	}
+	if n.r.RejectedBy == DimensionNone {
+		n.r.Accepted = true
+	} else {
+		n.r = Result{RejectedBy: n.r.RejectedBy, Alert: n.r.Alert, Uncertain: n.r.Uncertain}
+	}
+	return n.r
+}
+
+// Reasons for Result.Uncertain.
+const (
+	uncertainPreference = "no source states whose order of cipher suites wins: the server's is assumed"
+	uncertainGroups     = "no source states the groups of this policy, and the client does not offer secp256r1, which every endpoint has"
+	uncertainSchemes    = "no source states the signature schemes of this policy, and the client offers only old or rare ones"
+	uncertainCurve      = "the client does not list the curve of the ECDSA certificate; not every server minds"
+	uncertainNoGroups   = "the client lists no groups: the server may take any or do without ECDHE (RFC 8422, Section 4)"
+)
+
+var defaultCertificates = [...]CertificateType{CertRSA, CertECDSAP256}
+
+// negotiation is one run of Negotiate.
+type negotiation struct {
+	h     *wire.ClientHello
+	p     *Policy
+	certs []CertificateType // that may be served in this run
+	r     Result
+}
+
+func (n *negotiation) reject(d Dimension, alert wire.AlertDescription) bool {
+	n.r.RejectedBy, n.r.Alert = d, alert
+	return false
+}
+
+// doubt keeps the first reason.
+func (n *negotiation) doubt(reason string) {
+	if n.r.Uncertain == "" {
+		n.r.Uncertain = reason
+	}
+}
+
+// chooseVersion takes the highest version that both have. A hello above everything that the server knows is no
+// reason to refuse it (RFC 5246, Appendix E.1): the server answers with its own best.
+func (n *negotiation) chooseVersion() bool {
+	var best, lowest, highest wire.Version
+	for _, v := range n.p.Versions {
+		if offers(n.h, v) && v > best {
+			best = v
+		}
+		highest = max(highest, v)
+		if lowest == 0 || v < lowest {
+			lowest = v
+		}
+	}
+	if n.h.SSLv2 && n.p.Family == FamilyGo { // crypto/tls reads no SSLv2-format hello
+		best = 0
+	}
+	if best == 0 {
+		alert := wire.AlertProtocolVersion
+		if top := highestOffered(n.h); top < lowest {
+			switch {
+			case n.p.Family == FamilyOpenSSL && top <= wire.VersionSSLv3:
+				// A build without SSLv3 takes the record for a broken one.
+				alert = wire.AlertHandshakeFailure
+			case n.p.OldVersionAlert != 0:
+				alert = n.p.OldVersionAlert
+			}
+		}
+		return n.reject(DimensionVersion, alert)
+	}
+	// RFC 7507, Section 3: the fallback signal with a version below the server's highest is an inappropriate fallback.
+	if best < highest && n.h.CipherSuites.Contains(wire.FallbackSCSV) {
+		return n.reject(DimensionVersion, wire.AlertInappropriateFallback)
+	}
+	n.r.Version = best
+	return true
+}
+
+// offers reports whether the client speaks v. With supported_versions nothing else counts (RFC 8446, Section 4.2.1);
+// without it TLS 1.3 is not on offer, whatever legacy_version says, and everything from TLS 1.2 down to SSLv3 is below
+// legacy_version.
+func offers(h *wire.ClientHello, v wire.Version) bool {
+	if len(h.SupportedVersions) > 0 {
+		return h.SupportedVersions.Contains(v)
+	}
+	return v <= h.LegacyVersion && v <= wire.VersionTLS12 && v >= wire.VersionSSLv3
+}
+
+// highestOffered is the highest final version that the client speaks; drafts and GREASE do not count.
+func highestOffered(h *wire.ClientHello) wire.Version {
+	for v := wire.VersionTLS13; v >= wire.VersionSSLv3; v-- {
+		if offers(h, v) {
+			return v
+		}
+	}
+	return h.LegacyVersion
+}
+
+// checkServerName refuses names that the endpoint does not serve, and their absence where it needs one. RFC 6066,
+// Section 3 names the alert for the first; for the second RFC 8446, Section 9.2 asks for missing_extension, while
+// nginx and HAProxy answer unrecognized_name.
+func (n *negotiation) checkServerName() bool {
+	if len(n.h.ServerName) == 0 {
+		if !n.p.SNIRequired {
+			return true
+		}
+		if n.r.Version == wire.VersionTLS13 && n.p.Family != FamilyOpenSSL {
+			return n.reject(DimensionServerName, wire.AlertMissingExtension)
+		}
+		return n.reject(DimensionServerName, wire.AlertUnrecognizedName)
+	}
+	if n.p.Names == nil {
+		return true
+	}
+	for _, name := range n.p.Names {
+		if nameMatches(name, n.h.ServerName) {
+			return true
+		}
+	}
+	return n.reject(DimensionServerName, wire.AlertUnrecognizedName)
+}
+
+// nameMatches compares a served name with the one asked for, in any case. A leading "*." stands for one label.
+func nameMatches(pattern string, name []byte) bool {
+	if len(pattern) > 2 && pattern[:2] == "*." {
+		dot := 0
+		for dot < len(name) && name[dot] != '.' {
+			dot++
+		}
+		return dot > 0 && equalFold(pattern[1:], name[dot:])
+	}
+	return equalFold(pattern, name)
+}
+
+func equalFold(s string, b []byte) bool {
+	if len(s) != len(b) {
+		return false
+	}
+	for i := range b {
+		x, y := s[i], b[i]
+		if 'A' <= x && x <= 'Z' {
+			x += 'a' - 'A'
+		}
+		if 'A' <= y && y <= 'Z' {
+			y += 'a' - 'A'
+		}
+		if x != y {
+			return false
+		}
+	}
+	return true
+}
+
+// chooseProtocol takes the first protocol of the server's that the client lists (RFC 7301, Section 3.2). With none in
+// common the RFC asks for no_application_protocol; many servers go on without a protocol, so ALPNRequired decides.
+func (n *negotiation) chooseProtocol() bool {
+	if n.p.ALPN == nil || len(n.h.ALPN) == 0 {
+		return true
+	}
+	http11 := false
+	for _, own := range n.p.ALPN {
+		for offered := range n.h.ALPN.All() {
+			if string(offered) == own {
+				n.r.Protocol = own
+				return true
+			}
+			// crypto/tls lets an http/1.1 client speak to an h2 server as if there were no ALPN.
+			http11 = http11 || own == "h2" && string(offered) == "http/1.1"
+		}
+	}
+	if !n.p.ALPNRequired || n.p.Family == FamilyGo && http11 {
+		return true
+	}
+	return n.reject(DimensionALPN, wire.AlertNoApplicationProtocol)
+}

@@ -1,0 +1,181 @@
+package policy
+
+import "github.com/tlstriage/tlstriage/inspect/wire"
+
+// negotiate12 is the choice of suite, certificate, group and signature in SSLv3 to TLS 1.2, where they depend on each other.
+func (n *negotiation) negotiate12() {
+	if n.p.Family == FamilyGo && len(n.certs) > 1 {
+		n.negotiate12Go()
+		return
+	}
+	n.negotiate12With()
+}
+
+// negotiate12Go takes the first certificate with which the handshake can be completed, as crypto/tls does.
+func (n *negotiation) negotiate12Go() {
+	certs, before := n.certs, n.r
+	for i := range certs {
+		n.certs, n.r = certs[i:i+1], before
+		if curve := certs[i].curve(); curve != 0 && !n.h.SupportedGroups.Contains(curve) {
+			continue
+		}
+		if n.negotiate12With(); n.r.RejectedBy == DimensionNone {
+			return
+		}
+	}
+	n.certs, n.r = certs[:1], before
+	n.negotiate12With()
+}
+
+func (n *negotiation) negotiate12With() {
+	// OpenSSL refuses a client that shares no signature scheme before it looks at suites that need none.
+	if n.p.Family == FamilyOpenSSL && n.r.Version == wire.VersionTLS12 && len(n.h.SignatureSchemes) > 0 && n.p.SignatureSchemes != nil && !n.sharesScheme() {
+		n.reject(DimensionSignature, wire.AlertHandshakeFailure)
+		return
+	}
+	suite, failed := n.chooseSuite()
+	if failed != DimensionNone {
+		n.reject(failed, wire.AlertHandshakeFailure)
+		return
+	}
+	info, _ := suite.Info()
+	cert, _ := n.certificateFor(info)
+	n.r.CipherSuite, n.r.Certificate = suite, cert
+	if info.KeyExchange == "RSA" {
+		return
+	}
+	scheme, ok := n.scheme(cert)
+	if !ok {
+		n.reject(DimensionSignature, wire.AlertHandshakeFailure)
+		return
+	}
+	n.r.SignatureScheme = scheme
+	n.doubtScheme(cert)
+	if info.KeyExchange == "ECDHE" {
+		n.r.Group, _ = n.ecdheGroup()
+		n.doubtGroup()
+		if curve := cert.curve(); curve != 0 && len(n.h.SupportedGroups) > 0 && !n.h.SupportedGroups.Contains(curve) && n.p.Family != FamilyGo && n.p.Family != FamilyGnuTLS {
+			n.doubt(uncertainCurve)
+		}
+	}
+}
+
+// ecdheGroup is the group of an ECDHE key exchange in TLS 1.2 and below; 0 and true: one is in use, but it is not known
+// which. A client that lists no groups leaves the choice to the server (RFC 8422, Section 4); crypto/tls then does
+// without ECDHE. Servers that have their own order of suites have one of groups, too.
+func (n *negotiation) ecdheGroup() (wire.NamedGroup, bool) {
+	if !n.uncompressedPoints() {
+		return 0, false
+	}
+	offered, own := n.h.SupportedGroups, n.p.Groups
+	if len(offered) == 0 {
+		if n.p.Family == FamilyGo {
+			return 0, false
+		}
+		return n.groupUnasked(), true
+	}
+	if own == nil {
+		for i := range offered.Len() {
+			if forECDHE(offered.At(i)) {
+				return 0, true
+			}
+		}
+		return 0, false
+	}
+	if n.clientGroupOrder() {
+		for i := range offered.Len() {
+			if g := offered.At(i); forECDHE(g) && contains(own, g) {
+				return g, true
+			}
+		}
+		return 0, false
+	}
+	for _, g := range own {
+		if forECDHE(g) && offered.Contains(g) {
+			return g, true
+		}
+	}
+	return 0, false
+}
+
+// groupUnasked is the group for a client that lists none: secp256r1 where the server has it, or else its first.
+func (n *negotiation) groupUnasked() wire.NamedGroup {
+	if contains(n.p.Groups, wire.GroupSecp256r1) {
+		return wire.GroupSecp256r1
+	}
+	for _, g := range n.p.Groups {
+		if forECDHE(g) {
+			return g
+		}
+	}
+	return 0
+}
+
+// clientGroupOrder reports whether the client's order of groups wins in TLS 1.2 and below.
+func (n *negotiation) clientGroupOrder() bool {
+	switch n.p.Family {
+	case FamilyGo, FamilyGnuTLS:
+		return true
+	case FamilyOpenSSL, FamilyBoringSSL:
+		return n.p.Preference == PreferClient
+	}
+	return false
+}
+
+// forECDHE reports whether a group can be used in TLS 1.2 and below: an elliptic curve, and not one of those that were
+// registered for TLS 1.3 alone.
+func forECDHE(g wire.NamedGroup) bool { return g >= 1 && g <= wire.GroupX448 }
+
+// uncompressedPoints reports whether the client reads uncompressed points, the only form in use. An absent extension
+// says yes (RFC 8422, Section 5.1.2).
+func (n *negotiation) uncompressedPoints() bool {
+	if len(n.h.PointFormats) == 0 {
+		return true
+	}
+	for _, f := range n.h.PointFormats {
+		if f == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// curveAccepted reports whether the server would use a certificate with this client, as far as its curve goes.
+// RFC 8422, Section 5.1.1 has the client's groups bind the curve of the certificate too; OpenSSL holds to it.
+func (n *negotiation) curveAccepted(cert CertificateType) bool {
+	curve := cert.curve()
+	return n.p.Family != FamilyOpenSSL || curve == 0 || len(n.h.SupportedGroups) == 0 || n.h.SupportedGroups.Contains(curve)
+}
+
+func (n *negotiation) doubtGroup() {
+	switch {
+	case len(n.h.SupportedGroups) == 0:
+		if n.p.Family == FamilyUnknown {
+			n.doubt(uncertainNoGroups)
+		}
+	case n.p.Groups == nil && !n.h.SupportedGroups.Contains(wire.GroupSecp256r1):
+		n.doubt(uncertainGroups)
+	}
+}
+
+// curve is the group that the key of a certificate lies on; 0: none.
+func (c CertificateType) curve() wire.NamedGroup {
+	switch c {
+	case CertECDSAP256:
+		return wire.GroupSecp256r1
+	case CertECDSAP384:
+		return wire.GroupSecp384r1
+	case CertECDSAP521:
+		return wire.GroupSecp521r1
+	}
+	return 0
+}
+
+func contains(groups []wire.NamedGroup, g wire.NamedGroup) bool {
+	for _, own := range groups {
+		if own == g {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,159 @@
+package policy
+
+import "github.com/tlstriage/tlstriage/inspect/wire"
+
+// negotiate13 chooses suite, group and signature of TLS 1.3, which do not depend on each other (RFC 8446, Section 4.1.1).
+func (n *negotiation) negotiate13() {
+	suite, failed := n.chooseSuite()
+	if failed != DimensionNone {
+		n.reject(failed, wire.AlertHandshakeFailure)
+		return
+	}
+	n.r.CipherSuite = suite
+	// RFC 8446, Section 9.2: a hello without signature_algorithms, supported_groups or key_share MUST be answered with
+	// missing_extension, unless a pre-shared key makes up for it.
+	if len(n.h.SupportedGroups) == 0 {
+		alert := wire.AlertMissingExtension
+		if n.p.Family == FamilyGo {
+			alert = wire.AlertHandshakeFailure
+		}
+		n.reject(DimensionGroup, alert)
+		return
+	}
+	if !n.h.Extensions.Has(wire.ExtensionKeyShare) && n.p.Family != FamilyGo {
+		n.reject(DimensionGroup, wire.AlertMissingExtension)
+		return
+	}
+	if !n.chooseGroup13() {
+		n.reject(DimensionGroup, wire.AlertHandshakeFailure)
+		return
+	}
+	n.r.HelloRetry = n.r.Group != 0 && !n.hasKeyShare(n.r.Group)
+	if len(n.h.SignatureSchemes) == 0 {
+		n.reject(DimensionSignature, wire.AlertMissingExtension)
+		return
+	}
+	n.chooseCertificate13()
+}
+
+// chooseGroup13 chooses the group of the key exchange; no source of the groups: none, and it is not known whether a
+// HelloRetryRequest comes first. The RFC leaves open whether a share at hand goes before a better group; libraries differ:
+//
+//   - s2n and most others: the server's first group that has a share, or else its first, with a HelloRetryRequest;
+//   - OpenSSL before 3.5: the client's first share that the server can use, or else the server's first group;
+//   - BoringSSL: the server's first group, share or not;
+//   - GnuTLS: the client's first group, share or not;
+//   - Go: post-quantum groups, then groups with a share, then the rest, each in the server's order.
+func (n *negotiation) chooseGroup13() bool {
+	if n.p.Groups == nil {
+		n.doubtGroup()
+		return true
+	}
+	var g wire.NamedGroup
+	switch n.p.Family {
+	case FamilyOpenSSL:
+		for share := range n.h.KeyShares.All() {
+			if contains(n.p.Groups, share) && n.h.SupportedGroups.Contains(share) {
+				n.r.Group = share
+				return true
+			}
+		}
+		g = n.serverGroup(false, false)
+	case FamilyBoringSSL:
+		if n.p.Preference == PreferClient {
+			g = n.clientGroup()
+		} else {
+			g = n.serverGroup(false, false)
+		}
+	case FamilyGnuTLS:
+		g = n.clientGroup()
+	case FamilyGo:
+		for _, form := range [...][2]bool{{true, true}, {true, false}, {false, true}, {false, false}} {
+			if g = n.serverGroup(form[0], form[1]); g != 0 {
+				break
+			}
+		}
+	default:
+		if g = n.serverGroup(false, true); g == 0 {
+			g = n.serverGroup(false, false)
+		}
+	}
+	n.r.Group = g
+	return g != 0
+}
+
+// serverGroup is the first group of the server's that the client lists and that is post-quantum or has a share where
+// that is asked for; 0: none.
+func (n *negotiation) serverGroup(postQuantum, share bool) wire.NamedGroup {
+	for _, g := range n.p.Groups {
+		if postQuantum {
+			if info, _ := g.Info(); !info.PostQuantum {
+				continue
+			}
+		}
+		if n.h.SupportedGroups.Contains(g) && (!share || n.hasKeyShare(g)) {
+			return g
+		}
+	}
+	return 0
+}
+
+// clientGroup is the client's first group that the server has; 0: none.
+func (n *negotiation) clientGroup() wire.NamedGroup {
+	for i := range n.h.SupportedGroups.Len() {
+		if g := n.h.SupportedGroups.At(i); contains(n.p.Groups, g) {
+			return g
+		}
+	}
+	return 0
+}
+
+func (n *negotiation) hasKeyShare(g wire.NamedGroup) bool {
+	_, ok := n.h.KeyShares.Find(g)
+	return ok
+}
+
+// chooseCertificate13 takes the first certificate of the server's that the client accepts a signature of. OpenSSL goes by
+// the order of the schemes rather than of the certificates.
+func (n *negotiation) chooseCertificate13() {
+	if n.p.Family == FamilyOpenSSL && n.p.SignatureSchemes != nil {
+		if n.chooseByScheme() {
+			return
+		}
+	} else {
+		for _, cert := range n.certs {
+			if scheme, ok := n.scheme(cert); ok {
+				n.r.SignatureScheme, n.r.Certificate = scheme, cert
+				n.doubtScheme(cert)
+				return
+			}
+		}
+	}
+	n.reject(DimensionSignature, wire.AlertHandshakeFailure)
+}
+
+func (n *negotiation) chooseByScheme() bool {
+	try := func(s wire.SignatureScheme) bool {
+		for _, cert := range n.certs {
+			if fits(s, cert, wire.VersionTLS13) {
+				n.r.SignatureScheme, n.r.Certificate = s, cert
+				return true
+			}
+		}
+		return false
+	}
+	if n.p.Preference == PreferClient {
+		for i := range n.h.SignatureSchemes.Len() {
+			if s := n.h.SignatureSchemes.At(i); hasScheme(n.p.SignatureSchemes, s) && try(s) {
+				return true
+			}
+		}
+		return false
+	}
+	for _, s := range n.p.SignatureSchemes {
+		if n.h.SignatureSchemes.Contains(s) && try(s) {
+			return true
+		}
+	}
+	return false
+}
