@@ -90,7 +90,9 @@ type Timeouts struct {
 	Dial             time.Duration `yaml:"dial"`              // resolving the backend and connecting to it
 	Handshake        time.Duration `yaml:"handshake"`         // client leg, from the complete ClientHello on
 	BackendHandshake time.Duration `yaml:"backend_handshake"` // backend leg
+	BadGateway       time.Duration `yaml:"bad_gateway"`       // for the HTTP request that is answered with 502 when the backend leg failed
 	Idle             time.Duration `yaml:"idle"`              // without a byte in either direction
+	Linger           time.Duration `yaml:"linger"`            // reading on after a fatal alert, so that the peer gets to see it
 	Drain            time.Duration `yaml:"drain"`             // for open connections to end after SIGTERM
 }
 

@@ -21,17 +21,19 @@ func Default() *Config {
 	return &Config{
 		Admin: Admin{Address: DefaultAdminAddress},
 		Limits: Limits{
-			Connections: 4096,
+			Connections: 10_000,
 			HelloBytes:  64 << 10,
-			Queue:       1024,
+			Queue:       4096,
 			Recent:      256,
 			Timeouts: Timeouts{
 				ProxyProtocol:    5 * time.Second,
 				ClientHello:      10 * time.Second,
-				Dial:             10 * time.Second,
+				Dial:             5 * time.Second,
 				Handshake:        10 * time.Second,
 				BackendHandshake: 10 * time.Second,
+				BadGateway:       5 * time.Second,
 				Idle:             10 * time.Minute,
+				Linger:           time.Second,
 				Drain:            20 * time.Second,
 			},
 		},

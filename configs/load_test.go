@@ -49,7 +49,7 @@ log: {level: debug}
 		{"bool", r.Enforce, true},
 		{"size", c.Limits.HelloBytes, Size(32 << 10)},
 		{"duration", c.Limits.Timeouts.Idle, 90 * time.Second},
-		{"default beside a set one", c.Limits.Timeouts.Dial, 10 * time.Second},
+		{"default beside a set one", c.Limits.Timeouts.Dial, 5 * time.Second},
 		{"default mode", l.Mode, ModeBridge},
 		{"default verify", r.Backend.Verify, VerifyReport},
 		{"nested", c.Log.Level, LogDebug},

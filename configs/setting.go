@@ -71,6 +71,8 @@ func Settings() []Setting {
 		{Path: "limits.timeouts.dial", Flag: "timeout-dial", Usage: "`DURATION` for resolving and connecting to the backend"},
 		{Path: "limits.timeouts.handshake", Flag: "timeout-handshake", Usage: "`DURATION` for the client's handshake"},
 		{Path: "limits.timeouts.backend_handshake", Flag: "timeout-backend-handshake", Usage: "`DURATION` for the backend's handshake"},
+		{Path: "limits.timeouts.bad_gateway", Flag: "timeout-bad-gateway", Usage: "`DURATION` for the HTTP request that is answered with 502"},
+		{Path: "limits.timeouts.linger", Flag: "timeout-linger", Usage: "read on for `DURATION` after a fatal alert, so that the peer sees it"},
 		{Path: "limits.timeouts.idle", Flag: "timeout-idle", Usage: "`DURATION` without a byte after which a connection is closed"},
 		{Path: "limits.timeouts.drain", Flag: "timeout-drain", Usage: "`DURATION` for open connections to end after SIGTERM"},
 	}

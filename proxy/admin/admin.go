@@ -16,7 +16,8 @@ type Options struct {
 	Revision string        // of its source, for the same; empty: "unknown"
 	Recent   int           // connections kept for /connections; 0: DefaultRecent, at most MaxRecent
 	Hosts    []string      // Host names accepted over loopback besides localhost and loopback addresses
-	Active   func() int    // open client connections at this moment; nil: always 0
+	Active   func() int64  // open client connections at this moment; nil: always 0
+	Refused  func() uint64 // connections refused since the start because the bound on them was reached; nil: always 0
 	Dropped  func() uint64 // records dropped since the start because the queue was full; nil: always 0
 	ErrorLog *log.Logger   // what net/http has to complain about; nil: nothing is logged
 }

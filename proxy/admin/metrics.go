@@ -13,7 +13,7 @@ import (
 // a label: it would let anyone grow the process, and the time series database behind it, without end.
 type metrics struct {
 	connections  *prometheus.CounterVec
-	refused      *prometheus.CounterVec
+	refused      map[inspect.ErrorType]prometheus.Counter
 	handshakes   *prometheus.CounterVec
 	duration     *prometheus.HistogramVec
 	reloadOK     prometheus.Gauge
@@ -35,10 +35,7 @@ func newMetrics(registry *prometheus.Registry, options Options) *metrics {
 			Name: "tlstriage_connections_total",
 			Help: "Client connections that ended, by what to think of them, the root cause and who must act.",
 		}, []string{"listener", "verdict", "cause", "fault"}),
-		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "tlstriage_connections_refused_total",
-			Help: "Client connections that the proxy itself refused, by reason.",
-		}, []string{"reason"}),
+		refused: make(map[inspect.ErrorType]prometheus.Counter),
 		handshakes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tlstriage_handshakes_total",
 			Help: "TLS handshakes that were tried, by leg, negotiated version, outcome and root cause.",
@@ -68,33 +65,24 @@ func newMetrics(registry *prometheus.Registry, options Options) *metrics {
 		},
 	})
 	build.Set(1)
-	active, dropped := options.Active, options.Dropped
-	registry.MustRegister(m.connections, m.refused, m.handshakes, m.duration, m.reloadOK, m.reloadTime,
+	registry.MustRegister(m.connections, m.handshakes, m.duration, m.reloadOK, m.reloadTime,
 		m.certificates.gauge, build,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "tlstriage_connections_active",
 			Help: "Client connections that are open.",
-		}, func() float64 {
-			if active == nil {
-				return 0
-			}
-			return float64(active())
-		}),
+		}, floatOf(options.Active)),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "tlstriage_records_dropped_total",
 			Help: "Connection records dropped because the queue was full.",
-		}, func() float64 {
-			if dropped == nil {
-				return 0
-			}
-			return float64(dropped())
-		}),
+		}, floatOf(options.Dropped)),
+		prometheus.NewCounterFunc(refusedOpts(inspect.ErrorOverloaded), floatOf(options.Refused)),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	// A series that exists from the start lets rate() see the first event.
 	for _, reason := range refusals() {
-		m.refused.WithLabelValues(string(reason))
+		m.refused[reason] = prometheus.NewCounter(refusedOpts(reason))
+		registry.MustRegister(m.refused[reason])
 	}
 	for _, leg := range []string{inspect.LegClient, inspect.LegBackend} {
 		m.duration.WithLabelValues(leg)
@@ -102,10 +90,27 @@ func newMetrics(registry *prometheus.Registry, options Options) *metrics {
 	return m
 }
 
-// refusals are the errors of a client leg by which the proxy, not the client, ended the connection.
+func refusedOpts(reason inspect.ErrorType) prometheus.CounterOpts {
+	return prometheus.CounterOpts{
+		Name:        "tlstriage_connections_refused_total",
+		Help:        "Client connections that the proxy itself refused, by reason.",
+		ConstLabels: prometheus.Labels{"reason": string(reason)},
+	}
+}
+
+// floatOf makes a number that is kept elsewhere readable for Prometheus; a nil function is a number that stays 0.
+func floatOf[T int64 | uint64](number func() T) func() float64 {
+	if number == nil {
+		return func() float64 { return 0 }
+	}
+	return func() float64 { return float64(number()) }
+}
+
+// refusals are the errors of a client leg by which the proxy, not the client, ended the connection. A connection beyond the
+// bound is not among them: it has no record, and is counted by whoever refused it.
 func refusals() []inspect.ErrorType {
 	return []inspect.ErrorType{
-		inspect.ErrorOverloaded, inspect.ErrorPolicy, inspect.ErrorNoRoute, inspect.ErrorViewsDiffer,
+		inspect.ErrorPolicy, inspect.ErrorNoRoute, inspect.ErrorViewsDiffer,
 		inspect.ErrorNoCertificate, inspect.ErrorClientCertificate, inspect.ErrorProxyProtocol,
 		inspect.ErrorHelloTooLarge, inspect.ErrorUnsupported, inspect.ErrorShutdown,
 	}

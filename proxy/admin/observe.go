@@ -2,7 +2,6 @@ package admin
 
 import (
 	"net"
-	"slices"
 	"strconv"
 
 	"github.com/tlstriage/tlstriage/inspect"
@@ -20,8 +19,10 @@ func (m *metrics) observe(c *inspect.Connection) {
 	}
 	m.connections.WithLabelValues(m.listeners.label(c.Listener), verdictLabel(c.Verdict), cause, faultLabel(c.Fault)).Inc()
 	if leg := c.ClientLeg; leg != nil {
-		if leg.Error != nil && slices.Contains(refusals(), leg.Error.Type) {
-			m.refused.WithLabelValues(string(leg.Error.Type)).Inc()
+		if leg.Error != nil {
+			if refused := m.refused[leg.Error.Type]; refused != nil {
+				refused.Inc()
+			}
 		}
 		// Without a single TLS record there was no handshake: port scans and health checks are connections only.
 		if leg.TLS != nil {
