@@ -37,7 +37,7 @@ type Fault struct {
 	Detail string // one sentence with the values seen; strangers' strings in it are bounded but not escaped
 
 	Names   []string // NameMismatch: the names the certificate has, nearest first. Otherwise nil
-	Missing string   // MissingIntermediate: the subject of the certificate that lacks, as its child names it
+	Missing string   // MissingIntermediate: the subject of the certificate that lacks, as its child names it; UntrustedRoot: of the root, where it was not sent
 }
 
 // Options say against what a chain is examined.
@@ -57,7 +57,7 @@ type Report struct {
 	Faults    []Fault             // worst first
 	Trusted   bool                // some path leads to a root, names and times aside
 	Valid     bool                // no fatal fault
-	Verified  [][]*x509.Certificate
+	Verified  [][]*x509.Certificate // every path to a trusted root that crypto/x509 finds; where none holds, those that do with times, names and usages aside
 	Right     []*x509.Certificate // the chain to send instead (leaf first, no root), when it can be built from what is here
 	Err       error               // what crypto/x509 says first; nil when it accepts
 }

@@ -1,0 +1,132 @@
+package chain
+
+import (
+	"bytes"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// issuerIsIntermediate decides whether the issuer of top, of which nothing but the name is known, is an intermediate that should have
+// been sent or a root that is not trusted, and says on what ground.
+//
+// The two cannot be told apart for certain: a server need not send its root, so a chain that lacks an intermediate looks
+// like one that is complete up to an untrusted root. What there is to go by, the strongest first:
+//
+//  1. A trusted root has exactly this name, but another key: a root was replaced or imitated.
+//  2. The authority key identifier names the issuer's own issuer: itself for a root, another for an intermediate.
+//  3. The name says it: "Root", or "Intermediate", "Issuing", "Subordinate".
+//  4. The issuer belongs to the organisation of a trusted root (or, against a small set of roots of the operator's own, shares
+//     a telling word with one): an intermediate below it.
+//  5. The leaf came alone and says where its issuer's certificate can be fetched (authority information access), as public
+//     authorities do for their intermediates. On an intermediate the same field points at the root, and says nothing.
+//  6. Otherwise a root: of a private authority that those who look do not trust.
+func (e *examination) issuerIsIntermediate(top *cert) (missing bool, why string) {
+	roots := e.roots()
+	if roots.named(top.RawIssuer) {
+		return false, "a trusted root of this name exists, but its key did not sign this certificate"
+	}
+	if name := issuersIssuer(top.Certificate); name != nil {
+		if bytes.Equal(name, top.RawIssuer) {
+			return false, "its authority key identifier says that the issuer is self-signed"
+		}
+		return true, "its authority key identifier says that the issuer is itself issued by another authority"
+	}
+	words := nameWords(top.Issuer)
+	for _, w := range words {
+		switch w {
+		case "root":
+			return false, "the issuer's name says that it is a root"
+		case "intermediate", "issuing", "subordinate", "sub", "subca", "ica":
+			return true, "the issuer's name says that it is an intermediate"
+		}
+	}
+	if e.related(top.Issuer, words, roots) {
+		return true, "it belongs with one of the trusted roots"
+	}
+	if top == e.leaf && len(top.IssuingCertificateURL) > 0 {
+		return true, "the certificate says where it can be fetched: " + clip(top.IssuingCertificateURL[0])
+	}
+	if top == e.leaf {
+		return false, "unless that is an intermediate: then it is missing"
+	}
+	return false, "the chain seems complete up to it"
+}
+
+// fewRoots is the largest set of roots that is taken for one of the operator's own making.
+const fewRoots = 32
+
+// related says whether the issuer named seems to be of the house of a trusted root, or of a CA that was sent along.
+func (e *examination) related(issuer pkix.Name, words []string, roots rootPool) bool {
+	var names []pkix.Name
+	subjects := roots.subjects()
+	for _, raw := range subjects {
+		names = append(names, parseName(raw))
+	}
+	for _, c := range e.certs {
+		if c.IsCA && !c.inPath {
+			names = append(names, c.Subject)
+		}
+	}
+	for _, n := range names {
+		for _, o := range n.Organization {
+			if o != "" && slices.Contains(issuer.Organization, o) {
+				return true
+			}
+		}
+		if len(subjects) > fewRoots {
+			continue
+		}
+		if slices.ContainsFunc(nameWords(n), func(w string) bool { return telling(w) && slices.Contains(words, w) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// nameWords are the words of a name, in lower case: common name, organisation, unit and domain components.
+func nameWords(n pkix.Name) []string {
+	text := append([]string{n.CommonName}, n.Organization...)
+	text = append(text, n.OrganizationalUnit...)
+	for _, a := range n.Names {
+		if v, ok := a.Value.(string); ok && a.Type.String() == "0.9.2342.19200300.100.1.25" { // domainComponent
+			text = append(text, v)
+		}
+	}
+	return strings.FieldsFunc(strings.ToLower(clip(strings.Join(text, " "))), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+}
+
+// telling says whether a shared word means anything: what every authority calls itself does not.
+func telling(word string) bool {
+	switch word {
+	case "root", "certificate", "certificates", "certification", "authority", "server", "services", "service", "trust", "trusted", "the", "and", "inc", "ltd",
+		"llc", "gmbh", "com", "net", "org", "local", "global", "secure", "security", "tls", "ssl", "ecc", "ecdsa", "rsa", "class", "public", "private", "internal":
+		return false
+	}
+	return len(word) >= 3
+}
+
+// rootPool is the set of trusted roots, of which a pool tells nothing but the names.
+type rootPool struct{ *x509.CertPool }
+
+func (e *examination) roots() rootPool { return rootPool{e.o.Roots} }
+
+// subjects are the raw names of the roots.
+func (p rootPool) subjects() [][]byte {
+	if p.CertPool == nil {
+		system, err := x509.SystemCertPool()
+		if err != nil {
+			return nil
+		}
+		p.CertPool = system
+	}
+	//lint:ignore SA1019 where the platform keeps its roots to itself the names are evidence that is not to be had; nothing is trusted by them
+	return p.CertPool.Subjects()
+}
+
+// named says whether a trusted root has the raw name.
+func (p rootPool) named(raw []byte) bool {
+	return slices.ContainsFunc(p.subjects(), func(s []byte) bool { return bytes.Equal(s, raw) })
+}

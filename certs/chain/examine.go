@@ -1,0 +1,195 @@
+package chain
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"time"
+)
+
+// defaultExpiringSoon is the remaining life below which ExpiringSoon is reported when Options does not say.
+const defaultExpiringSoon = 30 * 24 * time.Hour
+
+// Examine takes the presented chain apart: DER certificates as they came, the server's own first. It never fails: what
+// cannot be parsed is a fault like any other. The cost is bounded whatever is presented (see the Max constants).
+//
+// Each kind of fault is judged on its own, so that an expired leaf does not hide a missing intermediate: trust is
+// established with times and names left aside, and these are checked beside it. The cause is named once: a chain that
+// lacks an intermediate is not also reported as untrusted, nor is a self-signed certificate.
+func Examine(presented [][]byte, o Options) *Report {
+	e := &examination{o: o, r: &Report{Raw: presented}}
+	if len(e.o.Usages) == 0 {
+		e.o.Usages = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	}
+	if e.o.ExpiringSoon == 0 {
+		e.o.ExpiringSoon = defaultExpiringSoon
+	}
+	e.parse()
+	if len(e.certs) > 0 {
+		e.verify()
+		e.link()
+		e.judgeTrust()
+		e.judgeOrder()
+		e.judgeTimes()
+		e.judgeName()
+		e.judgeKeys()
+		e.judgeUsages()
+	}
+	return e.finish()
+}
+
+// examination is one call of Examine.
+type examination struct {
+	o Options
+	r *Report
+
+	certs []*cert // the presented certificates that can be judged, in the order sent, without duplicates
+	leaf  *cert   // the server's certificate: normally certs[0]
+	links *linker
+
+	strict   [][]*x509.Certificate // paths that hold now, names aside
+	neutral  [][]*x509.Certificate // paths with times, names and usages aside; set when strict is empty
+	strictE  error                 // why strict is empty
+	neutralE error                 // why neutral is empty
+	rootDue  *x509.Certificate     // the trusted root whose own time is over or not yet come
+	anchored bool                  // trusted by way of a path that crypto/x509 does not verify (SHA-1)
+}
+
+// cert is one presented certificate.
+type cert struct {
+	*x509.Certificate
+	index  int
+	inPath bool // reached from the leaf over issuers
+	self   bool // issued and signed by itself
+}
+
+// add notes a fault.
+func (e *examination) add(f Fault) {
+	if len(e.r.Faults) < maxFaults {
+		e.r.Faults = append(e.r.Faults, f)
+	}
+}
+
+// parse fills Report.Presented and the certificates to judge.
+func (e *examination) parse() {
+	r := e.r
+	r.Presented = make([]*x509.Certificate, len(r.Raw))
+	if len(r.Raw) == 0 {
+		e.add(Fault{ID: Malformed, Index: -1, Fatal: true, Detail: "no certificate was presented"})
+		r.Err = errors.New("chain: no certificate was presented")
+		return
+	}
+	total := 0
+	for i, der := range r.Raw {
+		if total += len(der); i >= MaxCertificates || total > MaxBytes {
+			e.add(Fault{ID: Malformed, Index: -1, Fatal: total > MaxBytes, Detail: fmt.Sprintf(
+				"%d certificates were presented; only the first %d were looked at (limits: %d certificates, %d bytes)", len(r.Raw), i, MaxCertificates, MaxBytes)})
+			break
+		}
+		c, err := x509.ParseCertificate(der)
+		if err != nil {
+			e.add(Fault{ID: Malformed, Index: i, Fatal: true, Detail: fmt.Sprintf("certificate %d of %d (%d bytes) cannot be parsed: %s", i+1, len(r.Raw), len(der), clip(err.Error()))})
+			if r.Err == nil {
+				r.Err = err
+			}
+			continue
+		}
+		r.Presented[i] = c
+		if j := slices.IndexFunc(e.certs, func(k *cert) bool { return bytes.Equal(k.Raw, der) }); j >= 0 {
+			e.add(Fault{ID: Unrelated, Index: i, Detail: fmt.Sprintf("certificate %d (%s) is sent twice: it is certificate %d already", i+1, Subject(c), e.certs[j].index+1)})
+			continue
+		}
+		e.certs = append(e.certs, &cert{Certificate: c, index: i})
+	}
+	e.leaf = e.findLeaf()
+}
+
+// findLeaf is the certificate meant to be the server's: the first one, unless that is a CA and a certificate that is none comes later.
+// Clients take the first whatever it is (RFC 8446, Section 4.4.2: "The sender's certificate MUST come in the first
+// CertificateEntry in the list"), so judgeOrder reports the other case.
+func (e *examination) findLeaf() *cert {
+	if len(e.certs) == 0 {
+		return nil
+	}
+	first := e.certs[0]
+	if !first.IsCA || e.r.Presented[0] == nil {
+		return first
+	}
+	var other *cert
+	for _, c := range e.certs[1:] {
+		if c.IsCA {
+			continue
+		}
+		if e.o.Name == "" || c.VerifyHostname(e.o.Name) == nil {
+			return c
+		}
+		if other == nil {
+			other = c
+		}
+	}
+	if other != nil && (e.o.Name == "" || first.VerifyHostname(e.o.Name) != nil) {
+		return other
+	}
+	return first
+}
+
+// has says whether a fault of the id was noted.
+func (e *examination) has(id FaultID) bool {
+	return slices.ContainsFunc(e.r.Faults, func(f Fault) bool { return f.ID == id })
+}
+
+// finish sorts the faults and draws the conclusions.
+func (e *examination) finish() *Report {
+	r := e.r
+	slices.SortStableFunc(r.Faults, func(a, b Fault) int {
+		if a.Fatal != b.Fatal {
+			if a.Fatal {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Or(cmp.Compare(rank(a.ID), rank(b.ID)), cmp.Compare(a.Index, b.Index))
+	})
+	r.Valid = !slices.ContainsFunc(r.Faults, func(f Fault) bool { return f.Fatal })
+	return r
+}
+
+// rank orders faults of the same weight: what is wrong with the whole chain first, then what a new certificate would cure.
+func rank(id FaultID) int {
+	return slices.Index([]FaultID{Malformed, SelfSigned, MissingIntermediate, UntrustedRoot, Expired, NotYetValid, IntermediateExpired, NameMismatch, WrongUsage,
+		WeakKey, WeakSignature, WrongOrder, Unrelated, ExpiringSoon}, id)
+}
+
+// Subject is what to call a certificate in a sentence: its common name, or its whole subject, or its first alternative
+// name, bounded in length. It is the stranger's text: escape it before it reaches a terminal or a page.
+func Subject(c *x509.Certificate) string {
+	switch {
+	case c.Subject.CommonName != "":
+		return clip(c.Subject.CommonName)
+	case len(c.Subject.Names) > 0:
+		return clip(c.Subject.String())
+	case len(c.DNSNames) > 0:
+		return clip(c.DNSNames[0])
+	case len(c.IPAddresses) > 0:
+		return c.IPAddresses[0].String()
+	}
+	return "without a subject"
+}
+
+// clip bounds a stranger's string.
+func clip(s string) string {
+	if len(s) <= maxTextBytes {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxTextBytes], "") + "…"
+}
+
+// isIP says whether the name asked for is an address, also in brackets.
+func isIP(name string) bool {
+	return net.ParseIP(strings.TrimSuffix(strings.TrimPrefix(name, "["), "]")) != nil
+}

@@ -1,0 +1,69 @@
+package chain
+
+import (
+	"bytes"
+	"crypto/dsa" //lint:ignore SA1019 only to name the key for what it is
+	"crypto/ecdsa"
+	"crypto/rsa"
+	"crypto/x509"
+	"fmt"
+	"slices"
+)
+
+// judgeKeys reports weak keys and signatures of the chain. A root's own are not judged: it is trusted, or not, as it is.
+func (e *examination) judgeKeys() {
+	for _, c := range e.certs {
+		if !c.inPath || c.self && c != e.leaf {
+			continue
+		}
+		what := Subject(c.Certificate)
+		fatal := !e.avoidable(c)
+		if weak := weakKey(c.Certificate); weak != "" {
+			e.add(Fault{ID: WeakKey, Index: c.index, Fatal: fatal, Detail: fmt.Sprintf("the key of %s is %s", what, weak)})
+		}
+		if c == e.leaf && c.PublicKey == nil {
+			e.add(Fault{ID: Malformed, Index: c.index, Fatal: true, Detail: fmt.Sprintf("the key of %s is of a kind that is not known", what)})
+		}
+		if weak := weakSignature(c.Certificate); weak != "" && !c.self {
+			e.add(Fault{ID: WeakSignature, Index: c.index, Fatal: fatal, Detail: fmt.Sprintf("%s is signed with %s, which clients refuse", what, weak)})
+		}
+	}
+}
+
+// avoidable says whether a verified path stands without c.
+func (e *examination) avoidable(c *cert) bool {
+	return slices.ContainsFunc(e.strict, func(path []*x509.Certificate) bool {
+		return !slices.ContainsFunc(path, func(k *x509.Certificate) bool { return bytes.Equal(k.Raw, c.Raw) })
+	})
+}
+
+// weakKey says what is weak about a key; empty when nothing is. Below 112 bits of security clients refuse it at their default
+// settings (OpenSSL at security level 2, browsers): NIST SP 800-57, Part 1, Table 2.
+func weakKey(c *x509.Certificate) string {
+	switch key := c.PublicKey.(type) {
+	case *rsa.PublicKey:
+		switch bits := key.N.BitLen(); {
+		case bits < 2048:
+			return fmt.Sprintf("RSA with %d bits; 2048 is the least that clients take", bits)
+		case bits > MaxRSABits:
+			return fmt.Sprintf("RSA with %d bits; many clients take no more than %d", bits, MaxRSABits)
+		}
+	case *ecdsa.PublicKey:
+		if bits := key.Curve.Params().BitSize; bits < 256 {
+			return fmt.Sprintf("an elliptic-curve key with %d bits; 256 is the least that clients take", bits)
+		}
+	case *dsa.PublicKey:
+		return "a DSA key, which TLS no longer uses (RFC 8446, Section 4.2.3)"
+	}
+	return ""
+}
+
+// weakSignature names the broken algorithm that a certificate is signed with; empty when it is none (RFC 9155; RFC 8446,
+// Section 4.2.3).
+func weakSignature(c *x509.Certificate) string {
+	switch c.SignatureAlgorithm {
+	case x509.MD2WithRSA, x509.MD5WithRSA, x509.SHA1WithRSA, x509.ECDSAWithSHA1, x509.DSAWithSHA1, x509.DSAWithSHA256:
+		return c.SignatureAlgorithm.String()
+	}
+	return ""
+}

@@ -1,0 +1,247 @@
+package chain
+
+import (
+	"bytes"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// maxClimb is how many certificates of Options.Known may be put on top of what was presented.
+const maxClimb = 8
+
+// judgeTrust says why no path leads to a trusted root, if none does, and what the right chain is.
+func (e *examination) judgeTrust() {
+	if best := e.bestPath(); best != nil {
+		e.r.Trusted = true
+		e.r.Right = e.freshest(withoutRoot(best))
+		return
+	}
+	if e.leaf.self {
+		e.add(Fault{ID: SelfSigned, Index: e.leaf.index, Fatal: true, Detail: fmt.Sprintf(
+			"the certificate (%s) is signed with its own key, by no authority, and is not itself trusted", Subject(e.leaf.Certificate))})
+		return
+	}
+	tops, paths := e.climb()
+	for i, top := range tops {
+		if e.isAnchored(top.Certificate) {
+			e.judgeBlocked(paths[i])
+			return
+		}
+	}
+	e.judgeUnanchored(tops[0], paths[0])
+}
+
+// bestPath is the shortest verified path, nil when there is none.
+func (e *examination) bestPath() []*x509.Certificate {
+	paths := e.strict
+	if paths == nil {
+		paths = e.neutral
+	}
+	if len(paths) == 0 {
+		return nil
+	}
+	return slices.MinFunc(paths, func(a, b []*x509.Certificate) int { return len(a) - len(b) })
+}
+
+// freshest is the right chain where every certificate of it is valid now, or one that is valid now with the help of
+// Known, or else right itself.
+func (e *examination) freshest(right []*x509.Certificate) []*x509.Certificate {
+	if e.strict != nil || len(e.o.Known) == 0 || e.holdsAbove() {
+		return right
+	}
+	k := *e.leaf.Certificate
+	k.NotBefore, k.NotAfter = e.o.Time, e.o.Time
+	p := pool(e.near())
+	for _, c := range e.o.Known {
+		if !tooLarge(c) {
+			p.AddCert(c)
+		}
+	}
+	paths, err := k.Verify(x509.VerifyOptions{Roots: e.o.Roots, Intermediates: p, CurrentTime: e.o.Time, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
+	if err != nil {
+		return right
+	}
+	best := slices.MinFunc(paths, func(a, b []*x509.Certificate) int { return len(a) - len(b) })
+	best[0] = e.leaf.Certificate
+	return withoutRoot(best)
+}
+
+// withoutRoot leaves a self-signed last certificate out, unless it is the only one.
+func withoutRoot(path []*x509.Certificate) []*x509.Certificate {
+	if last := path[len(path)-1]; len(path) > 1 && bytes.Equal(last.RawSubject, last.RawIssuer) {
+		path = path[:len(path)-1]
+	}
+	return slices.Clone(path)
+}
+
+// climb follows issuers from the leaf and returns the certificates above which nothing was presented, each with the path
+// to it. Self-signed ones come first, then those with the longest path: they are where the chain was meant to end.
+func (e *examination) climb() (tops []*cert, paths [][]*x509.Certificate) {
+	before := map[*cert]*cert{e.leaf: nil}
+	queue := []*cert{e.leaf}
+	for len(queue) > 0 {
+		c := queue[0]
+		queue = queue[1:]
+		above := e.issuers(c.Certificate)
+		if c.self || len(above) == 0 {
+			tops = append(tops, c)
+			continue
+		}
+		for _, k := range above {
+			if _, seen := before[k]; !seen {
+				before[k] = c
+				queue = append(queue, k)
+			}
+		}
+	}
+	if len(tops) == 0 { // certificates that certify each other in a ring: nothing stands above any of them
+		tops = []*cert{e.leaf}
+	}
+	depth := func(c *cert) (n int) {
+		for ; c != nil; c = before[c] {
+			n++
+		}
+		return n
+	}
+	slices.SortStableFunc(tops, func(a, b *cert) int {
+		if a.self != b.self {
+			if a.self {
+				return -1
+			}
+			return 1
+		}
+		return depth(b) - depth(a)
+	})
+	for _, top := range tops[:min(len(tops), maxClimb)] {
+		var path []*x509.Certificate
+		for c := top; c != nil; c = before[c] {
+			path = append(path, c.Certificate)
+		}
+		slices.Reverse(path)
+		paths = append(paths, path)
+	}
+	return tops[:len(paths)], paths
+}
+
+// isAnchored says whether c is a trusted root or was issued by one. crypto/x509 verifies no SHA-1 signature, so for such a
+// certificate a trusted root of the issuer's name is enough: the signature is reported as weak, not as untrusted.
+func (e *examination) isAnchored(c *x509.Certificate) bool {
+	if tooLarge(c) {
+		return false
+	}
+	if _, err := e.verifyNeutral(c, nil); err == nil {
+		return true
+	}
+	return weakSignature(c) != "" && e.roots().named(c.RawIssuer)
+}
+
+// judgeBlocked reports why a path that ends at a trusted root is refused all the same. Weak signatures, certificates that
+// are no CA and unusable keys are reported where those are judged.
+func (e *examination) judgeBlocked(path []*x509.Certificate) {
+	e.r.Right = withoutRoot(path)
+	weak := false
+	for i, c := range path {
+		if weakSignature(c) != "" {
+			weak = true
+		}
+		if tooLarge(c) || i > 0 && !mayIssue(c) {
+			return
+		}
+	}
+	if weak {
+		e.r.Trusted = true
+		return
+	}
+	detail := "crypto/x509: " + clip(fmt.Sprint(e.neutralE))
+	var invalid x509.CertificateInvalidError
+	var critical x509.UnhandledCriticalExtension
+	switch {
+	case errors.As(e.neutralE, &critical):
+		e.add(Fault{ID: Malformed, Index: e.indexOfCritical(), Fatal: true, Detail: "a critical extension is not understood, so the certificate must be refused (RFC 5280, Section 4.2)"})
+	case errors.As(e.neutralE, &invalid):
+		e.add(Fault{ID: WrongUsage, Index: e.indexOf(invalid.Cert), Fatal: true, Detail: "an authority in the chain is not allowed to issue this: " + detail})
+	default:
+		e.add(Fault{ID: UntrustedRoot, Index: -1, Fatal: true, Detail: "the path to a trusted root is refused: " + detail})
+	}
+}
+
+// indexOf is the place of c among what was presented, -1 when it is not there.
+func (e *examination) indexOf(c *x509.Certificate) int {
+	return slices.IndexFunc(e.r.Presented, func(p *x509.Certificate) bool { return p != nil && c != nil && bytes.Equal(p.Raw, c.Raw) })
+}
+
+func (e *examination) indexOfCritical() int {
+	return slices.IndexFunc(e.r.Presented, func(p *x509.Certificate) bool { return p != nil && len(p.UnhandledCriticalExtensions) > 0 })
+}
+
+// judgeUnanchored decides between a missing intermediate and an untrusted root for a path at whose top nothing trusted
+// stands.
+func (e *examination) judgeUnanchored(top *cert, path []*x509.Certificate) {
+	if tooLarge(top.Certificate) {
+		return // reported as an unusable key; whether something above it is trusted cannot be checked
+	}
+	if top.self {
+		e.r.Right = withoutRoot(path)
+		e.add(Fault{ID: UntrustedRoot, Index: top.index, Fatal: true, Detail: fmt.Sprintf("the chain ends at the root %s, which was sent along but is not among the trusted roots", Subject(top.Certificate))})
+		return
+	}
+	if e.judgeWithKnown(top, path) {
+		return
+	}
+	issuer := clip(top.Issuer.String())
+	missing, why := e.issuerIsIntermediate(top)
+	if missing {
+		e.add(Fault{ID: MissingIntermediate, Index: top.index, Fatal: true, Missing: issuer, Detail: fmt.Sprintf(
+			"certificate %d (%s) was issued by %s, which was not sent and is no trusted root (%s)", top.index+1, Subject(top.Certificate), issuer, why)})
+		return
+	}
+	e.r.Right = slices.Clone(path)
+	e.add(Fault{ID: UntrustedRoot, Index: top.index, Fatal: true, Missing: issuer, Detail: fmt.Sprintf("the chain leads to %s, which is not among the trusted roots (%s)", issuer, why)})
+}
+
+// judgeWithKnown settles the question for certain when certificates in Options.Known continue the path. Those that are
+// passed through are missing from what was presented; a self-signed one at the end that is not trusted is an untrusted root.
+func (e *examination) judgeWithKnown(top *cert, path []*x509.Certificate) bool {
+	at := top.Certificate
+	var lacking []*x509.Certificate
+	var root *x509.Certificate
+	trusted := false
+	for range maxClimb {
+		i := slices.IndexFunc(e.o.Known, func(k *x509.Certificate) bool {
+			return k != nil && e.links.signed(at, k) && !slices.Contains(lacking, k)
+		})
+		if i < 0 {
+			break
+		}
+		at = e.o.Known[i]
+		if bytes.Equal(at.RawSubject, at.RawIssuer) {
+			root = at
+			break
+		}
+		lacking = append(lacking, at)
+		if trusted = e.isAnchored(at); trusted {
+			break
+		}
+	}
+	if root == nil && len(lacking) == 0 {
+		return false
+	}
+	right := slices.Concat(path, lacking)
+	if trusted || root != nil {
+		e.r.Right = right
+	}
+	for _, c := range e.certs { // what was sent from further up is no stranger to this chain
+		c.inPath = c.inPath || slices.ContainsFunc(right, func(k *x509.Certificate) bool { return e.links.signed(k, c.Certificate) })
+	}
+	if len(lacking) > 0 {
+		e.add(Fault{ID: MissingIntermediate, Index: top.index, Fatal: true, Missing: clip(top.Issuer.String()), Detail: fmt.Sprintf(
+			"certificate %d (%s) was issued by %s, which was not sent; it is known, and %d certificate(s) have to be added to the chain",
+			top.index+1, Subject(top.Certificate), clip(top.Issuer.String()), len(lacking))})
+	}
+	if root != nil && !trusted {
+		e.add(Fault{ID: UntrustedRoot, Index: top.index, Fatal: true, Detail: fmt.Sprintf("the chain leads to the root %s, which is known but not among the trusted roots", Subject(root))})
+	}
+	return true
+}

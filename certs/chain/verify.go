@@ -1,0 +1,163 @@
+package chain
+
+import (
+	"bytes"
+	"crypto/rsa"
+	"crypto/x509"
+	"errors"
+	"slices"
+	"time"
+)
+
+// verify asks crypto/x509: first strictly, as a client does; then, when that is refused, with times, names and usages
+// aside, to learn whether the trust itself stands.
+func (e *examination) verify() {
+	if e.r.Err != nil { // a certificate does not parse: clients stop there
+		e.neutralVerify()
+		e.r.Verified = e.neutral
+		return
+	}
+	leaf := e.leaf.Certificate
+	nameErr := e.verifyName()
+	if !keysBearable(e.certs) {
+		e.strictE = errKeyTooLarge
+		e.r.Err = errKeyTooLarge
+		return
+	}
+	o := x509.VerifyOptions{Roots: e.o.Roots, Intermediates: pool(e.near()), CurrentTime: e.o.Time, KeyUsages: e.o.Usages}
+	e.strict, e.strictE = leaf.Verify(o)
+	switch first := e.r.Presented[0]; {
+	case e.leaf.Certificate != first: // what clients verify is the first certificate, whatever it is
+		o.DNSName = e.o.Name
+		_, e.r.Err = first.Verify(o)
+	case e.strictE == nil:
+		e.r.Err = nameErr
+	case nameErr != nil && !timeError(e.strictE, leaf): // crypto/x509 looks at the leaf's time, then the name, then the path
+		e.r.Err = nameErr
+	default:
+		e.r.Err = e.strictE
+	}
+	if e.strictE != nil {
+		e.neutralVerify()
+	}
+	e.r.Verified = e.strict
+	if e.strict == nil {
+		e.r.Verified = e.neutral
+	}
+}
+
+var errKeyTooLarge = errors.New("chain: an RSA key is too large to be verified")
+
+func timeError(err error, of *x509.Certificate) bool {
+	var invalid x509.CertificateInvalidError
+	return errors.As(err, &invalid) && invalid.Reason == x509.Expired && invalid.Cert == of
+}
+
+// neutralVerify verifies copies of the certificates whose validity always includes the moment. Signatures cover the raw
+// bytes, which stay the same, so the paths are the real ones. (With the verifiers of Windows and macOS, which read the raw bytes,
+// times stay in force; they are used only where Options.Roots is nil.)
+func (e *examination) neutralVerify() {
+	if !keysBearable(e.certs) {
+		e.neutralE = errKeyTooLarge
+		return
+	}
+	e.neutral, e.neutralE = e.verifyNeutral(e.leaf.Certificate, certificates(e.near()))
+}
+
+// verifyNeutral is the verification of one certificate with times, names and usages aside; the paths hold the
+// certificates as they were given.
+func (e *examination) verifyNeutral(leaf *x509.Certificate, intermediates []*x509.Certificate) ([][]*x509.Certificate, error) {
+	at := e.o.Time
+	var err error
+	for range 3 { // the moment is moved into the validity of a root that is not valid now; roots cannot be copied out of a pool
+		originals := map[*x509.Certificate]*x509.Certificate{}
+		timeless := func(c *x509.Certificate) *x509.Certificate {
+			k := *c
+			k.NotBefore, k.NotAfter = at.Add(-time.Hour), at.Add(time.Hour)
+			originals[&k] = c
+			return &k
+		}
+		p := x509.NewCertPool()
+		for _, c := range intermediates {
+			p.AddCert(timeless(c))
+		}
+		var paths [][]*x509.Certificate
+		paths, err = timeless(leaf).Verify(x509.VerifyOptions{Roots: e.o.Roots, Intermediates: p, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
+		if err == nil {
+			for _, path := range paths {
+				for i, c := range path {
+					if o := originals[c]; o != nil {
+						path[i] = o
+					}
+				}
+			}
+			return paths, nil
+		}
+		var invalid x509.CertificateInvalidError
+		if !errors.As(err, &invalid) || invalid.Reason != x509.Expired || invalid.Cert == nil || originals[invalid.Cert] != nil {
+			return nil, err
+		}
+		e.rootDue = invalid.Cert
+		at = invalid.Cert.NotBefore.Add(invalid.Cert.NotAfter.Sub(invalid.Cert.NotBefore) / 2)
+	}
+	return nil, err
+}
+
+// holdsAbove says whether a path stands now with the leaf's own time, name and usage left aside: then no certificate above it
+// is in the way.
+func (e *examination) holdsAbove() bool {
+	if e.strict != nil {
+		return true
+	}
+	if !keysBearable(e.certs) || e.neutral == nil {
+		return false
+	}
+	k := *e.leaf.Certificate
+	k.NotBefore, k.NotAfter = e.o.Time.Add(-time.Hour), e.o.Time.Add(time.Hour)
+	_, err := k.Verify(x509.VerifyOptions{Roots: e.o.Roots, Intermediates: pool(e.near()), CurrentTime: e.o.Time, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
+	return err == nil
+}
+
+// near is at most maxIntermediates certificates other than the leaf, those first that are reached from it over
+// issuers' names. A server that sends a whole CA bundle makes no work with it.
+func (e *examination) near() []*cert {
+	var found []*cert
+	from := []*cert{e.leaf}
+	for len(from) > 0 && len(found) < maxIntermediates {
+		c := from[0]
+		from = from[1:]
+		for _, k := range e.certs {
+			if k != e.leaf && bytes.Equal(k.RawSubject, c.RawIssuer) && !slices.Contains(found, k) && len(found) < maxIntermediates {
+				found = append(found, k)
+				from = append(from, k)
+			}
+		}
+	}
+	return found
+}
+
+func certificates(list []*cert) []*x509.Certificate {
+	out := make([]*x509.Certificate, len(list))
+	for i, c := range list {
+		out[i] = c.Certificate
+	}
+	return out
+}
+
+func pool(list []*cert) *x509.CertPool {
+	p := x509.NewCertPool()
+	for _, c := range list {
+		p.AddCert(c.Certificate)
+	}
+	return p
+}
+
+// keysBearable says whether all keys are small enough to check signatures with.
+func keysBearable(list []*cert) bool {
+	return !slices.ContainsFunc(list, func(c *cert) bool { return tooLarge(c.Certificate) })
+}
+
+func tooLarge(c *x509.Certificate) bool {
+	key, ok := c.PublicKey.(*rsa.PublicKey)
+	return ok && key.N.BitLen() > MaxRSABits
+}
