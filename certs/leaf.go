@@ -1,0 +1,245 @@
+package certs
+
+import (
+	"container/list"
+	"crypto"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	leafValidity = 90 * 24 * time.Hour
+	leafRenewal  = 24 * time.Hour // a cached leaf with less left is minted anew
+	maxLeafNames = 100
+)
+
+// ErrServerName is the error for a name that no certificate is minted for.
+var ErrServerName = errors.New("certs: not a server name")
+
+// leafKeys are the keys of minted leaves, one of a kind for the process: what is kept apart is the names, and making an
+// RSA key for each would cost a hostile client nothing and us much.
+type leafKeys struct {
+	mu   sync.Mutex
+	made map[KeyKind]crypto.Signer
+}
+
+func (k *leafKeys) key(kind KeyKind) (crypto.Signer, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if key := k.made[kind]; key != nil {
+		return key, nil
+	}
+	key, err := NewKey(kind)
+	if err != nil {
+		return nil, err
+	}
+	if k.made == nil {
+		k.made = map[KeyKind]crypto.Signer{}
+	}
+	k.made[kind] = key
+	return key, nil
+}
+
+// GetCertificate has the shape of tls.Config.GetCertificate: a leaf for the SNI, or for Default or the local address where
+// the client sends none. Clients that cannot use ECDSA get an RSA leaf.
+func (a *Authority) GetCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	return a.GetCertificateFor(hello, nil)
+}
+
+// GetCertificateFor is GetCertificate with further names that the leaf is to carry, such as those of the backend's own
+// certificate.
+func (a *Authority) GetCertificateFor(hello *tls.ClientHelloInfo, mirrored []string) (*tls.Certificate, error) {
+	name := hello.ServerName
+	if name == "" {
+		name = a.o.Default
+	}
+	if name == "" {
+		name = localName(hello.Conn)
+	}
+	names := append([]string{name}, mirrored...)
+	leaf, err := a.leaf(names, ECDSAP256)
+	if err != nil {
+		return nil, err
+	}
+	if hello.SupportsCertificate(leaf) == nil {
+		return leaf, nil
+	}
+	rsa, err := a.leaf(names, RSA2048)
+	if err != nil {
+		return nil, err
+	}
+	if hello.SupportsCertificate(rsa) == nil {
+		return rsa, nil
+	}
+	// Neither fits: crypto/tls says why, in the words that the diagnosis knows.
+	return leaf, nil
+}
+
+// localName is the address that the client connected to.
+func localName(c net.Conn) string {
+	if c != nil {
+		if at, err := netip.ParseAddrPort(c.LocalAddr().String()); err == nil {
+			return at.Addr().Unmap().WithZone("").String()
+		}
+	}
+	return "localhost"
+}
+
+// Leaf mints a certificate for the names, or takes it from the cache: the first name is the one asked for, which must be
+// valid; of the others those that are not valid, or beyond a hundred, are left out.
+func (a *Authority) Leaf(names []string) (*tls.Certificate, error) { return a.leaf(names, ECDSAP256) }
+
+func (a *Authority) leaf(names []string, kind KeyKind) (*tls.Certificate, error) {
+	names, err := leafNames(names)
+	if err != nil {
+		return nil, err
+	}
+	id := fmt.Sprint(kind, " ", strings.Join(names, " "))
+	now := a.o.now()
+	if leaf := a.cache.get(id, now); leaf != nil {
+		return leaf, nil
+	}
+	v, err, _ := a.mint.Do(id, func() (any, error) {
+		if leaf := a.cache.get(id, now); leaf != nil { // minted while this call was on its way
+			return leaf, nil
+		}
+		leaf, err := a.newLeaf(names, kind, now)
+		if err == nil {
+			a.cache.put(id, leaf)
+		}
+		return leaf, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return v.(*tls.Certificate), nil
+}
+
+func (a *Authority) newLeaf(names []string, kind KeyKind, now time.Time) (*tls.Certificate, error) {
+	key, err := a.keys.key(kind)
+	if err != nil {
+		return nil, err
+	}
+	t := Template{Names: names, Signer: key, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(leafValidity)}
+	if ca := a.root.Certificate; t.NotAfter.After(ca.NotAfter) {
+		t.NotAfter = ca.NotAfter
+	}
+	if ca := a.root.Certificate; t.NotBefore.Before(ca.NotBefore) {
+		t.NotBefore = ca.NotBefore
+	}
+	leaf, err := a.root.Issue(t)
+	if err != nil {
+		return nil, err
+	}
+	return leaf.TLS(), nil
+}
+
+// leafNames normalises names: lower case, no trailing dot, none twice, the first one first.
+func leafNames(names []string) ([]string, error) {
+	if len(names) == 0 {
+		return nil, fmt.Errorf("%w: no name was given", ErrServerName)
+	}
+	var out []string
+	for i, n := range names {
+		n, err := normalName(n)
+		if err != nil {
+			if i == 0 {
+				return nil, err
+			}
+			continue
+		}
+		if !slices.Contains(out, n) && len(out) < maxLeafNames {
+			out = append(out, n)
+		}
+	}
+	return out, nil
+}
+
+// normalName checks a name: an IP address, or a DNS name of at most 253 bytes in labels of at most 63 letters, digits, hyphens and
+// underscores (RFC 1035, Section 2.3.4; underscores occur in practice), of which the first may be a wildcard.
+func normalName(name string) (string, error) {
+	if ip, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil && ip.Zone() == "" {
+		return ip.Unmap().String(), nil
+	}
+	n := strings.ToLower(strings.TrimSuffix(name, "."))
+	if n == "" || len(n) > 253 {
+		return "", fmt.Errorf("%w: %d bytes", ErrServerName, len(name))
+	}
+	for i, label := range strings.Split(n, ".") {
+		if i == 0 && label == "*" && len(n) > 2 {
+			continue
+		}
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
+			return "", fmt.Errorf("%w: %q", ErrServerName, clip(name))
+		}
+		for _, r := range []byte(label) {
+			if (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '_' {
+				return "", fmt.Errorf("%w: %q", ErrServerName, clip(name))
+			}
+		}
+	}
+	return n, nil
+}
+
+// leafCache keeps the leaves used last. Its size bounds what a client that asks for ever new names can make us keep.
+type leafCache struct {
+	mu    sync.Mutex
+	size  int
+	order *list.List // of *cachedLeaf, used last first
+	byID  map[string]*list.Element
+}
+
+type cachedLeaf struct {
+	id   string
+	leaf *tls.Certificate
+}
+
+func newLeafCache(size int) *leafCache {
+	return &leafCache{size: size, order: list.New(), byID: map[string]*list.Element{}}
+}
+
+func (c *leafCache) get(id string, now time.Time) *tls.Certificate {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.byID[id]
+	if e == nil {
+		return nil
+	}
+	leaf := e.Value.(*cachedLeaf).leaf
+	// A leaf that ends with its authority is not improved by minting it anew for ever: only what leafValidity limits is renewed.
+	if now.After(leaf.Leaf.NotAfter) || leaf.Leaf.NotAfter.Sub(now) < leafRenewal && leaf.Leaf.NotAfter.Sub(leaf.Leaf.NotBefore) > leafValidity {
+		c.order.Remove(e)
+		delete(c.byID, id)
+		return nil
+	}
+	c.order.MoveToFront(e)
+	return leaf
+}
+
+func (c *leafCache) put(id string, leaf *tls.Certificate) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e := c.byID[id]; e != nil {
+		c.order.Remove(e)
+	}
+	c.byID[id] = c.order.PushFront(&cachedLeaf{id: id, leaf: leaf})
+	for len(c.byID) > c.size {
+		last := c.order.Back()
+		c.order.Remove(last)
+		delete(c.byID, last.Value.(*cachedLeaf).id)
+	}
+}
+
+// len is how many leaves are kept.
+func (c *leafCache) len() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.byID)
+}
