@@ -76,17 +76,7 @@ func (n *negotiation) chooseVersion() bool {
 		best = 0
 	}
 	if best == 0 {
-		alert := wire.AlertProtocolVersion
-		if top := highestOffered(n.h); top < lowest {
-			switch {
-			case n.p.Family == FamilyOpenSSL && top <= wire.VersionSSLv3:
-				// A build without SSLv3 takes the record for a broken one.
-				alert = wire.AlertHandshakeFailure
-			case n.p.OldVersionAlert != 0:
-				alert = n.p.OldVersionAlert
-			}
-		}
-		return n.reject(DimensionVersion, alert)
+		return n.reject(DimensionVersion, n.versionAlert(lowest, highest))
 	}
 	// RFC 7507, Section 3: the fallback signal with a version below the server's highest is an inappropriate fallback.
 	if best < highest && n.h.CipherSuites.Contains(wire.FallbackSCSV) {
@@ -94,6 +84,27 @@ func (n *negotiation) chooseVersion() bool {
 	}
 	n.r.Version = best
 	return true
+}
+
+// versionAlert is the answer to a client without a version in common.
+func (n *negotiation) versionAlert(lowest, highest wire.Version) wire.AlertDescription {
+	top := highestOffered(n.h)
+	switch {
+	case top == wire.VersionSSLv3 && top < lowest && n.p.Family == FamilyOpenSSL:
+		// A build without SSLv3 takes the record for a broken one.
+		return wire.AlertHandshakeFailure
+	case top < wire.VersionTLS10 || top >= lowest || n.p.OldVersionAlert == 0:
+		return wire.AlertProtocolVersion
+	}
+	// The endpoint has the version but no way to complete a handshake with it; it may fail for another reason before.
+	if top < highest && n.h.CipherSuites.Contains(wire.FallbackSCSV) {
+		return wire.AlertInappropriateFallback
+	}
+	n.r.Version = top
+	if _, failed := n.chooseSuite(); failed != DimensionNone {
+		return wire.AlertHandshakeFailure
+	}
+	return n.p.OldVersionAlert
 }
 
 // offers reports whether the client speaks v. With supported_versions nothing else counts (RFC 8446, Section 4.2.1);

@@ -41,13 +41,16 @@ func (n *negotiation) negotiate12With() {
 	info, _ := suite.Info()
 	cert, _ := n.certificateFor(info)
 	n.r.CipherSuite, n.r.Certificate = suite, cert
-	if info.KeyExchange == "RSA" {
+	if info.KeyExchange == "RSA" && n.p.Family != FamilyOpenSSL {
 		return
 	}
 	scheme, ok := n.scheme(cert)
 	if !ok {
 		n.reject(DimensionSignature, wire.AlertHandshakeFailure)
 		return
+	}
+	if info.KeyExchange == "RSA" {
+		return // OpenSSL looks for a scheme, but has nothing to sign
 	}
 	n.r.SignatureScheme = scheme
 	n.doubtScheme(cert)
@@ -61,7 +64,7 @@ func (n *negotiation) negotiate12With() {
 }
 
 // ecdheGroup is the group of an ECDHE key exchange in TLS 1.2 and below; 0 and true: one is in use, but it is not known
-// which. A client that lists no groups leaves the choice to the server (RFC 8422, Section 4); crypto/tls then does
+// which. A client that lists no groups leaves the choice to the server (RFC 8422, Section 4); several libraries then do
 // without ECDHE. Servers that have their own order of suites have one of groups, too.
 func (n *negotiation) ecdheGroup() (wire.NamedGroup, bool) {
 	if !n.uncompressedPoints() {
@@ -69,7 +72,7 @@ func (n *negotiation) ecdheGroup() (wire.NamedGroup, bool) {
 	}
 	offered, own := n.h.SupportedGroups, n.p.Groups
 	if len(offered) == 0 {
-		if n.p.Family == FamilyGo {
+		if n.needsGroups() {
 			return 0, false
 		}
 		return n.groupUnasked(), true
@@ -96,6 +99,15 @@ func (n *negotiation) ecdheGroup() (wire.NamedGroup, bool) {
 		}
 	}
 	return 0, false
+}
+
+// needsGroups reports whether the server leaves ECDHE alone when the client lists no groups.
+func (n *negotiation) needsGroups() bool {
+	switch n.p.Family {
+	case FamilyGo, FamilyOpenSSL, FamilyBoringSSL:
+		return true
+	}
+	return false
 }
 
 // groupUnasked is the group for a client that lists none: secp256r1 where the server has it, or else its first.
