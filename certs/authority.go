@@ -37,11 +37,14 @@ type Authority struct {
 	o     AuthorityOptions
 	cache *leafCache
 	mint  singleflight.Group
-	keys  leafKeys
+	rsa   rsaKey
 }
 
 // NewAuthority makes an authority in memory, gone when the process ends.
-func NewAuthority(o AuthorityOptions) (*Authority, error) {
+func NewAuthority(o AuthorityOptions) (*Authority, error) { return newAuthority(o, nil) }
+
+// newAuthority makes an authority with the key, or a new one.
+func newAuthority(o AuthorityOptions, key crypto.Signer) (*Authority, error) {
 	now := o.now()
 	validity := o.Validity
 	if validity == 0 {
@@ -54,7 +57,7 @@ func NewAuthority(o AuthorityOptions) (*Authority, error) {
 			name += " " + host
 		}
 	}
-	root, err := SelfSign(Template{CommonName: name, Organization: "tlstriage", CA: true, MaxPathLen: 1, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(validity)})
+	root, err := SelfSign(Template{CommonName: name, Organization: "tlstriage", CA: true, Signer: key, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(validity)})
 	if err != nil {
 		return nil, err
 	}
@@ -76,49 +79,69 @@ func (o AuthorityOptions) now() time.Time {
 	return time.Now()
 }
 
-// CreateAuthority makes an authority in dir, which is made with mode 0700 if it is missing. Files that are there already
-// are an error: clients may trust them.
+// CreateAuthority makes an authority in dir, which is made with mode 0700 if it is missing. A certificate that is there
+// already is an error: clients may trust it.
 func CreateAuthority(dir string, o AuthorityOptions) (*Authority, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, unreadable(dir, err)
 	}
-	for _, name := range []string{AuthorityKeyFile, AuthorityCertificateFile} {
-		path := filepath.Join(dir, name)
-		if _, err := os.Lstat(path); err == nil {
-			return nil, problem(path, Exists, "there is an authority already; it is not overwritten, since clients may trust it")
-		} else if !errors.Is(err, os.ErrNotExist) {
-			return nil, unreadable(path, err)
+	certPath, keyPath := filepath.Join(dir, AuthorityCertificateFile), filepath.Join(dir, AuthorityKeyFile)
+	if _, err := os.Lstat(certPath); err == nil {
+		return nil, exists(certPath)
+	} else if !errors.Is(err, os.ErrNotExist) {
+		return nil, unreadable(certPath, err)
+	}
+	// The certificate is written last: where it stands, the key is complete. A crash in between leaves a key without a
+	// certificate, which is then used.
+	key, err := loadAuthorityKey(keyPath)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	a, err := newAuthority(o, key)
+	if err != nil {
+		return nil, err
+	}
+	if key == nil {
+		data, err := a.root.KeyPEM()
+		if err != nil {
+			return nil, err
+		}
+		if err := createFile(keyPath, data, 0o600); err != nil {
+			return nil, err
 		}
 	}
-	a, err := NewAuthority(o)
-	if err != nil {
-		return nil, err
-	}
-	key, err := a.root.KeyPEM()
-	if err != nil {
-		return nil, err
-	}
-	// The certificate comes last: where it stands, the key is complete. A crash in between leaves a key that was never used.
-	keyPath := filepath.Join(dir, AuthorityKeyFile)
-	if err := createFile(keyPath, key, 0o600); err != nil {
-		return nil, err
-	}
-	if err := createFile(filepath.Join(dir, AuthorityCertificateFile), a.CertificatePEM(), 0o644); err != nil {
+	if err := createFile(certPath, a.CertificatePEM(), 0o644); err != nil {
 		return nil, err
 	}
 	return a, nil
 }
 
-// LoadAuthority reads the authority in dir. A key that others than its owner may read is refused.
-func LoadAuthority(dir string, o AuthorityOptions) (*Authority, error) {
-	certPath, keyPath := filepath.Join(dir, AuthorityCertificateFile), filepath.Join(dir, AuthorityKeyFile)
-	info, err := os.Stat(keyPath)
+func exists(path string) error {
+	return problem(path, Exists, "this file is there already; it is not overwritten, since clients may trust it")
+}
+
+// loadAuthorityKey reads the key; one that others than its owner may read is refused.
+func loadAuthorityKey(path string) (crypto.Signer, error) {
+	info, err := os.Stat(path)
 	if err != nil {
-		return nil, unreadable(keyPath, err)
+		return nil, unreadable(path, err)
 	}
 	// Windows keeps permissions in access lists that the mode does not show.
 	if mode := info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
-		return nil, problem(keyPath, LoosePermission, "mode %04o lets others read the authority's key, with which any name can be impersonated; allow its owner only: chmod 600 %s", mode, keyPath)
+		return nil, problem(path, LoosePermission, "mode %04o lets others read the authority's key, with which any name can be impersonated; allow its owner only: chmod 600 %s", mode, path)
+	}
+	data, err := readFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return parseKey(path, data)
+}
+
+// LoadAuthority reads the authority in dir. A key that others than its owner may read is refused. Errors are *FileError.
+func LoadAuthority(dir string, o AuthorityOptions) (*Authority, error) {
+	certPath, keyPath := filepath.Join(dir, AuthorityCertificateFile), filepath.Join(dir, AuthorityKeyFile)
+	if _, err := loadAuthorityKey(keyPath); err != nil {
+		return nil, err
 	}
 	t, err := LoadKeyPair(certPath, keyPath)
 	if err != nil {
@@ -143,20 +166,23 @@ func LoadAuthority(dir string, o AuthorityOptions) (*Authority, error) {
 
 // OpenAuthority loads the authority in dir, or makes one where there is none at all. created says which.
 func OpenAuthority(dir string, o AuthorityOptions) (a *Authority, created bool, err error) {
-	for range 2 { // two processes may start at once: the one that comes second loads what the first made
-		a, err = LoadAuthority(dir, o)
-		var fe *FileError
-		if err == nil || !errors.As(err, &fe) || !errors.Is(err, os.ErrNotExist) {
-			return a, false, err
+	for range 3 { // of processes that start at once one makes it, and the others load that
+		if a, err = LoadAuthority(dir, o); err == nil {
+			return a, false, nil
 		}
-		if a, err = CreateAuthority(dir, o); err == nil {
-			return a, true, nil
-		}
-		if !errors.As(err, &fe) || fe.Problem != Exists {
+		if !errors.Is(err, os.ErrNotExist) {
 			return nil, false, err
 		}
+		var createErr error
+		if a, createErr = CreateAuthority(dir, o); createErr == nil {
+			return a, true, nil
+		}
+		var fe *FileError
+		if !errors.As(createErr, &fe) || fe.Problem != Exists {
+			return nil, false, createErr
+		}
 	}
-	return nil, false, err
+	return nil, false, err // a certificate whose key is gone
 }
 
 // createFile writes a new file so that it is either complete or not there, and never replaces one.
@@ -173,10 +199,10 @@ func createFile(path string, data []byte, mode os.FileMode) error {
 	}
 	// A link fails where the name is taken, a rename would replace it.
 	if err := os.Link(tmp.Name(), path); errors.Is(err, os.ErrExist) {
-		return problem(path, Exists, "there is an authority already; it is not overwritten, since clients may trust it")
+		return exists(path)
 	} else if err != nil {
 		if _, statErr := os.Lstat(path); statErr == nil {
-			return problem(path, Exists, "there is an authority already; it is not overwritten, since clients may trust it")
+			return exists(path)
 		}
 		if err := os.Rename(tmp.Name(), path); err != nil { // a file system without links
 			return unreadable(path, err)

@@ -3,6 +3,7 @@ package certs
 import (
 	"container/list"
 	"crypto"
+	"crypto/sha256"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -23,28 +24,24 @@ const (
 // ErrServerName is the error for a name that no certificate is minted for.
 var ErrServerName = errors.New("certs: not a server name")
 
-// leafKeys are the keys of minted leaves, one of a kind for the process: what is kept apart is the names, and making an
-// RSA key for each would cost a hostile client nothing and us much.
-type leafKeys struct {
-	mu   sync.Mutex
-	made map[KeyKind]crypto.Signer
+// rsaKey is the one RSA key of an authority's leaves, made when the first client needs it. ECDSA leaves have a key each, but
+// making an RSA key for each name would cost a hostile client nothing and us much.
+type rsaKey struct {
+	mu  sync.Mutex
+	key crypto.Signer
 }
 
-func (k *leafKeys) key(kind KeyKind) (crypto.Signer, error) {
+func (k *rsaKey) signer() (crypto.Signer, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if key := k.made[kind]; key != nil {
-		return key, nil
+	if k.key == nil {
+		key, err := NewKey(RSA2048)
+		if err != nil {
+			return nil, err
+		}
+		k.key = key
 	}
-	key, err := NewKey(kind)
-	if err != nil {
-		return nil, err
-	}
-	if k.made == nil {
-		k.made = map[KeyKind]crypto.Signer{}
-	}
-	k.made[kind] = key
-	return key, nil
+	return k.key, nil
 }
 
 // GetCertificate has the shape of tls.Config.GetCertificate: a leaf for the SNI, or for Default or the local address where
@@ -101,12 +98,12 @@ func (a *Authority) leaf(names []string, kind KeyKind) (*tls.Certificate, error)
 	if err != nil {
 		return nil, err
 	}
-	id := fmt.Sprint(kind, " ", strings.Join(names, " "))
+	id := leafID{kind, sha256.Sum256([]byte(strings.Join(names, " ")))}
 	now := a.o.now()
 	if leaf := a.cache.get(id, now); leaf != nil {
 		return leaf, nil
 	}
-	v, err, _ := a.mint.Do(id, func() (any, error) {
+	v, err, _ := a.mint.Do(fmt.Sprint(id), func() (any, error) {
 		if leaf := a.cache.get(id, now); leaf != nil { // minted while this call was on its way
 			return leaf, nil
 		}
@@ -123,11 +120,14 @@ func (a *Authority) leaf(names []string, kind KeyKind) (*tls.Certificate, error)
 }
 
 func (a *Authority) newLeaf(names []string, kind KeyKind, now time.Time) (*tls.Certificate, error) {
-	key, err := a.keys.key(kind)
-	if err != nil {
-		return nil, err
+	t := Template{Names: names, Key: kind, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(leafValidity)}
+	if kind == RSA2048 {
+		key, err := a.rsa.signer()
+		if err != nil {
+			return nil, err
+		}
+		t.Signer = key
 	}
-	t := Template{Names: names, Signer: key, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(leafValidity)}
 	if ca := a.root.Certificate; t.NotAfter.After(ca.NotAfter) {
 		t.NotAfter = ca.NotAfter
 	}
@@ -188,24 +188,30 @@ func normalName(name string) (string, error) {
 	return n, nil
 }
 
+// leafID stands for the names and the kind of key of a leaf, in a few bytes however many names there are.
+type leafID struct {
+	kind  KeyKind
+	names [sha256.Size]byte
+}
+
 // leafCache keeps the leaves used last. Its size bounds what a client that asks for ever new names can make us keep.
 type leafCache struct {
 	mu    sync.Mutex
 	size  int
 	order *list.List // of *cachedLeaf, used last first
-	byID  map[string]*list.Element
+	byID  map[leafID]*list.Element
 }
 
 type cachedLeaf struct {
-	id   string
+	id   leafID
 	leaf *tls.Certificate
 }
 
 func newLeafCache(size int) *leafCache {
-	return &leafCache{size: size, order: list.New(), byID: map[string]*list.Element{}}
+	return &leafCache{size: size, order: list.New(), byID: map[leafID]*list.Element{}}
 }
 
-func (c *leafCache) get(id string, now time.Time) *tls.Certificate {
+func (c *leafCache) get(id leafID, now time.Time) *tls.Certificate {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e := c.byID[id]
@@ -223,7 +229,7 @@ func (c *leafCache) get(id string, now time.Time) *tls.Certificate {
 	return leaf
 }
 
-func (c *leafCache) put(id string, leaf *tls.Certificate) {
+func (c *leafCache) put(id leafID, leaf *tls.Certificate) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e := c.byID[id]; e != nil {

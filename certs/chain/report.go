@@ -52,12 +52,12 @@ type Options struct {
 
 // Report is the result of an examination.
 type Report struct {
-	Presented []*x509.Certificate // as sent, leaf first; nil where one does not parse
-	Raw       [][]byte            // as sent
-	Faults    []Fault             // worst first
-	Trusted   bool                // some path leads to a root, names and times aside
-	Valid     bool                // no fatal fault
+	Presented []*x509.Certificate   // as sent, leaf first; nil where one does not parse
+	Raw       [][]byte              // as sent
+	Faults    []Fault               // worst first
+	Trusted   bool                  // some path leads to a root, names and times aside
+	Valid     bool                  // no fatal fault
 	Verified  [][]*x509.Certificate // every path to a trusted root that crypto/x509 finds; where none holds, those that do with times, names and usages aside
-	Right     []*x509.Certificate // the chain to send instead (leaf first, no root), when it can be built from what is here
-	Err       error               // what crypto/x509 says first; nil when it accepts
+	Right     []*x509.Certificate   // the chain to send instead (leaf first, no root), when it can be built from what is here
+	Err       error                 // what crypto/x509 says first; nil when it accepts
 }
