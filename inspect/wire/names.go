@@ -92,6 +92,9 @@ func (v Version) String() string {
 // published, Section 4.2.1.1): 0x7F and the draft's number.
 func (v Version) IsDraft() bool { return v>>8 == 0x7F }
 
+// IsTLS13 reports whether v is TLS 1.3, a draft of it, or DTLS 1.3: its messages have other forms than those before.
+func (v Version) IsTLS13() bool { return v == VersionTLS13 || v.IsDraft() || v == VersionDTLS13 }
+
 // String is the IANA name, or what the suite was known by where IANA never registered it.
 func (c CipherSuite) String() string {
 	if f := c.fact(); f != nil {

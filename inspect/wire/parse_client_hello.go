@@ -31,31 +31,12 @@ func ParseClientHello(msg []byte, h *ClientHello) error {
 		h.HasExtensions = true
 		block := c.vector16("extensions")
 		c.end("extensions")
-		h.Extensions, c.err = h.readExtensions(block, c.err)
+		h.Extensions, c.err = readExtensions("client_hello", block, c.err, h.readExtension)
 	}
 	if truncated != nil {
 		return truncated
 	}
 	return c.error()
-}
-
-// readExtensions reads the block as far as it is well formed and gives that part, and the first error of all.
-func (h *ClientHello) readExtensions(block []byte, err *ParseError) (Extensions, *ParseError) {
-	rest := block
-	for len(rest) > 0 {
-		t, body, after, ok := nextExtension(rest)
-		if !ok {
-			if err == nil {
-				err = extensionError("client_hello: extensions", rest)
-			}
-			break
-		}
-		if e := h.readExtension(t, body); e != nil && err == nil {
-			err = e
-		}
-		rest = after
-	}
-	return Extensions(block[:len(block)-len(rest)]), err
 }
 
 // extensionError says why nextExtension took nothing off b.
@@ -137,9 +118,6 @@ func (h *ClientHello) readExtension(t ExtensionType, body []byte) *ParseError {
 		return nil
 	}
 	c.end("")
-	if c.err != nil {
-		c.err.Path = "client_hello: extensions: " + t.String() + c.err.Path
-	}
 	return c.err
 }
 
