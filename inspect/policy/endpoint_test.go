@@ -7,7 +7,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
-	"crypto/rand"
+	cryptorand "crypto/rand"
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
@@ -20,6 +20,7 @@ import (
 	"io"
 	"io/fs"
 	"math/big"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -93,6 +94,31 @@ func recordedHellos(t testing.TB) []*recordedHello {
 		}
 	}
 	return hellos
+}
+
+// randomHellos are the same in every run.
+func randomHellos(t testing.TB, count int) []*recordedHello {
+	t.Helper()
+	r := rand.New(rand.NewPCG(1, 2))
+	hellos := make([]*recordedHello, count)
+	for i := range hellos {
+		h := &recordedHello{ID: fmt.Sprintf("random %d", i), bytes: randomHello(r).record(t)}
+		if err := wire.ParseClientHello(h.bytes[5:], &h.hello); err != nil {
+			t.Fatal(err)
+		}
+		hellos[i] = h
+	}
+	return hellos
+}
+
+// describe is what a person needs of a hello to see why an endpoint answered as it did.
+func describe(h *wire.ClientHello) string {
+	var shares []wire.NamedGroup
+	for g := range h.KeyShares.All() {
+		shares = append(shares, g)
+	}
+	return fmt.Sprintf("  offered: %v %v\n  suites %v\n  groups %v, shares %v\n  schemes %v\n  alpn %q", h.LegacyVersion, h.SupportedVersions.Slice(),
+		h.CipherSuites.Slice(), h.SupportedGroups.Slice(), shares, h.SignatureSchemes.Slice(), h.ALPN.Strings())
 }
 
 // answer is what an endpoint said to a hello, as far as it is in the clear.
@@ -241,11 +267,12 @@ func (a answer) String() string {
 	return fmt.Sprintf("%v %v group %v retry %t scheme %v alpn %q", a.version, a.suite, a.group, a.retry, a.scheme, a.alpn)
 }
 
-// checkEndpoint sends every recorded hello to the endpoint and compares its answers with what the policy predicts.
+// checkEndpoint sends every recorded hello, and as many random ones, to the endpoint and compares its answers with what the
+// policy predicts.
 func checkEndpoint(t *testing.T, address string, p *policy.Policy) {
 	t.Helper()
 	accepted, rejected := 0, 0
-	for _, h := range recordedHellos(t) {
+	for _, h := range append(recordedHellos(t), randomHellos(t, 300)...) {
 		want := policy.Negotiate(&h.hello, p)
 		got, err := ask(address, h.bytes)
 		if err != nil {
@@ -253,7 +280,7 @@ func checkEndpoint(t *testing.T, address string, p *policy.Policy) {
 			continue
 		}
 		if difference := compare(want, got); difference != "" {
-			t.Errorf("%s: %s", h.ID, difference)
+			t.Errorf("%s: %s\n%s", h.ID, difference, describe(&h.hello))
 		}
 		if want.Accepted {
 			accepted++
@@ -276,13 +303,13 @@ func newKeyPair(t testing.TB, kind policy.CertificateType) keyPair {
 	var err error
 	switch kind {
 	case policy.CertRSA:
-		key, err = rsa.GenerateKey(rand.Reader, 2048)
+		key, err = rsa.GenerateKey(cryptorand.Reader, 2048)
 	case policy.CertECDSAP256:
-		key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		key, err = ecdsa.GenerateKey(elliptic.P256(), cryptorand.Reader)
 	case policy.CertECDSAP384:
-		key, err = ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+		key, err = ecdsa.GenerateKey(elliptic.P384(), cryptorand.Reader)
 	case policy.CertEd25519:
-		_, key, err = ed25519.GenerateKey(rand.Reader)
+		_, key, err = ed25519.GenerateKey(cryptorand.Reader)
 	default:
 		t.Fatalf("no key for %q", kind)
 	}
@@ -294,7 +321,7 @@ func newKeyPair(t testing.TB, kind policy.CertificateType) keyPair {
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
 		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment, BasicConstraintsValid: true,
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	der, err := x509.CreateCertificate(cryptorand.Reader, template, template, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)
 	}

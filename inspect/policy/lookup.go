@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"cmp"
 	"fmt"
 	"iter"
 	"slices"
@@ -45,7 +44,7 @@ func Lookup(ref string) (*Policy, error) {
 	}
 	switch {
 	case len(several) == 0:
-		return nil, &UnknownError{Ref: ref, Nearest: nearest(ref, 4)}
+		return nil, &UnknownError{Ref: ref, Nearest: nearestPolicies(ref)}
 	case len(several) == 1 || oneProvider:
 		return found.clone(), nil
 	}
@@ -132,58 +131,4 @@ func (p *Policy) clone() *Policy {
 	c.ALPN = slices.Clone(p.ALPN)
 	c.Names = slices.Clone(p.Names)
 	return &c
-}
-
-// nearest are the names of built-in policies that look most like ref, at most limit of them. A ref that is far from
-// everything has none.
-func nearest(ref string, limit int) []string {
-	if len(ref) > 256 {
-		return nil
-	}
-	type candidate struct {
-		name     string
-		distance int
-	}
-	ref = strings.ToLower(ref)
-	var candidates []candidate
-	for i := range builtins {
-		p := &builtins[i]
-		best := min(editDistance(ref, strings.ToLower(p.Name)), editDistance(ref, strings.ToLower(p.bareName())))
-		for _, a := range p.Aliases {
-			best = min(best, editDistance(ref, strings.ToLower(a)))
-		}
-		if len(ref) >= 4 && strings.Contains(strings.ToLower(p.Name), ref) {
-			best = min(best, 2)
-		}
-		if best <= max(3, len(ref)/3) {
-			candidates = append(candidates, candidate{p.Name, best})
-		}
-	}
-	slices.SortStableFunc(candidates, func(a, b candidate) int { return cmp.Compare(a.distance, b.distance) })
-	var names []string
-	for _, c := range candidates[:min(limit, len(candidates))] {
-		names = append(names, c.name)
-	}
-	return names
-}
-
-// editDistance is the number of bytes to insert, delete or replace to turn a into b (Levenshtein's).
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replace := diagonal
-			if a[i] != b[j] {
-				replace++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replace, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
