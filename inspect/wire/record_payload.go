@@ -1,5 +1,10 @@
 package wire
 
+import "slices"
+
+// eagerBuffer is how much is set aside for a message on its announcement alone; the rest only as it comes.
+const eagerBuffer = 4 << 10
+
 // readHandshake takes whole messages out of a handshake record in the clear, and keeps what is left for the next record.
 func (r *Reader) readHandshake(m *Message) bool {
 	if r.left == 0 {
@@ -18,6 +23,7 @@ func (r *Reader) readHandshake(m *Message) bool {
 				r.handOut(m, r.take(n))
 				return true
 			}
+			r.buf = slices.Grow(r.buf, min(n, eagerBuffer))
 		}
 		r.buf = append(r.buf, r.take(avail)...)
 		return false
