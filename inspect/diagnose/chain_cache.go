@@ -1,0 +1,95 @@
+package diagnose
+
+import (
+	"container/list"
+	"crypto/sha256"
+	"encoding/binary"
+	"strconv"
+	"sync"
+
+	"github.com/tlstriage/tlstriage/certs/chain"
+	"github.com/tlstriage/tlstriage/inspect"
+)
+
+// chainCache remembers examined chains: a busy proxy sees the same few on every connection. Its zero value is ready.
+type chainCache struct {
+	mu    sync.Mutex
+	order list.List // of *examined, most recently used first
+	byKey map[[sha256.Size]byte]*list.Element
+}
+
+// maxChains bounds the cache: more than the backends of one proxy, and small.
+const maxChains = 256
+
+type examined struct {
+	key    [sha256.Size]byte
+	faults []chain.Fault
+	right  []string
+}
+
+// examine returns the examination of a chain, from the cache where it was made for the same name on the same day and on the
+// same side of every date in the chain.
+func (c *chainCache) examine(presented []inspect.Certificate, raw [][]byte, o chain.Options) *examined {
+	key := chainKey(presented, raw, o)
+	c.mu.Lock()
+	if el, ok := c.byKey[key]; ok {
+		c.order.MoveToFront(el)
+		x := el.Value.(*examined)
+		c.mu.Unlock()
+		return x
+	}
+	c.mu.Unlock()
+
+	r := chain.Examine(raw, o) // outside the lock: it may be slow, and two at once for the same chain do no harm
+	x := &examined{key: key, faults: r.Faults}
+	for _, cert := range r.Right {
+		x.right = append(x.right, bound(cert.Subject.String()))
+	}
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.byKey == nil {
+		c.byKey = map[[sha256.Size]byte]*list.Element{}
+	}
+	if el, ok := c.byKey[key]; ok {
+		el.Value = x
+		return x
+	}
+	c.byKey[key] = c.order.PushFront(x)
+	for c.order.Len() > maxChains {
+		last := c.order.Back()
+		delete(c.byKey, c.order.Remove(last).(*examined).key)
+	}
+	return x
+}
+
+// chainKey is what an examination depends on: the bytes, the name, the day, and for each certificate whether it is before,
+// in, near the end of or past its life. The roots are the Diagnoser's and do not change.
+func chainKey(presented []inspect.Certificate, raw [][]byte, o chain.Options) [sha256.Size]byte {
+	h := sha256.New()
+	part := func(b []byte) {
+		var n [8]byte
+		binary.BigEndian.PutUint64(n[:], uint64(len(b)))
+		h.Write(n[:])
+		h.Write(b)
+	}
+	part([]byte(o.Name))
+	part(strconv.AppendInt(nil, o.Time.Unix()/86400, 10))
+	for i, der := range raw {
+		x := &presented[i]
+		var phase byte
+		switch {
+		case o.Time.Before(x.NotBefore):
+			phase = 1
+		case o.Time.After(x.NotAfter):
+			phase = 2
+		case x.NotAfter.Sub(o.Time) < o.ExpiringSoon:
+			phase = 3
+		}
+		part(der)
+		part([]byte{phase})
+	}
+	var key [sha256.Size]byte
+	h.Sum(key[:0])
+	return key
+}

@@ -1,0 +1,184 @@
+package diagnose
+
+import (
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/tlstriage/tlstriage/certs/chain"
+	"github.com/tlstriage/tlstriage/inspect"
+)
+
+// chainEvidence is the examined chain of the server that matters: the backend's, or where there is no backend leg, the one
+// that the client saw.
+type chainEvidence struct {
+	leg    string
+	view   view
+	name   string // it was checked against; empty: none was
+	faults []chain.Fault
+	right  []string // subjects of the chain to send instead
+}
+
+// fault returns the first fault with an id.
+func (c *chainEvidence) fault(id chain.FaultID) *chain.Fault {
+	for i := range c.faults {
+		if c.faults[i].ID == id {
+			return &c.faults[i]
+		}
+	}
+	return nil
+}
+
+// leaf is the presented leaf; nil without one.
+func (c *chainEvidence) leaf() *inspect.Certificate {
+	if len(c.view.server.CertificateChain) == 0 {
+		return nil
+	}
+	return &c.view.server.CertificateChain[0]
+}
+
+// aboutTrust reports whether a fault says that no path leads to a root, which depends on whose roots one has.
+func aboutTrust(id chain.FaultID) bool {
+	return id == chain.UntrustedRoot || id == chain.SelfSigned || id == chain.MissingIntermediate
+}
+
+// examine takes apart the chain that e's connection saw, and says so in the record where the eye left that open.
+func (d *Diagnoser) examine(e *evidence) chainEvidence {
+	c := chainEvidence{leg: inspect.LegBackend, view: e.backend}
+	if len(e.backend.server.CertificateChain) == 0 {
+		if !e.foreign() {
+			return c
+		}
+		c.leg, c.view = inspect.LegClient, e.client
+	}
+	presented := c.view.server.CertificateChain
+	if len(presented) == 0 {
+		return c
+	}
+	c.name = c.view.hello.ServerName
+	if c.view.leg.ServerName != "" {
+		c.name = c.view.leg.ServerName
+	}
+	raw := make([][]byte, 0, len(presented))
+	for i := range presented {
+		if len(presented[i].Raw) == 0 {
+			break
+		}
+		raw = append(raw, presented[i].Raw)
+	}
+	if len(raw) == len(presented) {
+		r := d.chains.examine(presented, raw, chain.Options{
+			Name: c.name, Roots: d.Roots, Time: e.now, Known: d.KnownCAs, ExpiringSoon: d.soon(&presented[0]),
+		})
+		c.faults = r.faults
+		c.right = r.right
+	} else {
+		c.faults = readFaults(presented, c.name, e.now, d.soon(&presented[0]))
+	}
+	v := c.view.server.Validation
+	if v != nil && v.Status == inspect.ValidationValid {
+		c.faults = trusting(c.faults)
+	}
+	if v == nil || v.Status == inspect.ValidationNotChecked {
+		c.view.server.Validation = validation(c.faults, len(raw) == len(presented), v)
+	}
+	return c
+}
+
+// validation is what the record says when the eye did not check. Without the certificates' bytes only faults can be told.
+func validation(faults []chain.Fault, whole bool, was *inspect.Validation) *inspect.Validation {
+	for _, f := range faults {
+		if f.Fatal {
+			return &inspect.Validation{Status: inspect.ValidationInvalid, Error: string(f.ID) + ": " + bound(f.Detail)}
+		}
+	}
+	if !whole {
+		return was
+	}
+	return &inspect.Validation{Status: inspect.ValidationValid}
+}
+
+// trusting drops what the eye, which verified with roots of its own, knows better.
+func trusting(faults []chain.Fault) []chain.Fault {
+	var kept []chain.Fault
+	for _, f := range faults {
+		if !(f.Fatal && aboutTrust(f.ID)) {
+			kept = append(kept, f)
+		}
+	}
+	return kept
+}
+
+// soon is the remaining life below which a leaf is reported. A certificate of six days would always be below 30.
+func (d *Diagnoser) soon(leaf *inspect.Certificate) time.Duration {
+	if d.ExpiringSoon != 0 {
+		return d.ExpiringSoon
+	}
+	const usual = 30 * 24 * time.Hour
+	if life := leaf.NotAfter.Sub(leaf.NotBefore); life > 0 && life/3 < usual {
+		return life / 3
+	}
+	return usual
+}
+
+// readFaults finds what can be told of a chain whose bytes were not recorded, from its fields.
+func readFaults(presented []inspect.Certificate, name string, now time.Time, soon time.Duration) []chain.Fault {
+	var faults []chain.Fault
+	for i := range presented {
+		if i == 10 {
+			break
+		}
+		x := &presented[i]
+		if x.Error != "" {
+			faults = append(faults, chain.Fault{ID: chain.Malformed, Index: i, Fatal: i == 0, Detail: "certificate " + fmt.Sprint(i) + ": " + bound(x.Error)})
+			continue
+		}
+		if x.NotAfter.IsZero() {
+			continue
+		}
+		switch {
+		case now.After(x.NotAfter):
+			id := chain.Expired
+			if i > 0 {
+				id = chain.IntermediateExpired
+			}
+			faults = append(faults, chain.Fault{ID: id, Index: i, Fatal: i == 0, Detail: fmt.Sprintf("%s expired on %s", bound(x.Subject), day(x.NotAfter))})
+		case now.Before(x.NotBefore):
+			faults = append(faults, chain.Fault{ID: chain.NotYetValid, Index: i, Fatal: i == 0, Detail: fmt.Sprintf("%s is valid from %s", bound(x.Subject), day(x.NotBefore))})
+		case i == 0 && soon > 0 && x.NotAfter.Sub(now) < soon:
+			faults = append(faults, chain.Fault{ID: chain.ExpiringSoon, Detail: fmt.Sprintf("%s expires on %s", bound(x.Subject), day(x.NotAfter))})
+		}
+	}
+	leaf := &presented[0]
+	if name != "" && leaf.Error == "" && len(leaf.AlternativeNames) > 0 && !covers(leaf.AlternativeNames, name) {
+		faults = append(faults, chain.Fault{ID: chain.NameMismatch, Fatal: true, Names: leaf.AlternativeNames,
+			Detail: fmt.Sprintf("the certificate is for %s, not for %s", enumerate(leaf.AlternativeNames), bound(name))})
+	}
+	if len(presented) == 1 && leaf.Subject != "" && leaf.Subject == leaf.Issuer {
+		faults = append(faults, chain.Fault{ID: chain.SelfSigned, Fatal: true, Detail: bound(leaf.Subject) + " is its own issuer"})
+	}
+	return faults
+}
+
+// covers matches a name against alternative names (RFC 9525, Section 6.3): a wildcard stands for one whole leftmost label.
+func covers(alternatives []string, name string) bool {
+	name = strings.ToLower(strings.TrimSuffix(name, "."))
+	for _, a := range alternatives {
+		a = strings.ToLower(strings.TrimSuffix(a, "."))
+		if a == name {
+			return true
+		}
+		if ip := net.ParseIP(name); ip != nil && ip.Equal(net.ParseIP(a)) {
+			return true
+		}
+		if rest, wild := strings.CutPrefix(a, "*."); wild {
+			if _, parent, ok := strings.Cut(name, "."); ok && parent == rest {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func day(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") }

@@ -1,0 +1,68 @@
+package diagnose
+
+import (
+	"strings"
+
+	"github.com/tlstriage/tlstriage/certs/chain"
+	"github.com/tlstriage/tlstriage/inspect"
+)
+
+// chainFault is what the rules about the presented chain have in common: how grave a fault is, on which leg it was seen,
+// and whether it ended that leg.
+func (e *evidence) chainFault(id chain.FaultID) *match {
+	f := e.chain.fault(id)
+	if f == nil {
+		return nil
+	}
+	m := &match{leg: e.chain.leg, severity: inspect.SeverityWarning, detail: bound(f.Detail)}
+	for i := range e.chain.faults {
+		if x := &e.chain.faults[i]; x.ID == id && x != f {
+			m.detail += "; " + bound(x.Detail)
+		}
+	}
+	if f.Fatal {
+		m.severity = inspect.SeverityError
+	}
+	v := e.chain.view
+	if e.watched() && v.established() {
+		// The client has seen this chain and accepted it, with roots of its own.
+		m.severity = inspect.SeverityWarning
+		if aboutTrust(id) && e.d.Roots == nil {
+			m.severity = inspect.SeverityInfo
+		}
+	}
+	if f.Fatal && v.failed() {
+		a := v.alert(inspect.FromClient)
+		m.ended = v.is(inspect.ErrorCertificate) || a != nil && refusesCertificate(a.Code)
+	}
+	return m
+}
+
+// serveChain tells each server where its certificate and chain are configured.
+func serveChain(action string) []inspect.Fix {
+	return []inspect.Fix{
+		fix(forNginx, action, "ssl_certificate fullchain.pem;  # leaf first, then its intermediates"),
+		fix(forHAProxy, action, "cat leaf.pem intermediate.pem leaf.key > /etc/haproxy/certs/site.pem"),
+		fix(forALB, action, "aws acm import-certificate --certificate-arn ARN --certificate fileb://leaf.pem --certificate-chain fileb://intermediates.pem --private-key fileb://leaf.key"),
+		fix(forIngress, action, "kubectl create secret tls NAME --cert=fullchain.pem --key=leaf.key --dry-run=client -o yaml | kubectl apply -f -"),
+		fix(forEnvoy, action, "tls_certificates: [{certificate_chain: {filename: fullchain.pem}, private_key: {filename: leaf.key}}]"),
+	}
+}
+
+// trustCA tells the verifying side how to trust another authority.
+func trustCA() []inspect.Fix {
+	return []inspect.Fix{
+		fix(forSelf, "if the backend's authority is a private one, name it", "tlstriage proxy --backend-ca FILE …"),
+		fix(forNginx, "if nginx stands in the proxy's place", "proxy_ssl_trusted_certificate FILE;"),
+		fix(forHAProxy, "if HAProxy stands in the proxy's place", "server NAME HOST:PORT ssl verify required ca-file FILE"),
+		fix(forEnvoy, "if Envoy stands in the proxy's place", "validation_context: {trusted_ca: {filename: FILE}}"),
+	}
+}
+
+// rightChain says which chain to send, where it could be built.
+func (e *evidence) rightChain() string {
+	if len(e.chain.right) == 0 {
+		return ""
+	}
+	return "; send: " + strings.Join(e.chain.right[:min(len(e.chain.right), 5)], " -> ")
+}

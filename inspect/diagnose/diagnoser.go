@@ -1,0 +1,83 @@
+package diagnose
+
+import (
+	"crypto/x509"
+	"time"
+
+	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/policy"
+)
+
+// Diagnoser turns what was seen into findings. The zero value is ready: it judges against the system's roots, at the time
+// of each record, and without a policy. It is safe for concurrent use as long as its fields do not change, and must not
+// be copied after its first use.
+type Diagnoser struct {
+	// Policy is what the real endpoint accepts; nil: none is given. A Connection that already carries a policy's outcome keeps it.
+	Policy *policy.Policy
+	// Own is what this program itself accepts on the client leg, for the sets shown in findings; nil: not known.
+	Own *policy.Policy
+	// Roots are what the backend's chain must lead to; nil: the system's.
+	Roots *x509.CertPool
+	// KnownCAs help to name a certificate that lacks in a chain. They are never trusted.
+	KnownCAs []*x509.Certificate
+	// Now is when certificates are judged; zero: at each Connection's own time.
+	Now time.Time
+	// ExpiringSoon is the remaining life below which a certificate is reported; zero: 30 days, or a third of its whole life
+	// where that is shorter; negative: never.
+	ExpiringSoon time.Duration
+	// Systems limits fixes to these targets ("nginx", "aws/alb", or "aws" for all of AWS); empty: all that concern.
+	Systems []string
+
+	chains chainCache
+}
+
+// Diagnose fills c's Findings, Verdict, Cause and Fault, its Policy where one is given and the record has none, and the
+// validation of a chain that the eye left open. What these held before is replaced.
+func (d *Diagnoser) Diagnose(c *inspect.Connection) {
+	e := d.gather(c)
+	hits := make([]hit, 0, 4)
+	for _, r := range catalog {
+		m := r.check(e)
+		if m == nil {
+			continue
+		}
+		e.found[r.ID] = true
+		f := r.finding(m, d.Systems)
+		fault := r.Fault
+		if m.fault != "" {
+			fault = m.fault
+		}
+		if m.ended {
+			e.explained[f.Leg] = true
+		}
+		hits = append(hits, hit{finding: f, rule: r, fault: fault, ended: m.ended})
+	}
+	settle(c, e, hits)
+}
+
+// now is when c's certificates are judged.
+func (d *Diagnoser) now(c *inspect.Connection) time.Time {
+	if !d.Now.IsZero() {
+		return d.Now
+	}
+	return c.Timestamp
+}
+
+// Rules lists all rules, in the order in which they claim to be the root cause.
+func Rules() []Rule {
+	rules := make([]Rule, len(catalog))
+	for i, r := range catalog {
+		rules[i] = *r
+	}
+	return rules
+}
+
+// Lookup returns the rule with an id.
+func Lookup(id string) (Rule, bool) {
+	for _, r := range catalog {
+		if r.ID == id {
+			return *r, true
+		}
+	}
+	return Rule{}, false
+}

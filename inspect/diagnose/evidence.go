@@ -1,0 +1,175 @@
+package diagnose
+
+import (
+	"time"
+
+	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/policy"
+	"github.com/tlstriage/tlstriage/inspect/wire"
+)
+
+// evidence is one connection laid out for the rules, with what several of them ask worked out once.
+type evidence struct {
+	d         *Diagnoser
+	c         *inspect.Connection
+	now       time.Time
+	client    view
+	backend   view
+	parsed    *wire.ClientHello // the client's hello; nil when its bytes are not in the record
+	chain     chainEvidence
+	found     map[string]bool // ids of the rules that applied so far
+	explained map[string]bool // legs whose end is explained so far
+
+	unservable string           // why crypto/tls cannot serve this client; empty: it can, or that was not the matter
+	refusal    policy.Dimension // in what the client leg found no overlap; none: it did, or something else ended it
+	clientCert clientCertFault  // what was wrong with the client's certificate
+	backendBy  string           // id of the rule that explains the backend's alert
+}
+
+// gather lays c out.
+func (d *Diagnoser) gather(c *inspect.Connection) *evidence {
+	e := &evidence{
+		d: d, c: c, now: d.now(c),
+		client: look(c.ClientLeg), backend: look(c.BackendLeg),
+		found: map[string]bool{}, explained: map[string]bool{},
+	}
+	if d.Policy != nil && c.Policy == nil || d.Own != nil && e.client.failed() {
+		e.parsed = parseHello(e.client.hello)
+	}
+	if d.Policy != nil && c.Policy == nil && e.parsed != nil {
+		c.Policy = policy.Negotiate(e.parsed, d.Policy).Outcome(e.parsed, d.Policy)
+	}
+	e.chain = d.examine(e)
+	e.unservable = e.whyUnservable()
+	e.clientCert = e.clientCertificate()
+	e.refusal = e.clientRefusal()
+	e.backendBy = e.backendRefusal()
+	return e
+}
+
+// foreign reports whether the server on the client leg is another program than this one: in a capture, in what a probe
+// recorded, and where bytes pass through untouched.
+func (e *evidence) foreign() bool {
+	return e.c.Event.Source != inspect.SourceProxy || e.client.leg != nil && e.client.leg.Passthrough
+}
+
+// watched reports whether both ends of the client leg are foreign, so that the client has judged the chain itself.
+func (e *evidence) watched() bool {
+	return e.c.Event.Source == inspect.SourceCapture || e.client.leg != nil && e.client.leg.Passthrough
+}
+
+// enforced reports whether the connection was refused because of the policy.
+func (e *evidence) enforced() bool {
+	return e.client.is(inspect.ErrorPolicy) || e.c.Policy != nil && e.c.Policy.Enforced && !e.c.Policy.Accepted
+}
+
+// rejects reports whether the policy rejects the client in a dimension.
+func (e *evidence) rejects(dim policy.Dimension) bool {
+	return e.c.Policy != nil && !e.c.Policy.Accepted && e.c.Policy.RejectedBy == string(dim)
+}
+
+// parseHello reads the client's hello again from the bytes in the record.
+func parseHello(h *inspect.Hello) *wire.ClientHello {
+	if h.Message == nil || !h.Message.Complete || len(h.Message.Raw) == 0 {
+		return nil
+	}
+	return rereadHello(h.Message)
+}
+
+// offered is what the client offers in a dimension, without the suites that are only signals.
+func offered(h *inspect.Hello, dim policy.Dimension) []string {
+	switch dim {
+	case policy.DimensionVersion:
+		return h.SupportedVersions
+	case policy.DimensionCipher:
+		var suites []string
+		for _, s := range h.SupportedCiphers {
+			if !signallingCipher(s) {
+				suites = append(suites, s)
+			}
+		}
+		return suites
+	case policy.DimensionGroup:
+		return h.SupportedGroups
+	case policy.DimensionSignature:
+		return h.SignatureAlgorithms
+	case policy.DimensionALPN:
+		return h.ALPNProtocols
+	case policy.DimensionServerName:
+		if h.ServerName != "" {
+			return []string{h.ServerName}
+		}
+	}
+	return nil
+}
+
+// accepted is what the server of the client leg accepts in a dimension, as far as that is known.
+func (e *evidence) accepted(dim policy.Dimension) []string {
+	if !e.foreign() && e.d.Own != nil {
+		return accepts(e.d.Own, dim)
+	}
+	if e.rejects(dim) {
+		return e.c.Policy.Accepts
+	}
+	if e.foreign() && e.d.Policy != nil {
+		return accepts(e.d.Policy, dim)
+	}
+	return nil
+}
+
+// accepts spells out one dimension of a policy.
+func accepts(p *policy.Policy, dim policy.Dimension) []string {
+	switch dim {
+	case policy.DimensionVersion:
+		return names(p.Versions)
+	case policy.DimensionCipher:
+		return names(p.CipherSuites)
+	case policy.DimensionGroup:
+		return names(p.Groups)
+	case policy.DimensionSignature:
+		return names(p.SignatureSchemes)
+	case policy.DimensionALPN:
+		return p.ALPN
+	case policy.DimensionServerName:
+		return p.Names
+	}
+	return nil
+}
+
+func names[T interface{ String() string }](l []T) []string {
+	var s []string
+	for _, x := range l {
+		s = append(s, x.String())
+	}
+	return s
+}
+
+// newest is the highest version of a list; empty for an empty one.
+func newest(versions []string) string {
+	best := ""
+	for _, v := range versions {
+		if versionRank(v) > versionRank(best) {
+			best = v
+		}
+	}
+	return best
+}
+
+// versionRank orders the record's version names; 0 for one that is not known.
+func versionRank(v string) int {
+	switch v {
+	case "SSLv2":
+		return 1
+	case "SSLv3":
+		return 2
+	case "TLSv1.0":
+		return 3
+	case "TLSv1.1":
+		return 4
+	case "TLSv1.2":
+		return 5
+	case "TLSv1.3":
+		return 6
+	}
+	return 0
+}

@@ -1,0 +1,201 @@
+package diagnose
+
+import (
+	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/policy"
+)
+
+// clientRefusal is the dimension in which the client leg really found nothing in common. A refusal by policy (--enforce)
+// and a client that this program cannot serve are other findings.
+func (e *evidence) clientRefusal() policy.Dimension {
+	v := e.client
+	if !v.failed() || e.enforced() || e.unservable != "" || e.clientCert != certFine {
+		return policy.DimensionNone
+	}
+	switch v.ended() {
+	case inspect.ErrorNoCommonVersion:
+		return policy.DimensionVersion
+	case inspect.ErrorNoCommonCipher:
+		return policy.DimensionCipher
+	case inspect.ErrorNoCommonGroup:
+		return policy.DimensionGroup
+	case inspect.ErrorNoCommonSignature:
+		return policy.DimensionSignature
+	case inspect.ErrorNoCommonALPN:
+		return policy.DimensionALPN
+	case inspect.ErrorNoRoute, inspect.ErrorNoCertificate:
+		return policy.DimensionServerName
+	}
+	a := v.alert(inspect.FromServer)
+	if a == nil {
+		return policy.DimensionNone
+	}
+	switch a.Code {
+	case alertProtocolVersion, alertInappropriateFallback:
+		return policy.DimensionVersion
+	case alertInsufficientSecurity:
+		return e.suspect(policy.DimensionCipher)
+	case alertNoApplicationProtocol:
+		return policy.DimensionALPN
+	case alertUnrecognizedName:
+		return policy.DimensionServerName
+	case alertMissingExtension:
+		if v.hello.ServerName == "" {
+			return policy.DimensionServerName
+		}
+		return policy.DimensionGroup
+	case alertHandshakeFailure:
+		return e.suspect(policy.DimensionCipher)
+	}
+	return policy.DimensionNone
+}
+
+// suspect finds the dimension behind handshake_failure, which names none: what the server's own policy says, where it is
+// known; else what in the hello is most often the reason; else the dimension given.
+func (e *evidence) suspect(otherwise policy.Dimension) policy.Dimension {
+	if !e.foreign() && e.d.Own != nil && e.parsed != nil {
+		if r := policy.Negotiate(e.parsed, e.d.Own); !r.Accepted {
+			return r.RejectedBy
+		}
+	}
+	if e.foreign() && e.c.Policy != nil && !e.c.Policy.Accepted {
+		return policy.Dimension(e.c.Policy.RejectedBy)
+	}
+	h := e.client.hello
+	if outdated(policy.DimensionVersion, h.SupportedVersions) {
+		return otherwise
+	}
+	if e.foreign() && h.ServerName == "" && !outdated(policy.DimensionCipher, offered(h, policy.DimensionCipher)) {
+		return policy.DimensionServerName
+	}
+	return otherwise
+}
+
+// blame says who must act when a server finds nothing in common with a client: the client when all it offers is
+// outdated; else whoever refuses something current.
+func (e *evidence) blame(dim policy.Dimension) inspect.Fault {
+	if !e.foreign() && e.c.Policy != nil && e.c.Policy.Accepted {
+		return inspect.FaultProxy // the real endpoint would have taken this client
+	}
+	if outdated(dim, offered(e.client.hello, dim)) {
+		return inspect.FaultClient
+	}
+	if e.c.Policy != nil && !e.c.Policy.Accepted {
+		return inspect.FaultPolicy
+	}
+	if e.foreign() {
+		return inspect.FaultBackend
+	}
+	return inspect.FaultProxy
+}
+
+// clientCertFault is what was wrong with a client's certificate.
+type clientCertFault uint8
+
+const (
+	certFine clientCertFault = iota
+	certMissing
+	certOutOfDate
+	certUntrusted
+	certWithdrawn
+)
+
+// clientCertificate says whether the server of the client leg refused the client for its certificate, and why. A server's
+// alert about a certificate can only be about the client's.
+func (e *evidence) clientCertificate() clientCertFault {
+	v := e.client
+	if e.rejects(policy.DimensionClientCertificate) && !v.established() {
+		return certMissing
+	}
+	asked := v.server.CertificateRequest
+	sent := v.hello.Certificate != nil || asked != nil && asked.CertificateSent
+	a := v.alert(inspect.FromServer)
+	refused := v.is(inspect.ErrorClientCertificate)
+	if a != nil {
+		switch {
+		case a.Code == alertCertificateRequired, a.Code == alertNoCertificate:
+			return certMissing
+		case refusesCertificate(a.Code):
+			refused = true
+		case a.Code == alertHandshakeFailure && asked != nil && !sent:
+			return certMissing
+		}
+	}
+	if !refused {
+		return certFine
+	}
+	if !sent {
+		return certMissing
+	}
+	if a != nil && a.Code == alertCertificateRevoked {
+		return certWithdrawn
+	}
+	if a != nil && a.Code == alertCertificateExpired {
+		return certOutOfDate
+	}
+	if x := v.hello.Certificate; x != nil && !x.NotAfter.IsZero() && (e.now.After(x.NotAfter) || e.now.Before(x.NotBefore)) {
+		return certOutOfDate
+	}
+	return certUntrusted
+}
+
+// backendRefusal is the id of the rule that explains why the backend ended the backend leg; empty when it did not.
+func (e *evidence) backendRefusal() string {
+	v := e.backend
+	switch v.ended() {
+	case inspect.ErrorNoCommonVersion:
+		return idBackendVersionNoOverlap
+	case inspect.ErrorNoCommonCipher, inspect.ErrorNoCommonGroup, inspect.ErrorNoCommonSignature:
+		return idBackendCipherNoOverlap
+	case inspect.ErrorNoCommonALPN:
+		return idBackendALPNMismatch
+	}
+	asked := v.server.CertificateRequest
+	a := v.alert(inspect.FromServer)
+	if a == nil {
+		if asked != nil && !asked.CertificateSent && v.is(inspect.ErrorClosed, inspect.ErrorReset) {
+			return idBackendRequiresClientCert
+		}
+		return ""
+	}
+	if asked != nil {
+		switch {
+		case asked.CertificateSent && (refusesCertificate(a.Code) || a.Code == alertAccessDenied || a.Code == alertDecryptError || a.Code == alertHandshakeFailure):
+			return idBackendRejectsClientCert
+		case !asked.CertificateSent && (refusesCertificate(a.Code) || a.Code == alertHandshakeFailure || a.Code == alertAccessDenied || a.Code == alertNoCertificate):
+			return idBackendRequiresClientCert
+		}
+	}
+	switch a.Code {
+	case alertCertificateRequired, alertNoCertificate:
+		return idBackendRequiresClientCert
+	case alertBadCertificate, alertUnsupportedCertificate, alertCertificateRevoked, alertCertificateExpired, alertCertificateUnknown, alertUnknownCA:
+		// Only a certificate of ours can be meant; in TLS 1.3 this may be all that is seen of the backend's request.
+		return idBackendRejectsClientCert
+	case alertProtocolVersion, alertInappropriateFallback:
+		return idBackendVersionNoOverlap
+	case alertInsufficientSecurity:
+		return idBackendCipherNoOverlap
+	case alertNoApplicationProtocol:
+		return idBackendALPNMismatch
+	case alertUnrecognizedName:
+		return idSNIRequiredByBackend
+	case alertMissingExtension, alertHandshakeFailure:
+		if v.hello.ServerName == "" {
+			return idSNIRequiredByBackend
+		}
+		return idBackendCipherNoOverlap
+	}
+	return idBackendAlert
+}
+
+// Ids that the reading of the backend's alert decides between.
+const (
+	idBackendVersionNoOverlap   = "backend-version-no-overlap"
+	idBackendCipherNoOverlap    = "backend-cipher-no-overlap"
+	idBackendALPNMismatch       = "backend-alpn-mismatch"
+	idBackendRequiresClientCert = "backend-requires-client-cert"
+	idBackendRejectsClientCert  = "backend-rejects-client-cert"
+	idSNIRequiredByBackend      = "sni-required-by-backend"
+	idBackendAlert              = "backend-alert"
+)

@@ -1,0 +1,30 @@
+package diagnose
+
+import (
+	"slices"
+
+	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/policy"
+)
+
+var ruleBackendALPNMismatch = Rule{
+	ID: idBackendALPNMismatch, Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
+	Title:    "The backend does not speak the application protocol that the client wants",
+	Citation: "RFC 7301, Section 3.2",
+	Explanation: "The client's protocols are offered to the backend as they are, so that both legs agree. Here the backend refused them all (no_application_protocol), or chose none for a client that offers only HTTP/2, as gRPC clients do. " +
+		"Check: `openssl s_client -alpn h2 -connect HOST:PORT`.",
+	check: func(e *evidence) *match {
+		asked := e.backend.hello.ALPNProtocols
+		if e.backendBy == idBackendALPNMismatch {
+			return &match{ended: e.backend.failed(), offered: asked, detail: refusedWords(e.backend, policy.DimensionALPN), fixes: alpnFixes(asked)}
+		}
+		wants := e.client.hello.ALPNProtocols
+		if !e.backend.established() || e.backend.leg.Plain || len(asked) == 0 || len(wants) == 0 || e.backend.tls.NextProtocol != "" || e.backend.tls.Resumed {
+			return nil
+		}
+		if slices.ContainsFunc(wants, func(p string) bool { return p == "http/1.1" || p == "http/1.0" }) {
+			return nil // without a choice they speak HTTP/1
+		}
+		return &match{severity: inspect.SeverityWarning, offered: asked, detail: "offered to the backend: " + enumerate(asked) + "; it chose none, and the client cannot fall back to HTTP/1.1", fixes: alpnFixes(asked)}
+	},
+}

@@ -1,0 +1,21 @@
+package diagnose
+
+import "github.com/tlstriage/tlstriage/inspect"
+
+var ruleBackendReset = Rule{
+	ID: "backend-reset", Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultNetwork,
+	Title:    "The backend's side reset the connection",
+	Citation: "RFC 9293, Section 3.5.2",
+	Explanation: "A TCP reset came during the handshake, with no alert before it: a firewall or load balancer between that does not like the hello (its size, its name), a service that crashed, or one that closes without reading. Check: " +
+		"capture on the backend: if the reset is not in its own capture, something between sent it.",
+	check: func(e *evidence) *match {
+		if !e.backend.is(inspect.ErrorReset) || e.backendBy != "" {
+			return nil
+		}
+		return &match{ended: true, detail: backendWords(e.backend) + " (phase " + or(string(e.backend.phase()), "unknown") + ")", fixes: []inspect.Fix{
+			fix(forNetwork, "find out who sends the reset", "tcpdump -ni any 'tcp[tcpflags] & tcp-rst != 0 and port PORT'"),
+			fix(forBackend, "look at its log at this second", ""),
+			fix(forSelf, "try with another name, or with none", "tlstriage why --to HOST:PORT --as proxy"),
+		}}
+	},
+}

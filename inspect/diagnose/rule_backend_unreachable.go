@@ -1,0 +1,18 @@
+package diagnose
+
+import "github.com/tlstriage/tlstriage/inspect"
+
+var ruleBackendUnreachable = Rule{
+	ID: "backend-unreachable", Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultNetwork,
+	Title:       "There is no way to the backend's address",
+	Citation:    "RFC 792; RFC 4443, Section 3.1",
+	Explanation: "The network says that the address cannot be reached: no route, a host that is off, or an address family that this machine does not have. Check: `ip route get ADDRESS`.",
+	check: func(e *evidence) *match {
+		if !e.backend.is(inspect.ErrorUnreachable) {
+			return nil
+		}
+		return &match{ended: true, detail: backendWords(e.backend), fixes: []inspect.Fix{
+			fix(forNetwork, "check routes and security groups; an IPv6 address needs IPv6 on this machine", "ip route get ADDRESS"),
+		}}
+	},
+}

@@ -1,0 +1,21 @@
+package diagnose
+
+import (
+	"github.com/tlstriage/tlstriage/certs/chain"
+	"github.com/tlstriage/tlstriage/inspect"
+)
+
+var ruleCertNotYetValid = Rule{
+	ID: string(chain.NotYetValid), Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
+	Title:       "The backend's certificate is not valid yet",
+	Citation:    "RFC 5280, Section 4.1.2.5",
+	Explanation: "The beginning of validity lies ahead: the certificate was installed too early, or a clock is wrong, the one that issued it or the one that checks it. Check: `date -u` on both machines.",
+	CausedBy:    []string{"default-certificate-served"},
+	check: func(e *evidence) *match {
+		m := e.chainFault(chain.NotYetValid)
+		if m != nil {
+			m.fixes = append([]inspect.Fix{fix(forSelf, "check the clock of this machine and of the authority's", "timedatectl")}, serveChain("serve the former certificate until then")...)
+		}
+		return m
+	},
+}

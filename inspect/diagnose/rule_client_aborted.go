@@ -1,0 +1,71 @@
+package diagnose
+
+import (
+	"strings"
+
+	"github.com/tlstriage/tlstriage/inspect"
+)
+
+var ruleClientAborted = Rule{
+	ID: "client-aborted", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultClient,
+	Title:    "The client ended the handshake without saying why",
+	Citation: "RFC 8446, Section 6.2",
+	Explanation: "The connection was closed or reset by the client's side before the handshake was done, and no alert came. After the server's certificate this nearly always means that the client does not " +
+		"accept it (some clients close instead of sending an alert); right after the hello it is a user who went away, a race between address families, or a middlebox that resets.",
+	CausedBy: []string{
+		"server-cert-rejected-by-client", "client-alert", "version-no-overlap", "cipher-no-overlap", "group-no-overlap", "signature-no-overlap",
+		"alpn-no-overlap", "sni-missing", "sni-unknown", "sslv2-hello", "proxy-cannot-serve", "server-alert",
+	},
+	check: func(e *evidence) *match {
+		v := e.client
+		if !v.failed() || v.alert(inspect.FromClient) != nil || v.alert(inspect.FromServer) != nil {
+			return nil
+		}
+		canceled := false
+		for _, a := range v.tls.Alerts {
+			canceled = canceled || a.Code == alertUserCanceled && a.From == inspect.FromClient
+		}
+		if !canceled && !v.is(inspect.ErrorClosed, inspect.ErrorReset) {
+			return nil
+		}
+		m := &match{ended: true}
+		how := "closed the connection"
+		if v.is(inspect.ErrorReset) {
+			how, m.fault = "reset the connection", inspect.FaultNetwork
+		}
+		if canceled {
+			how = "cancelled the handshake (user_canceled)"
+		}
+		if len(v.server.CertificateChain) > 0 || sawServerFlight(v) {
+			m.fault = inspect.FaultClient
+			m.detail = "the client's side " + how + " after the server's certificate: most often the client does not accept it"
+			m.fixes = []inspect.Fix{
+				fix(forClient, "ask the client what it thinks of the certificate", "openssl s_client -connect HOST:PORT -servername NAME -verify_return_error"),
+				fix(forSelf, "if this program's own authority signed it, the client must trust that authority", "tlstriage ca export > ca.pem"),
+			}
+			return m
+		}
+		m.detail = "the client's side " + how + " " + or(phaseWords(v.phase()), "before the handshake was done")
+		m.fixes = []inspect.Fix{fix(forNetwork, "if it is always the same clients, capture at both ends: who sends the FIN or RST?", "tcpdump -ni any -w out.pcap host CLIENT && tlstriage pcap out.pcap")}
+		return m
+	},
+}
+
+// sawServerFlight reports whether the server had answered: its messages are the small letters of the history.
+func sawServerFlight(v view) bool {
+	return v.tls.Handshake != nil && strings.ContainsAny(v.tls.Handshake.History, "abcdefghijklmnopqrstuvwxyz")
+}
+
+func phaseWords(p inspect.Phase) string {
+	switch p {
+	case inspect.PhasePeek:
+		return "while its hello was awaited"
+	case inspect.PhaseDecide:
+		return "right after its hello"
+	case inspect.PhaseDial, inspect.PhaseResolve:
+		return "while the backend was being reached"
+	case inspect.PhaseHandshake:
+		return "during the handshake"
+	}
+	return ""
+}

@@ -1,0 +1,31 @@
+package diagnose
+
+import (
+	"strconv"
+
+	"github.com/tlstriage/tlstriage/inspect"
+)
+
+var ruleClientAlert = Rule{
+	ID: "client-alert", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultClient,
+	Title:    "The client ended the handshake with an alert",
+	Citation: "RFC 8446, Section 6.2",
+	Explanation: "The client refused what the server sent, for another reason than its certificate: protocol_version (70) and handshake_failure (40) say that it does not take what the server chose, illegal_parameter (47) and " +
+		"decrypt_error (51) that a message was wrong or was changed on the way, insufficient_security (71) that a key or group is too small for it.",
+	check: func(e *evidence) *match {
+		a := e.client.alert(inspect.FromClient)
+		if a == nil || refusesCertificate(a.Code) || !e.client.failed() {
+			return nil
+		}
+		m := &match{ended: true, detail: "the client answered " + spell(a)}
+		if e.client.tls.Version != "" {
+			m.detail += "; negotiated until then: " + e.client.tls.Version + " " + e.client.tls.Cipher
+		}
+		if a.Code == alertDecryptError || a.Code == alertBadRecordMAC || a.Code == alertRecordOverflow || a.Code == alertUnexpectedMessage {
+			m.fault = inspect.FaultNetwork
+			m.fixes = append(m.fixes, fix(forNetwork, "look for a middlebox that changes handshakes: compare captures at both ends", ""))
+		}
+		m.fixes = append(m.fixes, fix(forClient, "the client's own log says more; `tlstriage explain` says what the alert means", "tlstriage explain "+plain(a.Description, strconv.Itoa(int(a.Code)))))
+		return m
+	},
+}

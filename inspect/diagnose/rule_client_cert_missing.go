@@ -1,0 +1,40 @@
+package diagnose
+
+import "github.com/tlstriage/tlstriage/inspect"
+
+var ruleClientCertMissing = Rule{
+	ID: "client-cert-missing", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultClient,
+	Title:    "The server wants a client certificate and the client sent none",
+	Citation: "RFC 8446, Section 4.4.2.4",
+	Explanation: "The server asked for a certificate (mutual TLS) and got none: the client has none configured, or none that fits the authorities that the server lists. In TLS 1.3 the answer is certificate_required " +
+		"(alert 116), before it bad_certificate (42) or handshake_failure (40). Check: `openssl s_client -connect HOST:PORT` prints the acceptable authorities.",
+	check: func(e *evidence) *match {
+		if e.clientCert != certMissing {
+			return nil
+		}
+		m := &match{ended: e.client.failed(), detail: "no client certificate came"}
+		if r := e.client.server.CertificateRequest; r != nil && len(r.Authorities) > 0 {
+			m.accepted = r.Authorities
+			m.detail += "; the server takes those of " + enumerate(r.Authorities)
+		}
+		if a := e.client.alert(inspect.FromServer); a != nil {
+			m.detail += "; the server answered " + spell(a)
+		}
+		m.fixes = append([]inspect.Fix{
+			fix(forClient, "give it a certificate and key that one of the server's authorities issued", "curl --cert client.pem --key client.key https://NAME/"),
+		}, optionalClientCert()...)
+		return m
+	},
+}
+
+// optionalClientCert tells each server how not to insist on a client certificate.
+func optionalClientCert() []inspect.Fix {
+	return []inspect.Fix{
+		fix(forNginx, "if it should be optional", "ssl_verify_client optional;"),
+		fix(forHAProxy, "if it should be optional", "bind :443 ssl crt … ca-file CA verify optional"),
+		fix(forALB, "if it should be optional, turn mutual TLS off or to passthrough", "aws elbv2 modify-listener --listener-arn LISTENER_ARN --mutual-authentication Mode=passthrough"),
+		fix(forIngress, "if it should be optional", "nginx.ingress.kubernetes.io/auth-tls-verify-client: \"optional\""),
+		fix(forEnvoy, "if it should be optional", "require_client_certificate: false"),
+		fix(forSelf, "if this listener should not insist", "tlstriage proxy --client-auth request …"),
+	}
+}

@@ -1,0 +1,31 @@
+package diagnose
+
+import "github.com/tlstriage/tlstriage/inspect"
+
+var ruleClientCertUntrusted = Rule{
+	ID: "client-cert-untrusted", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultClient,
+	Title:    "The server does not accept the client's certificate",
+	Citation: "RFC 8446, Section 4.4.2.4; RFC 5280, Section 6",
+	Explanation: "A client certificate came, and the server refuses it: issued by an authority that it does not know, without its intermediates, or without the usage clientAuth. Check: " +
+		"`openssl verify -purpose sslclient -CAfile SERVERS_CA -untrusted intermediates.pem client.pem`.",
+	check: func(e *evidence) *match {
+		if e.clientCert != certUntrusted {
+			return nil
+		}
+		m := &match{ended: e.client.failed(), detail: clientCertWords(e)}
+		if x := e.client.hello.Certificate; x != nil {
+			m.offered = []string{x.Issuer}
+		}
+		if r := e.client.server.CertificateRequest; r != nil {
+			m.accepted = r.Authorities
+		}
+		m.fixes = []inspect.Fix{
+			fix(forClient, "use a certificate of an authority that the server accepts, and send its intermediates with it", "cat client.pem intermediate.pem > chain.pem; curl --cert chain.pem --key client.key https://NAME/"),
+			fix(forSelf, "or add the authority to those of the listener", "tlstriage proxy --client-ca FILE …"),
+			fix(forNginx, "or add the authority, and allow for intermediates", "ssl_client_certificate FILE;\nssl_verify_depth 2;"),
+			fix(forHAProxy, "or add the authority", "bind :443 ssl crt … ca-file FILE verify required"),
+			fix(forALB, "or add the authority to the trust store", "aws elbv2 modify-trust-store --trust-store-arn ARN --ca-certificates-bundle-s3-bucket BUCKET --ca-certificates-bundle-s3-key KEY"),
+		}
+		return m
+	},
+}

@@ -1,0 +1,31 @@
+package diagnose
+
+import "github.com/tlstriage/tlstriage/inspect"
+
+var ruleClientHelloMalformed = Rule{
+	ID: "client-hello-malformed", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultClient,
+	Title:    "The ClientHello does not parse",
+	Citation: "RFC 8446, Section 4.1.2",
+	Explanation: "What the client sent begins like TLS, but its lengths or fields contradict each other, or it is larger than any hello should be. Reasons: a broken TLS library, a middlebox that " +
+		"rewrites handshakes, a fuzzer. The bytes are in the record.",
+	check: func(e *evidence) *match {
+		if !e.client.failed() {
+			return nil
+		}
+		m := &match{ended: true, fixes: []inspect.Fix{
+			fix(forClient, "update its TLS library; rule out a middlebox by trying the same client from another network", ""),
+		}}
+		switch {
+		case e.client.is(inspect.ErrorHelloTooLarge):
+			m.title = "The ClientHello is larger than is allowed"
+			m.detail = or(e.client.message(), "larger than the configured bound")
+		case e.client.is(inspect.ErrorMalformedHello):
+			m.detail = or(e.client.message(), "the hello's fields contradict each other")
+		case e.client.alerted(inspect.FromServer, alertDecodeError, alertIllegalParameter):
+			m.detail = "the server answered " + spell(e.client.alert(inspect.FromServer))
+		default:
+			return nil
+		}
+		return m
+	},
+}

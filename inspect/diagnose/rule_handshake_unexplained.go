@@ -1,0 +1,39 @@
+package diagnose
+
+import "github.com/tlstriage/tlstriage/inspect"
+
+var ruleHandshakeUnexplained = Rule{
+	ID: "handshake-unexplained", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultNetwork,
+	Title:    "A leg was not established, and what was seen does not say why",
+	Citation: "RFC 8446, Section 2",
+	Explanation: "No alert, no error that has a name, or a capture that begins too late or ends too early. The detail has the library's words and the messages that were seen, upper case from the client, lower case from the server. " +
+		"Check: a capture of the whole connection, or `tlstriage why --to HOST:PORT --hello RECORDING`.",
+	check: func(e *evidence) *match {
+		for _, l := range []struct {
+			name string
+			view view
+		}{{inspect.LegBackend, e.backend}, {inspect.LegClient, e.client}} {
+			if !l.view.failed() || e.explained[l.name] {
+				continue
+			}
+			if l.name == inspect.LegClient && e.backend.failed() {
+				continue // there was nothing to serve
+			}
+			m := &match{ended: true, leg: l.name}
+			m.detail = or(l.view.message(), "the record names no error")
+			if l.view.tls.Handshake != nil && l.view.tls.Handshake.History != "" {
+				m.detail += "; messages seen: " + boundTo(l.view.tls.Handshake.History, 64)
+			}
+			if l.view.leg.Error == nil && e.c.Event.Source == inspect.SourceCapture {
+				m.severity = inspect.SeverityWarning
+				m.title = "The capture does not show how the handshake ended"
+			}
+			if l.view.leg.Error != nil && !e.foreign() {
+				m.fault = inspect.FaultProxy
+			}
+			m.fixes = []inspect.Fix{fix(forSelf, "try the same hello again, and leave parts of it out", "tlstriage why --to HOST:PORT --hello RECORDING")}
+			return m
+		}
+		return nil
+	},
+}

@@ -1,0 +1,18 @@
+package diagnose
+
+import "github.com/tlstriage/tlstriage/inspect"
+
+var ruleProxyOverloaded = Rule{
+	ID: "proxy-overloaded", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultProxy,
+	Title:       "This program's bound on connections was reached",
+	Citation:    "tlstriage, configuration of listeners",
+	Explanation: "The connection was refused because as many as are allowed were open already. Raise the bound if memory and descriptors allow it, or find out who holds connections open.",
+	check: func(e *evidence) *match {
+		if !e.client.is(inspect.ErrorOverloaded) {
+			return nil
+		}
+		return &match{ended: true, detail: or(e.client.message(), "no slot was free"), fixes: []inspect.Fix{
+			fix(forSelf, "raise the listener's bound on connections and the limit of open files", "ulimit -n 65536"),
+		}}
+	},
+}

@@ -1,0 +1,35 @@
+package diagnose
+
+import (
+	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/policy"
+)
+
+var ruleServerAlert = Rule{
+	ID: "server-alert", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultBackend,
+	Title:    "The server ended the handshake with an alert",
+	Citation: "RFC 8446, Section 6.2",
+	Explanation: "The server of the client leg ended the handshake with an alert that is not about versions, suites, names or certificates: internal_error (80) is its own trouble, unexpected_message (10), bad_record_mac (20) " +
+		"and decrypt_error (51) mean that what arrived was not what was sent.",
+	check: func(e *evidence) *match {
+		a := e.client.alert(inspect.FromServer)
+		if a == nil || !e.client.failed() || e.refusal != policy.DimensionNone || e.clientCert != certFine || e.unservable != "" || e.enforced() {
+			return nil
+		}
+		if a.Code == alertDecodeError || a.Code == alertIllegalParameter {
+			return nil // client-hello-malformed
+		}
+		m := &match{ended: true, detail: "the server answered " + spell(a)}
+		if msg := e.client.message(); msg != "" {
+			m.detail += ": " + msg
+		}
+		switch {
+		case !e.foreign():
+			m.fault = inspect.FaultProxy
+		case a.Code == alertBadRecordMAC || a.Code == alertDecryptError || a.Code == alertUnexpectedMessage:
+			m.fault = inspect.FaultNetwork
+		}
+		m.fixes = []inspect.Fix{fix(forBackend, "the server's error log at this second says more", "")}
+		return m
+	},
+}

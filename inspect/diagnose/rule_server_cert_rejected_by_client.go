@@ -1,0 +1,61 @@
+package diagnose
+
+import (
+	"fmt"
+
+	"github.com/tlstriage/tlstriage/certs/chain"
+	"github.com/tlstriage/tlstriage/inspect"
+)
+
+var ruleServerCertRejectedByClient = Rule{
+	ID: "server-cert-rejected-by-client", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultClient,
+	Title:    "The client refuses the server's certificate",
+	Citation: "RFC 8446, Section 6.2",
+	Explanation: "The alert comes from the client: it looked at the certificate and did not accept it. unknown_ca (48): it does not trust the issuer; certificate_expired (45): its clock or the dates; bad_certificate (42) and " +
+		"certificate_unknown (46): anything else, often the name. Behind this proxy the certificate is the one that the proxy serves: a client that does not trust the local authority fails here and nowhere else.",
+	CausedBy: []string{
+		"default-certificate-served", "cert-expired", "cert-not-yet-valid", "cert-name-mismatch", "cert-self-signed", "chain-missing-intermediate",
+		"chain-untrusted-root", "chain-intermediate-expired", "cert-weak-key", "cert-weak-signature", "cert-wrong-usage", "cert-malformed",
+	},
+	check: func(e *evidence) *match {
+		a := e.client.alert(inspect.FromClient)
+		if a == nil || !refusesCertificate(a.Code) {
+			return nil
+		}
+		m := &match{ended: e.client.failed(), detail: "the client answered " + spell(a)}
+		if e.foreign() {
+			if e.chain.leg == inspect.LegClient && len(e.chain.faults) > 0 {
+				m.fault = inspect.FaultBackend
+			}
+			m.fixes = []inspect.Fix{
+				fix(forClient, "see what the client sees, and whether its trust store has the issuer", "openssl s_client -connect HOST:PORT -servername NAME -showcerts -verify_return_error"),
+				fix(forBackend, "check the chain that it serves", "tlstriage certs check HOST:PORT"),
+			}
+			return m
+		}
+		if x := e.client.server.CertificateChain; len(x) > 0 {
+			m.detail += fmt.Sprintf(" to %s, issued by %s", bound(x[0].Subject), bound(x[0].Issuer))
+			if f := e.servedFault(); f != nil {
+				m.fault = inspect.FaultProxy
+				m.detail += "; what this program serves is at fault: " + bound(f.Detail)
+			}
+		}
+		m.fixes = []inspect.Fix{
+			fix(forClient, "if this program's own authority signed the certificate, let the client trust that authority", "tlstriage ca export > tlstriage-ca.pem && curl --cacert tlstriage-ca.pem https://NAME/"),
+			fix(forSelf, "install the authority on this machine", "tlstriage ca trust"),
+			fix(forSelf, "or serve the certificate that the clients know", "tlstriage proxy --cert FILE --key FILE …"),
+		}
+		return m
+	},
+}
+
+// servedFault is what is wrong, trust aside, with the chain that this program served; nil when nothing is.
+func (e *evidence) servedFault() *chain.Fault {
+	served := e.client.server.CertificateChain
+	for _, f := range readFaults(served, e.client.hello.ServerName, e.now, -1) {
+		if f.Fatal && !aboutTrust(f.ID) {
+			return &f
+		}
+	}
+	return nil
+}

@@ -1,0 +1,54 @@
+package diagnose
+
+import (
+	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/policy"
+)
+
+var ruleVersionNoOverlap = Rule{
+	ID: "version-no-overlap", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultClient,
+	Title:    "Client and server have no TLS version in common",
+	Citation: "RFC 8446, Section 4.2.1",
+	Explanation: "The handshake failed because the client offers no version that the server accepts; the server answers protocol_version (alert 70), older ones handshake_failure (40) or nothing. Check with the " +
+		"client's versions one by one: `openssl s_client -tls1_2 -connect HOST:PORT`.",
+	check: func(e *evidence) *match {
+		if e.refusal != policy.DimensionVersion {
+			return nil
+		}
+		m := e.noOverlap(policy.DimensionVersion, "version")
+		top := newest(m.offered)
+		if a := e.client.alert(inspect.FromServer); a != nil && a.Code == alertInappropriateFallback {
+			m.detail = "the client fell back to " + or(top, "an older version") + " after an earlier attempt failed, and the server refuses fallbacks (" + spell(a) + "): look at why the first attempt failed"
+			return m
+		}
+		m.fixes = append([]inspect.Fix{updateClient(top)}, acceptVersion(top)...)
+		return m
+	},
+}
+
+// updateClient is what to tell whoever runs a client that knows at most a version.
+func updateClient(top string) inspect.Fix {
+	if legacyVersion(top) {
+		return fix(forClient, "update it to a TLS library with TLS 1.2 or 1.3, or turn them on: Java 7 needs a property, .NET 4.5 and Windows Server 2008 R2 a registry key", "-Djdk.tls.client.protocols=TLSv1.2")
+	}
+	return fix(forClient, "update it to a TLS library with TLS 1.3, or let it offer TLS 1.2 as well", "")
+}
+
+// noOverlap is what the rules about the client leg's dimensions have in common: both sets, and who must act.
+func (e *evidence) noOverlap(dim policy.Dimension, what string) *match {
+	m := &match{ended: true, offered: offered(e.client.hello, dim), accepted: e.accepted(dim), fault: e.blame(dim)}
+	m.detail = "the client offers " + enumerate(m.offered)
+	switch {
+	case len(m.accepted) > 0:
+		m.detail += "; the server accepts " + enumerate(m.accepted)
+	default:
+		m.detail += "; what the server accepts is not known"
+	}
+	if a := e.client.alert(inspect.FromServer); a != nil {
+		m.detail += "; the server answered " + spell(a)
+		if a.Code == alertHandshakeFailure && e.foreign() {
+			m.detail += ", which names no reason: no common " + what + " is the likeliest here"
+		}
+	}
+	return m
+}

@@ -1,0 +1,131 @@
+package diagnose
+
+import "github.com/tlstriage/tlstriage/inspect"
+
+// view is one leg, readable without asking at each step whether a part of the record is there.
+type view struct {
+	leg    *inspect.Leg   // nil: there was no such leg
+	tls    *inspect.TLS   // never nil
+	hello  *inspect.Hello // never nil
+	server *inspect.Server
+	spoke  bool // a ClientHello was seen
+}
+
+func look(l *inspect.Leg) view {
+	v := view{leg: l, tls: &inspect.TLS{}, hello: &inspect.Hello{}, server: &inspect.Server{}}
+	if l == nil || l.TLS == nil {
+		return v
+	}
+	v.tls = l.TLS
+	if l.TLS.Client != nil {
+		v.hello, v.spoke = l.TLS.Client, true
+	}
+	if l.TLS.Server != nil {
+		v.server = l.TLS.Server
+	}
+	return v
+}
+
+// exists reports whether the leg was there.
+func (v view) exists() bool { return v.leg != nil }
+
+// established reports whether the leg came to carry data: its handshake was finished, or it is plain TCP, or
+// spliced bytes, and broke, if at all, only later.
+func (v view) established() bool {
+	if v.leg == nil {
+		return false
+	}
+	if v.tls.Established {
+		return true
+	}
+	untouched := v.leg.Passthrough && v.leg.TLS == nil // watched on the other leg
+	return (v.leg.Plain || untouched) && (v.leg.Error == nil || v.leg.Error.Phase == inspect.PhaseTransfer)
+}
+
+// failed reports whether the leg was tried and did not come up.
+func (v view) failed() bool { return v.leg != nil && !v.established() }
+
+// untried reports whether the peer never began: it connected and left.
+func (v view) untried() bool {
+	return v.leg != nil && v.leg.Error != nil && v.leg.Error.Type == inspect.ErrorEmpty
+}
+
+// ended is why the leg did not come up; empty when it did, or when the record does not say.
+func (v view) ended() inspect.ErrorType {
+	if v.leg == nil || v.leg.Error == nil || v.established() {
+		return ""
+	}
+	return v.leg.Error.Type
+}
+
+// is reports whether the leg did not come up for one of these reasons.
+func (v view) is(types ...inspect.ErrorType) bool {
+	t := v.ended()
+	for _, x := range types {
+		if t == x && t != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// message is the library's own words on why the leg ended, bounded; empty when there are none.
+func (v view) message() string {
+	if v.leg == nil || v.leg.Error == nil {
+		return ""
+	}
+	return bound(v.leg.Error.Message)
+}
+
+// phase is where the leg ended.
+func (v view) phase() inspect.Phase {
+	if v.leg == nil || v.leg.Error == nil {
+		return ""
+	}
+	return v.leg.Error.Phase
+}
+
+// alert is the first alert of a side that ended something: fatal, or a warning by which a handshake ended all the same.
+// close_notify and user_canceled say nothing about a failure (RFC 8446, Section 6.1).
+func (v view) alert(from inspect.Side) *inspect.Alert {
+	for i := range v.tls.Alerts {
+		a := &v.tls.Alerts[i]
+		if a.From != from || a.Code == alertCloseNotify || a.Code == alertUserCanceled {
+			continue
+		}
+		if a.Level == "fatal" || v.failed() {
+			return a
+		}
+	}
+	return nil
+}
+
+// alerted reports whether a side sent one of these alerts.
+func (v view) alerted(from inspect.Side, codes ...uint8) bool {
+	a := v.alert(from)
+	if a == nil {
+		return false
+	}
+	for _, c := range codes {
+		if a.Code == c {
+			return true
+		}
+	}
+	return false
+}
+
+// firstProtocol is what the peer spoke instead of TLS.
+func (v view) firstProtocol() string {
+	if v.leg == nil || v.leg.FirstBytes == nil {
+		return ""
+	}
+	return v.leg.FirstBytes.Protocol
+}
+
+// firstLine is its first line, bounded.
+func (v view) firstLine() string {
+	if v.leg == nil || v.leg.FirstBytes == nil {
+		return ""
+	}
+	return bound(v.leg.FirstBytes.Summary)
+}

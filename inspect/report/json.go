@@ -1,0 +1,93 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"sync"
+	"unicode/utf8"
+
+	"github.com/tlstriage/tlstriage/inspect"
+)
+
+// Raw says which records keep the bytes that were seen: hellos, certificates, first bytes of what was no TLS.
+type Raw string
+
+// What is kept.
+const (
+	RawAll      Raw = "all"      // of every connection: what replay and policy check need
+	RawFailures Raw = "failures" // only of connections whose verdict is failed
+	RawNone     Raw = "none"     // of none
+)
+
+// ParseRaw reads the configuration's word.
+func ParseRaw(s string) (Raw, error) {
+	switch r := Raw(s); r {
+	case RawAll, RawFailures, RawNone:
+		return r, nil
+	}
+	return "", fmt.Errorf("record.raw: %q is none of all, failures, none", s)
+}
+
+// JSON writes records as NDJSON: one line each (docs/record.md). It is safe for concurrent use.
+type JSON struct {
+	mu  sync.Mutex
+	w   io.Writer
+	raw Raw
+	buf bytes.Buffer
+	enc *json.Encoder
+}
+
+// NewJSON returns a writer of records to w; an empty raw means RawAll.
+func NewJSON(w io.Writer, raw Raw) *JSON {
+	j := &JSON{w: w, raw: raw}
+	j.enc = json.NewEncoder(&j.buf)
+	j.enc.SetEscapeHTML(false)
+	return j
+}
+
+// Write writes one record. The connection is not changed.
+func (j *JSON) Write(c *inspect.Connection) error {
+	if j.raw == RawNone || j.raw == RawFailures && c.Verdict != inspect.Failed {
+		c = withoutBytes(c)
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.buf.Reset()
+	if err := j.enc.Encode(c); err != nil {
+		return fmt.Errorf("record %q: %w", c.Event.ID, err)
+	}
+	_, err := j.w.Write(spellOut(j.buf.Bytes()))
+	return err
+}
+
+// spellOut writes what encoding/json leaves as it is, but a terminal or an eye would obey, as \u escapes: DEL, C1 controls,
+// and the invisible characters that reorder or hide text. All of them stand inside strings, so the value stays the same.
+func spellOut(line []byte) []byte {
+	clean := true
+	for _, c := range line {
+		if c >= 0x7f {
+			clean = false
+			break
+		}
+	}
+	if clean {
+		return line
+	}
+	out := make([]byte, 0, len(line)+64)
+	for i := 0; i < len(line); {
+		r, n := utf8.DecodeRune(line[i:])
+		switch {
+		case r == '\n' || r >= 0x20 && r < 0x7f || r >= 0x20 && visible(r):
+			out = append(out, line[i:i+n]...)
+		case r > 0xffff:
+			r -= 0x10000
+			out = fmt.Appendf(out, `\u%04x\u%04x`, 0xd800+(r>>10), 0xdc00+(r&0x3ff))
+		default:
+			out = fmt.Appendf(out, `\u%04x`, r)
+		}
+		i += n
+	}
+	return out
+}

@@ -1,0 +1,145 @@
+package report
+
+import (
+	"strings"
+
+	"github.com/tlstriage/tlstriage/inspect"
+)
+
+// legs writes what became of each leg, and what the policy says.
+func (t *Text) legs(b *strings.Builder, c *inspect.Connection) {
+	if c.ClientLeg != nil {
+		t.row(b, "client leg", legWords(c.ClientLeg, true))
+	}
+	if c.BackendLeg != nil {
+		t.row(b, "backend leg", legWords(c.BackendLeg, false))
+	}
+	if p := c.Policy; p != nil {
+		t.row(b, "policy", policyWords(p))
+	}
+}
+
+// legWords is one leg in one line.
+func legWords(l *inspect.Leg, client bool) string {
+	where := ""
+	if l.Address != "" {
+		where = " at " + address(inspect.Endpoint{Address: l.Address, Port: l.Port})
+	}
+	switch {
+	case l.TLS != nil && l.TLS.Established:
+		s := "ok" + where + ": " + negotiated(l.TLS)
+		if l.Passthrough {
+			s += ", passed through untouched"
+		}
+		return s + certificateWords(l.TLS)
+	case l.Plain && l.Error == nil:
+		return "ok" + where + ": plain TCP, as configured"
+	case l.Passthrough && l.TLS == nil && l.Error == nil:
+		return "ok" + where + ": passed through untouched"
+	}
+	s := "failed" + where
+	if l.Error != nil {
+		s += ": " + clean(strings.ReplaceAll(string(l.Error.Type), "_", " "))
+		if l.Error.Phase != "" {
+			s += " (" + clean(strings.ReplaceAll(string(l.Error.Phase), "_", " ")) + ")"
+		}
+	}
+	if l.FirstBytes != nil {
+		s += ", first bytes: " + clean(or(l.FirstBytes.Protocol, "unknown"))
+	}
+	if l.TLS == nil {
+		return s
+	}
+	if h := l.TLS.Client; h != nil && client {
+		s += "; offers " + several(h.SupportedVersions)
+	}
+	for i, a := range l.TLS.Alerts {
+		if i == 3 {
+			break
+		}
+		s += "; " + clean(string(a.From)) + " sent " + clean(a.Description)
+	}
+	return s + certificateWords(l.TLS)
+}
+
+// negotiated lists what was agreed on.
+func negotiated(t *inspect.TLS) string {
+	var parts []string
+	for _, p := range []string{t.Version, t.Cipher, t.Curve, t.NextProtocol} {
+		if p != "" {
+			parts = append(parts, cleanTo(p, 64))
+		}
+	}
+	if t.Resumed {
+		parts = append(parts, "resumed")
+	}
+	return or(strings.Join(parts, " "), "established")
+}
+
+func certificateWords(t *inspect.TLS) string {
+	if t.Server == nil || t.Server.Validation == nil {
+		return ""
+	}
+	switch t.Server.Validation.Status {
+	case inspect.ValidationValid:
+		return ", certificate valid"
+	case inspect.ValidationInvalid:
+		return ", certificate NOT valid"
+	case inspect.ValidationNotVisible:
+		return ", certificate not visible"
+	}
+	return ""
+}
+
+func policyWords(p *inspect.PolicyOutcome) string {
+	if p.Accepted {
+		s := clean(p.Name) + " would take this client"
+		if p.Version != "" {
+			s += ": " + clean(strings.TrimSpace(p.Version+" "+p.Cipher))
+		}
+		return s
+	}
+	s := clean(p.Name) + " refuses this client (" + clean(or(p.RejectedBy, "reason not known")) + "): accepts " + several(p.Accepts)
+	if p.Enforced {
+		s += "; enforced"
+	}
+	return s
+}
+
+// summaryOf is a good connection in one line: both legs.
+func summaryOf(c *inspect.Connection) string {
+	var s string
+	if c.ClientLeg != nil && c.ClientLeg.TLS != nil {
+		s = negotiated(c.ClientLeg.TLS)
+	}
+	switch l := c.BackendLeg; {
+	case l == nil:
+	case l.Plain:
+		s += " | backend plain TCP"
+	case l.TLS != nil:
+		s += " | backend " + negotiated(l.TLS)
+	case l.Passthrough:
+		s += " | passed through"
+	}
+	return s
+}
+
+// several joins values for one line: the first six of them.
+func several(l []string) string {
+	const shown = 6
+	if len(l) == 0 {
+		return "nothing known"
+	}
+	var b strings.Builder
+	for i, s := range l {
+		if i == shown {
+			b.WriteString(", …")
+			break
+		}
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(cleanTo(s, 64))
+	}
+	return b.String()
+}
