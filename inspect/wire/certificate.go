@@ -31,13 +31,14 @@ func ParseCertificate(msg []byte, version Version, m *Certificate) error {
 	}
 	m.list = c.vector24("certificate_list")
 	c.end("certificate_list")
-	list := cursor{rest: m.list, path: c.path + ": certificate_list", err: c.err}
-	for whole := 0; len(list.rest) > 0; whole = len(m.list) - len(list.rest) {
-		list.certificateEntry(m.TLS13)
-		if list.err != nil {
-			m.list = m.list[:whole]
+	list := cursor{rest: m.list, path: c.path + ": certificate_list"}
+	whole := m.list // what remains behind the entries that are well formed
+	for len(list.rest) > 0 {
+		if list.certificateEntry(m.TLS13); list.err == nil {
+			whole = list.rest
 		}
 	}
+	m.list = m.list[:len(m.list)-len(whole)]
 	c.keep(list.err)
 	return c.error()
 }
@@ -171,12 +172,14 @@ func (m *CertificateRequest) readExtension(t ExtensionType, body []byte) *ParseE
 
 // checkAuthorities cuts a list of distinguished names down to its well-formed part.
 func (c *cursor) checkAuthorities(list *[]byte) {
-	names := cursor{rest: *list, path: c.path, err: c.err}
-	for whole := 0; len(names.rest) > 0; whole = len(*list) - len(names.rest) {
-		if names.vector16("distinguished_name"); names.err != nil {
-			*list = (*list)[:whole]
+	names := cursor{rest: *list, path: c.path}
+	whole := *list
+	for len(names.rest) > 0 {
+		if names.vector16("distinguished_name"); names.err == nil {
+			whole = names.rest
 		}
 	}
+	*list = (*list)[:len(*list)-len(whole)]
 	c.keep(names.err)
 }
 

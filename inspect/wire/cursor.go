@@ -1,7 +1,8 @@
 package wire
 
 // cursor walks over the bytes of one message or extension, field by field in the order of its RFC's picture. The first
-// thing that does not fit is kept as err; from then on every read gives zero values, and vectors what is left of them.
+// thing that does not fit is kept as err; from then on every read gives zero values, and vectors what is left of them. A
+// failed cursor is empty, so a loop over its rest ends.
 type cursor struct {
 	rest []byte
 	path string
@@ -89,6 +90,7 @@ func (c *cursor) vector(field string, n int) []byte {
 
 func (c *cursor) vector8(field string) []byte {
 	if c.err != nil {
+		c.rest = nil
 		return nil
 	}
 	n := int(c.u8(field))
@@ -97,6 +99,7 @@ func (c *cursor) vector8(field string) []byte {
 
 func (c *cursor) vector16(field string) []byte {
 	if c.err != nil {
+		c.rest = nil
 		return nil
 	}
 	n := int(c.u16(field))
@@ -105,6 +108,7 @@ func (c *cursor) vector16(field string) []byte {
 
 func (c *cursor) vector24(field string) []byte {
 	if c.err != nil {
+		c.rest = nil
 		return nil
 	}
 	n := c.u24(field)
@@ -155,8 +159,8 @@ func (c *cursor) error() error {
 
 // keep takes over another cursor's error unless there is one already.
 func (c *cursor) keep(err *ParseError) {
-	if c.err == nil {
-		c.err = err
+	if c.err == nil && err != nil {
+		c.err, c.rest = err, nil
 	}
 }
 

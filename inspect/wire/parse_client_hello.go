@@ -134,7 +134,7 @@ func setOnce[S ~[]byte](field *S, value S) {
 
 // serverName reads a ServerNameList and gives its first host_name.
 func serverName(c *cursor) []byte {
-	list := cursor{rest: c.filled("", c.vector16("")), err: c.err}
+	list := cursor{rest: c.filled("", c.vector16(""))}
 	var name []byte
 	for len(list.rest) > 0 {
 		kind := list.u8("name_type")
@@ -153,7 +153,7 @@ func serverName(c *cursor) []byte {
 // protocolNames checks a ProtocolNameList: names of 1 to 255 bytes.
 func protocolNames(c *cursor) []byte {
 	b := c.filled("", c.vector16(""))
-	list := cursor{rest: b, err: c.err}
+	list := cursor{rest: b}
 	for len(list.rest) > 0 {
 		n := list.vector8("protocol_name")
 		if list.err == nil {
@@ -167,7 +167,7 @@ func protocolNames(c *cursor) []byte {
 // keyShares checks client_shares.
 func keyShares(c *cursor) []byte {
 	b := c.vector16("client_shares")
-	list := cursor{rest: b, err: c.err}
+	list := cursor{rest: b}
 	for len(list.rest) > 0 {
 		list.u16("group")
 		key := list.vector16("key_exchange")
@@ -182,7 +182,7 @@ func keyShares(c *cursor) []byte {
 // pskIdentities checks an OfferedPsks and gives its identities.
 func pskIdentities(c *cursor) []byte {
 	b := c.filled("identities", c.vector16("identities"))
-	list := cursor{rest: b, err: c.err}
+	list := cursor{rest: b}
 	for len(list.rest) > 0 {
 		identity := list.vector16("identity")
 		list.u32("obfuscated_ticket_age")
@@ -194,7 +194,7 @@ func pskIdentities(c *cursor) []byte {
 	if c.err != nil {
 		return b
 	}
-	list = cursor{rest: c.filled("binders", c.vector16("binders")), err: c.err}
+	list = cursor{rest: c.filled("binders", c.vector16("binders"))}
 	for len(list.rest) > 0 {
 		list.vector8("binder")
 	}

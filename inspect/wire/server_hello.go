@@ -186,7 +186,7 @@ func readExtensions(message string, block []byte, err *ParseError, read func(Ext
 // countSCTs counts the entries of a SignedCertificateTimestampList (RFC 6962, Section 3.3).
 func countSCTs(body []byte) (int, *ParseError) {
 	c := cursor{rest: body}
-	list := cursor{rest: c.vector16("sct_list"), err: c.err}
+	list := cursor{rest: c.vector16("sct_list")}
 	n := 0
 	for len(list.rest) > 0 {
 		if list.vector16("serialized_sct"); list.err == nil {
