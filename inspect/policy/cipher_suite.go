@@ -120,16 +120,15 @@ func isEphemeralGCM(suite wire.CipherSuite) bool {
 	return info.Mode == "GCM" && info.KeyExchange != "RSA"
 }
 
-// prefersAESGCM reports whether the first suite of the hello that crypto/tls implements is AES-GCM.
+// prefersAESGCM reports whether the first suite of the hello that crypto/tls implements is AES-GCM with forward secrecy.
 func prefersAESGCM(h *wire.ClientHello) bool {
 	for i := range h.CipherSuites.Len() {
 		switch h.CipherSuites.At(i) {
 		case wire.TLS_AES_128_GCM_SHA256, wire.TLS_AES_256_GCM_SHA384,
 			wire.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, wire.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-			wire.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, wire.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-			wire.TLS_RSA_WITH_AES_128_GCM_SHA256, wire.TLS_RSA_WITH_AES_256_GCM_SHA384:
+			wire.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, wire.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384:
 			return true
-		case wire.TLS_CHACHA20_POLY1305_SHA256,
+		case wire.TLS_CHACHA20_POLY1305_SHA256, wire.TLS_RSA_WITH_AES_128_GCM_SHA256, wire.TLS_RSA_WITH_AES_256_GCM_SHA384,
 			wire.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256, wire.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
 			wire.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA, wire.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA,
 			wire.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA, wire.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA,

@@ -13,7 +13,7 @@ func Negotiate(h *wire.ClientHello, p *Policy) Result {
 	if p.Certificates == nil {
 		n.certs = defaultCertificates[:]
 	}
-	if n.chooseVersion() && n.checkServerName() && n.chooseProtocol() {
+	if n.chooseVersion() && n.checkServerName() {
 		if n.r.Version == wire.VersionTLS13 {
 			n.negotiate13()
 		} else {
@@ -79,7 +79,8 @@ func (n *negotiation) chooseVersion() bool {
 		return n.reject(DimensionVersion, n.versionAlert(lowest, highest))
 	}
 	// RFC 7507, Section 3: the fallback signal with a version below the server's highest is an inappropriate fallback.
-	if best < highest && n.h.CipherSuites.Contains(wire.FallbackSCSV) {
+	// crypto/tls checks it after the suite is chosen.
+	if best < highest && n.p.Family != FamilyGo && n.h.CipherSuites.Contains(wire.FallbackSCSV) {
 		return n.reject(DimensionVersion, wire.AlertInappropriateFallback)
 	}
 	n.r.Version = best

@@ -1,14 +1,26 @@
 package policy
 
-import "github.com/tlstriage/tlstriage/inspect/wire"
+import (
+	"slices"
+
+	"github.com/tlstriage/tlstriage/inspect/wire"
+)
 
 // negotiate12 is the choice of suite, certificate, group and signature in SSLv3 to TLS 1.2, where they depend on each other.
+// OpenSSL looks at ALPN after everything else, other libraries before.
 func (n *negotiation) negotiate12() {
-	if n.p.Family == FamilyGo && len(n.certs) > 1 {
-		n.negotiate12Go()
+	protocolLast := n.p.Family == FamilyOpenSSL
+	if !protocolLast && !n.chooseProtocol() {
 		return
 	}
-	n.negotiate12With()
+	if n.p.Family == FamilyGo && len(n.certs) > 1 {
+		n.negotiate12Go()
+	} else {
+		n.negotiate12With()
+	}
+	if protocolLast && n.r.RejectedBy == DimensionNone {
+		n.chooseProtocol()
+	}
 }
 
 // negotiate12Go takes the first certificate with which the handshake can be completed, as crypto/tls does.
@@ -36,6 +48,10 @@ func (n *negotiation) negotiate12With() {
 	suite, failed := n.chooseSuite()
 	if failed != DimensionNone {
 		n.reject(failed, wire.AlertHandshakeFailure)
+		return
+	}
+	if n.p.Family == FamilyGo && n.h.LegacyVersion < slices.Max(n.p.Versions) && n.h.CipherSuites.Contains(wire.FallbackSCSV) {
+		n.reject(DimensionVersion, wire.AlertInappropriateFallback)
 		return
 	}
 	info, _ := suite.Info()

@@ -3,6 +3,7 @@ package policy
 import "github.com/tlstriage/tlstriage/inspect/wire"
 
 // negotiate13 chooses suite, group and signature of TLS 1.3, which do not depend on each other (RFC 8446, Section 4.1.1).
+// The order of the checks decides which of several alerts is sent: it is OpenSSL's, unless Go answers.
 func (n *negotiation) negotiate13() {
 	suite, failed := n.chooseSuite()
 	if failed != DimensionNone {
@@ -10,30 +11,32 @@ func (n *negotiation) negotiate13() {
 		return
 	}
 	n.r.CipherSuite = suite
+	if n.p.Family == FamilyGo {
+		_ = n.keyExchange13Go() && n.chooseProtocol() && n.chooseCertificate13()
+		return
+	}
 	// RFC 8446, Section 9.2: a hello without signature_algorithms, supported_groups or key_share MUST be answered with
 	// missing_extension, unless a pre-shared key makes up for it.
-	if len(n.h.SupportedGroups) == 0 {
-		alert := wire.AlertMissingExtension
-		if n.p.Family == FamilyGo {
-			alert = wire.AlertHandshakeFailure
-		}
-		n.reject(DimensionGroup, alert)
-		return
-	}
-	if !n.h.Extensions.Has(wire.ExtensionKeyShare) && n.p.Family != FamilyGo {
+	shares, groups := n.h.Extensions.Has(wire.ExtensionKeyShare), len(n.h.SupportedGroups) > 0
+	switch {
+	case shares && !groups:
 		n.reject(DimensionGroup, wire.AlertMissingExtension)
-		return
-	}
-	if !n.chooseGroup13() {
-		n.reject(DimensionGroup, wire.AlertHandshakeFailure)
-		return
-	}
-	n.r.HelloRetry = n.r.Group != 0 && !n.hasKeyShare(n.r.Group)
-	if len(n.h.SignatureSchemes) == 0 {
+	case !n.chooseProtocol():
+	case len(n.h.SignatureSchemes) == 0:
 		n.reject(DimensionSignature, wire.AlertMissingExtension)
-		return
+	case !shares:
+		n.reject(DimensionGroup, wire.AlertMissingExtension)
+	case n.chooseGroup13():
+		n.chooseCertificate13()
 	}
-	n.chooseCertificate13()
+}
+
+// keyExchange13Go chooses the group as crypto/tls does, which asks for a key share that is not there.
+func (n *negotiation) keyExchange13Go() bool {
+	if len(n.h.SupportedGroups) == 0 {
+		return n.reject(DimensionGroup, wire.AlertHandshakeFailure)
+	}
+	return n.chooseGroup13()
 }
 
 // chooseGroup13 chooses the group of the key exchange; no source of the groups: none, and it is not known whether a
@@ -78,8 +81,11 @@ func (n *negotiation) chooseGroup13() bool {
 			g = n.serverGroup(false, false)
 		}
 	}
-	n.r.Group = g
-	return g != 0
+	if g == 0 {
+		return n.reject(DimensionGroup, wire.AlertHandshakeFailure)
+	}
+	n.r.Group, n.r.HelloRetry = g, !n.hasKeyShare(g)
+	return true
 }
 
 // serverGroup is the first group of the server's that the client lists and that is post-quantum or has a share where
@@ -115,21 +121,24 @@ func (n *negotiation) hasKeyShare(g wire.NamedGroup) bool {
 
 // chooseCertificate13 takes the first certificate of the server's that the client accepts a signature of. OpenSSL goes by
 // the order of the schemes rather than of the certificates.
-func (n *negotiation) chooseCertificate13() {
+func (n *negotiation) chooseCertificate13() bool {
+	if len(n.h.SignatureSchemes) == 0 {
+		return n.reject(DimensionSignature, wire.AlertMissingExtension)
+	}
 	if n.p.Family == FamilyOpenSSL && n.p.SignatureSchemes != nil {
 		if n.chooseByScheme() {
-			return
+			return true
 		}
 	} else {
 		for _, cert := range n.certs {
 			if scheme, ok := n.scheme(cert); ok {
 				n.r.SignatureScheme, n.r.Certificate = scheme, cert
 				n.doubtScheme(cert)
-				return
+				return true
 			}
 		}
 	}
-	n.reject(DimensionSignature, wire.AlertHandshakeFailure)
+	return n.reject(DimensionSignature, wire.AlertHandshakeFailure)
 }
 
 func (n *negotiation) chooseByScheme() bool {
