@@ -125,8 +125,9 @@ func nearestNames(host string, list []string) []string {
 		all[i].edits = edits(host, strings.ToLower(all[i].name))
 	}
 	// A near miss in spelling says more than a shared suffix, but only when it is a near miss.
+	near := max(2, len(host)/5)
 	slices.SortStableFunc(all, func(a, b candidate) int {
-		if near := max(2, len(host)/5); (a.edits <= near) != (b.edits <= near) {
+		if a.edits <= near || b.edits <= near {
 			return cmp.Compare(a.edits, b.edits)
 		}
 		return cmp.Or(cmp.Compare(b.shared, a.shared), cmp.Compare(a.edits, b.edits))

@@ -17,18 +17,23 @@ func (e *examination) judgeOrder() {
 		case c == e.leaf || c.index < e.leaf.index:
 		case !c.inPath:
 			e.add(Fault{ID: Unrelated, Index: c.index, Detail: fmt.Sprintf("certificate %d (%s) has no part in the chain of %s", c.index+1, Subject(c.Certificate), Subject(e.leaf.Certificate))})
-		case !e.childBefore(c):
+		case e.beforeItsChildren(c):
 			e.add(Fault{ID: WrongOrder, Index: c.index, Detail: fmt.Sprintf("certificate %d (%s) comes before the certificate that it certifies", c.index+1, Subject(c.Certificate))})
 		}
 	}
 }
 
-// childBefore says whether something that c certifies comes before c.
-func (e *examination) childBefore(c *cert) bool {
+// beforeItsChildren says whether everything that c certifies comes after c. What certifies nothing that was sent (its link is
+// missing) is not out of order.
+func (e *examination) beforeItsChildren(c *cert) bool {
+	after := false
 	for _, k := range e.certs {
-		if k.index < c.index && k.inPath && e.links.signed(k.Certificate, c.Certificate) {
-			return true
+		if k != c && k.inPath && e.links.signed(k.Certificate, c.Certificate) {
+			if k.index < c.index {
+				return false
+			}
+			after = true
 		}
 	}
-	return false
+	return after
 }

@@ -2,6 +2,7 @@ package chain
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rsa"
 	"crypto/x509"
 	"errors"
@@ -69,6 +70,7 @@ func (e *examination) neutralVerify() {
 func (e *examination) verifyNeutral(leaf *x509.Certificate, intermediates []*x509.Certificate) ([][]*x509.Certificate, error) {
 	at := e.o.Time
 	var err error
+	var due *x509.Certificate
 	for range 3 { // the moment is moved into the validity of a root that is not valid now; roots cannot be copied out of a pool
 		originals := map[*x509.Certificate]*x509.Certificate{}
 		timeless := func(c *x509.Certificate) *x509.Certificate {
@@ -79,11 +81,15 @@ func (e *examination) verifyNeutral(leaf *x509.Certificate, intermediates []*x50
 		}
 		p := x509.NewCertPool()
 		for _, c := range intermediates {
-			p.AddCert(timeless(c))
+			// A presented copy of an expired root must not stand in for it: the error would no longer tell of the root.
+			if !bytes.Equal(c.RawSubject, c.RawIssuer) || len(c.AuthorityKeyId) > 0 && !bytes.Equal(c.AuthorityKeyId, c.SubjectKeyId) {
+				p.AddCert(timeless(c))
+			}
 		}
 		var paths [][]*x509.Certificate
 		paths, err = timeless(leaf).Verify(x509.VerifyOptions{Roots: e.o.Roots, Intermediates: p, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
 		if err == nil {
+			e.rootDue = cmp.Or(due, e.rootDue)
 			for _, path := range paths {
 				for i, c := range path {
 					if o := originals[c]; o != nil {
@@ -97,7 +103,7 @@ func (e *examination) verifyNeutral(leaf *x509.Certificate, intermediates []*x50
 		if !errors.As(err, &invalid) || invalid.Reason != x509.Expired || invalid.Cert == nil || originals[invalid.Cert] != nil {
 			return nil, err
 		}
-		e.rootDue = invalid.Cert
+		due = invalid.Cert
 		at = invalid.Cert.NotBefore.Add(invalid.Cert.NotAfter.Sub(invalid.Cert.NotBefore) / 2)
 	}
 	return nil, err
