@@ -10,7 +10,6 @@ ARG TARGETOS
 ARG TARGETARCH
 RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
     go build -buildvcs=false -trimpath -ldflags "-s -w -X main.version=$VERSION" -o /out/tlstriage ./cmd/tlstriage
-RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates && rm -rf /var/lib/apt/lists/*
 # Names for the user, and directories that it may write to: the local authority's state, and temporary files.
 RUN mkdir -p /out/etc/ssl/certs /out/var/lib/tlstriage /out/tmp \
     && echo 'tlstriage:x:65532:65532:tlstriage:/var/lib/tlstriage:/sbin/nologin' > /out/etc/passwd \
