@@ -104,7 +104,7 @@ func (h *ClientHello) readExtension(t ExtensionType, body []byte) *ParseError {
 		setOnce(&h.PSKModes, c.filled("", c.vector8("")))
 	case ExtensionPostHandshakeAuth: // RFC 8446, Section 4.2.6
 		h.PostHandshakeAuth = true
-	case ExtensionKeyShare: // RFC 8446, Section 4.2.8; empty to ask for a HelloRetryRequest
+	case ExtensionKeyShare, ExtensionKeyShareOld: // RFC 8446, Section 4.2.8; empty to ask for a HelloRetryRequest. 40 until draft 22
 		setOnce(&h.KeyShares, KeyShares(keyShares(&c)))
 	case ExtensionQUICTransportParameters: // RFC 9001, Section 8.2
 		setOnce(&h.QUICTransportParameters, body)
