@@ -31,7 +31,8 @@ COPY --from=build --chown=65532:65532 /out/var/lib/tlstriage /var/lib/tlstriage
 COPY --from=build /out/tmp /tmp
 COPY --from=build /out/tlstriage /tlstriage
 USER 65532:65532
-ENV HOME=/var/lib/tlstriage TLSTRIAGE_CA_DIR=/var/lib/tlstriage/ca
+# The local authority keeps its state in /var/lib/tlstriage/ca.
+ENV HOME=/var/lib/tlstriage XDG_CONFIG_HOME=/var/lib
 EXPOSE 8443 9090
 ENTRYPOINT ["/tlstriage"]
 CMD ["help"]

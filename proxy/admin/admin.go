@@ -87,7 +87,8 @@ const (
 )
 
 // SetCertificate publishes when a certificate ends. route is a name from the configuration, never one that a client sent.
-// The number of series is bounded: beyond it, the one that was set longest ago is forgotten.
+// The number of series is bounded: beyond it, the one that was set longest ago is forgotten. Observe sets the backends' ends by
+// itself, under LISTENER/ROUTE, from the first certificate of the chain to end.
 func (a *Admin) SetCertificate(role, route string, notAfter time.Time) {
 	a.metrics.certificates.set(role, route, notAfter)
 }

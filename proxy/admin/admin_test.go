@@ -169,6 +169,9 @@ func TestMetricsCountWhatWasObserved(t *testing.T) {
 	})
 	a.Observe(failed("a"))
 	a.Observe(healthy("b"))
+	routed := failed("c")
+	routed.Listener, routed.Route = "other", "*.example"
+	a.Observe(routed)
 	a.Observe(&inspect.Connection{Listener: "edge", Verdict: inspect.OK, Cause: "connection-empty", Fault: inspect.FaultNoise, ClientLeg: &inspect.Leg{}})
 	a.SetCertificate(RoleServed, "edge", time.Unix(1_800_000_000, 0))
 	a.Reloaded(nil, time.Unix(1_700_000_000, 500_000_000))
@@ -177,16 +180,17 @@ func TestMetricsCountWhatWasObserved(t *testing.T) {
 		`tlstriage_connections_total{cause="cert-expired",fault="backend",listener="edge",verdict="failed"} 1`,
 		`tlstriage_connections_total{cause="none",fault="none",listener="edge",verdict="ok"} 1`,
 		`tlstriage_connections_total{cause="connection-empty",fault="noise",listener="edge",verdict="ok"} 1`,
-		`tlstriage_connections_refused_total{reason="policy"} 1`,
+		`tlstriage_connections_refused_total{reason="policy"} 2`,
 		`tlstriage_connections_refused_total{reason="overloaded"} 5`,
 		`tlstriage_connections_refused_total{reason="no_route"} 0`,
-		`tlstriage_handshakes_total{cause="cert-expired",leg="backend",outcome="failure",version="TLSv1.2"} 1`,
-		`tlstriage_handshakes_total{cause="none",leg="client",outcome="failure",version="none"} 1`,
+		`tlstriage_handshakes_total{cause="cert-expired",leg="backend",outcome="failure",version="TLSv1.2"} 2`,
+		`tlstriage_handshakes_total{cause="none",leg="client",outcome="failure",version="none"} 2`,
 		`tlstriage_handshakes_total{cause="none",leg="client",outcome="success",version="TLSv1.3"} 1`,
 		`tlstriage_handshake_duration_seconds_bucket{leg="client",le="0.01"} 0`,
 		`tlstriage_handshake_duration_seconds_bucket{leg="client",le="0.025"} 1`,
 		`tlstriage_handshake_duration_seconds_sum{leg="backend"} 0.02`,
 		`tlstriage_certificate_not_after_timestamp_seconds{role="backend",route="192.0.2.7:443"} 1.6e+09`,
+		`tlstriage_certificate_not_after_timestamp_seconds{role="backend",route="other/*.example"} 1.6e+09`,
 		`tlstriage_certificate_not_after_timestamp_seconds{role="served",route="edge"} 1.8e+09`,
 		`tlstriage_connections_active 4`,
 		`tlstriage_records_dropped_total 6`,

@@ -32,7 +32,7 @@ func (m *metrics) observe(c *inspect.Connection) {
 	// The backend was meant to be spoken TLS to, so a refused connection is a failed handshake here.
 	if leg := c.BackendLeg; leg != nil && !leg.Plain && !leg.Passthrough {
 		m.handshake(c, leg, inspect.LegBackend)
-		m.backendCertificate(leg)
+		m.backendCertificate(c, leg)
 	}
 }
 
@@ -63,8 +63,8 @@ func causeLeg(c *inspect.Connection) string {
 }
 
 // backendCertificate publishes when the first certificate of the backend's chain to end does end: an intermediate counts too.
-func (m *metrics) backendCertificate(leg *inspect.Leg) {
-	if leg.TLS == nil || leg.TLS.Server == nil || leg.Address == "" {
+func (m *metrics) backendCertificate(c *inspect.Connection, leg *inspect.Leg) {
+	if leg.TLS == nil || leg.TLS.Server == nil {
 		return
 	}
 	var earliest *inspect.Certificate
@@ -76,7 +76,11 @@ func (m *metrics) backendCertificate(leg *inspect.Leg) {
 		}
 	}
 	if earliest != nil {
-		m.certificates.set(RoleBackend, net.JoinHostPort(leg.Address, strconv.Itoa(leg.Port)), earliest.NotAfter)
+		route := c.Listener + "/" + c.Route
+		if c.Route == "" {
+			route = net.JoinHostPort(leg.Address, strconv.Itoa(leg.Port))
+		}
+		m.certificates.set(RoleBackend, route, earliest.NotAfter)
 	}
 }
 
