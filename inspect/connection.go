@@ -13,6 +13,7 @@ type Connection struct {
 	Event      Event          `json:"event"`
 	Transport  string         `json:"transport"`          // TransportTCP or TransportQUIC
 	Listener   string         `json:"listener,omitempty"` // name of the proxy's listener
+	Route      string         `json:"route,omitempty"`    // proxy only: the listener's route that took the connection
 	Client     Endpoint       `json:"client"`
 	Server     Endpoint       `json:"server"` // what the client connected to
 	ClientLeg  *Leg           `json:"client_leg,omitempty"`

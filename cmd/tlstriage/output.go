@@ -1,0 +1,99 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/term"
+
+	"github.com/tlstriage/tlstriage/configs"
+	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/report"
+)
+
+// printer is what prints records: report.Text or report.JSON.
+type printer interface {
+	Write(*inspect.Connection) error
+	Close() error
+}
+
+// jsonPrinter is report.JSON, which has nothing to close.
+type jsonPrinter struct{ *report.JSON }
+
+func (jsonPrinter) Close() error { return nil }
+
+func newPrinter(output configs.Output, raw configs.RecordRaw, w io.Writer) printer {
+	if output == configs.OutputJSON {
+		return jsonPrinter{report.NewJSON(w, report.Raw(raw))}
+	}
+	return report.NewText(w, report.Options{Color: colored(w), Width: terminalWidth(w)})
+}
+
+// colored reports whether w is a terminal that wants colour (no-color.org).
+func colored(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd()))
+}
+
+// terminalWidth is the width of the terminal behind w; 0 when there is none.
+func terminalWidth(w io.Writer) int {
+	f, ok := w.(*os.File)
+	if !ok {
+		return 0
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
+}
+
+// recording is the file that records are appended to; without a file it does nothing.
+type recording struct {
+	file *os.File
+	json *report.JSON
+}
+
+// openRecording opens the file for the owner alone: hellos carry names, tickets and addresses.
+func openRecording(c configs.Record) (*recording, error) {
+	if c.File == "" {
+		return &recording{}, nil
+	}
+	f, err := os.OpenFile(c.File, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("recording: %w", err)
+	}
+	return &recording{file: f, json: report.NewJSON(f, report.Raw(c.Raw))}, nil
+}
+
+func (r *recording) Write(c *inspect.Connection) error {
+	if r.json == nil {
+		return nil
+	}
+	return r.json.Write(c)
+}
+
+func (r *recording) Close() error {
+	if r.file == nil {
+		return nil
+	}
+	return r.file.Close()
+}
+
+// readBounded reads a file that is no larger than it may be.
+func readBounded(name string, most int64) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(data)) > most {
+		return nil, fmt.Errorf("%s: larger than the bound of %d bytes", name, most)
+	}
+	return data, nil
+}

@@ -1,0 +1,361 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/signal"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/tlstriage/tlstriage/certs"
+	"github.com/tlstriage/tlstriage/configs"
+	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/report"
+	"github.com/tlstriage/tlstriage/proxy"
+	"github.com/tlstriage/tlstriage/proxy/admin"
+)
+
+func newProxy() *cobra.Command {
+	overrides := &configs.Overrides{}
+	var file string
+	cmd := &cobra.Command{
+		Use:   "proxy",
+		Short: "Stand in front of a TLS service and explain every handshake, on both legs",
+		Long: `Accepts TLS connections, reads the raw ClientHello before anything else, holds it against a policy, connects to the
+backend on a TLS connection of its own, and copies bytes between the two. Each connection gives one record: what the client
+offered, what the policy would have said, how each leg went, and, when something is wrong, which leg, whose fault, and what to
+change.
+
+Report-only by default: a client that the policy would refuse, and a backend certificate that no client should accept, are
+reported and the traffic goes on. --enforce and --backend-verify enforce refuse them.
+
+Every flag is also a key of the YAML file given with --config and an environment variable: --backend-sni is
+TLSTRIAGE_BACKEND_SNI. Flags beat environment beats file. SIGHUP reads the file and the certificates again, SIGTERM drains.`,
+		Example: `  # In front of one backend, with certificates minted by the local authority
+  tlstriage proxy --listen 127.0.0.1:8443 --backend https://10.0.0.5:443
+
+  # What would an AWS load balancer with this policy have done?
+  tlstriage proxy --listen :8443 --backend https://10.0.0.5:443 --policy aws/ELBSecurityPolicy-TLS13-1-2-2021-06
+
+  # Refuse what it would refuse; serve our own certificate; write a recording
+  tlstriage proxy --listen :8443 --backend https://app.internal:443 --cert tls.crt --key tls.key \
+      --policy aws/ELBSecurityPolicy-TLS13-1-2-2021-06 --enforce --record hellos.ndjson
+
+  # Only watch; nothing is terminated
+  tlstriage proxy --listen :8443 --backend tls://10.0.0.5:443 --mode passthrough -o json
+
+  # Several listeners and routes
+  tlstriage proxy --config proxy.yaml`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if file == "" {
+				file = os.Getenv(configs.EnvPrefix + "CONFIG")
+			}
+			p := &proxyCommand{file: file, overrides: overrides, stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr()}
+			return p.run(cmd.Context())
+		},
+	}
+	cmd.Flags().StringVarP(&file, "config", "c", "", "YAML `FILE` with the configuration")
+	for _, s := range configs.Settings() {
+		f := cmd.Flags().VarPF(overrides.Value(s), s.Flag, s.Short, s.Usage)
+		f.NoOptDefVal = s.NoValue
+		f.DefValue = s.Default
+	}
+	cmd.Flags().SortFlags = false
+	return cmd
+}
+
+// proxyCommand is one run of `tlstriage proxy`.
+type proxyCommand struct {
+	file           string
+	overrides      *configs.Overrides
+	stdout, stderr io.Writer
+
+	log       *zap.Logger
+	authority *certs.Authority
+	plan      atomic.Pointer[plan]
+	server    *proxy.Server
+	admin     *admin.Admin
+	out       printer
+	recording *recording
+	worst     atomic.Int32 // worst severity seen
+}
+
+func (p *proxyCommand) run(ctx context.Context) error {
+	config, err := p.configuration()
+	if err != nil {
+		return usage(err)
+	}
+	p.log = newLogger(config.Log, p.stderr)
+	defer p.log.Sync()
+	plan, err := newPlan(config, p.openAuthority(config.CADir))
+	if err != nil {
+		return usage(err)
+	}
+	p.plan.Store(plan)
+
+	if p.recording, err = openRecording(config.Record); err != nil {
+		return failed(err)
+	}
+	defer p.recording.Close()
+	p.out = newPrinter(config.Output, config.Record.Raw, p.stdout)
+	p.server = &proxy.Server{OnConnection: p.observe, Log: p.log, Limits: limitsOf(config.Limits)}
+	p.admin = admin.New(admin.Options{
+		Version: thisBuild().Version, Revision: thisBuild().Revision,
+		Recent: config.Limits.Recent, Hosts: config.Admin.Hosts,
+		Active: p.server.Active, Refused: p.server.Refused, Dropped: p.server.Dropped,
+		ErrorLog: zap.NewStdLog(p.log),
+	})
+	background, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	defer func() { stop(); running.Wait() }()
+	if err := p.startAdmin(background, &running, config); err != nil {
+		return failed(err)
+	}
+	if err := p.server.Start(plan.listeners); err != nil {
+		return failed(err)
+	}
+	p.admin.Reloaded(nil, time.Now())
+	p.watchFiles(background, &running, plan)
+	for _, l := range plan.listeners {
+		p.log.Info("listening", zap.String("listener", l.Name), zap.Stringer("address", p.server.Addrs()[l.Address]), zap.String("mode", string(l.Mode)))
+	}
+	p.admin.SetReady(true, "")
+	running.Go(func() { p.checkBackends(background, plan) })
+
+	p.serve(ctx)
+	return p.drain(config)
+}
+
+// configuration puts file, environment and flags together.
+func (p *proxyCommand) configuration() (*configs.Config, error) {
+	var data []byte
+	if p.file != "" {
+		var err error
+		if data, err = readBounded(p.file, configs.MaxFileBytes); err != nil {
+			return nil, err
+		}
+	}
+	return configs.Resolve(data, p.file, os.Environ(), p.overrides)
+}
+
+// openAuthority opens the local authority, or makes it, once.
+func (p *proxyCommand) openAuthority(dir string) func() (*certs.Authority, error) {
+	return func() (*certs.Authority, error) {
+		if p.authority != nil {
+			return p.authority, nil
+		}
+		path, err := caDir(dir)
+		if err != nil {
+			return nil, err
+		}
+		authority, created, err := certs.OpenAuthority(path, certs.AuthorityOptions{})
+		if err != nil {
+			return nil, err
+		}
+		if created {
+			p.log.Info("created a local authority; clients must trust it", zap.String("ca_dir", path))
+		}
+		p.authority = authority
+		return authority, nil
+	}
+}
+
+// startAdmin opens the operator's endpoint. Where nobody asked for a certain address, one that is taken is no reason not to start.
+func (p *proxyCommand) startAdmin(ctx context.Context, running *sync.WaitGroup, config *configs.Config) error {
+	if !config.Admin.Enabled() {
+		return nil
+	}
+	l, err := net.Listen("tcp", config.Admin.Address)
+	if err != nil {
+		if config.Admin.Address == configs.DefaultAdminAddress && errors.Is(err, syscall.EADDRINUSE) {
+			p.log.Warn("no admin endpoint: its default address is taken; choose one with --admin", zap.String("address", config.Admin.Address))
+			return nil
+		}
+		return fmt.Errorf("admin: %w", err)
+	}
+	p.log.Info("admin endpoint", zap.Stringer("address", l.Addr()))
+	running.Go(func() {
+		if err := p.admin.Serve(ctx, l); err != nil {
+			p.log.Error("admin endpoint ended", zap.Error(err))
+		}
+	})
+	return nil
+}
+
+// watchFiles follows changes of the served certificates.
+func (p *proxyCommand) watchFiles(ctx context.Context, running *sync.WaitGroup, plan *plan) {
+	for _, files := range plan.files {
+		for _, c := range files.Certificates() {
+			p.admin.SetCertificate(admin.RoleServed, c.Leaf.SerialNumber.Text(16), c.Leaf.NotAfter)
+		}
+		running.Go(func() {
+			files.Watch(ctx, func(err error) {
+				if err != nil {
+					p.log.Error("certificates not reloaded; the old ones stay", zap.Error(err))
+					return
+				}
+				p.log.Info("certificates reloaded")
+			})
+		})
+	}
+}
+
+// checkBackends looks at every backend and says what is wrong with it before a client finds out.
+func (p *proxyCommand) checkBackends(ctx context.Context, plan *plan) {
+	for _, record := range plan.check(ctx, p.server) {
+		if ctx.Err() != nil {
+			return
+		}
+		backend := net.JoinHostPort(record.BackendLeg.Address, fmt.Sprint(record.BackendLeg.Port))
+		p.publishBackend(record)
+		if record.Verdict == inspect.OK {
+			p.log.Info("backend checked: nothing is wrong", zap.String("backend", backend), zap.String("route", record.Route))
+			continue
+		}
+		report.NewText(p.stderr, report.Options{Color: colored(p.stderr), Width: terminalWidth(p.stderr)}).Write(record)
+		p.log.Warn("backend checked", zap.String("backend", backend), zap.String("route", record.Route),
+			zap.String("verdict", string(record.Verdict)), zap.String("cause", record.Cause))
+	}
+}
+
+// publishBackend tells the metrics when a backend's certificate ends.
+func (p *proxyCommand) publishBackend(record *inspect.Connection) {
+	if leg := record.BackendLeg; leg != nil && leg.TLS != nil && leg.TLS.Server != nil && len(leg.TLS.Server.CertificateChain) > 0 {
+		p.admin.SetCertificate(admin.RoleBackend, record.Listener+"/"+record.Route, leg.TLS.Server.CertificateChain[0].NotAfter)
+	}
+}
+
+// observe judges a record and gives it to everybody who wants it.
+func (p *proxyCommand) observe(c *inspect.Connection) {
+	if judge := p.plan.Load().judges[routeKey{c.Listener, c.Route}]; judge != nil {
+		judge.Diagnose(c)
+	} else {
+		unrouted.Diagnose(c)
+	}
+	p.note(c)
+	p.publishBackend(c)
+	p.admin.Observe(c)
+	if err := p.out.Write(c); err != nil && !errors.Is(err, syscall.EPIPE) {
+		p.log.Error("record not printed", zap.Error(err))
+	}
+	if err := p.recording.Write(c); err != nil {
+		p.log.Error("record not written", zap.Error(err))
+	}
+}
+
+// note keeps the worst severity for the exit code.
+func (p *proxyCommand) note(c *inspect.Connection) {
+	for i := range c.Findings {
+		if rank := severityRank(c.Findings[i].Severity); rank > p.worst.Load() {
+			p.worst.Store(rank)
+		}
+	}
+}
+
+func severityRank(s inspect.Severity) int32 {
+	switch s {
+	case inspect.SeverityError:
+		return 3
+	case inspect.SeverityWarning:
+		return 2
+	case inspect.SeverityInfo:
+		return 1
+	}
+	return 0
+}
+
+// serve waits for the end, and reloads at SIGHUP.
+func (p *proxyCommand) serve(ctx context.Context) {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangup:
+			err := p.reload()
+			p.admin.Reloaded(err, time.Now())
+			if err != nil {
+				p.log.Error("not reloaded; the old configuration stays", zap.Error(err))
+				continue
+			}
+			p.log.Info("reloaded")
+		}
+	}
+}
+
+// reload reads everything again; the old configuration stays when any of it is wrong.
+func (p *proxyCommand) reload() error {
+	config, err := p.configuration()
+	if err != nil {
+		return err
+	}
+	next, err := newPlan(config, p.openAuthority(config.CADir))
+	if err != nil {
+		return err
+	}
+	if err := p.server.Reload(next.listeners); err != nil {
+		return err
+	}
+	p.plan.Store(next)
+	return nil
+}
+
+// drain lets open connections end and tells by the exit code what was found.
+func (p *proxyCommand) drain(config *configs.Config) error {
+	p.admin.SetReady(false, "draining")
+	p.log.Info("draining", zap.Int64("connections", p.server.Active()), zap.Duration("timeout", config.Limits.Timeouts.Drain))
+	ctx, cancel := context.WithTimeout(context.Background(), config.Limits.Timeouts.Drain)
+	defer cancel()
+	if err := p.server.Shutdown(ctx); err != nil {
+		p.log.Warn("connections were cut at the end of the drain time")
+	}
+	if dropped := p.server.Dropped(); dropped > 0 {
+		p.log.Warn("records were dropped because the queue was full", zap.Uint64("dropped", dropped))
+	}
+	if err := p.out.Close(); err != nil && !errors.Is(err, syscall.EPIPE) {
+		return failed(err)
+	}
+	if threshold := severityRank(inspect.Severity(config.FailOn)); threshold > 0 && p.worst.Load() >= threshold {
+		return &exitError{code: exitFindings}
+	}
+	return nil
+}
+
+func limitsOf(c configs.Limits) proxy.Limits {
+	t := c.Timeouts
+	return proxy.Limits{
+		Connections: c.Connections, HelloBytes: int(c.HelloBytes), Queue: c.Queue,
+		Timeouts: proxy.Timeouts{
+			ProxyProtocol: t.ProxyProtocol, ClientHello: t.ClientHello, Dial: t.Dial, BackendHandshake: t.BackendHandshake,
+			ClientHandshake: t.Handshake, BadGateway: t.BadGateway, Idle: t.Idle, Linger: t.Linger,
+		},
+	}
+}
+
+// newLogger logs what the program says of itself, to standard error.
+func newLogger(c configs.Log, w io.Writer) *zap.Logger {
+	level, err := zapcore.ParseLevel(string(c.Level))
+	if err != nil {
+		level = zapcore.InfoLevel
+	}
+	e := zap.NewProductionEncoderConfig()
+	e.EncodeTime = zapcore.ISO8601TimeEncoder
+	encoder := zapcore.NewConsoleEncoder(e)
+	if c.Format == configs.OutputJSON {
+		encoder = zapcore.NewJSONEncoder(e)
+	}
+	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), level))
+}

@@ -1,0 +1,342 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/tlstriage/tlstriage/certs"
+	"github.com/tlstriage/tlstriage/certs/chain"
+	"github.com/tlstriage/tlstriage/configs"
+	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/diagnose"
+	"github.com/tlstriage/tlstriage/inspect/policy"
+	"github.com/tlstriage/tlstriage/inspect/wire"
+	"github.com/tlstriage/tlstriage/proxy"
+)
+
+// plan is a configuration turned into what runs: everything that it names is read and checked, nothing is opened yet.
+type plan struct {
+	config    *configs.Config
+	listeners []*proxy.Listener
+	judges    map[routeKey]*diagnose.Diagnoser
+	files     []*certs.Files
+	checks    []backendCheck
+	authority *certs.Authority // nil when no listener mints
+}
+
+// routeKey finds a route again from a record.
+type routeKey struct{ listener, route string }
+
+// backendCheck is a backend that is looked at before the first client comes.
+type backendCheck struct {
+	key  routeKey
+	to   *proxy.Backend
+	name string // asked for
+	mode proxy.Mode
+}
+
+// newPlan reads what the configuration names. openAuthority is called when a listener has no certificates of its own.
+func newPlan(config *configs.Config, openAuthority func() (*certs.Authority, error)) (*plan, error) {
+	p := &plan{config: config, judges: make(map[routeKey]*diagnose.Diagnoser)}
+	for i := range config.Listeners {
+		l, err := p.listener(&config.Listeners[i], openAuthority)
+		if err != nil {
+			return nil, fmt.Errorf("listener %s: %w", config.Listeners[i].Name, err)
+		}
+		p.listeners = append(p.listeners, l)
+	}
+	return p, nil
+}
+
+func (p *plan) listener(c *configs.Listener, openAuthority func() (*certs.Authority, error)) (*proxy.Listener, error) {
+	l := &proxy.Listener{
+		Name:     c.Name,
+		Address:  c.Address,
+		Mode:     proxy.Mode(c.Mode),
+		Fallback: c.Fallback == configs.FallbackPassthrough,
+	}
+	if c.ProxyProtocol == configs.On {
+		l.ProxyProtocol = &proxy.ProxyProtocol{Trusted: c.ProxyProtocolTrusted}
+	}
+	serve, types, err := p.certificates(c, l.Mode, openAuthority)
+	if err != nil {
+		return nil, err
+	}
+	auth, clientCAs, err := clientAuth(c)
+	if err != nil {
+		return nil, err
+	}
+	for i := range c.Routes {
+		r, err := p.route(l, &c.Routes[i], types)
+		if err != nil {
+			return nil, fmt.Errorf("route %s: %w", routeName(&c.Routes[i]), err)
+		}
+		r.GetCertificate, r.ClientAuth, r.ClientCAs = serve, auth, clientCAs
+		l.Routes = append(l.Routes, r)
+	}
+	return l, nil
+}
+
+// certificates are what a listener serves: files, or leaves minted by the local authority that mirror the backend's names.
+func (p *plan) certificates(c *configs.Listener, mode proxy.Mode, openAuthority func() (*certs.Authority, error)) (func(*tls.ClientHelloInfo) (*tls.Certificate, error), []policy.CertificateType, error) {
+	if mode == proxy.Passthrough {
+		return nil, nil, nil
+	}
+	if len(c.Certificates) == 0 {
+		if p.authority == nil {
+			authority, err := openAuthority()
+			if err != nil {
+				return nil, nil, err
+			}
+			p.authority = authority
+		}
+		authority := p.authority
+		return func(chi *tls.ClientHelloInfo) (*tls.Certificate, error) {
+			var mirrored []string
+			if backend := proxy.BackendCertificate(chi.Context()); backend != nil {
+				mirrored = backend.DNSNames
+			}
+			return authority.GetCertificateFor(chi, mirrored)
+		}, []policy.CertificateType{policy.CertECDSAP256, policy.CertRSA}, nil
+	}
+	var pairs []certs.KeyPairFiles
+	for _, pair := range c.Certificates {
+		pairs = append(pairs, certs.KeyPairFiles{Certificate: pair.Cert, Key: pair.Key})
+	}
+	files, err := certs.LoadFiles(pairs...)
+	if err != nil {
+		return nil, nil, err
+	}
+	p.files = append(p.files, files)
+	var types []policy.CertificateType
+	for _, certificate := range files.Certificates() {
+		types = append(types, certificateType(certificate.Leaf))
+	}
+	return files.GetCertificate, types, nil
+}
+
+func certificateType(leaf *x509.Certificate) policy.CertificateType {
+	switch kind := inspect.DescribeCertificate(leaf.Raw); {
+	case kind.PublicKeyAlgorithm == "ECDSA" && kind.PublicKeySize == 384:
+		return policy.CertECDSAP384
+	case kind.PublicKeyAlgorithm == "ECDSA" && kind.PublicKeySize == 521:
+		return policy.CertECDSAP521
+	case kind.PublicKeyAlgorithm == "ECDSA":
+		return policy.CertECDSAP256
+	case kind.PublicKeyAlgorithm == "Ed25519":
+		return policy.CertEd25519
+	}
+	return policy.CertRSA
+}
+
+func clientAuth(c *configs.Listener) (tls.ClientAuthType, *x509.CertPool, error) {
+	if c.ClientAuth == configs.ClientAuthNone || c.ClientAuth == "" {
+		return tls.NoClientCert, nil, nil
+	}
+	pool, _, err := certs.LoadCABundle(c.ClientCA)
+	if err != nil {
+		return 0, nil, err
+	}
+	if c.ClientAuth == configs.ClientAuthRequire {
+		return tls.RequireAndVerifyClientCert, pool, nil
+	}
+	return tls.VerifyClientCertIfGiven, pool, nil
+}
+
+func routeName(c *configs.Route) string {
+	if len(c.ServerNames) == 0 || c.ServerNames[0] == "*" {
+		return "default"
+	}
+	return c.ServerNames[0]
+}
+
+func (p *plan) route(l *proxy.Listener, c *configs.Route, types []policy.CertificateType) (*proxy.Route, error) {
+	key := routeKey{l.Name, routeName(c)}
+	judge := &diagnose.Diagnoser{ExpiringSoon: p.config.ExpiringSoon}
+	if judge.ExpiringSoon == 0 {
+		judge.ExpiringSoon = -1
+	}
+	var err error
+	if c.Policy != "" {
+		if judge.Policy, err = loadPolicy(c.Policy); err != nil {
+			return nil, err
+		}
+	}
+	if c.Backend.CA != "" {
+		if judge.Roots, judge.KnownCAs, err = certs.LoadCABundle(c.Backend.CA); err != nil {
+			return nil, err
+		}
+	}
+	backend, err := newBackend(&c.Backend, judge)
+	if err != nil {
+		return nil, err
+	}
+	suites := clientSuites(judge.Policy)
+	own, err := ownPolicy(suites, types)
+	if err != nil {
+		return nil, err
+	}
+	judge.Own = own
+	r := &proxy.Route{
+		Name:         key.route,
+		ServerNames:  c.ServerNames,
+		Backend:      backend,
+		CipherSuites: suites,
+		Decide:       decide(judge.Policy, own, c.Enforce),
+	}
+	if c.Enforce && judge.Policy != nil {
+		r.MaxVersion = highest(judge.Policy.Versions)
+	}
+	p.judges[key] = judge
+	p.checks = append(p.checks, backendCheck{key: key, to: backend, name: nameToCheck(c), mode: l.Mode})
+	return r, nil
+}
+
+// nameToCheck is the name that a typical client of the route asks for; empty when the configuration does not tell.
+func nameToCheck(c *configs.Route) string {
+	for _, name := range c.ServerNames {
+		if name != "" && name[0] != '*' {
+			return name
+		}
+	}
+	return ""
+}
+
+func newBackend(c *configs.Backend, judge *diagnose.Diagnoser) (*proxy.Backend, error) {
+	target := c.Target()
+	b := &proxy.Backend{
+		Address:    target.Address(),
+		Plain:      !target.TLS,
+		ServerName: c.ServerName,
+		MinVersion: versionOf(c.MinVersion),
+		MaxVersion: versionOf(c.MaxVersion),
+	}
+	switch c.ProxyProtocol {
+	case configs.ProxyHeaderV1:
+		b.ProxyProtocol = 1
+	case configs.ProxyHeaderV2:
+		b.ProxyProtocol = 2
+	}
+	if c.Cert != "" {
+		certificate, err := certs.LoadKeyPair(c.Cert, c.Key)
+		if err != nil {
+			return nil, err
+		}
+		b.Certificate = certificate
+	}
+	if c.Verify == configs.VerifyEnforce {
+		b.Verify = verifyBackend(judge.Roots, judge.KnownCAs)
+	}
+	return b, nil
+}
+
+// verifyBackend refuses a chain for any fault that a verifying client would refuse it for, and names them all.
+func verifyBackend(roots *x509.CertPool, known []*x509.Certificate) func([][]byte, string) error {
+	return func(presented [][]byte, name string) error {
+		report := chain.Examine(presented, chain.Options{Name: name, Roots: roots, Known: known, Time: time.Now()})
+		var faults []error
+		for _, f := range report.Faults {
+			if f.Fatal {
+				faults = append(faults, fmt.Errorf("%s: %s", f.ID, f.Detail))
+			}
+		}
+		return errors.Join(faults...)
+	}
+}
+
+// versionOf is a configured version on the wire; 0 for none.
+func versionOf(v configs.Version) uint16 {
+	known, _ := wire.VersionByName(string(v))
+	return uint16(known)
+}
+
+func highest(versions []wire.Version) uint16 {
+	return min(uint16(slices.Max(versions)), tls.VersionTLS13)
+}
+
+// clientSuites are what the client leg serves: what crypto/tls calls secure, and of the rest what the policy accepts.
+func clientSuites(p *policy.Policy) []uint16 {
+	var suites []uint16
+	for _, s := range tls.CipherSuites() {
+		suites = append(suites, s.ID)
+	}
+	for _, s := range tls.InsecureCipherSuites() {
+		if p != nil && slices.Contains(p.CipherSuites, wire.CipherSuite(s.ID)) {
+			suites = append(suites, s.ID)
+		}
+	}
+	return suites
+}
+
+// ownPolicy is what this program accepts on the client leg, as a policy.
+func ownPolicy(suites []uint16, types []policy.CertificateType) (*policy.Policy, error) {
+	own, err := policy.Lookup("go/go-1.26")
+	if err != nil {
+		return nil, err
+	}
+	own.Name = "tlstriage"
+	own.Versions = []wire.Version{wire.VersionTLS10, wire.VersionTLS11, wire.VersionTLS12, wire.VersionTLS13}
+	own.CipherSuites = nil
+	for _, s := range suites {
+		own.CipherSuites = append(own.CipherSuites, wire.CipherSuite(s))
+	}
+	own.Certificates = types
+	own.ALPN, own.ALPNRequired = nil, false
+	return own, nil
+}
+
+// decide holds a hello against the policy of the real endpoint and against what this program can serve.
+func decide(p, own *policy.Policy, enforce bool) func(*wire.ClientHello) proxy.Action {
+	return func(hello *wire.ClientHello) proxy.Action {
+		var action proxy.Action
+		if p != nil {
+			result := policy.Negotiate(hello, p)
+			action.Policy = result.Outcome(hello, p)
+			action.Refuse = enforce && !result.Accepted
+			action.Alert = result.Alert
+		}
+		if hello.SSLv2 {
+			action.Unservable, action.OwnRejected = "an SSLv2-format hello", inspect.ErrorUnsupported
+		} else if result := policy.Negotiate(hello, own); !result.Accepted {
+			action.Unservable, action.OwnRejected = string(result.RejectedBy), ownRejection(result.RejectedBy)
+		}
+		return action
+	}
+}
+
+// ownRejection is the reason in the record for each dimension in which a client and crypto/tls can fail to agree.
+func ownRejection(d policy.Dimension) inspect.ErrorType {
+	switch d {
+	case policy.DimensionVersion:
+		return inspect.ErrorNoCommonVersion
+	case policy.DimensionCipher:
+		return inspect.ErrorNoCommonCipher
+	case policy.DimensionGroup:
+		return inspect.ErrorNoCommonGroup
+	case policy.DimensionSignature:
+		return inspect.ErrorNoCommonSignature
+	case policy.DimensionALPN:
+		return inspect.ErrorNoCommonALPN
+	}
+	return inspect.ErrorUnsupported
+}
+
+// check looks at every backend once, as a modern client would, and judges what it saw.
+func (p *plan) check(ctx context.Context, server *proxy.Server) []*inspect.Connection {
+	var seen []*inspect.Connection
+	for _, c := range p.checks {
+		if c.mode == proxy.Passthrough {
+			continue
+		}
+		record := server.Check(ctx, c.to, c.name, []string{"h2", "http/1.1"})
+		record.Listener, record.Route = c.key.listener, c.key.route
+		p.judges[c.key].Diagnose(record)
+		seen = append(seen, record)
+	}
+	return seen
+}

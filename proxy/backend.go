@@ -1,0 +1,313 @@
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/tlstriage/tlstriage/inspect"
+)
+
+// Backend is where a route's connections go.
+type Backend struct {
+	Address string // host:port
+	Plain   bool   // plain TCP instead of TLS
+
+	// ServerName is asked for and verified instead of the client's. Empty: the client's; when it sent none, the host of
+	// Address if that is a name.
+	ServerName string
+
+	// Verify judges the backend's certificates before anything is sent to it; an error refuses the backend. Nil: what is
+	// wrong is recorded, and the traffic goes on.
+	Verify func(presented [][]byte, name string) error
+
+	Certificate   *tls.Certificate // our client certificate, given when the backend asks for one
+	ProxyProtocol byte             // version of the PROXY protocol header to send: 0 (none), 1 or 2
+	MinVersion    uint16           // 0: TLS 1.0
+	MaxVersion    uint16           // 0: TLS 1.3
+
+	// Dialer connects. The zero value is a plain dialer.
+	Dialer net.Dialer
+}
+
+// backendSuites are all that crypto/tls has, its own preference first: the backend's choice is judged afterwards.
+var backendSuites = func() []uint16 {
+	var ids []uint16
+	for _, s := range tls.CipherSuites() {
+		ids = append(ids, s.ID)
+	}
+	for _, s := range tls.InsecureCipherSuites() {
+		ids = append(ids, s.ID)
+	}
+	return ids
+}()
+
+// backendLeg is a connection to a backend and what is known of it.
+type backendLeg struct {
+	backend     *Backend
+	name        string    // verified
+	tap         *tap      // nil until connected
+	tls         *tls.Conn // nil: plain, or failed before
+	protocol    string    // ALPN that the backend chose
+	observer    *inspect.Observer
+	state       *tls.ConnectionState // nil until established
+	chain       [][]byte             // as presented, also when refused
+	request     *tls.CertificateRequestInfo
+	sent        bool // our certificate was sent
+	err         *inspect.Error
+	alerts      []inspect.Alert // those the observer cannot see: encrypted, or after it was detached
+	started     time.Time
+	took        time.Duration
+	remote      net.Addr
+	passthrough bool
+	facts       *inspect.TCP
+}
+
+// nameFor is the name that is verified, and the one that is sent. Both may be empty: where neither the configuration nor the
+// client names the backend, an address that it is dialled by says nothing about its certificate. An IP address is never sent
+// (RFC 6066, Section 3).
+func (b *Backend) nameFor(clientName string) (verified, sent string) {
+	name := b.ServerName
+	if name == "" {
+		name = clientName
+	}
+	if name == "" {
+		if host, _, err := net.SplitHostPort(b.Address); err == nil && net.ParseIP(host) == nil {
+			name = host
+		}
+	}
+	if net.ParseIP(name) != nil {
+		return name, ""
+	}
+	return name, name
+}
+
+// open connects to the backend and does the handshake. What goes wrong is in the leg's err; the leg is never nil.
+// source and destination are the client's addresses, for the PROXY protocol.
+func (b *Backend) open(ctx context.Context, limits Timeouts, clientName string, protocols []string, source, destination net.Addr) *backendLeg {
+	leg := &backendLeg{backend: b, started: time.Now()}
+	verified, sent := b.nameFor(clientName)
+	leg.name = verified
+
+	dialCtx, cancel := context.WithTimeout(ctx, limits.Dial)
+	conn, err := b.Dialer.DialContext(dialCtx, "tcp", b.Address)
+	cancel()
+	if err != nil {
+		leg.err = dialError(err)
+		return leg
+	}
+	leg.remote = conn.RemoteAddr()
+	leg.tap = &tap{Conn: conn, peer: inspect.FromServer, self: inspect.FromClient}
+	if b.ProxyProtocol != 0 {
+		conn.SetWriteDeadline(time.Now().Add(limits.Dial))
+		if err := writeProxyHeader(conn, b.ProxyProtocol, source, destination); err != nil {
+			leg.fail(transportError(err, inspect.PhaseHandshake), limits)
+			return leg
+		}
+		conn.SetWriteDeadline(time.Time{})
+	}
+	if b.Plain {
+		leg.took = time.Since(leg.started)
+		return leg
+	}
+
+	leg.observer = inspect.NewObserver()
+	leg.tap.observer = leg.observer
+	minVersion := b.MinVersion
+	if minVersion == 0 {
+		minVersion = tls.VersionTLS10
+	}
+	handshakeStart := time.Now()
+	leg.tls = tls.Client(leg.tap, &tls.Config{
+		ServerName:         sent,
+		NextProtos:         protocols,
+		MinVersion:         minVersion,
+		MaxVersion:         b.MaxVersion,
+		CipherSuites:       backendSuites,
+		InsecureSkipVerify: true, // what is presented is judged in full by Verify and by the diagnosis, not up to its first fault
+		VerifyPeerCertificate: func(raw [][]byte, _ [][]*x509.Certificate) error {
+			leg.chain = raw
+			if b.Verify == nil {
+				return nil
+			}
+			if err := b.Verify(raw, verified); err != nil {
+				return &backendCertificateError{err}
+			}
+			return nil
+		},
+		GetClientCertificate: func(info *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			leg.request = info
+			if b.Certificate == nil {
+				return &tls.Certificate{}, nil
+			}
+			leg.sent = true
+			return b.Certificate, nil
+		},
+		DynamicRecordSizingDisabled: true,
+	})
+	leg.tap.SetDeadline(handshakeStart.Add(limits.BackendHandshake))
+	err = leg.tls.HandshakeContext(ctx)
+	leg.took = time.Since(handshakeStart)
+	if err != nil {
+		leg.fail(leg.handshakeError(err), limits)
+		return leg
+	}
+	leg.tap.SetDeadline(time.Time{})
+	state := leg.tls.ConnectionState()
+	leg.state = &state
+	leg.protocol = state.NegotiatedProtocol
+	leg.tap.detach()
+	return leg
+}
+
+// established reports that bytes can be sent to the backend.
+func (l *backendLeg) established() bool { return l.err == nil && l.tap != nil }
+
+// fail notes why the leg failed and closes it so that the backend gets to see our alert.
+func (l *backendLeg) fail(err *inspect.Error, limits Timeouts) {
+	l.err = err
+	l.facts = tcpFacts(l.tap.Conn)
+	go linger(l.tap, limits.Linger)
+}
+
+// backendCertificateError is our refusal of a backend because of its certificate.
+type backendCertificateError struct{ err error }
+
+func (e *backendCertificateError) Error() string { return e.err.Error() }
+func (e *backendCertificateError) Unwrap() error { return e.err }
+
+// handshakeError says why the handshake with the backend failed, from what was seen rather than from the words of the error.
+func (l *backendLeg) handshakeError(err error) *inspect.Error {
+	result := &inspect.Error{Type: inspect.ErrorOther, Message: err.Error(), Phase: inspect.PhaseHandshake}
+	var refused *backendCertificateError
+	if errors.As(err, &refused) {
+		result.Type = inspect.ErrorCertificate
+		return result
+	}
+	if code, ok := remoteAlert(err); ok {
+		result.Type = inspect.ErrorAlertReceived
+		l.alerts = append(l.alerts, newAlert(code, inspect.FromServer))
+		return result
+	}
+	if t := transportErrorType(err); t != inspect.ErrorOther {
+		result.Type = t
+		return result
+	}
+	switch seen := l.observer; {
+	case seen.FirstBytes(inspect.FromServer) != nil:
+		result.Type = inspect.ErrorNotTLS
+	case seen.ServerChoseUnofferedVersion():
+		result.Type = inspect.ErrorNoCommonVersion
+	case seen.ServerChoseUnofferedCipher():
+		result.Type = inspect.ErrorNoCommonCipher
+	default:
+		result.Type = inspect.ErrorAlertSent
+	}
+	return result
+}
+
+// describe is the leg as the record has it.
+func (l *backendLeg) describe() *inspect.Leg {
+	leg := &inspect.Leg{ServerName: l.name, Plain: l.backend.Plain, Passthrough: l.passthrough}
+	leg.Address, leg.Port = hostPort(l.backend.Address)
+	if a, ok := l.remote.(*net.TCPAddr); ok {
+		leg.Address, leg.Port = a.IP.String(), a.Port
+	}
+	if l.observer == nil {
+		return leg
+	}
+	leg.FirstBytes = l.observer.FirstBytes(inspect.FromServer)
+	leg.TLS = l.observer.TLS()
+	leg.TLS.Handshake.DurationMS = milliseconds(l.took)
+	leg.TLS.Established = false
+	if l.state != nil {
+		setState(leg.TLS, l.state)
+	}
+	if len(l.chain) > 0 || l.request != nil {
+		server := leg.TLS.ServerSide()
+		if len(l.chain) > 0 {
+			server.CertificateChain = inspect.Certificates(l.chain)
+		}
+		if l.request != nil {
+			server.CertificateRequest = describeRequest(l.request, l.sent)
+		}
+	}
+	return leg
+}
+
+func hostPort(address string) (string, int) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return address, 0
+	}
+	n, _ := strconv.Atoi(port)
+	return host, n
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// Check opens a connection to the backend as a client would that asks for name and offers protocols, closes it, and
+// returns what was seen as a record with a backend leg only.
+func (s *Server) Check(ctx context.Context, b *Backend, name string, protocols []string) *inspect.Connection {
+	c := s.newRecord(time.Now(), inspect.Endpoint{}, inspect.Endpoint{})
+	limits := s.limits().Timeouts
+	leg := b.open(ctx, limits, name, protocols, nil, nil)
+	if leg.established() {
+		leg.facts = tcpFacts(leg.tap.Conn)
+		if leg.tls != nil {
+			leg.settle(limits)
+		}
+		leg.close()
+	}
+	c.BackendLeg = leg.describe()
+	addEnd(c.BackendLeg, leg.err, leg.facts, leg.alerts)
+	c.Event.DurationMS = milliseconds(time.Since(leg.started))
+	c.Event.Outcome = inspect.Failure
+	if leg.err == nil {
+		c.Event.Outcome = inspect.Success
+	}
+	return c
+}
+
+// settle waits for what a TLS 1.3 backend says right after the handshake: a refused or missing client certificate comes only then.
+func (l *backendLeg) settle(limits Timeouts) {
+	if l.request == nil {
+		return
+	}
+	l.tap.SetReadDeadline(time.Now().Add(min(limits.BackendHandshake, 500*time.Millisecond)))
+	var b [1]byte
+	_, err := l.tls.Read(b[:])
+	l.note(err)
+}
+
+// note records how reading from the established leg ended.
+func (l *backendLeg) note(err error) {
+	if err == nil || l.err != nil {
+		return
+	}
+	if code, ok := remoteAlert(err); ok {
+		l.alerts = append(l.alerts, newAlert(code, inspect.FromServer))
+		l.err = &inspect.Error{Type: inspect.ErrorAlertReceived, Message: err.Error(), Phase: inspect.PhaseTransfer}
+	}
+}
+
+func (l *backendLeg) close() {
+	if l.tls != nil && l.err == nil {
+		l.tap.SetDeadline(time.Now().Add(time.Second))
+		l.tls.Close()
+		return
+	}
+	l.tap.Close()
+}
+
+func (b *Backend) String() string {
+	if b.Plain {
+		return fmt.Sprintf("tcp://%s", b.Address)
+	}
+	return fmt.Sprintf("tls://%s", b.Address)
+}

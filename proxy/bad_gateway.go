@@ -1,0 +1,142 @@
+package proxy
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// RecordIDHeader carries the id of the record on a page that this proxy made itself.
+const RecordIDHeader = "X-Tlstriage-Record"
+
+// protocolForErrorPage is the ALPN protocol to agree on with a client whose backend failed: one in which the failure can be
+// told, else what the client asks for first.
+func protocolForErrorPage(offered []string) string {
+	for _, want := range []string{"http/1.1", "h2", "http/1.0"} {
+		for _, p := range offered {
+			if p == want {
+				return p
+			}
+		}
+	}
+	if len(offered) > 0 {
+		return offered[0]
+	}
+	return ""
+}
+
+// badGateway tells a client whose backend leg failed: 502 for HTTP, the end of the connection for anything else. The page
+// names the record only; the diagnosis is the operator's.
+func (c *connection) badGateway() {
+	defer func() {
+		c.clientFacts = tcpFacts(c.conn)
+		c.clientTLS.Close()
+		c.finish()
+	}()
+	conn := net.Conn(c.clientTLS)
+	switch c.clientState.NegotiatedProtocol {
+	case "h2":
+		c.servePage(conn)
+	case "http/1.1", "http/1.0", "":
+		peeked := &peekedConn{Conn: conn, r: bufio.NewReaderSize(conn, 4096)}
+		conn.SetReadDeadline(time.Now().Add(c.limits.Timeouts.BadGateway))
+		if first, err := peeked.r.Peek(8); err != nil && len(first) == 0 || !looksLikeHTTP(first) {
+			return
+		}
+		c.servePage(peeked)
+	}
+}
+
+func looksLikeHTTP(first []byte) bool {
+	for _, method := range []string{"GET ", "HEAD ", "POST ", "PUT ", "PATCH ", "DELETE ", "OPTIONS ", "CONNECT ", "TRACE ", "PRI * HT"} {
+		if n := min(len(method), len(first)); bytes.HasPrefix(first, []byte(method[:n])) {
+			return true
+		}
+	}
+	return false
+}
+
+// peekedConn reads through a buffer.
+type peekedConn struct {
+	net.Conn
+	r *bufio.Reader
+}
+
+func (p *peekedConn) Read(b []byte) (int, error) { return p.r.Read(b) }
+
+// servePage answers one request (or the streams of one HTTP/2 connection) with 502.
+func (c *connection) servePage(conn net.Conn) {
+	listener := &oneConn{conn: conn, closed: make(chan struct{})}
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
+	server := &http.Server{
+		Handler:           http.HandlerFunc(c.page),
+		Protocols:         &protocols,
+		ReadHeaderTimeout: c.limits.Timeouts.BadGateway,
+		ReadTimeout:       c.limits.Timeouts.BadGateway,
+		WriteTimeout:      c.limits.Timeouts.BadGateway,
+		IdleTimeout:       time.Second,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          discardLog,
+		ConnState: func(_ net.Conn, state http.ConnState) {
+			if state == http.StateClosed || state == http.StateHijacked {
+				listener.Close()
+			}
+		},
+	}
+	server.SetKeepAlivesEnabled(false)
+	server.Serve(listener)
+}
+
+func (c *connection) page(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set(RecordIDHeader, c.record.Event.ID)
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusBadGateway)
+	fmt.Fprint(w, pageText(c.record.Event.ID))
+}
+
+func pageText(id string) string {
+	return "502 Bad Gateway\n\nThe backend of this proxy could not be reached over TLS. Its operator finds the reason under\n" + id + "\n"
+}
+
+// lateBadGateway writes the page when the backend ended an established leg before its first byte (a TLS 1.3 backend refuses
+// our client certificate only then). Only HTTP/1.1 can be told so.
+func (c *connection) lateBadGateway() {
+	if p := c.clientState.NegotiatedProtocol; p != "http/1.1" {
+		return
+	}
+	text := pageText(c.record.Event.ID)
+	c.client.SetWriteDeadline(time.Now().Add(c.limits.Timeouts.Linger))
+	fmt.Fprintf(c.clientTLS, "HTTP/1.1 502 Bad Gateway\r\n%s: %s\r\nContent-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s",
+		RecordIDHeader, c.record.Event.ID, len(text), text)
+	c.clientTLS.CloseWrite()
+}
+
+// oneConn is a net.Listener for http.Server that accepts one connection and then waits for its end.
+type oneConn struct {
+	conn   net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (l *oneConn) Accept() (net.Conn, error) {
+	if conn := l.conn; conn != nil {
+		l.conn = nil
+		return conn, nil
+	}
+	<-l.closed
+	return nil, net.ErrClosed
+}
+
+func (l *oneConn) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return nil
+}
+
+func (l *oneConn) Addr() net.Addr { return &net.TCPAddr{} }

@@ -1,0 +1,301 @@
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/wire"
+)
+
+// connection is one accepted connection on its way through the proxy.
+type connection struct {
+	server   *Server
+	listener *Listener
+	limits   Limits
+	conn     net.Conn
+	started  time.Time
+	record   *inspect.Connection
+
+	source, destination net.Addr // the client, and what it connected to, as far as a PROXY header tells
+
+	client         *tap
+	clientObserver *inspect.Observer
+	clientTLS      *tls.Conn
+	clientState    *tls.ConnectionState
+	clientErr      *inspect.Error
+	refusal        error // why crypto/tls ended the client's handshake
+	clientAlerts   []inspect.Alert
+	clientFacts    *inspect.TCP
+	clientTook     time.Duration
+	served         *tls.Certificate
+	passthrough    bool
+
+	hello   *wire.ClientHello // views into the peeked bytes; gone after the handshake
+	route   *Route
+	action  Action
+	variant *tls.Config
+	backend *backendLeg
+
+	running    atomic.Int32 // directions that still copy
+	lastActive atomic.Int64 // nanoseconds, of any byte in either direction
+	idle       *time.Timer
+	idled      atomic.Bool
+}
+
+// run takes the connection through the phases until bytes are copied, or to its end.
+func (c *connection) run(ctx context.Context) {
+	prefix, err := c.proxyProtocol()
+	if err == nil {
+		err = c.peek(prefix)
+	}
+	if err != nil && c.listener.Mode == Passthrough && c.clientErr.Type == inspect.ErrorNotTLS {
+		err, c.clientErr = nil, nil // what is no TLS is passed through all the same
+	}
+	if err != nil {
+		c.refuseBeforeHello()
+		return
+	}
+	if c.listener.Mode == Passthrough {
+		c.route = c.listener.routeFor(c.serverName())
+		if c.route == nil {
+			c.refuse(wire.AlertUnrecognizedName, inspect.ErrorNoRoute, fmt.Sprintf("no route takes the server name %q", c.serverName()))
+			return
+		}
+		if c.hello != nil && c.route.Decide != nil {
+			c.action = c.route.Decide(c.hello)
+		}
+		c.passThrough(ctx)
+		return
+	}
+	c.terminate(ctx)
+}
+
+// serverName is the name the client asked for, as our parser reads it.
+func (c *connection) serverName() string {
+	if c.hello == nil {
+		return ""
+	}
+	return string(c.hello.ServerName)
+}
+
+// proxyProtocol reads the PROXY header, when the listener requires one. It returns bytes that were read beyond it.
+func (c *connection) proxyProtocol() ([]byte, error) {
+	c.source, c.destination = c.conn.RemoteAddr(), c.conn.LocalAddr()
+	if c.listener.ProxyProtocol == nil {
+		return nil, nil
+	}
+	c.conn.SetReadDeadline(time.Now().Add(c.limits.Timeouts.ProxyProtocol))
+	source, destination, rest, err := readProxyHeader(c.conn, c.listener.ProxyProtocol)
+	if err != nil {
+		c.clientErr = transportError(err, inspect.PhaseProxyProtocol)
+		if c.clientErr.Type == inspect.ErrorOther || c.clientErr.Type == inspect.ErrorClosed {
+			c.clientErr.Type = inspect.ErrorProxyProtocol
+		}
+		return nil, err
+	}
+	if source != nil {
+		c.source, c.destination = source, destination
+		c.record.Client, c.record.Server = inspect.EndpointOf(addrPort(source)), inspect.EndpointOf(addrPort(destination))
+	}
+	return rest, nil
+}
+
+// refuseBeforeHello ends a connection that brought no hello, with the answer that its sender is most likely to understand.
+func (c *connection) refuseBeforeHello() {
+	first := c.clientObserver.FirstBytes(inspect.FromClient)
+	c.conn.SetWriteDeadline(time.Now().Add(time.Second))
+	switch {
+	case first != nil && first.Protocol == "http":
+		body := "This port speaks TLS; the request came in plain HTTP. Use https://.\n"
+		fmt.Fprintf(c.conn, "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", len(body), body)
+	case c.clientErr.Type == inspect.ErrorMalformedHello:
+		c.sendAlert(wire.AlertDecodeError)
+	case c.clientErr.Type == inspect.ErrorHelloTooLarge:
+		c.sendAlert(wire.AlertRecordOverflow)
+	}
+	c.failClient()
+}
+
+// terminate is bridge mode: decide, open the backend leg, terminate the client's TLS, copy.
+func (c *connection) terminate(ctx context.Context) {
+	name := c.serverName()
+	c.route = c.listener.routeFor(name)
+	if c.route == nil {
+		c.refuse(wire.AlertUnrecognizedName, inspect.ErrorNoRoute, fmt.Sprintf("no route takes the server name %q", name))
+		return
+	}
+	if c.route.Decide != nil {
+		c.action = c.route.Decide(c.hello)
+		if c.action.Refuse {
+			c.refuse(c.action.Alert, inspect.ErrorPolicy, "refused because of the policy (--enforce)")
+			return
+		}
+	}
+	if c.action.Unservable != "" && c.listener.Fallback {
+		c.passThrough(ctx)
+		return
+	}
+
+	offered := c.protocols()
+	c.backend = c.route.Backend.open(ctx, c.limits.Timeouts, name, offered, c.source, c.destination)
+	protocol := c.backend.protocol
+	if !c.backend.established() {
+		protocol = protocolForErrorPage(offered)
+	}
+	if c.backend.backend.Plain && c.backend.established() {
+		protocol = protocolForPlainBackend(offered)
+	}
+	if !c.handshake(ctx, protocol) {
+		c.closeBackend()
+		c.failClient()
+		return
+	}
+	if !c.backend.established() {
+		c.badGateway()
+		return
+	}
+	c.bridge()
+}
+
+// protocols are the client's ALPN protocols, for the backend.
+func (c *connection) protocols() []string {
+	var protocols []string
+	for p := range c.hello.ALPN.All() {
+		protocols = append(protocols, string(p))
+	}
+	return protocols
+}
+
+// protocolForPlainBackend is what is agreed with the client when the backend cannot say: what it speaks is then HTTP/1.1, or
+// the only protocol that the client knows.
+func protocolForPlainBackend(offered []string) string {
+	for _, p := range offered {
+		if p == "http/1.1" {
+			return p
+		}
+	}
+	if len(offered) == 1 {
+		return offered[0]
+	}
+	return ""
+}
+
+// handshake terminates the client's TLS. It reports whether the leg was established.
+func (c *connection) handshake(ctx context.Context, protocol string) bool {
+	c.variant = c.route.config(protocol)
+	c.clientTLS = tls.Server(c.client, c.route.base)
+	start := time.Now()
+	c.conn.SetDeadline(start.Add(c.limits.Timeouts.ClientHandshake))
+	err := c.clientTLS.HandshakeContext(context.WithValue(ctx, connectionKey{}, c))
+	c.clientTook = time.Since(start)
+	c.hello, c.variant = nil, nil
+	if err != nil {
+		c.refusal = err
+		c.clientErr = c.clientHandshakeError(err)
+		return false
+	}
+	c.conn.SetDeadline(time.Time{})
+	state := c.clientTLS.ConnectionState()
+	c.clientState = &state
+	c.client.detach()
+	return true
+}
+
+type connectionKey struct{}
+
+// BackendCertificate is the certificate that the backend presented on the leg behind the handshake whose context
+// (tls.ClientHelloInfo.Context) ctx is: what a minted certificate should mirror. Nil when there is none.
+func BackendCertificate(ctx context.Context) *x509.Certificate {
+	c, ok := ctx.Value(connectionKey{}).(*connection)
+	if !ok || c.backend == nil || len(c.backend.chain) == 0 {
+		return nil
+	}
+	certificate, err := x509.ParseCertificate(c.backend.chain[0])
+	if err != nil {
+		return nil
+	}
+	return certificate
+}
+
+// configForClient is the GetConfigForClient of all routes: the connection's own variant, unless crypto/tls reads the
+// hello differently from us. Then what would be reported is not what would be served.
+func configForClient(chi *tls.ClientHelloInfo) (*tls.Config, error) {
+	t, ok := chi.Conn.(*tap)
+	if !ok || t.connection == nil {
+		return nil, nil
+	}
+	c := t.connection
+	if !sameView(chi, c.hello) {
+		return nil, errViewsDiffer
+	}
+	return c.variant, nil
+}
+
+// sameView reports whether crypto/tls and our parser agree on what decides about a connection.
+func sameView(chi *tls.ClientHelloInfo, hello *wire.ClientHello) bool {
+	if hello == nil {
+		return false
+	}
+	if !strings.EqualFold(chi.ServerName, string(hello.ServerName)) {
+		return false
+	}
+	if len(chi.SupportedProtos) != hello.ALPN.Len() {
+		return false
+	}
+	i := 0
+	for p := range hello.ALPN.All() {
+		if chi.SupportedProtos[i] != string(p) {
+			return false
+		}
+		i++
+	}
+	if versions := hello.SupportedVersions; versions.Len() > 0 {
+		if len(chi.SupportedVersions) != versions.Len() {
+			return false
+		}
+		for i, v := range chi.SupportedVersions {
+			if v != uint16(versions.At(i)) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// refuse ends the client leg with an alert of our own, in the clear.
+func (c *connection) refuse(alert wire.AlertDescription, reason inspect.ErrorType, message string) {
+	c.clientErr = &inspect.Error{Type: reason, Message: message, Phase: inspect.PhaseDecide}
+	c.sendAlert(alert)
+	c.failClient()
+}
+
+// sendAlert writes a fatal alert in the clear, in the oldest record version that the client understands.
+func (c *connection) sendAlert(alert wire.AlertDescription) {
+	version := wire.VersionTLS12
+	if c.hello != nil && c.hello.LegacyVersion >= wire.VersionSSLv3 && c.hello.LegacyVersion < version {
+		version = c.hello.LegacyVersion
+	}
+	c.conn.SetWriteDeadline(time.Now().Add(time.Second))
+	c.client.Write([]byte{byte(wire.ContentTypeAlert), byte(version >> 8), byte(version), 0, 2, byte(wire.AlertLevelFatal), byte(alert)})
+}
+
+// failClient closes the client's side after a failure there, and hands over the record.
+func (c *connection) failClient() {
+	c.clientFacts = tcpFacts(c.conn)
+	linger(c.client, c.limits.Timeouts.Linger)
+	c.finish()
+}
+
+func (c *connection) closeBackend() {
+	if c.backend != nil && c.backend.established() {
+		c.backend.facts = tcpFacts(c.backend.tap.Conn)
+		c.backend.close()
+	}
+}

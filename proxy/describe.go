@@ -1,0 +1,121 @@
+package proxy
+
+import (
+	"crypto/tls"
+	"errors"
+	"time"
+
+	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/wire"
+)
+
+// settle turns what the observers hold of both legs into the record once the handshakes are over, so that an idle
+// connection holds no handshake bytes.
+func (c *connection) settle() {
+	r := c.record
+	if c.route != nil {
+		r.Route = c.route.Name
+	}
+	r.Policy = c.action.Policy
+	if r.Policy != nil && c.clientErr != nil && c.clientErr.Type == inspect.ErrorPolicy {
+		r.Policy.Enforced = true
+	}
+	r.ClientLeg = c.describeClient()
+	if c.backend != nil {
+		r.BackendLeg = c.backend.describe()
+		c.backend.observer, c.backend.chain, c.backend.request, c.backend.state = nil, nil, nil, nil
+	}
+	c.clientObserver, c.served, c.refusal = nil, nil, nil
+}
+
+// finish completes the record with how the legs ended, and hands it over.
+func (c *connection) finish() {
+	r := c.record
+	if r.ClientLeg == nil {
+		c.settle()
+	}
+	r.Event.DurationMS = milliseconds(time.Since(c.started))
+	addEnd(r.ClientLeg, c.clientErr, c.clientFacts, c.clientAlerts)
+	if c.backend != nil {
+		addEnd(r.BackendLeg, c.backend.err, c.backend.facts, c.backend.alerts)
+	}
+	r.Event.Outcome = inspect.Success
+	if !r.ClientLeg.Established() || r.BackendLeg != nil && !r.BackendLeg.Established() {
+		r.Event.Outcome = inspect.Failure
+	}
+	c.server.done(c)
+}
+
+// addEnd adds to a leg what is known at its end only.
+func addEnd(leg *inspect.Leg, err *inspect.Error, facts *inspect.TCP, alerts []inspect.Alert) {
+	leg.Error, leg.TCP = err, facts
+	if leg.TLS != nil {
+		leg.TLS.AddAlerts(alerts...)
+	}
+}
+
+func (c *connection) describeClient() *inspect.Leg {
+	leg := &inspect.Leg{Passthrough: c.passthrough, FirstBytes: c.clientObserver.FirstBytes(inspect.FromClient)}
+	if leg.FirstBytes != nil || c.clientErr != nil && c.clientErr.Phase == inspect.PhaseProxyProtocol || c.clientErr != nil && c.clientErr.Type == inspect.ErrorEmpty {
+		return leg
+	}
+	leg.TLS = c.clientObserver.TLS()
+	if c.passthrough {
+		return leg
+	}
+	leg.TLS.Handshake.DurationMS = milliseconds(c.clientTook)
+	leg.TLS.Established = false
+	if c.clientState != nil {
+		setState(leg.TLS, c.clientState)
+		if presented := c.clientState.PeerCertificates; len(presented) > 0 && leg.TLS.Client != nil {
+			leg.TLS.Client.Certificate = inspect.DescribeCertificate(presented[0].Raw)
+		}
+	}
+	var refused *tls.CertificateVerificationError
+	if errors.As(c.refusal, &refused) && len(refused.UnverifiedCertificates) > 0 && leg.TLS.Client != nil {
+		leg.TLS.Client.Certificate = inspect.DescribeCertificate(refused.UnverifiedCertificates[0].Raw)
+	}
+	if c.served != nil {
+		leg.TLS.ServerSide().CertificateChain = inspect.Certificates(c.served.Certificate)
+	}
+	if c.route != nil && c.route.ClientAuth != tls.NoClientCert {
+		sent := leg.TLS.Client != nil && leg.TLS.Client.Certificate != nil
+		leg.TLS.ServerSide().CertificateRequest = &inspect.CertificateRequest{CertificateSent: sent}
+	}
+	return leg
+}
+
+// setState adds what crypto/tls knows of a handshake that it finished.
+func setState(t *inspect.TLS, state *tls.ConnectionState) {
+	t.Established = state.HandshakeComplete
+	t.Version = wire.Version(state.Version).String()
+	t.Cipher = wire.CipherSuite(state.CipherSuite).String()
+	if state.CurveID != 0 {
+		t.Curve = wire.NamedGroup(state.CurveID).String()
+	}
+	t.NextProtocol = state.NegotiatedProtocol
+	t.Resumed = state.DidResume
+	t.HelloRetryRequest = state.HelloRetryRequest
+	if len(state.SignedCertificateTimestamps) > 0 {
+		t.ServerSide().SCTs = len(state.SignedCertificateTimestamps)
+	}
+	if len(state.OCSPResponse) > 0 {
+		t.ServerSide().OCSP = &inspect.OCSP{Stapled: true}
+	}
+}
+
+// The most certificate authorities of a CertificateRequest that a record keeps.
+const maxAuthorities = 50
+
+func describeRequest(info *tls.CertificateRequestInfo, sent bool) *inspect.CertificateRequest {
+	request := &inspect.CertificateRequest{CertificateSent: sent}
+	for _, der := range info.AcceptableCAs[:min(maxAuthorities, len(info.AcceptableCAs))] {
+		if name, ok := inspect.DistinguishedName(der); ok {
+			request.Authorities = append(request.Authorities, name)
+		}
+	}
+	for _, s := range info.SignatureSchemes {
+		request.SignatureAlgorithms = append(request.SignatureAlgorithms, wire.SignatureScheme(s).String())
+	}
+	return request
+}

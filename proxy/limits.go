@@ -1,0 +1,46 @@
+package proxy
+
+import "time"
+
+// Limits bound what strangers can make the proxy hold. A zero field means its default.
+type Limits struct {
+	Connections int // open at once, all listeners together; default 10,000
+	HelloBytes  int // of a client's first flight until its hello is whole; default 64 KiB
+	Queue       int // records that wait to be diagnosed; further ones are dropped and counted; default 4,096
+
+	Timeouts Timeouts
+}
+
+// Timeouts are the deadlines of the phases of a connection. A zero field means its default.
+type Timeouts struct {
+	ProxyProtocol    time.Duration // until the PROXY protocol header is whole; default 5 s
+	ClientHello      time.Duration // until the client's hello is whole; default 10 s
+	Dial             time.Duration // resolving and connecting to the backend; default 5 s
+	BackendHandshake time.Duration // TLS with the backend; default 10 s
+	ClientHandshake  time.Duration // TLS with the client after its hello; default 10 s
+	BadGateway       time.Duration // waiting for the request that is answered with 502; default 5 s
+	Idle             time.Duration // no byte in either direction; default 10 min
+	Linger           time.Duration // reading on after a fatal alert so that the peer gets to see it; default 1 s
+}
+
+func (l Limits) withDefaults() Limits {
+	setDefault(&l.Connections, 10_000)
+	setDefault(&l.HelloBytes, 64<<10)
+	setDefault(&l.Queue, 4096)
+	t := &l.Timeouts
+	setDefault(&t.ProxyProtocol, 5*time.Second)
+	setDefault(&t.ClientHello, 10*time.Second)
+	setDefault(&t.Dial, 5*time.Second)
+	setDefault(&t.BackendHandshake, 10*time.Second)
+	setDefault(&t.ClientHandshake, 10*time.Second)
+	setDefault(&t.BadGateway, 5*time.Second)
+	setDefault(&t.Idle, 10*time.Minute)
+	setDefault(&t.Linger, time.Second)
+	return l
+}
+
+func setDefault[T int | time.Duration](field *T, value T) {
+	if *field == 0 {
+		*field = value
+	}
+}

@@ -1,0 +1,208 @@
+package proxy
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/wire"
+)
+
+// Mode is what is done with a connection.
+type Mode string
+
+// Modes.
+const (
+	Bridge      Mode = "bridge"      // TLS is terminated on both legs and bytes are copied between them; the default
+	Passthrough Mode = "passthrough" // nothing is terminated; both directions are watched as far as they are in the clear
+)
+
+// Listener is an address that is listened on and what becomes of the connections it accepts. It must not change once
+// it was handed to a Server.
+type Listener struct {
+	Name    string // in records and metrics; empty: the address
+	Address string // host:port
+	Mode    Mode   // empty: Bridge
+	Routes  []*Route
+
+	// ProxyProtocol requires a PROXY protocol header (v1 or v2) from every peer for which Trusted returns true, and
+	// refuses all other peers. Nil: no header is expected.
+	ProxyProtocol *ProxyProtocol
+
+	// Fallback hands a client that crypto/tls cannot serve to the backend untouched instead of refusing it.
+	Fallback bool
+}
+
+// Route is what is done for a set of server names.
+type Route struct {
+	Name string // in records; unique in its listener
+
+	// ServerNames that this route takes: exact, or "*.example.com" for one label. "*" or an empty list take every name
+	// that no other route of the listener takes, and hellos without a name.
+	ServerNames []string
+	Backend     *Backend
+
+	// Decide says what to do with a hello. It must not keep the hello. Nil: everything goes on.
+	Decide func(hello *wire.ClientHello) Action
+
+	// GetCertificate chooses what is served, as in tls.Config; BackendCertificate finds the backend's leaf in the
+	// context of its argument. Not needed in Passthrough mode.
+	GetCertificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+
+	CipherSuites []uint16 // for TLS 1.2 and below on the client leg; nil: the ones that crypto/tls enables by itself
+	MinVersion   uint16   // on the client leg; 0: TLS 1.0
+	MaxVersion   uint16   // on the client leg; 0: TLS 1.3
+
+	ClientAuth tls.ClientAuthType
+	ClientCAs  *x509.CertPool // against which client certificates are verified
+
+	base *tls.Config // made by prepare
+	// One configuration per ALPN protocol that a backend chose, so that a connection need not clone one.
+	variants     sync.Map // protocol string -> *tls.Config
+	variantCount int
+	variantMu    sync.Mutex
+}
+
+// Action is a decision about one hello.
+type Action struct {
+	Policy      *inspect.PolicyOutcome // what the policy would have made of it, for the record; nil: no policy
+	Refuse      bool                   // refuse the connection with Alert
+	Alert       wire.AlertDescription
+	Unservable  string            // why crypto/tls cannot serve this client; empty: it can
+	OwnRejected inspect.ErrorType // the dimension in which client and crypto/tls do not agree; empty: they do
+}
+
+func (r *Route) isDefault() bool {
+	if len(r.ServerNames) == 0 {
+		return true
+	}
+	for _, n := range r.ServerNames {
+		if n == "*" {
+			return true
+		}
+	}
+	return false
+}
+
+// routeFor finds the route that takes a server name: an exact name before a wildcard before the default. An empty name
+// is a hello without one. Nil when nothing takes it.
+func (l *Listener) routeFor(name string) *Route {
+	name = strings.ToLower(name)
+	var wildcard, fallback *Route
+	for _, r := range l.Routes {
+		for _, pattern := range r.ServerNames {
+			pattern = strings.ToLower(pattern)
+			if name != "" && pattern == name {
+				return r
+			}
+			if wildcard == nil && matchesWildcard(pattern, name) {
+				wildcard = r
+			}
+		}
+		if fallback == nil && r.isDefault() {
+			fallback = r
+		}
+	}
+	if wildcard != nil {
+		return wildcard
+	}
+	return fallback
+}
+
+// matchesWildcard reports whether "*.example.com" covers name: one label in place of the star (RFC 6125, Section 6.4.3).
+func matchesWildcard(pattern, name string) bool {
+	suffix, ok := strings.CutPrefix(pattern, "*.")
+	if !ok {
+		return false
+	}
+	label, rest, ok := strings.Cut(name, ".")
+	return ok && label != "" && rest == suffix
+}
+
+// The most ALPN variants of a route's configuration that are kept; a hostile client can invent protocols without end.
+const maxVariants = 16
+
+// config is the route's configuration with one ALPN protocol to select, or none.
+func (r *Route) config(protocol string) *tls.Config {
+	if c, ok := r.variants.Load(protocol); ok {
+		return c.(*tls.Config)
+	}
+	c := r.base.Clone()
+	c.GetConfigForClient = nil
+	if protocol != "" {
+		c.NextProtos = []string{protocol}
+	}
+	r.variantMu.Lock()
+	defer r.variantMu.Unlock()
+	if r.variantCount < maxVariants {
+		r.variantCount++
+		r.variants.Store(protocol, c)
+	}
+	return c
+}
+
+// prepare makes the configuration that terminates the route's client leg.
+func (r *Route) prepare() {
+	minVersion, maxVersion := r.MinVersion, r.MaxVersion
+	if minVersion == 0 {
+		minVersion = tls.VersionTLS10
+	}
+	r.base = &tls.Config{
+		GetCertificate:              r.certificate,
+		CipherSuites:                r.CipherSuites,
+		MinVersion:                  minVersion,
+		MaxVersion:                  maxVersion,
+		ClientAuth:                  r.ClientAuth,
+		ClientCAs:                   r.ClientCAs,
+		DynamicRecordSizingDisabled: true,
+		GetConfigForClient:          configForClient,
+	}
+	if r.ClientAuth >= tls.VerifyClientCertIfGiven {
+		r.base.VerifyConnection = r.verifyClient
+	}
+}
+
+// certificate chooses what is served and keeps it for the record.
+func (r *Route) certificate(chi *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	if r.GetCertificate == nil {
+		return nil, errNoCertificate
+	}
+	certificate, err := r.GetCertificate(chi)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errNoCertificate, err)
+	}
+	if t, ok := chi.Conn.(*tap); ok && t.connection != nil {
+		t.connection.served = certificate
+	}
+	return certificate, nil
+}
+
+// verifyClient checks the client's certificate anew where crypto/tls would rely on the session that is resumed: a
+// session must not outlive the trust it was made with.
+func (r *Route) verifyClient(state tls.ConnectionState) error {
+	if !state.DidResume {
+		return nil // crypto/tls has just verified it
+	}
+	if len(state.PeerCertificates) == 0 {
+		if r.ClientAuth == tls.RequireAndVerifyClientCert {
+			return errNoClientCertificate
+		}
+		return nil
+	}
+	intermediates := x509.NewCertPool()
+	for _, c := range state.PeerCertificates[1:] {
+		intermediates.AddCert(c)
+	}
+	_, err := state.PeerCertificates[0].Verify(x509.VerifyOptions{
+		Roots:         r.ClientCAs,
+		Intermediates: intermediates,
+		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	})
+	if err != nil {
+		return &tls.CertificateVerificationError{UnverifiedCertificates: state.PeerCertificates, Err: err}
+	}
+	return nil
+}

@@ -1,0 +1,284 @@
+package proxy
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/tlstriage/tlstriage/inspect"
+)
+
+var discardLog = log.New(io.Discard, "", 0)
+
+// Server accepts connections on its listeners. Its zero value is ready for Start.
+type Server struct {
+	// OnConnection is given each record, one at a time, on a goroutine of its own. Nil: records are thrown away.
+	OnConnection func(*inspect.Connection)
+	Log          *zap.Logger // nil: silent
+	Limits       Limits
+
+	ctx    context.Context // ends when the drain time is over
+	cancel context.CancelFunc
+	salt   string
+	count  atomic.Uint64
+
+	mu        sync.Mutex
+	sockets   map[string]*socket // by address as configured
+	open      map[*connection]struct{}
+	stopping  bool
+	accepting sync.WaitGroup
+	handling  sync.WaitGroup
+
+	active  atomic.Int64
+	refused atomic.Uint64
+	dropped atomic.Uint64
+	loud    atomic.Int64 // when the bound on connections was last said aloud
+
+	queue   chan *inspect.Connection
+	emptied chan struct{}
+}
+
+// socket is one listening address; the listener behind it is exchanged at a reload.
+type socket struct {
+	net.Listener
+	config atomic.Pointer[Listener]
+}
+
+func (s *Server) limits() Limits { return s.Limits.withDefaults() }
+
+// Start opens all listeners and begins to accept. When one cannot be opened, none is.
+func (s *Server) Start(listeners []*Listener) error {
+	limits := s.limits()
+	if s.Log == nil {
+		s.Log = zap.NewNop()
+	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	var salt [4]byte
+	rand.Read(salt[:])
+	s.salt = hex.EncodeToString(salt[:])
+	s.sockets = make(map[string]*socket)
+	s.open = make(map[*connection]struct{})
+	s.queue = make(chan *inspect.Connection, limits.Queue)
+	s.emptied = make(chan struct{})
+	if err := s.Reload(listeners); err != nil {
+		s.cancel()
+		return err
+	}
+	go s.deliver()
+	return nil
+}
+
+// Reload exchanges the listeners. New addresses are opened first; when one cannot be, everything stays as it was.
+// Connections that are open go on as they began.
+func (s *Server) Reload(listeners []*Listener) error {
+	if len(listeners) == 0 {
+		return errors.New("proxy: no listener")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopping {
+		return errors.New("proxy: the server is stopping")
+	}
+	wanted := make(map[string]*Listener, len(listeners))
+	for _, l := range listeners {
+		if wanted[l.Address] != nil {
+			return fmt.Errorf("proxy: two listeners on %s", l.Address)
+		}
+		wanted[l.Address] = l
+		for _, r := range l.Routes {
+			r.prepare()
+		}
+	}
+	opened := make(map[string]*socket)
+	for address := range wanted {
+		if s.sockets[address] != nil {
+			continue
+		}
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			for _, o := range opened {
+				o.Close()
+			}
+			return fmt.Errorf("proxy: %w", err)
+		}
+		opened[address] = &socket{Listener: l}
+	}
+	for address, sock := range s.sockets {
+		if wanted[address] == nil {
+			sock.Close()
+			delete(s.sockets, address)
+		} else {
+			sock.config.Store(wanted[address])
+		}
+	}
+	for address, sock := range opened {
+		sock.config.Store(wanted[address])
+		s.sockets[address] = sock
+		s.accepting.Add(1)
+		go s.accept(sock)
+	}
+	return nil
+}
+
+// Addrs are the addresses that are listened on, by the address that was configured (which may have had port 0).
+func (s *Server) Addrs() map[string]net.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	addrs := make(map[string]net.Addr, len(s.sockets))
+	for address, sock := range s.sockets {
+		addrs[address] = sock.Addr()
+	}
+	return addrs
+}
+
+// Active is the number of connections that are open.
+func (s *Server) Active() int64 { return s.active.Load() }
+
+// Refused is the number of connections that were refused because the bound on them was reached.
+func (s *Server) Refused() uint64 { return s.refused.Load() }
+
+// Dropped is the number of records that were dropped because the queue was full.
+func (s *Server) Dropped() uint64 { return s.dropped.Load() }
+
+func (s *Server) accept(sock *socket) {
+	defer s.accepting.Done()
+	limit := int64(s.limits().Connections)
+	var delay time.Duration
+	for {
+		conn, err := sock.Accept()
+		if err != nil {
+			if errors.Is(err, net.ErrClosed) {
+				return
+			}
+			// Out of descriptors, mostly: wait for some connection to end rather than spin.
+			delay = min(max(2*delay, 5*time.Millisecond), time.Second)
+			s.Log.Warn("accept failed", zap.String("address", sock.Addr().String()), zap.Error(err), zap.Duration("retry_in", delay))
+			select {
+			case <-time.After(delay):
+				continue
+			case <-s.ctx.Done():
+				return
+			}
+		}
+		delay = 0
+		if s.active.Add(1) > limit {
+			s.active.Add(-1)
+			s.overloaded(conn, limit)
+			continue
+		}
+		s.handling.Add(1)
+		go s.handle(sock.config.Load(), conn)
+	}
+}
+
+// overloaded refuses a connection beyond the bound, and says so once a second.
+func (s *Server) overloaded(conn net.Conn, limit int64) {
+	conn.Close()
+	refused := s.refused.Add(1)
+	now := time.Now().Unix()
+	if last := s.loud.Load(); now != last && s.loud.CompareAndSwap(last, now) {
+		s.Log.Error("the bound on connections is reached; further ones are refused", zap.Int64("limits.connections", limit), zap.Uint64("refused", refused))
+	}
+}
+
+// handle runs a connection. done is called when it ends, be it on another goroutine.
+func (s *Server) handle(l *Listener, conn net.Conn) {
+	now := time.Now()
+	c := &connection{
+		server:         s,
+		listener:       l,
+		limits:         s.limits(),
+		conn:           conn,
+		started:        now,
+		record:         s.newRecord(now, inspect.EndpointOf(addrPort(conn.RemoteAddr())), inspect.EndpointOf(addrPort(conn.LocalAddr()))),
+		clientObserver: inspect.NewObserver(),
+	}
+	c.record.Listener = l.Name
+	if c.record.Listener == "" {
+		c.record.Listener = l.Address
+	}
+	c.client = &tap{Conn: conn, observer: c.clientObserver, peer: inspect.FromClient, self: inspect.FromServer, connection: c}
+	s.mu.Lock()
+	s.open[c] = struct{}{}
+	s.mu.Unlock()
+	c.run(s.ctx)
+}
+
+func (s *Server) newRecord(now time.Time, client, server inspect.Endpoint) *inspect.Connection {
+	return &inspect.Connection{
+		Schema:    inspect.SchemaVersion,
+		Timestamp: now.UTC(),
+		Event:     inspect.Event{ID: inspect.NewID(now, s.count.Add(1), s.salt), Source: inspect.SourceProxy},
+		Transport: inspect.TransportTCP,
+		Client:    client,
+		Server:    server,
+	}
+}
+
+// done hands over the record of a connection that has ended. It never blocks: a full queue drops the record and counts it.
+func (s *Server) done(c *connection) {
+	select {
+	case s.queue <- c.record:
+	default:
+		s.dropped.Add(1)
+	}
+	s.mu.Lock()
+	delete(s.open, c)
+	s.mu.Unlock()
+	s.active.Add(-1)
+	s.handling.Done()
+}
+
+func (s *Server) deliver() {
+	defer close(s.emptied)
+	for record := range s.queue {
+		if s.OnConnection != nil {
+			s.OnConnection(record)
+		}
+	}
+}
+
+// Shutdown stops accepting, lets the open connections end by themselves until ctx is done, cuts what is left then, and
+// returns when every record was handed over. Its error is ctx's when connections had to be cut.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	s.stopping = true
+	for _, sock := range s.sockets {
+		sock.Close()
+	}
+	s.mu.Unlock()
+	s.accepting.Wait()
+
+	ended := make(chan struct{})
+	go func() {
+		s.handling.Wait()
+		close(ended)
+	}()
+	var err error
+	select {
+	case <-ended:
+	case <-ctx.Done():
+		err = ctx.Err()
+		s.cancel()
+		s.mu.Lock()
+		for c := range s.open {
+			c.abort()
+		}
+		s.mu.Unlock()
+		<-ended
+	}
+	s.cancel()
+	close(s.queue)
+	<-s.emptied
+	return err
+}

@@ -1,0 +1,12 @@
+//go:build !unix
+
+package proxy
+
+import "net"
+
+// readiness is not to be had on this platform: an idle connection keeps its buffer.
+type readiness struct{}
+
+func newReadiness(net.Conn) *readiness { return nil }
+
+func (*readiness) wait() error { return nil }
