@@ -15,3 +15,5 @@
 // The package reads no file, opens no socket and imports nothing of this project: whether a certificate can be read or a
 // policy exists is for the caller to find out. Anything above the commands' flags may import it.
 package configs
+
+//go:generate go test . -run TestDocumentationListsEverySetting -update
