@@ -1128,7 +1128,7 @@ var builtins = [...]Policy{
 		Product:      "API Gateway edge-optimized",
 		Source:       source218,
 		AsOf:         "2023-06",
-		Notes:        "TLS 1.3 suites are not printed in this table although TLSv1.3 is listed for edge; later page editions list TLS 1.3 for regional endpoints too.",
+		Notes:        "TLS 1.3 suites are not printed in this table although TLSv1.3 is listed for edge; later page editions list TLS 1.3 for regional endpoints too. The source states TLS 1.3 but not its suites: the three common ones are assumed.",
 		Versions:     versions38,
 		CipherSuites: suites219,
 	},
@@ -1138,7 +1138,7 @@ var builtins = [...]Policy{
 		Product:      "API Gateway edge-optimized",
 		Source:       source218,
 		AsOf:         "2023-06",
-		Notes:        "TLS 1.3 suites are not printed in this table although TLSv1.3 is listed for edge; later page editions list TLS 1.3 for regional endpoints too.",
+		Notes:        "TLS 1.3 suites are not printed in this table although TLSv1.3 is listed for edge; later page editions list TLS 1.3 for regional endpoints too. The source states TLS 1.3 but not its suites: the three common ones are assumed.",
 		Versions:     versions13,
 		CipherSuites: suites220,
 	},
@@ -2865,10 +2865,11 @@ var (
 		"awsdocs/amazon-api-gateway-developer-guide@6060e21e4214857f6f416c50ee2d019bc3db2206^ doc_source/apigateway-custom-domain-tls-version.md (2023-06)",
 	}
 	suites219 = []wire.CipherSuite{
-		0xC02F, 0xC027, 0xC013, 0xC030, 0xC028, 0xC014, 0x009C, 0x009D, 0x003C, 0x0035, 0x002F, 0x000A,
+		0x1301, 0x1302, 0x1303, 0xC02F, 0xC027, 0xC013, 0xC030, 0xC028, 0xC014, 0x009C, 0x009D, 0x003C,
+		0x0035, 0x002F, 0x000A,
 	}
 	suites220 = []wire.CipherSuite{
-		0xC02F, 0xC027, 0xC030, 0xC028, 0x009C, 0x009D, 0x003C,
+		0x1301, 0x1302, 0x1303, 0xC02F, 0xC027, 0xC030, 0xC028, 0x009C, 0x009D, 0x003C,
 	}
 	aliases221 = []string{
 		"aws/apigateway/TLS_1_0",

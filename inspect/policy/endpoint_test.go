@@ -285,6 +285,9 @@ func checkEndpoint(t *testing.T, address string, p *policy.Policy) {
 			t.Errorf("%s: %v", h.ID, err)
 			continue
 		}
+		if p.SNIRequired && want.RejectedBy == policy.DimensionVersion && got.alert == wire.AlertUnrecognizedName {
+			continue // HAProxy looks at the name before the version
+		}
 		if difference := compare(want, got); difference != "" {
 			t.Errorf("%s: %s\n%s", h.ID, difference, describe(&h.hello))
 		}

@@ -61,11 +61,11 @@ type UnknownError struct {
 func (e *UnknownError) Error() string {
 	switch {
 	case e.Ambiguous:
-		return fmt.Sprintf("policy: %q is ambiguous: %s", e.Ref, strings.Join(e.Nearest, ", "))
+		return fmt.Sprintf("policy: %s is ambiguous: %s", quote(e.Ref), strings.Join(e.Nearest, ", "))
 	case len(e.Nearest) == 0:
-		return fmt.Sprintf("policy: %q is unknown", e.Ref)
+		return fmt.Sprintf("policy: %s is unknown", quote(e.Ref))
 	}
-	return fmt.Sprintf("policy: %q is unknown; the nearest names are %s", e.Ref, strings.Join(e.Nearest, ", "))
+	return fmt.Sprintf("policy: %s is unknown; the nearest names are %s", quote(e.Ref), strings.Join(e.Nearest, ", "))
 }
 
 // answersTo reports whether ref is a full name of p.

@@ -89,19 +89,21 @@ func (n *negotiation) chooseVersion() bool {
 
 // versionAlert is the answer to a client without a version in common.
 func (n *negotiation) versionAlert(lowest, highest wire.Version) wire.AlertDescription {
-	top := highestOffered(n.h)
-	switch {
-	case top == wire.VersionSSLv3 && top < lowest && n.p.Family == FamilyOpenSSL:
-		// A build without SSLv3 takes the record for a broken one.
-		return wire.AlertHandshakeFailure
-	case top < wire.VersionTLS10 || top >= lowest || n.p.OldVersionAlert == 0:
+	if n.p.Family == FamilyOpenSSL && lowest > wire.VersionSSLv3 && highestOffered(n.h) == wire.VersionSSLv3 {
+		return wire.AlertHandshakeFailure // a build without SSLv3 takes the record for a broken one
+	}
+	old := min(lowest-1, wire.VersionTLS11)
+	for old >= wire.VersionTLS10 && !offers(n.h, old) {
+		old--
+	}
+	if n.p.OldVersionAlert == 0 || old < wire.VersionTLS10 {
 		return wire.AlertProtocolVersion
 	}
-	// The endpoint has the version but no way to complete a handshake with it; it may fail for another reason before.
-	if top < highest && n.h.CipherSuites.Contains(wire.FallbackSCSV) {
+	// The endpoint has the old version but no way to complete a handshake with it; it may fail for another reason before.
+	if old < highest && n.h.CipherSuites.Contains(wire.FallbackSCSV) {
 		return wire.AlertInappropriateFallback
 	}
-	n.r.Version = top
+	n.r.Version = old
 	if _, failed := n.chooseSuite(); failed != DimensionNone {
 		return wire.AlertHandshakeFailure
 	}

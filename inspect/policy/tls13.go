@@ -20,15 +20,27 @@ func (n *negotiation) negotiate13() {
 	shares, groups := n.h.Extensions.Has(wire.ExtensionKeyShare), len(n.h.SupportedGroups) > 0
 	switch {
 	case shares && !groups:
-		n.reject(DimensionGroup, wire.AlertMissingExtension)
+		n.reject(DimensionGroup, n.missingExtension())
 	case !n.chooseProtocol():
 	case len(n.h.SignatureSchemes) == 0:
-		n.reject(DimensionSignature, wire.AlertMissingExtension)
-	case !shares:
+		n.reject(DimensionSignature, n.missingExtension())
+	case groups && n.p.Family == FamilyGnuTLS && !n.chooseCertificate13(): // with the suite
+	case !shares && groups:
 		n.reject(DimensionGroup, wire.AlertMissingExtension)
+	case !shares:
+		n.reject(DimensionGroup, n.missingExtension())
 	case n.chooseGroup13():
 		n.chooseCertificate13()
 	}
+}
+
+// missingExtension is the answer to a TLS 1.3 hello without an extension that it needs; GnuTLS has its own
+// for all but key_share.
+func (n *negotiation) missingExtension() wire.AlertDescription {
+	if n.p.Family == FamilyGnuTLS {
+		return wire.AlertHandshakeFailure
+	}
+	return wire.AlertMissingExtension
 }
 
 // keyExchange13Go chooses the group as crypto/tls does, which asks for a key share that is not there.
@@ -123,7 +135,7 @@ func (n *negotiation) hasKeyShare(g wire.NamedGroup) bool {
 // the order of the schemes rather than of the certificates.
 func (n *negotiation) chooseCertificate13() bool {
 	if len(n.h.SignatureSchemes) == 0 {
-		return n.reject(DimensionSignature, wire.AlertMissingExtension)
+		return n.reject(DimensionSignature, n.missingExtension())
 	}
 	if n.p.Family == FamilyOpenSSL && n.p.SignatureSchemes != nil {
 		if n.chooseByScheme() {

@@ -88,6 +88,10 @@ func convert(facts []fact, codes codePoints) ([]entry, error) {
 				return nil, fmt.Errorf("%s/%s: %w", f.Provider, f.Name, err)
 			}
 		}
+		if slices.Contains(e.versions, 0x0304) && !slices.ContainsFunc(e.suites, func(s uint16) bool { return s>>8 == 0x13 }) {
+			e.suites = append([]uint16{0x1301, 0x1302, 0x1303}, e.suites...)
+			e.Notes = strings.TrimSpace(e.Notes + " The source states TLS 1.3 but not its suites: the three common ones are assumed.")
+		}
 		slices.Sort(e.versions)
 		e.versions = slices.Compact(e.versions)
 		for _, g := range f.Equal {
