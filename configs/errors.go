@@ -2,6 +2,7 @@ package configs
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 )
@@ -36,7 +37,15 @@ func (e *Error) Where() string {
 	return e.Source + ":" + strconv.Itoa(e.Line) + ":" + strconv.Itoa(e.Column)
 }
 
-// Errors is everything that is wrong with a configuration, in the order of the file.
+// fileOrder sorts errors of the file by line, and others behind them.
+func (e *Error) fileOrder() int {
+	if e.Line == 0 {
+		return math.MaxInt
+	}
+	return e.Line
+}
+
+// Errors is everything that is wrong with a configuration: first what the file says, in its order, then the rest.
 type Errors []*Error
 
 // Error has one line an error.

@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -23,12 +24,7 @@ func (c *Config) Validate() error {
 	oneOf(&v, "log.level", c.Log.Level, LogDebug, LogInfo, LogWarn, LogError)
 	oneOf(&v, "log.format", c.Log.Format, OutputText, OutputJSON)
 	v.duration("expiring_soon", c.ExpiringSoon, 0, 10*365*24*time.Hour)
-	slices.SortStableFunc(v.errors, func(a, b *Error) int {
-		if a.Source != b.Source || a.Line == 0 || b.Line == 0 {
-			return 0
-		}
-		return a.Line - b.Line
-	})
+	slices.SortStableFunc(v.errors, func(a, b *Error) int { return cmp.Compare(a.fileOrder(), b.fileOrder()) })
 	return v.errors.orNil()
 }
 

@@ -177,9 +177,9 @@ limits:
 `), "p.yaml", []string{"TLSTRIAGE_LOG_LEVEL=loud"}, flags)
 	want := []string{
 		`p.yaml:2:14: listeners[0].address: "nowhere" has no port: HOST:PORT or :PORT is expected`,
-		`--mode: listeners[0].mode: "http" is not available yet: bridge carries HTTP too, byte for byte`,
 		`p.yaml:5:16: listeners[0].routes[0].backend.url: scheme "ftp" is not one of https, tls, tcp, http`,
 		`p.yaml:7:10: limits.queue: 0 is not between 1 and 1000000`,
+		`--mode: listeners[0].mode: "http" is not available yet: bridge carries HTTP too, byte for byte`,
 		`TLSTRIAGE_LOG_LEVEL: log.level: "loud" is not one of debug, info, warn, error`,
 	}
 	if err == nil || err.Error() != strings.Join(want, "\n") {
