@@ -58,7 +58,8 @@ type backendLeg struct {
 	state       *tls.ConnectionState // nil until established
 	chain       [][]byte             // as presented, also when refused
 	request     *tls.CertificateRequestInfo
-	sent        bool // our certificate was sent
+	sent        bool   // our certificate was sent
+	early       []byte // application data that came while it was settled
 	err         *inspect.Error
 	alerts      []inspect.Alert // those the observer cannot see: encrypted, or after it was detached
 	started     time.Time
@@ -162,6 +163,7 @@ func (b *Backend) open(ctx context.Context, limits Timeouts, clientName string, 
 	leg.state = &state
 	leg.protocol = state.NegotiatedProtocol
 	leg.tap.detach()
+	leg.settle(limits)
 	return leg
 }
 
@@ -227,11 +229,13 @@ func (l *backendLeg) describe() *inspect.Leg {
 	leg.TLS.Established = false
 	if l.state != nil {
 		setState(leg.TLS, l.state)
+		leg.TLS.Established = leg.TLS.Established && l.err == nil
 	}
 	if len(l.chain) > 0 || l.request != nil {
 		server := leg.TLS.ServerSide()
 		if len(l.chain) > 0 {
 			server.CertificateChain = inspect.Certificates(l.chain)
+			server.Validation = &inspect.Validation{Status: inspect.ValidationNotChecked}
 		}
 		if l.request != nil {
 			server.CertificateRequest = describeRequest(l.request, l.sent)
@@ -259,9 +263,6 @@ func (s *Server) Check(ctx context.Context, b *Backend, name string, protocols [
 	leg := b.open(ctx, limits, name, protocols, nil, nil)
 	if leg.established() {
 		leg.facts = tcpFacts(leg.tap.Conn)
-		if leg.tls != nil {
-			leg.settle(limits)
-		}
 		leg.close()
 	}
 	c.BackendLeg = leg.describe()
@@ -274,15 +275,28 @@ func (s *Server) Check(ctx context.Context, b *Backend, name string, protocols [
 	return c
 }
 
-// settle waits for what a TLS 1.3 backend says right after the handshake: a refused or missing client certificate comes only then.
+// How long a TLS 1.3 backend that asked for a client certificate may take to say what it thinks of the answer.
+const settleTimeout = 500 * time.Millisecond
+
+// settle waits for the first thing that a TLS 1.3 backend sends after the handshake when it had asked for a client
+// certificate: a refusal comes only then, and the client should hear of it before its own leg is promised anything.
 func (l *backendLeg) settle(limits Timeouts) {
-	if l.request == nil {
+	if l.request == nil || l.state.Version != tls.VersionTLS13 {
 		return
 	}
-	l.tap.SetReadDeadline(time.Now().Add(min(limits.BackendHandshake, 500*time.Millisecond)))
-	var b [1]byte
-	_, err := l.tls.Read(b[:])
+	l.tap.SetReadDeadline(time.Now().Add(min(limits.BackendHandshake, settleTimeout)))
+	l.tap.reads = 1
+	early := make([]byte, 4096)
+	n, err := l.tls.Read(early)
+	l.tap.reads = 0
+	l.tap.SetReadDeadline(time.Time{})
+	l.early = early[:n]
 	l.note(err)
+	if l.err != nil {
+		l.facts = tcpFacts(l.tap.Conn)
+		l.err.Phase = inspect.PhaseHandshake // as far as the client is concerned
+		go linger(l.tap, limits.Linger)
+	}
 }
 
 // note records how reading from the established leg ended.

@@ -82,6 +82,12 @@ func (d *direction) copy() error {
 			copyBuffers.Put(buffer)
 		}
 	}()
+	if d.backend && len(d.c.backend.early) > 0 {
+		if _, err := d.to.Write(d.c.backend.early); err != nil {
+			return err
+		}
+		d.c.backend.early = nil
+	}
 	for {
 		if d.ready != nil && (!d.framed || d.tap.drained()) {
 			if buffer != nil {

@@ -76,7 +76,9 @@ func (c *connection) describeClient() *inspect.Leg {
 		leg.TLS.Client.Certificate = inspect.DescribeCertificate(refused.UnverifiedCertificates[0].Raw)
 	}
 	if c.served != nil {
-		leg.TLS.ServerSide().CertificateChain = inspect.Certificates(c.served.Certificate)
+		server := leg.TLS.ServerSide()
+		server.CertificateChain = inspect.Certificates(c.served.Certificate)
+		server.Validation = nil // it is the client's to validate
 	}
 	if c.route != nil && c.route.ClientAuth != tls.NoClientCert {
 		sent := leg.TLS.Client != nil && leg.TLS.Client.Certificate != nil

@@ -3,6 +3,7 @@ package proxy
 import (
 	"io"
 	"net"
+	"os"
 	"time"
 
 	"github.com/tlstriage/tlstriage/inspect"
@@ -22,6 +23,7 @@ type tap struct {
 
 	connection *connection // for GetConfigForClient, which is handed the net.Conn only
 
+	reads   int  // 0: any number; 1: one more, after which the reader is told that time is up; -1: no more
 	ended   bool // the TCP connection was closed by the peer
 	pending int  // whole records handed to the reader since it last asked for more
 	missing int  // bytes that the record which was cut at the end still lacks, header included as far as it is known
@@ -38,6 +40,13 @@ func (t *tap) Read(b []byte) (int, error) {
 		}
 		t.frame(b[:n])
 		return n, nil
+	}
+	switch t.reads {
+	case 0:
+	case 1:
+		t.reads = -1
+	default:
+		return 0, os.ErrDeadlineExceeded
 	}
 	n, err := t.Conn.Read(b)
 	if err == io.EOF {

@@ -58,7 +58,7 @@ func newCAInit() *cobra.Command {
 			if err != nil {
 				return usage(err)
 			}
-			authority, err := certs.OpenAuthority(path)
+			authority, _, err := certs.OpenAuthority(path, certs.AuthorityOptions{})
 			if err != nil {
 				return failed(err)
 			}
@@ -100,7 +100,7 @@ func newCAExport() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, err = cmd.OutOrStdout().Write(certs.EncodePEM(authority.Certificate()))
+			_, err = cmd.OutOrStdout().Write(authority.CertificatePEM())
 			return err
 		},
 	}
@@ -149,7 +149,7 @@ func existingAuthority(dir string) (*certs.Authority, string, error) {
 	if err != nil {
 		return nil, "", usage(err)
 	}
-	authority, err := certs.LoadAuthority(path)
+	authority, err := certs.LoadAuthority(path, certs.AuthorityOptions{})
 	if err != nil {
 		return nil, "", failed(fmt.Errorf("%w; 'tlstriage ca init' makes one", err))
 	}
@@ -167,7 +167,7 @@ type authorityView struct {
 
 func showAuthority(cmd *cobra.Command, authority *certs.Authority, path, output string) error {
 	c := authority.Certificate()
-	v := authorityView{path, c.Subject.String(), c.NotBefore.UTC(), c.NotAfter.UTC(), fingerprintOf(c.Raw)}
+	v := authorityView{path, c.Subject.String(), c.NotBefore.UTC(), c.NotAfter.UTC(), authority.Fingerprint()}
 	return write(cmd, output, v, func() string {
 		return fmt.Sprintf("directory  %s\nsubject    %s\nvalid      %s to %s\nsha256     %s\n",
 			v.Directory, v.Subject, v.NotBefore.Format(time.DateOnly), v.NotAfter.Format(time.DateOnly), v.SHA256)

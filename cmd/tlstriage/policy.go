@@ -2,8 +2,8 @@ package main
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"text/tabwriter"
 
@@ -129,7 +129,7 @@ func viewPolicy(p *policy.Policy) policyView {
 		Notes:               p.Notes,
 		Versions:            policy.Accepts(p, policy.DimensionVersion),
 		Ciphers:             policy.Accepts(p, policy.DimensionCipher),
-		CipherPreference:    p.Preference.String(),
+		CipherPreference:    preferenceName(p.Preference),
 		Groups:              policy.Accepts(p, policy.DimensionGroup),
 		SignatureAlgorithms: policy.Accepts(p, policy.DimensionSignature),
 		ALPN:                p.ALPN, ServerNames: p.Names, SNIRequired: p.SNIRequired, ClientAuth: string(p.ClientAuth),
@@ -138,6 +138,18 @@ func viewPolicy(p *policy.Policy) policyView {
 		v.Certificates = append(v.Certificates, string(t))
 	}
 	return v
+}
+
+func preferenceName(p policy.Preference) string {
+	switch p {
+	case policy.PreferServer:
+		return "server"
+	case policy.PreferClient:
+		return "client"
+	case policy.PreferServerChaCha:
+		return "server, ChaCha20 first when the client lists it first"
+	}
+	return "unknown"
 }
 
 func (v policyView) text() string {
@@ -200,6 +212,9 @@ func newPolicyShow() *cobra.Command {
 }
 
 // loadPolicy finds the policy that a REF names: a file, or a built-in one.
-func loadPolicy(ref string) (*policy.Policy, error) {
-	return policy.Load(os.DirFS(filepath.Dir(ref)), filepath.Base(ref), ref)
-}
+func loadPolicy(ref string) (*policy.Policy, error) { return policy.Load(osFiles{}, ref) }
+
+// osFiles is the file system by the names that a user types, absolute ones and those with .. too.
+type osFiles struct{}
+
+func (osFiles) Open(name string) (fs.File, error) { return os.Open(name) }

@@ -29,6 +29,9 @@ type plan struct {
 	authority *certs.Authority // nil when no listener mints
 }
 
+// unrouted judges what never got as far as a route: it has neither policy nor backend.
+var unrouted diagnose.Diagnoser
+
 // routeKey finds a route again from a record.
 type routeKey struct{ listener, route string }
 
@@ -106,7 +109,7 @@ func (p *plan) certificates(c *configs.Listener, mode proxy.Mode, openAuthority 
 	}
 	var pairs []certs.KeyPairFiles
 	for _, pair := range c.Certificates {
-		pairs = append(pairs, certs.KeyPairFiles{Certificate: pair.Cert, Key: pair.Key})
+		pairs = append(pairs, certs.KeyPairFiles{Cert: pair.Cert, Key: pair.Key})
 	}
 	files, err := certs.LoadFiles(pairs...)
 	if err != nil {
