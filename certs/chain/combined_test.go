@@ -326,3 +326,79 @@ func TestExamineNothingAndGarbage(t *testing.T) {
 		})
 	}
 }
+
+// A server that sends its whole CA bundle, with what belongs to the chain in the midst of it.
+func TestExamineFindsThePathInABundle(t *testing.T) {
+	p := certstest.New(t)
+	presented := raw(p.Leaf(name).Certificate)
+	for i := range 90 {
+		presented = append(presented, p.SelfSign(certs.Template{CommonName: "Root", Organization: strings.Repeat("x", i+1), CA: true}).Certificate.Raw)
+	}
+	presented = append(presented, p.Issuing.Certificate.Raw, p.Root.Certificate.Raw, p.Intermediate.Certificate.Raw)
+	r := chain.Examine(presented, options(p))
+	if !r.Trusted || !r.Valid || len(r.Right) != 3 || r.Err != nil {
+		t.Errorf("trusted %v, valid %v, right chain of %d, %v", r.Trusted, r.Valid, len(r.Right), r.Err)
+	}
+	o := options(p)
+	o.Name = "other.invalid"
+	if r := chain.Examine(presented, o); r.Valid || r.Faults[0].ID != chain.NameMismatch {
+		t.Errorf("ninety strangers hide the name: %+v", r.Faults[0])
+	}
+	r = chain.Examine(slices.Delete(presented, 91, 92), options(p)) // without Issuing
+	if got := faults(r); r.Trusted || !slices.Contains(got, "chain-missing-intermediate") || slices.Contains(got, "chain-untrusted-root") {
+		t.Errorf("%v", got)
+	}
+}
+
+func TestExamineLongPaths(t *testing.T) {
+	p := certstest.New(t)
+	ca := p.Root
+	for i := 1; i <= 60; i++ {
+		ca = p.Issue(ca, certs.Template{CommonName: "Level", Organization: strings.Repeat("i", i), CA: true})
+		if i != 25 && i != 60 {
+			continue
+		}
+		r := chain.Examine(raw(p.Issue(ca, certs.Template{Names: []string{name}}).Chain()...), options(p))
+		if i == 25 && (!r.Valid || r.Err != nil || len(r.Verified) != 1) {
+			t.Errorf("%d authorities: valid %v, %v", i, r.Valid, r.Err)
+		}
+		if i == 60 && (r.Valid || !strings.Contains(r.Faults[0].Detail, "more than clients verify")) {
+			t.Errorf("%d authorities: valid %v, %+v", i, r.Valid, r.Faults)
+		}
+	}
+}
+
+func TestExamineCriticalExtensionAndConstraints(t *testing.T) {
+	p := certstest.New(t)
+	critical := []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 2, 3, 4}, Critical: true, Value: []byte{5, 0}}}
+	odd := p.Issue(p.Intermediate, certs.Template{CommonName: "Odd", CA: true, ExtraExtensions: critical})
+	for what, tt := range map[string]struct {
+		leaf  *certs.Pair
+		index int
+	}{
+		"leaf":         {p.Issue(p.Issuing, certs.Template{Names: []string{name}, ExtraExtensions: critical}), 0},
+		"intermediate": {p.Issue(odd, certs.Template{Names: []string{name}}), 1},
+	} {
+		r := chain.Examine(raw(tt.leaf.Chain()...), options(p))
+		want(t, r, "cert-malformed")
+		if r.Faults[0].Index != tt.index || r.Err == nil {
+			t.Errorf("%s: %+v, %v", what, r.Faults[0], r.Err)
+		}
+	}
+}
+
+func TestExpiresFirst(t *testing.T) {
+	p := certstest.New(t)
+	leaf := p.Leaf(name)
+	r := chain.Examine(raw(leaf.Chain()...), options(p))
+	if !r.ExpiresFirst().Equal(leaf.Certificate.NotAfter) {
+		t.Errorf("%v, want %v", r.ExpiresFirst(), leaf.Certificate.NotAfter)
+	}
+	lapsed := p.Make(certstest.ExpiredIntermediate, name)
+	if r := chain.Examine(lapsed.Raw(), options(p)); !r.ExpiresFirst().Equal(lapsed.Presented[1].NotAfter) {
+		t.Errorf("%v, want %v", r.ExpiresFirst(), lapsed.Presented[1].NotAfter)
+	}
+	if r := chain.Examine(nil, options(p)); !r.ExpiresFirst().IsZero() {
+		t.Errorf("%v of nothing", r.ExpiresFirst())
+	}
+}

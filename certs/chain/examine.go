@@ -57,7 +57,6 @@ type examination struct {
 	strictE  error                 // why strict is empty
 	neutralE error                 // why neutral is empty
 	rootDue  *x509.Certificate     // the trusted root whose own time is over or not yet come
-	anchored bool                  // trusted by way of a path that crypto/x509 does not verify (SHA-1)
 }
 
 // cert is one presented certificate.
@@ -68,10 +67,21 @@ type cert struct {
 	self   bool // issued and signed by itself
 }
 
-// add notes a fault.
+// add notes a fault. Beyond maxFaults a fatal one takes the place of one that is not: a hundred strangers in the chain must
+// not hide what is wrong with it.
 func (e *examination) add(f Fault) {
 	if len(e.r.Faults) < maxFaults {
 		e.r.Faults = append(e.r.Faults, f)
+		return
+	}
+	if !f.Fatal {
+		return
+	}
+	for i := len(e.r.Faults) - 1; i >= 0; i-- {
+		if !e.r.Faults[i].Fatal {
+			e.r.Faults[i] = f
+			return
+		}
 	}
 }
 
@@ -138,14 +148,14 @@ func (e *examination) findLeaf() *cert {
 	return first
 }
 
-// has says whether a fault of the id was noted.
-func (e *examination) has(id FaultID) bool {
-	return slices.ContainsFunc(e.r.Faults, func(f Fault) bool { return f.ID == id })
-}
-
 // finish sorts the faults and draws the conclusions.
 func (e *examination) finish() *Report {
 	r := e.r
+	r.Err = bounded(r.Err)
+	fatal := func(f Fault) bool { return f.Fatal }
+	if r.Err != nil && !slices.ContainsFunc(r.Faults, fatal) { // never kinder than the library that clients use
+		e.add(Fault{ID: UntrustedRoot, Index: -1, Fatal: true, Detail: "crypto/x509 refuses the chain: " + clip(r.Err.Error())})
+	}
 	slices.SortStableFunc(r.Faults, func(a, b Fault) int {
 		if a.Fatal != b.Fatal {
 			if a.Fatal {
@@ -155,7 +165,7 @@ func (e *examination) finish() *Report {
 		}
 		return cmp.Or(cmp.Compare(rank(a.ID), rank(b.ID)), cmp.Compare(a.Index, b.Index))
 	})
-	r.Valid = !slices.ContainsFunc(r.Faults, func(f Fault) bool { return f.Fatal })
+	r.Valid = !slices.ContainsFunc(r.Faults, fatal)
 	return r
 }
 

@@ -14,8 +14,8 @@ import (
 
 // linker answers whether one certificate signed another, remembering answers and counting the work.
 type linker struct {
-	known  map[[2]*x509.Certificate]bool
-	checks int
+	known map[[2]*x509.Certificate]bool
+	work  int // in units of checkCost
 }
 
 // verified takes over the links of paths that crypto/x509 has checked.
@@ -37,11 +37,11 @@ func (l *linker) signed(child, parent *x509.Certificate) bool {
 	if yes, ok := l.known[pair]; ok {
 		return yes
 	}
-	if l.checks >= maxSignatureChecks || tooLarge(parent) {
+	if tooLarge(parent) || l.work+checkCost(parent) > maxSignatureWork {
 		// Names and key identifiers are all that is left to go by.
 		return len(child.AuthorityKeyId) == 0 || len(parent.SubjectKeyId) == 0 || bytes.Equal(child.AuthorityKeyId, parent.SubjectKeyId)
 	}
-	l.checks++
+	l.work += checkCost(parent)
 	yes := signatureHolds(child, parent)
 	l.known[pair] = yes
 	return yes
@@ -85,15 +85,14 @@ func (e *examination) link() {
 	e.links = &linker{known: map[[2]*x509.Certificate]bool{}}
 	e.links.verified(e.strict)
 	e.links.verified(e.neutral)
-	for _, c := range e.certs {
-		// Only a certificate that names itself as its issuer can be self-signed, and most of those are roots.
-		c.self = bytes.Equal(c.RawSubject, c.RawIssuer) && e.links.signed(c.Certificate, c.Certificate)
-	}
 	e.leaf.inPath = true
 	from := []*cert{e.leaf}
 	for len(from) > 0 {
 		c := from[0]
 		from = from[1:]
+		if c.self = bytes.Equal(c.RawSubject, c.RawIssuer) && e.links.signed(c.Certificate, c.Certificate); c.self {
+			continue // a bundle of roots is not searched for what signed a root
+		}
 		for _, k := range e.certs {
 			if !k.inPath && e.links.signed(c.Certificate, k.Certificate) {
 				k.inPath = true

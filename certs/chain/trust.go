@@ -30,6 +30,10 @@ func (e *examination) judgeTrust() {
 			return
 		}
 	}
+	if len(tops) == 0 {
+		e.add(Fault{ID: UntrustedRoot, Index: -1, Fatal: true, Detail: fmt.Sprintf("the authorities above %s certify each other, and none of them is trusted", Subject(e.leaf.Certificate))})
+		return
+	}
 	e.judgeUnanchored(tops[0], paths[0])
 }
 
@@ -76,17 +80,22 @@ func withoutRoot(path []*x509.Certificate) []*x509.Certificate {
 	return slices.Clone(path)
 }
 
-// climb follows issuers from the leaf and returns the certificates above which nothing was presented, each with the path
-// to it. Self-signed ones come first, then those with the longest path: they are where the chain was meant to end.
+// climb follows issuers from the leaf and returns the certificates that a trusted root may stand above: those above which
+// nothing was presented, and those that name a trusted root as their issuer; each with the path to it. Self-signed ones
+// come first, then those with the longest path: they are where the chain was meant to end. There are none when
+// authorities certify each other in a ring.
 func (e *examination) climb() (tops []*cert, paths [][]*x509.Certificate) {
 	before := map[*cert]*cert{e.leaf: nil}
 	queue := []*cert{e.leaf}
+	roots := e.roots().subjects()
 	for len(queue) > 0 {
 		c := queue[0]
 		queue = queue[1:]
 		above := e.issuers(c.Certificate)
-		if c.self || len(above) == 0 {
+		if c.self || len(above) == 0 || slices.ContainsFunc(roots, func(s []byte) bool { return bytes.Equal(s, c.RawIssuer) }) {
 			tops = append(tops, c)
+		}
+		if c.self {
 			continue
 		}
 		for _, k := range above {
@@ -95,9 +104,6 @@ func (e *examination) climb() (tops []*cert, paths [][]*x509.Certificate) {
 				queue = append(queue, k)
 			}
 		}
-	}
-	if len(tops) == 0 { // certificates that certify each other in a ring: nothing stands above any of them
-		tops = []*cert{e.leaf}
 	}
 	depth := func(c *cert) (n int) {
 		for ; c != nil; c = before[c] {
@@ -154,13 +160,24 @@ func (e *examination) judgeBlocked(path []*x509.Certificate) {
 		e.r.Trusted = true
 		return
 	}
-	detail := "crypto/x509: " + clip(fmt.Sprint(e.neutralE))
+	if cost := 0; slices.ContainsFunc(path, func(c *x509.Certificate) bool { cost += checkCost(c); return cost > maxPathWork }) {
+		e.add(Fault{ID: UntrustedRoot, Index: -1, Fatal: true, Detail: fmt.Sprintf("the path to a trusted root has %d certificates, more than clients verify", len(path))})
+		return
+	}
+	// Where several paths were tried the error may be another's; this path alone tells its own.
+	_, err := e.verifyNeutral(path[0], path[1:])
+	if err == nil { // among all that was presented it was beyond a bound
+		e.r.Trusted = true
+		e.verifyAlong(path)
+		return
+	}
+	detail := clip(err.Error())
 	var invalid x509.CertificateInvalidError
 	var critical x509.UnhandledCriticalExtension
 	switch {
-	case errors.As(e.neutralE, &critical):
+	case errors.As(err, &critical):
 		e.add(Fault{ID: Malformed, Index: e.indexOfCritical(), Fatal: true, Detail: "a critical extension is not understood, so the certificate must be refused (RFC 5280, Section 4.2)"})
-	case errors.As(e.neutralE, &invalid):
+	case errors.As(err, &invalid):
 		e.add(Fault{ID: WrongUsage, Index: e.indexOf(invalid.Cert), Fatal: true, Detail: "an authority in the chain is not allowed to issue this: " + detail})
 	default:
 		e.add(Fault{ID: UntrustedRoot, Index: -1, Fatal: true, Detail: "the path to a trusted root is refused: " + detail})

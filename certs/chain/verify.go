@@ -47,6 +47,19 @@ func (e *examination) verify() {
 	}
 }
 
+// verifyAlong verifies strictly with the certificates of one path only.
+func (e *examination) verifyAlong(path []*x509.Certificate) {
+	p := x509.NewCertPool()
+	for _, c := range path[1:] {
+		p.AddCert(c)
+	}
+	e.strict, e.strictE = path[0].Verify(x509.VerifyOptions{Roots: e.o.Roots, Intermediates: p, CurrentTime: e.o.Time, KeyUsages: e.o.Usages})
+	e.r.Verified = e.strict
+	if e.r.Err = e.strictE; e.strictE == nil {
+		e.r.Err = e.verifyName()
+	}
+}
+
 var errKeyTooLarge = errors.New("chain: an RSA key is too large to be verified")
 
 func timeError(err error, of *x509.Certificate) bool {
@@ -124,16 +137,24 @@ func (e *examination) holdsAbove() bool {
 	return err == nil
 }
 
-// near is at most maxIntermediates certificates other than the leaf, those first that are reached from it over
-// issuers' names. A server that sends a whole CA bundle makes no work with it.
+// near is what is handed to crypto/x509 beside the leaf: those certificates first that are reached from it over the issuers'
+// names, and of one name those with the key identifier asked for, as far as maxIntermediates allows. A server that sends a
+// whole CA bundle makes no work with it.
 func (e *examination) near() []*cert {
 	var found []*cert
+	work := 0
 	from := []*cert{e.leaf}
-	for len(from) > 0 && len(found) < maxIntermediates {
+	for len(from) > 0 {
 		c := from[0]
 		from = from[1:]
-		for _, k := range e.certs {
-			if k != e.leaf && bytes.Equal(k.RawSubject, c.RawIssuer) && !slices.Contains(found, k) && len(found) < maxIntermediates {
+		for _, fits := range []bool{true, false} {
+			for _, k := range e.certs {
+				if k == e.leaf || !bytes.Equal(k.RawSubject, c.RawIssuer) || bytes.Equal(k.SubjectKeyId, c.AuthorityKeyId) != fits || slices.Contains(found, k) {
+					continue
+				}
+				if work += checkCost(k.Certificate); work > maxIntermediates {
+					return found
+				}
 				found = append(found, k)
 				from = append(from, k)
 			}
