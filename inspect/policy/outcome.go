@@ -77,12 +77,15 @@ func texts[T interface{ String() string }](values []T) []string {
 	return out
 }
 
-// Outcome is the record's form of r, which is what Negotiate(h, p) gave.
+// Outcome is the record's form of r, which is what Negotiate(h, p) gave. A client that left out an extension it needs
+// has offered nothing there.
 func (r Result) Outcome(h *wire.ClientHello, p *Policy) *inspect.PolicyOutcome {
 	o := &inspect.PolicyOutcome{Name: p.Name, Accepted: r.Accepted, RejectedBy: string(r.RejectedBy)}
 	if !r.Accepted {
 		o.Alert = r.Alert.String()
-		o.Offered = Offered(h, r.RejectedBy)
+		if r.Alert != wire.AlertMissingExtension {
+			o.Offered = Offered(h, r.RejectedBy)
+		}
 		o.Accepts = Accepts(p, r.RejectedBy)
 		return o
 	}

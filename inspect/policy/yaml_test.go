@@ -155,3 +155,25 @@ func FuzzParseYAML(f *testing.F) {
 		}
 	})
 }
+
+// merge gives base with the keys of over in place of its own.
+func merge(base, over string) string {
+	set := make(map[string]bool)
+	for line := range strings.Lines(over) {
+		if key, _, ok := strings.Cut(line, ":"); ok {
+			set[key] = true
+		}
+	}
+	var out strings.Builder
+	skipping := false
+	for line := range strings.Lines(base) {
+		if !strings.HasPrefix(line, " ") {
+			key, _, _ := strings.Cut(line, ":")
+			skipping = set[key]
+		}
+		if !skipping {
+			out.WriteString(line)
+		}
+	}
+	return out.String() + over + "\n"
+}
