@@ -98,8 +98,8 @@ func (n *negotiation) firstKind() func(wire.CipherSuite) bool {
 	case n.p.Preference == PreferServerChaCha:
 		for i := range n.h.CipherSuites.Len() {
 			suite := n.h.CipherSuites.At(i)
-			if info, ok := suite.Info(); !ok || info.Signal() {
-				continue
+			if info, _ := suite.Info(); info.OpenSSL == "" {
+				continue // not one that OpenSSL knows, whose rule this is
 			}
 			if isChaCha20(suite) {
 				return isChaCha20
