@@ -172,6 +172,9 @@ func normalName(name string) (string, error) {
 	if n == "" || len(n) > 253 {
 		return "", fmt.Errorf("%w: %d bytes", ErrServerName, len(name))
 	}
+	if _, err := netip.ParseAddr(n); err == nil { // an address with a dot behind it is neither
+		return "", fmt.Errorf("%w: %q", ErrServerName, clip(name))
+	}
 	for i, label := range strings.Split(n, ".") {
 		if i == 0 && label == "*" && len(n) > 2 {
 			continue
@@ -241,11 +244,4 @@ func (c *leafCache) put(id leafID, leaf *tls.Certificate) {
 		c.order.Remove(last)
 		delete(c.byID, last.Value.(*cachedLeaf).id)
 	}
-}
-
-// len is how many leaves are kept.
-func (c *leafCache) len() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.byID)
 }

@@ -17,7 +17,7 @@ import (
 //
 //  1. A trusted root has exactly this name, but another key: a root was replaced or imitated.
 //  2. The authority key identifier names the issuer's own issuer: itself for a root, another for an intermediate.
-//  3. The name says it: "Root", or "Intermediate", "Issuing", "Subordinate".
+//  3. The name says it: "Intermediate", "Issuing", "Subordinate", or else "Root".
 //  4. The issuer belongs to the organisation of a trusted root (or, against a small set of roots of the operator's own, shares
 //     a telling word with one): an intermediate below it.
 //  5. The leaf came alone and says where its issuer's certificate can be fetched (authority information access), as public
@@ -35,13 +35,13 @@ func (e *examination) issuerIsIntermediate(top *cert) (missing bool, why string)
 		return true, "its authority key identifier says that the issuer is itself issued by another authority"
 	}
 	words := nameWords(top.Issuer)
-	for _, w := range words {
-		switch w {
-		case "root":
-			return false, "the issuer's name says that it is a root"
-		case "intermediate", "issuing", "subordinate", "sub", "subca", "ica":
-			return true, "the issuer's name says that it is an intermediate"
-		}
+	if slices.ContainsFunc(words, func(w string) bool {
+		return slices.Contains([]string{"intermediate", "issuing", "subordinate", "sub", "subca", "ica"}, w)
+	}) {
+		return true, "the issuer's name says that it is an intermediate"
+	}
+	if slices.Contains(words, "root") {
+		return false, "the issuer's name says that it is a root"
 	}
 	if e.related(top.Issuer, words, roots) {
 		return true, "it belongs with one of the trusted roots"

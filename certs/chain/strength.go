@@ -24,10 +24,19 @@ func (e *examination) judgeKeys() {
 		if c == e.leaf && c.PublicKey == nil {
 			e.add(Fault{ID: Malformed, Index: c.index, Fatal: true, Detail: fmt.Sprintf("the key of %s is of a kind that is not known", what)})
 		}
+		if c.SignatureAlgorithm == x509.UnknownSignatureAlgorithm && !c.self {
+			e.add(Fault{ID: Malformed, Index: c.index, Fatal: fatal, Detail: fmt.Sprintf(
+				"%s is signed with an algorithm, or with parameters of RSA-PSS, that crypto/x509 does not know: clients built with Go refuse it", what)})
+		}
 		if weak := weakSignature(c.Certificate); weak != "" && !c.self {
 			e.add(Fault{ID: WeakSignature, Index: c.index, Fatal: fatal, Detail: fmt.Sprintf("%s is signed with %s, which clients refuse", what, weak)})
 		}
 	}
+}
+
+// unverifiable says whether crypto/x509 refuses the signature of c for its algorithm, before any key is tried.
+func unverifiable(c *x509.Certificate) bool {
+	return weakSignature(c) != "" || c.SignatureAlgorithm == x509.UnknownSignatureAlgorithm
 }
 
 // avoidable says whether a verified path stands without c.

@@ -131,8 +131,8 @@ func (e *examination) climb() (tops []*cert, paths [][]*x509.Certificate) {
 	return tops[:len(paths)], paths
 }
 
-// isAnchored says whether c is a trusted root or was issued by one. crypto/x509 verifies no SHA-1 signature, so for such a
-// certificate a trusted root of the issuer's name is enough: the signature is reported as weak, not as untrusted.
+// isAnchored says whether c is a trusted root or was issued by one. crypto/x509 verifies no SHA-1 signature, and not every kind
+// of RSA-PSS; for such a certificate a trusted root of the issuer's name is enough, and the signature is what is reported.
 func (e *examination) isAnchored(c *x509.Certificate) bool {
 	if tooLarge(c) {
 		return false
@@ -140,7 +140,7 @@ func (e *examination) isAnchored(c *x509.Certificate) bool {
 	if _, err := e.verifyNeutral(c, nil); err == nil {
 		return true
 	}
-	return weakSignature(c) != "" && e.roots().named(c.RawIssuer)
+	return unverifiable(c) && e.roots().named(c.RawIssuer)
 }
 
 // judgeBlocked reports why a path that ends at a trusted root is refused all the same. Weak signatures, certificates that
@@ -149,9 +149,7 @@ func (e *examination) judgeBlocked(path []*x509.Certificate) {
 	e.r.Right = withoutRoot(path)
 	weak := false
 	for i, c := range path {
-		if weakSignature(c) != "" {
-			weak = true
-		}
+		weak = weak || unverifiable(c)
 		if tooLarge(c) || i > 0 && !mayIssue(c) {
 			return
 		}

@@ -1,0 +1,105 @@
+package chain_test
+
+import (
+	"encoding/pem"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/tlstriage/tlstriage/certs"
+	"github.com/tlstriage/tlstriage/certs/certstest"
+	"github.com/tlstriage/tlstriage/certs/chain"
+)
+
+// Certificates that crypto/x509 cannot make, made by OpenSSL below a trusted root.
+func TestExamineCertificatesOfOpenSSL(t *testing.T) {
+	path, err := exec.LookPath("openssl")
+	if err != nil {
+		t.Skip("openssl is not installed")
+	}
+	p := certstest.NewAt(t, time.Now())
+	ecRoot := p.Root
+	rsaRoot := p.SelfSign(certs.Template{CommonName: "RSA Root", CA: true, Key: certs.RSA2048})
+	san := []string{"-extensions", "ext"}
+	for _, tt := range []struct {
+		name string
+		by   *certs.Pair
+		key  []string // of openssl genpkey
+		sign []string // of openssl x509 -req
+		want string
+	}{
+		{"MD5", rsaRoot, []string{"-algorithm", "RSA"}, append(slices.Clone(san), "-md5"), "cert-weak-signature"},
+		{"SHA-1 with RSA", rsaRoot, []string{"-algorithm", "RSA"}, append(slices.Clone(san), "-sha1"), "cert-weak-signature"},
+		{"RSA-PSS signature", rsaRoot, []string{"-algorithm", "RSA"}, append(slices.Clone(san), "-sha256", "-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:-1"), ""},
+		{"RSA-PSS with a long salt", rsaRoot, []string{"-algorithm", "RSA"}, append(slices.Clone(san), "-sha256", "-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:-2"), "cert-malformed"},
+		{"DSA", ecRoot, nil, append(slices.Clone(san), "-sha256"), "cert-weak-key"},
+		{"Ed25519", ecRoot, []string{"-algorithm", "ED25519"}, append(slices.Clone(san), "-sha256"), ""},
+		{"P-521", ecRoot, []string{"-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-521"}, append(slices.Clone(san), "-sha512"), ""},
+		{"brainpool", ecRoot, []string{"-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:brainpoolP256r1"}, append(slices.Clone(san), "-sha256"), "cert-malformed"},
+		{"version 1", ecRoot, []string{"-algorithm", "RSA"}, []string{"-sha256"}, "cert-name-mismatch"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			run := func(args ...string) {
+				t.Helper()
+				cmd := exec.Command(path, args...)
+				cmd.Dir = dir
+				if out, err := cmd.CombinedOutput(); err != nil {
+					t.Fatalf("openssl %v: %v\n%s", args, err, out)
+				}
+			}
+			caKey, err := tt.by.KeyPEM()
+			if err != nil {
+				t.Fatal(err)
+			}
+			certstest.WriteFile(t, filepath.Join(dir, "ca.key"), caKey)
+			certstest.WriteFile(t, filepath.Join(dir, "ca.pem"), certs.EncodePEM(tt.by.Certificate))
+			certstest.WriteFile(t, filepath.Join(dir, "ext.cnf"), []byte("[ext]\nsubjectAltName = DNS:"+name+"\n"))
+			if tt.key != nil {
+				run(append([]string{"genpkey", "-out", "leaf.key"}, tt.key...)...)
+			} else {
+				run("dsaparam", "-genkey", "-out", "leaf.key", "1024")
+			}
+			run("req", "-new", "-key", "leaf.key", "-subj", "/CN="+name, "-out", "leaf.csr")
+			sign := []string{"x509", "-req", "-in", "leaf.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "90", "-out", "leaf.pem"}
+			if len(tt.sign) > 1 {
+				sign = append(sign, "-extfile", "ext.cnf")
+			}
+			run(append(sign, tt.sign...)...)
+			data, err := os.ReadFile(filepath.Join(dir, "leaf.pem"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			block, _ := pem.Decode(data)
+			if block == nil {
+				t.Fatal("openssl wrote no certificate")
+			}
+			o := chain.Options{Name: name, Roots: p.Roots(), Time: time.Now().Add(time.Minute)}
+			o.Roots.AddCert(rsaRoot.Certificate)
+			r := chain.Examine([][]byte{block.Bytes}, o)
+			want(t, r, tt.want)
+			if !r.Trusted && tt.want != "cert-malformed" {
+				t.Errorf("not trusted: %+v", r.Faults)
+			}
+		})
+	}
+}
+
+// Against the system's roots, of which a test can only say that they do not trust this.
+func TestExamineAgainstTheSystemsRoots(t *testing.T) {
+	p := certstest.New(t)
+	for kind, w := range map[certstest.Kind]string{
+		certstest.Healthy:             "chain-untrusted-root",
+		certstest.MissingIntermediate: "chain-missing-intermediate",
+		certstest.SelfSigned:          "cert-self-signed",
+	} {
+		r := chain.Examine(p.Make(kind, name).Raw(), chain.Options{Name: name, Time: p.Now})
+		want(t, r, w)
+		if r.Trusted || r.Err == nil {
+			t.Errorf("%s: trusted %v, %v", kind, r.Trusted, r.Err)
+		}
+	}
+}
