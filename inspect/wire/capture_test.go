@@ -40,10 +40,10 @@ func tcpStreams(t *testing.T, path string) [][]byte {
 				continue
 			}
 			key := fmt.Sprintf("%s %d %d", flow, tcp.SrcPort, tcp.DstPort)
-			if segments[key] == nil {
-				order = append(order, key)
-			}
 			if len(tcp.Payload) > 0 || tcp.SYN {
+				if segments[key] == nil {
+					order = append(order, key)
+				}
 				segments[key] = append(segments[key], segment{tcp.Seq, tcp.SYN, tcp.Payload})
 			}
 		}

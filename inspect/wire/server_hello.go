@@ -114,7 +114,7 @@ func (h *ServerHello) readExtension(t ExtensionType, body []byte) *ParseError {
 		if c.err != nil {
 			h.Version = h.LegacyVersion
 		}
-	case ExtensionKeyShare:
+	case ExtensionKeyShare, ExtensionKeyShareOld: // 40 until draft 22
 		h.Group = NamedGroup(c.u16("group"))
 		if !h.HelloRetryRequest {
 			h.KeyShare = c.filled("key_exchange", c.vector16("key_exchange"))
