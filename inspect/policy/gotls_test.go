@@ -23,6 +23,12 @@ func TestGoAnswersAsPredicted(t *testing.T) {
 		{"defaults, RSA", &tls.Config{Certificates: []tls.Certificate{rsa}}, func(p *policy.Policy) { p.Certificates = []policy.CertificateType{policy.CertRSA} }},
 		{"defaults, ECDSA P-256", &tls.Config{Certificates: []tls.Certificate{ec}}, func(p *policy.Policy) { p.Certificates = []policy.CertificateType{policy.CertECDSAP256} }},
 		{"defaults, Ed25519", &tls.Config{Certificates: []tls.Certificate{ed}}, func(p *policy.Policy) { p.Certificates = []policy.CertificateType{policy.CertEd25519} }},
+		{"RSA before ECDSA", &tls.Config{Certificates: []tls.Certificate{rsa, ec}}, func(p *policy.Policy) {
+			p.Certificates = []policy.CertificateType{policy.CertRSA, policy.CertECDSAP256}
+		}},
+		{"ECDSA before RSA", &tls.Config{Certificates: []tls.Certificate{ec, rsa}}, func(p *policy.Policy) {
+			p.Certificates = []policy.CertificateType{policy.CertECDSAP256, policy.CertRSA}
+		}},
 		{"groups", &tls.Config{Certificates: []tls.Certificate{p384}, CurvePreferences: []tls.CurveID{tls.CurveP384, tls.CurveP521}}, func(p *policy.Policy) {
 			p.Certificates = []policy.CertificateType{policy.CertECDSAP384}
 			p.Groups = []wire.NamedGroup{wire.GroupSecp384r1, wire.GroupSecp521r1}
@@ -55,9 +61,19 @@ func TestGoAnswersAsPredicted(t *testing.T) {
 				t.Fatal(err)
 			}
 			test.change(p)
+			if len(test.config.Certificates) > 1 {
+				checkEndpointWith(t, goServer(t, test.config), p, chosenByHello)
+				return
+			}
 			checkEndpoint(t, goServer(t, test.config), p)
 		})
 	}
+}
+
+// chosenByHello leaves out the hellos for which crypto/tls chooses among certificates by what is no matter of a policy: a
+// name that no certificate has, and a legacy_version of TLS 1.3, which it takes at its word there.
+func chosenByHello(h *wire.ClientHello) bool {
+	return (len(h.ServerName) == 0 || string(h.ServerName) == "localhost") && (len(h.SupportedVersions) > 0 || h.LegacyVersion <= wire.VersionTLS12)
 }
 
 // TestGoPolicyHasGoSuites holds what crypto/tls tells of itself against the built-in policy.

@@ -9,10 +9,18 @@ import "github.com/tlstriage/tlstriage/inspect/wire"
 // Where the RFCs leave the choice to the server (whose order wins, which group, which alert), p.Family decides. What p
 // does not state is never a reason to reject: Result.Uncertain says where the answer depends on it.
 func Negotiate(h *wire.ClientHello, p *Policy) Result {
-	n := negotiation{h: h, p: p, certs: p.Certificates}
-	if p.Certificates == nil {
-		n.certs = defaultCertificates[:]
+	if p.Certificates != nil {
+		return negotiate(h, p, p.Certificates)
 	}
+	r := negotiate(h, p, defaultCertificates[:])
+	if r.Accepted && r.Certificate != CertRSA && r.Uncertain == "" && !negotiate(h, p, defaultCertificates[:1]).Accepted {
+		r.Uncertain = uncertainCertificate
+	}
+	return r
+}
+
+func negotiate(h *wire.ClientHello, p *Policy, certs []CertificateType) Result {
+	n := negotiation{h: h, p: p, certs: certs}
 	if n.chooseVersion() && n.checkServerName() {
 		if n.r.Version == wire.VersionTLS13 {
 			n.negotiate13()
@@ -20,21 +28,21 @@ func Negotiate(h *wire.ClientHello, p *Policy) Result {
 			n.negotiate12()
 		}
 	}
-	if n.r.RejectedBy == DimensionNone {
-		n.r.Accepted = true
-	} else {
-		n.r = Result{RejectedBy: n.r.RejectedBy, Alert: n.r.Alert, Uncertain: n.r.Uncertain}
+	if n.r.RejectedBy != DimensionNone {
+		return Result{RejectedBy: n.r.RejectedBy, Alert: n.r.Alert, Uncertain: n.r.Uncertain}
 	}
+	n.r.Accepted = true
 	return n.r
 }
 
 // Reasons for Result.Uncertain.
 const (
-	uncertainPreference = "no source states whose order of cipher suites wins: the server's is assumed"
-	uncertainGroups     = "no source states the groups of this policy, and the client does not offer secp256r1, which every endpoint has"
-	uncertainSchemes    = "no source states the signature schemes of this policy, and the client offers only old or rare ones"
-	uncertainCurve      = "the client does not list the curve of the ECDSA certificate; not every server minds"
-	uncertainNoGroups   = "the client lists no groups: the server may take any or do without ECDHE (RFC 8422, Section 4)"
+	uncertainCertificate = "an endpoint that has an RSA certificate only would refuse; no source states the certificates"
+	uncertainPreference  = "no source states whose order of cipher suites wins: the server's is assumed"
+	uncertainGroups      = "no source states the groups of this policy, and the client does not offer secp256r1, which every endpoint has"
+	uncertainSchemes     = "no source states the signature schemes of this policy, and the client offers only old or rare ones"
+	uncertainCurve       = "the client does not list the curve of the ECDSA certificate; not every server minds"
+	uncertainNoGroups    = "the client lists no groups: the server may take any or do without ECDHE (RFC 8422, Section 4)"
 )
 
 var defaultCertificates = [...]CertificateType{CertRSA, CertECDSAP256}

@@ -186,6 +186,8 @@ func TestWhatIsNotStatedNeverRejects(t *testing.T) {
 	rare.schemes = []wire.SignatureScheme{wire.SchemeRSAPSSRSAESHA384}
 	sha1 := modern()
 	sha1.versions, sha1.schemes = nil, nil
+	ecdsa := modern()
+	ecdsa.versions, ecdsa.suites = nil, []wire.CipherSuite{wire.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}
 	tests := []struct {
 		name   string
 		hello  helloForm
@@ -198,6 +200,7 @@ func TestWhatIsNotStatedNeverRejects(t *testing.T) {
 		{"schemes, SHA-1 by default", sha1, func(p *policy.Policy) { p.SignatureSchemes = nil }, true},
 		{"order", modern(), func(p *policy.Policy) { p.Preference = policy.PreferenceUnknown; slices.Reverse(p.CipherSuites) }, true},
 		{"order that does not matter", modern(), func(p *policy.Policy) { p.Preference = policy.PreferenceUnknown }, false},
+		{"certificates, ECDSA suites alone", ecdsa, func(p *policy.Policy) { p.Certificates = nil }, true},
 		{"certificates", modern(), func(p *policy.Policy) { p.Certificates = nil }, false},
 	}
 	for _, test := range tests {

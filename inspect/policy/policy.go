@@ -46,6 +46,19 @@ const (
 	PreferServerChaCha // the server's, but ChaCha20 first when the client lists it first
 )
 
+// String is the word for p in a policy file; "unknown" where no source states it.
+func (p Preference) String() string {
+	switch p {
+	case PreferServer:
+		return "server"
+	case PreferClient:
+		return "client"
+	case PreferServerChaCha:
+		return "server-chacha"
+	}
+	return "unknown"
+}
+
 // CertificateType is a kind of key that a certificate can have.
 type CertificateType string
 

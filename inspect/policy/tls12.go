@@ -23,7 +23,8 @@ func (n *negotiation) negotiate12() {
 	}
 }
 
-// negotiate12Go takes the first certificate with which the handshake can be completed, as crypto/tls does.
+// negotiate12Go takes the first certificate with which the handshake can be completed, as crypto/tls does, and the very
+// first without any. That all of them have the client's server name is assumed.
 func (n *negotiation) negotiate12Go() {
 	certs, before := n.certs, n.r
 	for i := range certs {
@@ -31,8 +32,8 @@ func (n *negotiation) negotiate12Go() {
 		if curve := certs[i].curve(); curve != 0 && !n.h.SupportedGroups.Contains(curve) {
 			continue
 		}
-		if n.negotiate12With(); n.r.RejectedBy == DimensionNone {
-			return
+		if n.negotiate12With(); n.r.RejectedBy == DimensionNone || n.r.RejectedBy == DimensionVersion {
+			return // the certificate would do, be it for an inappropriate fallback
 		}
 	}
 	n.certs, n.r = certs[:1], before

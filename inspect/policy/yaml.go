@@ -169,7 +169,9 @@ func (d *yamlDecoder) set(p *Policy, key string, n *yaml.Node) *Policy {
 	case "ciphers":
 		d.ciphers(p, n)
 	case "cipher_preference":
-		p.Preference = choice(d, key, n, map[string]Preference{"server": PreferServer, "client": PreferClient, "server-chacha": PreferServerChaCha})
+		p.Preference = choice(d, key, n, map[string]Preference{
+			PreferServer.String(): PreferServer, PreferClient.String(): PreferClient, PreferServerChaCha.String(): PreferServerChaCha,
+		})
 	case "groups":
 		p.Groups = codes(d, key, n, wire.NamedGroupByName)
 	case "signature_algorithms":
