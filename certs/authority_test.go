@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/tlstriage/tlstriage/certs"
+	"github.com/tlstriage/tlstriage/certs/certstest"
 )
 
 func newAuthority(t *testing.T, o certs.AuthorityOptions) *certs.Authority {
@@ -353,5 +354,28 @@ func BenchmarkLeafMinted(b *testing.B) {
 		if _, err := a.Leaf([]string{fmt.Sprintf("n%d.example", i)}); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// An authority that is itself below the company's root: the leaf brings it along, and clients that trust that root accept it.
+func TestAuthorityBelowAnother(t *testing.T) {
+	p := certstest.New(t)
+	dir := t.TempDir()
+	key, err := p.Issuing.KeyPEM()
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, certs.AuthorityKeyFile, key)
+	write(t, dir, certs.AuthorityCertificateFile, certs.EncodePEM(p.Issuing.Certificate, p.Intermediate.Certificate, p.Root.Certificate))
+	a, err := certs.LoadAuthority(dir, certs.AuthorityOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := a.Leaf([]string{"a.example"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := verifies(leaf, p.Root.Certificate, "a.example"); err != nil || len(leaf.Certificate) != 3 {
+		t.Errorf("%d certificates: %v", len(leaf.Certificate), err)
 	}
 }

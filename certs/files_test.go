@@ -253,3 +253,35 @@ func TestReloadUnderLoad(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+func TestOpenSSLGetsTheCertificateThatItCanUse(t *testing.T) {
+	p := certstest.New(t)
+	dir := t.TempDir()
+	ecdsa := p.Leaf("api.example.com")
+	rsa := p.Issue(p.Issuing, certs.Template{Names: []string{"api.example.com"}, Key: certs.RSA2048})
+	other := p.Leaf("other.example.com")
+	f, err := certs.LoadFiles(pairFiles(t, dir, "other", other), pairFiles(t, dir, "ecdsa", ecdsa), pairFiles(t, dir, "rsa", rsa))
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := serve(t, &tls.Config{GetCertificate: f.GetCertificate, MinVersion: tls.VersionTLS12})
+	root := p.WriteRoot(t)
+	for name, tt := range map[string]struct {
+		args []string
+		want *certs.Pair
+		host string
+	}{
+		"TLS 1.3":      {[]string{"-servername", "api.example.com"}, ecdsa, "api.example.com"},
+		"RSA only":     {[]string{"-servername", "api.example.com", "-tls1_2", "-cipher", "ECDHE-RSA-AES128-GCM-SHA256"}, rsa, "api.example.com"},
+		"RSA only 1.3": {[]string{"-servername", "api.example.com", "-tls1_3", "-sigalgs", "RSA-PSS+SHA256"}, rsa, "api.example.com"},
+		"no SNI":       {[]string{"-noservername"}, other, "other.example.com"},
+		"unknown SNI":  {[]string{"-servername", "unknown.example"}, other, "other.example.com"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, err := openssl(t, append([]string{"s_client", "-connect", address, "-CAfile", root, "-verify_hostname", tt.host, "-verify_return_error"}, tt.args...)...)
+			if want := string(certs.EncodePEM(tt.want.Certificate)); err != nil || !strings.Contains(out, want) {
+				t.Errorf("%v: not the certificate of %v\n%s", err, tt.want.Certificate.Subject, out)
+			}
+		})
+	}
+}
