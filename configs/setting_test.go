@@ -223,6 +223,9 @@ func TestUnknownVariablesAreListed(t *testing.T) {
 
 func TestDefaultsAreShownAsTheyWouldBeWritten(t *testing.T) {
 	for _, s := range Settings() {
+		if strings.HasPrefix(s.Path, "expiring_soon") && s.Default != "720h" {
+			t.Errorf("expiring_soon is shown as %s", s.Default)
+		}
 		if s.Default == "" {
 			continue
 		}

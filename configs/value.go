@@ -81,6 +81,15 @@ func parseBool(text string) (bool, error) {
 // textOf is the inverse of setText: what a flag shows as its default.
 func textOf(field reflect.Value) string {
 	switch v := field.Interface().(type) {
+	case time.Duration:
+		text := v.String() // 720h0m0s: nobody writes the zeros
+		if strings.HasSuffix(text, "m0s") {
+			text = strings.TrimSuffix(text, "0s")
+		}
+		if strings.HasSuffix(text, "h0m") {
+			text = strings.TrimSuffix(text, "0m")
+		}
+		return text
 	case fmt.Stringer:
 		return v.String()
 	}
