@@ -29,18 +29,8 @@ func look(l *inspect.Leg) view {
 // exists reports whether the leg was there.
 func (v view) exists() bool { return v.leg != nil }
 
-// established reports whether the leg came to carry data: its handshake was finished, or it is plain TCP, or
-// spliced bytes, and broke, if at all, only later.
-func (v view) established() bool {
-	if v.leg == nil {
-		return false
-	}
-	if v.tls.Established {
-		return true
-	}
-	untouched := v.leg.Passthrough && v.leg.TLS == nil // watched on the other leg
-	return (v.leg.Plain || untouched) && (v.leg.Error == nil || v.leg.Error.Phase == inspect.PhaseTransfer)
-}
+// established reports whether the leg came to carry data.
+func (v view) established() bool { return v.leg != nil && v.leg.Established() }
 
 // failed reports whether the leg was tried and did not come up.
 func (v view) failed() bool { return v.leg != nil && !v.established() }
