@@ -114,6 +114,8 @@ func TestNegotiate(t *testing.T) {
 		{"HelloRetryRequest: RFC 8446 4.1.4", with(func(f *helloForm) { f.shares = nil }), "", policy.Result{Accepted: true, Version: v13, CipherSuite: wire.TLS_AES_128_GCM_SHA256, HelloRetry: true}},
 		{"a share goes before a better group", with(func(f *helloForm) { f.shares = []wire.NamedGroup{wire.GroupSecp256r1} }), "", ok(v13, wire.TLS_AES_128_GCM_SHA256)},
 		{"not with BoringSSL", with(func(f *helloForm) { f.shares = []wire.NamedGroup{wire.GroupSecp256r1} }), "family: boringssl", policy.Result{Accepted: true, Version: v13, CipherSuite: wire.TLS_AES_128_GCM_SHA256, HelloRetry: true}},
+		{"a post-quantum group goes before a share with s2n-tls", with(func(f *helloForm) { f.groups = append(f.groups, wire.GroupX25519MLKEM768) }), "family: s2n\ngroups: [x25519, X25519MLKEM768]", policy.Result{Accepted: true, Version: v13, CipherSuite: wire.TLS_AES_128_GCM_SHA256, HelloRetry: true}},
+		{"and not as the RFC suggests", with(func(f *helloForm) { f.groups = append(f.groups, wire.GroupX25519MLKEM768) }), "groups: [X25519MLKEM768, x25519]", ok(v13, wire.TLS_AES_128_GCM_SHA256)},
 		{"no group in common: RFC 8446 4.1.1", modern(), "groups: [secp521r1]", no(policy.DimensionGroup, wire.AlertHandshakeFailure)},
 		{"no supported_groups in TLS 1.3: RFC 8446 9.2", with(func(f *helloForm) { f.groups = nil }), "", no(policy.DimensionGroup, wire.AlertMissingExtension)},
 		{"no key_share in TLS 1.3: RFC 8446 9.2", with(func(f *helloForm) { f.noShares = true }), "", no(policy.DimensionGroup, wire.AlertMissingExtension)},
@@ -274,6 +276,38 @@ func TestNegotiateDoesNotAllocate(t *testing.T) {
 			}
 		}
 	}
+}
+
+// FuzzNegotiate holds hellos that may be broken anywhere against policies of every library.
+func FuzzNegotiate(f *testing.F) {
+	for _, h := range randomHellos(f, 20) {
+		f.Add(h.bytes[5:])
+	}
+	var policies []*policy.Policy
+	for _, ref := range []string{"aws/ELBSecurityPolicy-TLS13-1-0-PQ-2025-09", "aws/clb/ELBSecurityPolicy-2016-08", "go-1.26", "nginx-1.22.1-openssl-3.0", "nginx-1.27.3+",
+		"haproxy-2.2+-openssl-3.0", "envoy-server-default-legacy", "gcp/COMPATIBLE", "gnutls-3.7-NORMAL", "mozilla-old"} {
+		p := lookup(f, ref)
+		p.ALPN, p.ALPNRequired, p.Names = []string{"h2"}, true, []string{"localhost", "*.example"}
+		policies = append(policies, p)
+	}
+	f.Fuzz(func(t *testing.T, message []byte) {
+		var h wire.ClientHello
+		if err := wire.ParseClientHello(message, &h); err != nil && len(message)%2 == 0 {
+			if wire.ParseSSLv2ClientHello(message, &h) != nil {
+				return
+			}
+		}
+		for _, p := range policies {
+			r := policy.Negotiate(&h, p)
+			if r.Accepted != (r.RejectedBy == policy.DimensionNone) || r.Accepted == (r.Alert != 0) {
+				t.Fatalf("%s: %+v", p.Name, r)
+			}
+			if r.Accepted && (!slices.Contains(p.Versions, r.Version) || !slices.Contains(p.CipherSuites, r.CipherSuite) || !h.CipherSuites.Contains(r.CipherSuite)) {
+				t.Fatalf("%s: %+v is on one side only", p.Name, r)
+			}
+			r.Outcome(&h, p)
+		}
+	})
 }
 
 func BenchmarkNegotiate(b *testing.B) {

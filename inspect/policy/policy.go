@@ -121,6 +121,6 @@ type Result struct {
 	Protocol        string // ALPN
 	HelloRetry      bool   // TLS 1.3: a HelloRetryRequest comes first
 	RejectedBy      Dimension
-	Alert           wire.AlertDescription // when not accepted
+	Alert           wire.AlertDescription // when not accepted; s2n-tls closes some of these connections without one
 	Uncertain       string                // what the policy's facts do not say but the answer depends on; empty: certain
 }

@@ -54,11 +54,11 @@ func (n *negotiation) keyExchange13Go() bool {
 // chooseGroup13 chooses the group of the key exchange; no source of the groups: none, and it is not known whether a
 // HelloRetryRequest comes first. The RFC leaves open whether a share at hand goes before a better group; libraries differ:
 //
-//   - s2n and most others: the server's first group that has a share, or else its first, with a HelloRetryRequest;
+//   - as the RFC suggests: the server's first group that has a share, or else its first, with a HelloRetryRequest;
 //   - OpenSSL before 3.5: the client's first share that the server can use, or else the server's first group;
 //   - BoringSSL: the server's first group, share or not;
 //   - GnuTLS: the client's first group, share or not;
-//   - Go: post-quantum groups, then groups with a share, then the rest, each in the server's order.
+//   - Go and s2n-tls: post-quantum groups, then groups with a share, then the rest, each in the server's order.
 func (n *negotiation) chooseGroup13() bool {
 	if n.p.Groups == nil {
 		n.doubtGroup()
@@ -82,7 +82,7 @@ func (n *negotiation) chooseGroup13() bool {
 		}
 	case FamilyGnuTLS:
 		g = n.clientGroup()
-	case FamilyGo:
+	case FamilyGo, FamilyS2N:
 		for _, form := range [...][2]bool{{true, true}, {true, false}, {false, true}, {false, false}} {
 			if g = n.serverGroup(form[0], form[1]); g != 0 {
 				break
