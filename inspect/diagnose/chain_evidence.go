@@ -110,16 +110,19 @@ func trusting(faults []chain.Fault) []chain.Fault {
 	return kept
 }
 
-// soon is the remaining life below which a leaf is reported. A certificate of six days would always be below 30.
+// shortLived is the life up to which a certificate counts as short-lived (CA/Browser Forum, Baseline Requirements,
+// Section 1.6.1): it is replaced every few days, and always has less than a month left.
+const shortLived = 7 * 24 * time.Hour
+
+// soon is the remaining life below which a leaf is reported.
 func (d *Diagnoser) soon(leaf *inspect.Certificate) time.Duration {
 	if d.ExpiringSoon != 0 {
 		return d.ExpiringSoon
 	}
-	const usual = 30 * 24 * time.Hour
-	if life := leaf.NotAfter.Sub(leaf.NotBefore); life > 0 && life/3 < usual {
+	if life := leaf.NotAfter.Sub(leaf.NotBefore); life > 0 && life <= shortLived {
 		return life / 3
 	}
-	return usual
+	return 30 * 24 * time.Hour
 }
 
 // readFaults finds what can be told of a chain whose bytes were not recorded, from its fields.

@@ -22,8 +22,8 @@ type Diagnoser struct {
 	KnownCAs []*x509.Certificate
 	// Now is when certificates are judged; zero: at each Connection's own time.
 	Now time.Time
-	// ExpiringSoon is the remaining life below which a certificate is reported; zero: 30 days, or a third of its whole life
-	// where that is shorter; negative: never.
+	// ExpiringSoon is the remaining life below which a certificate is reported; zero: 30 days, or for a short-lived
+	// one (at most 7 days in all) a third of its life; negative: never.
 	ExpiringSoon time.Duration
 	// Systems limits fixes to these targets ("nginx", "aws/alb", or "aws" for all of AWS); empty: all that concern.
 	Systems []string

@@ -1,0 +1,305 @@
+package diagnose
+
+import (
+	"testing"
+
+	"github.com/tlstriage/tlstriage/inspect"
+)
+
+// ruleCase is a connection with what must be said of it.
+type ruleCase struct {
+	name    string
+	in      *inspect.Connection
+	cause   string
+	fault   inspect.Fault
+	verdict inspect.Verdict
+	also    []string   // other ids that must be found
+	never   []string   // ids that must not be found
+	d       *Diagnoser // nil: the zero value
+}
+
+func ruleCases() []ruleCase {
+	return []ruleCase{
+		// The proxy itself.
+		{name: "no slot free", in: silentFront(inspect.ErrorOverloaded, "", ""), cause: "proxy-overloaded", fault: inspect.FaultProxy, verdict: inspect.Failed},
+		{name: "no PROXY header", in: silentFront(inspect.ErrorProxyProtocol, "", ""), cause: "proxy-protocol-missing", fault: inspect.FaultProxy, verdict: inspect.Failed},
+		{name: "shut down in the handshake", in: frontFails(inspect.ErrorShutdown, inspect.PhaseHandshake), cause: "proxy-shutdown", fault: inspect.FaultProxy, verdict: inspect.Failed},
+
+		// First bytes.
+		{name: "connect and close", in: silentFront(inspect.ErrorEmpty, "", ""), cause: "connection-empty", fault: inspect.FaultNoise, verdict: inspect.Warning, never: []string{"handshake-unexplained"}},
+		{name: "plain HTTP", in: silentFront(inspect.ErrorNotTLS, "http", "GET / HTTP/1.1"), cause: "not-tls-http", fault: inspect.FaultClient, verdict: inspect.Failed, never: []string{"not-tls-other"}},
+		{name: "SSH banner", in: silentFront(inspect.ErrorNotTLS, "ssh", "SSH-2.0-OpenSSH_9.2"), cause: "not-tls-other", fault: inspect.FaultNoise, verdict: inspect.Failed, never: []string{"not-tls-http"}},
+		{name: "unexpected PROXY header", in: silentFront(inspect.ErrorNotTLS, "proxy_protocol", "PROXY TCP4 …"), cause: "not-tls-other", fault: inspect.FaultProxy, verdict: inspect.Failed},
+		{name: "broken hello", in: frontFails(inspect.ErrorMalformedHello, inspect.PhasePeek), cause: "client-hello-malformed", fault: inspect.FaultClient, verdict: inspect.Failed},
+		{name: "huge hello", in: frontFails(inspect.ErrorHelloTooLarge, inspect.PhasePeek), cause: "client-hello-malformed", fault: inspect.FaultClient, verdict: inspect.Failed},
+		{name: "hello cut short", in: frontFails(inspect.ErrorIncompleteHello, inspect.PhasePeek, edit(func(h *inspect.Hello) { h.Message.Complete = false })), cause: "client-hello-incomplete", fault: inspect.FaultClient, verdict: inspect.Failed},
+		{name: "two readings", in: frontFails(inspect.ErrorViewsDiffer, inspect.PhaseHandshake), cause: "proxy-name-views-differ", fault: inspect.FaultClient, verdict: inspect.Failed},
+		{name: "SSLv2 hello refused", in: frontFails(inspect.ErrorUnsupported, inspect.PhaseDecide, hello(oldHello("TLSv1.0")), edit(func(h *inspect.Hello) { h.Message.SSLv2 = true })),
+			cause: "sslv2-hello", fault: inspect.FaultClient, verdict: inspect.Failed, also: []string{"proxy-cannot-serve"}},
+		{name: "SSLv2 hello passed through", in: with(func(c *inspect.Connection) {
+			c.ClientLeg.Passthrough, c.ClientLeg.TLS.Version = true, "TLSv1.2"
+			c.ClientLeg.TLS.Client = modernHello()
+			c.ClientLeg.TLS.Client.Message.SSLv2 = true
+			c.BackendLeg = &inspect.Leg{Passthrough: true, Address: "127.0.0.1", Port: 8443}
+		}), cause: "sslv2-hello", fault: inspect.FaultClient, verdict: inspect.Warning, never: []string{"proxy-cannot-serve", "handshake-unexplained"}},
+
+		// The backend.
+		{name: "no such host", in: backFails(inspect.ErrorUnresolvable, inspect.PhaseResolve), cause: "backend-unresolvable", fault: inspect.FaultProxy, verdict: inspect.Failed},
+		{name: "closed port", in: backFails(inspect.ErrorRefused, inspect.PhaseDial), cause: "backend-refused", fault: inspect.FaultBackend, verdict: inspect.Failed},
+		{name: "closed port, plain backend", in: backFails(inspect.ErrorRefused, inspect.PhaseDial, func(c *inspect.Connection) { c.BackendLeg.Plain, c.BackendLeg.TLS = true, nil }), cause: "backend-refused", fault: inspect.FaultBackend, verdict: inspect.Failed},
+		{name: "no route", in: backFails(inspect.ErrorUnreachable, inspect.PhaseDial), cause: "backend-unreachable", fault: inspect.FaultNetwork, verdict: inspect.Failed},
+		{name: "dial timeout", in: backFails(inspect.ErrorTimeout, inspect.PhaseDial), cause: "backend-timeout", fault: inspect.FaultNetwork, verdict: inspect.Failed},
+		{name: "silent backend", in: backFails(inspect.ErrorTimeout, inspect.PhaseHandshake), cause: "backend-timeout", fault: inspect.FaultBackend, verdict: inspect.Failed},
+		{name: "backend resets", in: backFails(inspect.ErrorReset, inspect.PhaseHandshake), cause: "backend-reset", fault: inspect.FaultNetwork, verdict: inspect.Failed},
+		{name: "backend closes", in: backFails(inspect.ErrorClosed, inspect.PhaseHandshake), cause: "backend-closed", fault: inspect.FaultBackend, verdict: inspect.Failed, never: []string{"backend-requires-client-cert"}},
+		{name: "plain HTTP backend", in: backFails(inspect.ErrorNotTLS, inspect.PhaseHandshake, func(c *inspect.Connection) {
+			c.BackendLeg.FirstBytes = &inspect.FirstBytes{Protocol: "http", Summary: "HTTP/1.1 400 Bad Request"}
+		}), cause: "backend-not-tls", fault: inspect.FaultBackend, verdict: inspect.Failed, never: []string{"not-tls-http"}},
+		{name: "plain backend and the client gives up", in: backFails(inspect.ErrorNotTLS, inspect.PhaseHandshake, fails(inspect.ErrorClosed)), cause: "backend-not-tls", fault: inspect.FaultBackend, verdict: inspect.Failed, also: []string{"client-aborted"}},
+		{name: "backend version", in: backFails(inspect.ErrorAlertReceived, inspect.PhaseHandshake, backendAlert(70, "protocol_version")), cause: "backend-version-no-overlap", fault: inspect.FaultBackend, verdict: inspect.Failed, also: []string{"backend-stricter-than-proxy"}},
+		{name: "backend chose an old version", in: backFails(inspect.ErrorNoCommonVersion, inspect.PhaseHandshake), cause: "backend-version-no-overlap", fault: inspect.FaultBackend, verdict: inspect.Failed},
+		{name: "backend suites", in: backFails(inspect.ErrorAlertReceived, inspect.PhaseHandshake, backendAlert(40, "handshake_failure")), cause: "backend-cipher-no-overlap", fault: inspect.FaultBackend, verdict: inspect.Failed},
+		{name: "backend wants a name", in: backFails(inspect.ErrorAlertReceived, inspect.PhaseHandshake, backendAlert(40, "handshake_failure"), func(c *inspect.Connection) { c.BackendLeg.TLS.Client.ServerName = "" }), cause: "sni-required-by-backend", fault: inspect.FaultProxy, verdict: inspect.Failed},
+		{name: "backend knows no such name", in: backFails(inspect.ErrorAlertReceived, inspect.PhaseHandshake, backendAlert(112, "unrecognized_name")), cause: "sni-required-by-backend", fault: inspect.FaultBackend, verdict: inspect.Failed},
+		{name: "backend wants a certificate, TLS 1.2", in: backFails(inspect.ErrorAlertReceived, inspect.PhaseHandshake, asked(false), backendAlert(42, "bad_certificate")), cause: "backend-requires-client-cert", fault: inspect.FaultBackend, verdict: inspect.Failed},
+		{name: "backend wants a certificate, TLS 1.3", in: with(func(c *inspect.Connection) {
+			asked(false)(c)
+			backendAlert(116, "certificate_required")(c)
+			c.BackendLeg.Error = &inspect.Error{Type: inspect.ErrorAlertReceived, Phase: inspect.PhaseTransfer}
+		}), cause: "backend-requires-client-cert", fault: inspect.FaultBackend, verdict: inspect.Failed},
+		{name: "backend wants a certificate and closes", in: backFails(inspect.ErrorClosed, inspect.PhaseHandshake, asked(false)), cause: "backend-requires-client-cert", fault: inspect.FaultBackend, verdict: inspect.Failed, never: []string{"backend-closed"}},
+		{name: "backend rejects ours", in: backFails(inspect.ErrorAlertReceived, inspect.PhaseHandshake, asked(true), backendAlert(48, "unknown_ca")), cause: "backend-rejects-client-cert", fault: inspect.FaultProxy, verdict: inspect.Failed},
+		{name: "backend ALPN", in: backFails(inspect.ErrorAlertReceived, inspect.PhaseHandshake, backendAlert(120, "no_application_protocol")), cause: "backend-alpn-mismatch", fault: inspect.FaultBackend, verdict: inspect.Failed},
+		{name: "gRPC client, HTTP/1 backend", in: with(func(c *inspect.Connection) {
+			c.ClientLeg.TLS.Client.ALPNProtocols, c.BackendLeg.TLS.Client.ALPNProtocols = []string{"h2"}, []string{"h2"}
+			c.ClientLeg.TLS.NextProtocol, c.BackendLeg.TLS.NextProtocol = "", ""
+		}), cause: "backend-alpn-mismatch", fault: inspect.FaultBackend, verdict: inspect.Warning},
+		{name: "backend trouble", in: backFails(inspect.ErrorAlertReceived, inspect.PhaseHandshake, backendAlert(80, "internal_error")), cause: "backend-alert", fault: inspect.FaultBackend, verdict: inspect.Failed},
+		{name: "backend breaks the protocol", in: backFails(inspect.ErrorAlertSent, inspect.PhaseHandshake), cause: "backend-protocol-error", fault: inspect.FaultBackend, verdict: inspect.Failed},
+		{name: "backend certificate fails for a reason of its own", in: backFails(inspect.ErrorCertificate, inspect.PhaseHandshake), cause: "cert-rejected", fault: inspect.FaultBackend, verdict: inspect.Failed},
+
+		// The client leg's handshake.
+		{name: "TLS 1.0 client", in: frontFails(inspect.ErrorNoCommonVersion, inspect.PhaseHandshake, hello(oldHello("TLSv1.0"))), cause: "version-no-overlap", fault: inspect.FaultClient, verdict: inspect.Failed, never: []string{"client-legacy-version", "client-weak-ciphers", "proxy-cannot-serve"}},
+		{name: "TLS 1.0 client, seen in a capture", in: captured(fails(inspect.ErrorAlertSent), hello(oldHello("TLSv1.0")), clientAlert(inspect.FromServer, 70, "protocol_version")), cause: "version-no-overlap", fault: inspect.FaultClient, verdict: inspect.Failed},
+		{name: "TLS 1.3 server and TLS 1.2 client, seen in a capture", in: captured(fails(inspect.ErrorAlertSent), edit(func(h *inspect.Hello) { h.SupportedVersions = []string{"TLSv1.2"} }), clientAlert(inspect.FromServer, 70, "protocol_version")), cause: "version-no-overlap", fault: inspect.FaultBackend, verdict: inspect.Failed},
+		{name: "SSLv3 client", in: frontFails(inspect.ErrorNoCommonVersion, inspect.PhaseHandshake, hello(oldHello("SSLv3"))), cause: "proxy-cannot-serve", fault: inspect.FaultProxy, verdict: inspect.Failed, never: []string{"version-no-overlap"}},
+		{name: "DHE-only client", in: frontFails(inspect.ErrorAlertSent, inspect.PhaseHandshake, edit(func(h *inspect.Hello) {
+			h.SupportedVersions, h.SupportedCiphers = []string{"TLSv1.2"}, []string{"TLS_DHE_RSA_WITH_AES_128_GCM_SHA256"}
+		}), clientAlert(inspect.FromServer, 40, "handshake_failure")), cause: "proxy-cannot-serve", fault: inspect.FaultProxy, verdict: inspect.Failed, never: []string{"cipher-no-overlap", "client-weak-ciphers"}},
+		{name: "3DES client", in: frontFails(inspect.ErrorNoCommonCipher, inspect.PhaseHandshake, edit(func(h *inspect.Hello) {
+			h.SupportedVersions, h.SupportedCiphers = []string{"TLSv1.2"}, []string{"TLS_RSA_WITH_3DES_EDE_CBC_SHA"}
+		})), cause: "cipher-no-overlap", fault: inspect.FaultClient, verdict: inspect.Failed},
+		{name: "handshake_failure in a capture", in: captured(fails(inspect.ErrorAlertSent), clientAlert(inspect.FromServer, 40, "handshake_failure")), cause: "cipher-no-overlap", fault: inspect.FaultBackend, verdict: inspect.Failed},
+		{name: "handshake_failure without a name in a capture", in: captured(fails(inspect.ErrorAlertSent), edit(func(h *inspect.Hello) { h.ServerName = "" }), clientAlert(inspect.FromServer, 40, "handshake_failure")), cause: "sni-missing", fault: inspect.FaultClient, verdict: inspect.Failed},
+		{name: "old curve", in: frontFails(inspect.ErrorNoCommonGroup, inspect.PhaseHandshake, edit(func(h *inspect.Hello) { h.SupportedGroups = []string{"secp256r1"} })), cause: "group-no-overlap", fault: inspect.FaultProxy, verdict: inspect.Failed},
+		{name: "SHA-1 client", in: frontFails(inspect.ErrorNoCommonSignature, inspect.PhaseHandshake, edit(func(h *inspect.Hello) { h.SignatureAlgorithms = []string{"rsa_pkcs1_sha1", "ecdsa_sha1"} })), cause: "signature-no-overlap", fault: inspect.FaultClient, verdict: inspect.Failed},
+		{name: "odd ALPN", in: frontFails(inspect.ErrorNoCommonALPN, inspect.PhaseHandshake, edit(func(h *inspect.Hello) { h.ALPNProtocols = []string{"mqtt"} })), cause: "alpn-no-overlap", fault: inspect.FaultProxy, verdict: inspect.Failed},
+		{name: "no name, no route", in: frontFails(inspect.ErrorNoRoute, inspect.PhaseDecide, edit(func(h *inspect.Hello) { h.ServerName = "" })), cause: "sni-missing", fault: inspect.FaultClient, verdict: inspect.Failed},
+		{name: "unknown name", in: frontFails(inspect.ErrorNoRoute, inspect.PhaseDecide), cause: "sni-unknown", fault: inspect.FaultProxy, verdict: inspect.Failed},
+		{name: "unknown name in a capture", in: captured(fails(inspect.ErrorAlertSent), clientAlert(inspect.FromServer, 112, "unrecognized_name")), cause: "sni-unknown", fault: inspect.FaultBackend, verdict: inspect.Failed},
+		{name: "client distrusts the local authority", in: with(func(c *inspect.Connection) {
+			c.ClientLeg.TLS.Server = &inspect.Server{CertificateChain: []inspect.Certificate{{Subject: "CN=" + siteName, Issuer: "CN=tlstriage local authority", AlternativeNames: []string{siteName}, NotBefore: noon, NotAfter: noon.AddDate(0, 3, 0)}}}
+			fails(inspect.ErrorAlertReceived)(c)
+			clientAlert(inspect.FromClient, 48, "unknown_ca")(c)
+		}), cause: "server-cert-rejected-by-client", fault: inspect.FaultClient, verdict: inspect.Failed, never: []string{"client-cert-untrusted", "client-alert"}},
+		{name: "we serve an expired certificate", in: with(func(c *inspect.Connection) {
+			c.ClientLeg.TLS.Server = &inspect.Server{CertificateChain: []inspect.Certificate{{Subject: "CN=" + siteName, AlternativeNames: []string{siteName}, NotBefore: noon.AddDate(-1, 0, 0), NotAfter: noon.AddDate(0, 0, -1)}}}
+			fails(inspect.ErrorAlertReceived)(c)
+			clientAlert(inspect.FromClient, 45, "certificate_expired")(c)
+		}), cause: "server-cert-rejected-by-client", fault: inspect.FaultProxy, verdict: inspect.Failed},
+		{name: "no client certificate", in: frontFails(inspect.ErrorClientCertificate, inspect.PhaseHandshake), cause: "client-cert-missing", fault: inspect.FaultClient, verdict: inspect.Failed, never: []string{"server-cert-rejected-by-client"}},
+		{name: "no client certificate, in a capture", in: captured(fails(inspect.ErrorAlertSent), clientAlert(inspect.FromServer, 116, "certificate_required")), cause: "client-cert-missing", fault: inspect.FaultClient, verdict: inspect.Failed},
+		{name: "expired client certificate", in: frontFails(inspect.ErrorClientCertificate, inspect.PhaseHandshake, edit(func(h *inspect.Hello) {
+			h.Certificate = &inspect.Certificate{Subject: "CN=device", Issuer: "CN=Clients", NotBefore: noon.AddDate(-2, 0, 0), NotAfter: noon.AddDate(-1, 0, 0)}
+		})), cause: "client-cert-expired", fault: inspect.FaultClient, verdict: inspect.Failed},
+		{name: "foreign client certificate", in: frontFails(inspect.ErrorClientCertificate, inspect.PhaseHandshake, edit(func(h *inspect.Hello) {
+			h.Certificate = &inspect.Certificate{Subject: "CN=device", Issuer: "CN=Strangers", NotBefore: noon.AddDate(-1, 0, 0), NotAfter: noon.AddDate(1, 0, 0)}
+		})), cause: "client-cert-untrusted", fault: inspect.FaultClient, verdict: inspect.Failed},
+		{name: "revoked client certificate", in: frontFails(inspect.ErrorClientCertificate, inspect.PhaseHandshake, edit(func(h *inspect.Hello) {
+			h.Certificate = &inspect.Certificate{Subject: "CN=device", NotBefore: noon.AddDate(-1, 0, 0), NotAfter: noon.AddDate(1, 0, 0)}
+		}), clientAlert(inspect.FromServer, 44, "certificate_revoked")), cause: "client-cert-revoked", fault: inspect.FaultClient, verdict: inspect.Failed},
+		{name: "client refuses our choice", in: with(func(c *inspect.Connection) {
+			fails(inspect.ErrorAlertReceived)(c)
+			clientAlert(inspect.FromClient, 47, "illegal_parameter")(c)
+		}), cause: "client-alert", fault: inspect.FaultClient, verdict: inspect.Failed, never: []string{"server-cert-rejected-by-client"}},
+		{name: "server trouble in a capture", in: captured(fails(inspect.ErrorAlertSent), clientAlert(inspect.FromServer, 80, "internal_error")), cause: "server-alert", fault: inspect.FaultBackend, verdict: inspect.Failed},
+		{name: "silent client", in: silentFront(inspect.ErrorTimeout, "", ""), cause: "client-timeout", fault: inspect.FaultNetwork, verdict: inspect.Failed},
+		{name: "client closes", in: frontFails(inspect.ErrorClosed, inspect.PhaseHandshake), cause: "client-aborted", fault: inspect.FaultClient, verdict: inspect.Failed},
+		{name: "client resets", in: frontFails(inspect.ErrorReset, inspect.PhaseHandshake), cause: "client-aborted", fault: inspect.FaultNetwork, verdict: inspect.Failed},
+		{name: "hello in many records", in: with(edit(func(h *inspect.Hello) { h.Message.Records = 12 })), verdict: inspect.OK, also: []string{"client-hello-fragmented"}},
+		{name: "large hello, then silence, in a capture", in: captured(fails(inspect.ErrorTimeout)), cause: "client-hello-fragmented", fault: inspect.FaultNetwork, verdict: inspect.Failed, also: []string{"client-timeout"}},
+		{name: "no reason at all", in: frontFails(inspect.ErrorOther, inspect.PhaseHandshake), cause: "handshake-unexplained", fault: inspect.FaultProxy, verdict: inspect.Failed},
+
+		// The policy.
+		{name: "policy: version", in: with(refusedBy("version", []string{"TLSv1.0"}, []string{"TLSv1.2", "TLSv1.3"})), cause: "policy-rejects-version", fault: inspect.FaultClient, verdict: inspect.Failed},
+		{name: "policy: a current version", in: with(refusedBy("version", []string{"TLSv1.2"}, []string{"TLSv1.3"})), cause: "policy-rejects-version", fault: inspect.FaultPolicy, verdict: inspect.Failed},
+		{name: "policy enforced", in: frontFails(inspect.ErrorPolicy, inspect.PhaseDecide, hello(oldHello("TLSv1.0")), refusedBy("version", []string{"TLSv1.0"}, []string{"TLSv1.2"}), enforced, clientAlert(inspect.FromServer, 70, "protocol_version")),
+			cause: "policy-rejects-version", fault: inspect.FaultClient, verdict: inspect.Failed, never: []string{"version-no-overlap", "handshake-unexplained", "server-alert"}},
+		{name: "policy: suites", in: with(refusedBy("cipher", []string{"TLS_RSA_WITH_RC4_128_SHA"}, []string{"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"})), cause: "policy-rejects-cipher", fault: inspect.FaultClient, verdict: inspect.Failed},
+		{name: "policy: current suites", in: with(refusedBy("cipher", []string{"TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"}, []string{"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"})), cause: "policy-rejects-cipher", fault: inspect.FaultPolicy, verdict: inspect.Failed},
+		{name: "policy: groups", in: with(refusedBy("curve", []string{"x25519"}, []string{"secp256r1"})), cause: "policy-rejects-group", fault: inspect.FaultPolicy, verdict: inspect.Failed},
+		{name: "policy: signatures", in: with(refusedBy("signature", []string{"rsa_pkcs1_sha1"}, []string{"rsa_pss_rsae_sha256"})), cause: "policy-rejects-signature", fault: inspect.FaultClient, verdict: inspect.Failed},
+		{name: "policy: no name", in: with(func(c *inspect.Connection) {
+			c.ClientLeg.TLS.Client.ServerName = ""
+			refusedBy("server_name", nil, []string{siteName})(c)
+		}), cause: "policy-rejects-sni", fault: inspect.FaultClient, verdict: inspect.Failed},
+		{name: "policy: another name", in: with(refusedBy("server_name", []string{"other.example"}, []string{siteName})), cause: "policy-rejects-sni", fault: inspect.FaultPolicy, verdict: inspect.Failed},
+		{name: "policy: ALPN", in: with(refusedBy("alpn", []string{"h2"}, []string{"http/1.1"})), cause: "policy-rejects-alpn", fault: inspect.FaultPolicy, verdict: inspect.Failed},
+		{name: "policy: client certificate", in: with(refusedBy("client_certificate", nil, []string{"require"})), cause: "policy-rejects-client-cert", fault: inspect.FaultClient, verdict: inspect.Failed},
+		{name: "policy refuses, and the leg really failed", in: frontFails(inspect.ErrorNoCommonVersion, inspect.PhaseHandshake, hello(oldHello("TLSv1.0")), refusedBy("version", []string{"TLSv1.0"}, []string{"TLSv1.2"})), cause: "version-no-overlap", fault: inspect.FaultClient, verdict: inspect.Failed, also: []string{"policy-rejects-version"}},
+
+		// Between the legs.
+		{name: "TLS 1.1 behind TLS 1.3", in: with(func(c *inspect.Connection) {
+			c.BackendLeg.TLS.Version, c.BackendLeg.TLS.Cipher = "TLSv1.1", "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA"
+		}), cause: "version-downgrade-between-legs", fault: inspect.FaultBackend, verdict: inspect.Warning},
+		{name: "TLS 1.2 behind TLS 1.3", in: with(func(c *inspect.Connection) { c.BackendLeg.TLS.Version = "TLSv1.2" }), verdict: inspect.OK, never: []string{"version-downgrade-between-legs"}},
+		{name: "below the policy", in: with(func(c *inspect.Connection) {
+			c.BackendLeg.TLS.Version, c.BackendLeg.TLS.Cipher = "TLSv1.0", "TLS_RSA_WITH_AES_128_CBC_SHA"
+			c.Policy = &inspect.PolicyOutcome{Name: "aws/ELBSecurityPolicy-TLS13-1-2-2021-06", Accepted: true}
+		}), cause: "backend-below-policy", fault: inspect.FaultBackend, verdict: inspect.Warning, also: []string{"version-downgrade-between-legs"}},
+		{name: "translated protocols", in: with(func(c *inspect.Connection) { c.BackendLeg.TLS.NextProtocol = "http/1.1" }), verdict: inspect.OK, also: []string{"alpn-differs-between-legs"}},
+		{name: "another name behind", in: with(func(c *inspect.Connection) {
+			c.BackendLeg.TLS.Client.ServerName = "internal.example"
+			c.BackendLeg.ServerName = siteName
+		}), verdict: inspect.OK, also: []string{"name-differs-between-legs"}},
+		{name: "the real endpoint would take it", in: frontFails(inspect.ErrorNoCommonSignature, inspect.PhaseHandshake, func(c *inspect.Connection) {
+			c.Policy = &inspect.PolicyOutcome{Name: "own", Accepted: true, Version: "TLSv1.2"}
+		}), cause: "signature-no-overlap", fault: inspect.FaultProxy, verdict: inspect.Failed, also: []string{"proxy-stricter-than-backend"}},
+
+		// What works and should be better.
+		{name: "old client that works", in: with(func(c *inspect.Connection) {
+			hello(oldHello("TLSv1.1"))(c)
+			c.ClientLeg.TLS.Version, c.ClientLeg.TLS.NextProtocol, c.BackendLeg.TLS.NextProtocol = "TLSv1.1", "", ""
+		}), cause: "client-legacy-version", fault: inspect.FaultClient, verdict: inspect.Warning, also: []string{"client-weak-ciphers"}},
+		{name: "only CBC suites", in: with(edit(func(h *inspect.Hello) {
+			h.SupportedVersions, h.SupportedCiphers = []string{"TLSv1.2"}, []string{"TLS_RSA_WITH_AES_128_CBC_SHA"}
+		})), cause: "client-weak-ciphers", fault: inspect.FaultClient, verdict: inspect.Warning},
+		{name: "backend asks and goes on", in: with(asked(false)), verdict: inspect.OK, also: []string{"backend-requires-client-cert"}},
+
+		// Certificates, from the record's fields alone.
+		{name: "broken certificate", in: with(func(c *inspect.Connection) {
+			c.BackendLeg.TLS.Server.Validation = nil
+			c.BackendLeg.TLS.Server.CertificateChain[0].Error = "x509: malformed"
+		}), cause: "cert-malformed", fault: inspect.FaultBackend, verdict: inspect.Failed},
+		{name: "expired, from a recording", in: with(func(c *inspect.Connection) {
+			c.BackendLeg.TLS.Server.Validation = nil
+			c.BackendLeg.TLS.Server.CertificateChain[0].NotAfter = noon.AddDate(0, 0, -1)
+		}), cause: "cert-expired", fault: inspect.FaultBackend, verdict: inspect.Failed},
+	}
+}
+
+func TestRules(t *testing.T) {
+	for _, tt := range ruleCases() {
+		t.Run(tt.name, func(t *testing.T) {
+			var d Diagnoser
+			d.Diagnose(tt.in)
+			check(t, tt.in, tt)
+		})
+	}
+}
+
+// check holds a diagnosed connection against a case.
+func check(t *testing.T, c *inspect.Connection, want ruleCase) {
+	t.Helper()
+	if c.Cause != want.cause || c.Fault != want.fault || c.Verdict != want.verdict {
+		t.Errorf("cause %q fault %q verdict %q; want %q %q %q", c.Cause, c.Fault, c.Verdict, want.cause, want.fault, want.verdict)
+	}
+	ids := map[string]inspect.Finding{}
+	for _, f := range c.Findings {
+		ids[f.ID] = f
+	}
+	for _, id := range want.also {
+		if _, ok := ids[id]; !ok {
+			t.Errorf("%s not found", id)
+		}
+	}
+	for _, id := range want.never {
+		if _, ok := ids[id]; ok {
+			t.Errorf("%s found", id)
+		}
+	}
+	for i, f := range c.Findings {
+		if f.Title == "" || f.Citation == "" || f.Severity == "" || f.Leg == "" {
+			t.Errorf("%s: incomplete finding", f.ID)
+		}
+		if i == 0 && c.Cause != "" && (f.ID != c.Cause || len(f.CausedBy) > 0) {
+			t.Errorf("the first finding is %s (caused by %v), the cause %s", f.ID, f.CausedBy, c.Cause)
+		}
+		if f.Severity == inspect.SeverityError && len(f.Fixes) == 0 {
+			t.Errorf("%s: an error without a fix", f.ID)
+		}
+	}
+	if t.Failed() {
+		for _, f := range c.Findings {
+			t.Logf("%s %s %s: %s (caused by %v)", f.Severity, f.Leg, f.ID, f.Detail, f.CausedBy)
+		}
+	}
+}
+
+func TestHealthyConnectionsGiveNoFinding(t *testing.T) {
+	for name, c := range map[string]*inspect.Connection{
+		"proxied": healthy(), "captured": captured(),
+		"resumed": with(func(c *inspect.Connection) { c.ClientLeg.TLS.Resumed = true }),
+		"plain backend": with(func(c *inspect.Connection) {
+			c.BackendLeg = &inspect.Leg{Address: "127.0.0.1", Port: 8080, Plain: true}
+		}),
+		"passed through": with(func(c *inspect.Connection) {
+			c.ClientLeg.Passthrough = true
+			c.BackendLeg = &inspect.Leg{Address: "127.0.0.1", Port: 8443, Passthrough: true}
+		}),
+		"policy accepts": with(func(c *inspect.Connection) { c.Policy = &inspect.PolicyOutcome{Name: "own", Accepted: true} }),
+		"reset after the handshake": with(func(c *inspect.Connection) {
+			c.ClientLeg.Error = &inspect.Error{Type: inspect.ErrorReset, Phase: inspect.PhaseTransfer}
+		}),
+		"goodbyes": with(func(c *inspect.Connection) {
+			c.ClientLeg.TLS.Alerts = []inspect.Alert{{Level: "warning", Code: 0, Description: "close_notify", From: inspect.FromClient}}
+		}),
+		"TLS 1.2": with(edit(func(h *inspect.Hello) { h.SupportedVersions = []string{"TLSv1.2"} })),
+	} {
+		var d Diagnoser
+		d.Diagnose(c)
+		if c.Verdict != inspect.OK || c.Cause != "" || len(c.Findings) != 0 {
+			t.Errorf("%s: verdict %s cause %s findings %v", name, c.Verdict, c.Cause, c.Findings)
+		}
+	}
+}
+
+func TestEveryRuleIsTriggeredByACaseAndSilentInAnother(t *testing.T) {
+	seen := map[string]int{}
+	cases := ruleCases()
+	for _, tt := range append(cases, chainCases(t)...) {
+		d := tt.diagnoser()
+		d.Diagnose(tt.in)
+		for _, f := range tt.in.Findings {
+			seen[f.ID]++
+		}
+	}
+	for _, r := range Rules() {
+		if seen[r.ID] == 0 {
+			t.Errorf("no case triggers %s", r.ID)
+		}
+		if seen[r.ID] >= len(cases) {
+			t.Errorf("%s is found everywhere", r.ID)
+		}
+	}
+}
+
+func TestCatalogueIsWellFormed(t *testing.T) {
+	ids := map[string]bool{}
+	for _, r := range Rules() {
+		if ids[r.ID] {
+			t.Errorf("%s is listed twice", r.ID)
+		}
+		ids[r.ID] = true
+		if r.Title == "" || r.Citation == "" || len(r.Explanation) < 40 || r.Severity == "" || r.Leg == "" || r.Fault == "" || r.check == nil {
+			t.Errorf("%s: incomplete rule", r.ID)
+		}
+	}
+	for _, r := range Rules() {
+		for _, id := range r.CausedBy {
+			if !ids[id] {
+				t.Errorf("%s is caused by %s, which is no rule", r.ID, id)
+			}
+		}
+	}
+}
