@@ -186,21 +186,19 @@ func (n *negotiation) certificateFor(info wire.CipherSuiteInfo) (CertificateType
 		return "", DimensionCipher
 	}
 	worst := DimensionCipher
-	for _, cert := range n.certs {
+	for i, cert := range n.certs {
 		if !authenticates(cert, info.Authentication, n.r.Version) {
 			continue
 		}
 		failed := DimensionNone
 		if info.KeyExchange == "ECDHE" {
-			if _, ok := n.ecdheGroup(); !ok || !n.curveAccepted(cert) {
+			if _, ok := n.ecdheGroup(); !ok || !n.answerFor(i).curveOK {
 				failed = DimensionGroup
 			}
 		}
 		// With Go the suite is chosen before the signature is looked at.
-		if failed == DimensionNone && info.KeyExchange != "RSA" && n.p.Family != FamilyGo {
-			if _, ok := n.scheme(cert); !ok {
-				failed = DimensionSignature
-			}
+		if failed == DimensionNone && info.KeyExchange != "RSA" && n.p.Family != FamilyGo && !n.answerFor(i).schemeOK {
+			failed = DimensionSignature
 		}
 		if failed == DimensionNone {
 			return cert, DimensionNone

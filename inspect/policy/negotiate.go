@@ -53,6 +53,35 @@ type negotiation struct {
 	p     *Policy
 	certs []CertificateType // that may be served in this run
 	r     Result
+
+	// What does not depend on the suite is looked up once: a hello can list thousands of suites, groups and schemes.
+	group    groupAnswer
+	byCert   [5]certificateAnswer // for the first certificates, which are all that there are kinds
+	answered [5]bool
+}
+
+// groupAnswer is the group of an ECDHE key exchange in TLS 1.2 and below; see ecdheGroup.
+type groupAnswer struct {
+	group     wire.NamedGroup
+	ok, known bool
+}
+
+// certificateAnswer says what this client makes of a certificate in TLS 1.2 and below.
+type certificateAnswer struct {
+	curveOK, schemeOK bool
+}
+
+// answerFor is the client's answer to the i-th certificate.
+func (n *negotiation) answerFor(i int) certificateAnswer {
+	if i < len(n.byCert) && n.answered[i] {
+		return n.byCert[i]
+	}
+	a := certificateAnswer{curveOK: n.curveAccepted(n.certs[i])}
+	_, a.schemeOK = n.scheme(n.certs[i])
+	if i < len(n.byCert) {
+		n.byCert[i], n.answered[i] = a, true
+	}
+	return a
 }
 
 func (n *negotiation) reject(d Dimension, alert wire.AlertDescription) bool {

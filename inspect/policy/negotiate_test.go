@@ -3,6 +3,7 @@ package policy_test
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/tlstriage/tlstriage/inspect/policy"
 	"github.com/tlstriage/tlstriage/inspect/wire"
@@ -273,6 +274,32 @@ func TestNegotiateDoesNotAllocate(t *testing.T) {
 		for _, p := range policies {
 			if n := testing.AllocsPerRun(1, func() { policy.Negotiate(&h.hello, p) }); n != 0 {
 				t.Fatalf("%s against %s: %v allocations", h.ID, p.Name, n)
+			}
+		}
+	}
+}
+
+// TestHugeHelloIsJudgedQuickly sends what costs most: thousands of suites in common, each of which fails for its group or
+// its signature after thousands of those were looked at.
+func TestHugeHelloIsJudgedQuickly(t *testing.T) {
+	repeated := func(v uint16) wire.List[wire.CipherSuite] {
+		return wire.ListOf(slices.Repeat([]wire.CipherSuite{wire.CipherSuite(v)}, 10_000)...)
+	}
+	for _, ref := range []string{"nginx-1.22.1-openssl-3.0", "go-1.26", "aws/ELBSecurityPolicy-2016-08", "gnutls-3.7-NORMAL"} {
+		p := lookup(t, ref)
+		for _, preference := range []policy.Preference{policy.PreferServer, policy.PreferClient} {
+			p.Preference = preference
+			h := &wire.ClientHello{
+				LegacyVersion: wire.VersionTLS12, CipherSuites: repeated(uint16(wire.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256)),
+				SupportedGroups:  wire.ListOf(slices.Repeat([]wire.NamedGroup{0x7777}, 10_000)...),
+				SignatureSchemes: wire.ListOf(slices.Repeat([]wire.SignatureScheme{0x7777}, 10_000)...),
+			}
+			start := time.Now()
+			if r := policy.Negotiate(h, p); r.Accepted {
+				t.Errorf("%s: %+v", ref, r)
+			}
+			if took := time.Since(start); took > 250*time.Millisecond {
+				t.Errorf("%s: %v", ref, took)
 			}
 		}
 	}

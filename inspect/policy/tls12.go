@@ -28,7 +28,7 @@ func (n *negotiation) negotiate12() {
 func (n *negotiation) negotiate12Go() {
 	certs, before := n.certs, n.r
 	for i := range certs {
-		n.certs, n.r = certs[i:i+1], before
+		n.certs, n.r, n.answered[0] = certs[i:i+1], before, false
 		if curve := certs[i].curve(); curve != 0 && !n.h.SupportedGroups.Contains(curve) {
 			continue
 		}
@@ -36,7 +36,7 @@ func (n *negotiation) negotiate12Go() {
 			return // the certificate would do, be it for an inappropriate fallback
 		}
 	}
-	n.certs, n.r = certs[:1], before
+	n.certs, n.r, n.answered[0] = certs[:1], before, false
 	n.negotiate12With()
 }
 
@@ -84,6 +84,14 @@ func (n *negotiation) negotiate12With() {
 // which. A client that lists no groups leaves the choice to the server (RFC 8422, Section 4); several libraries then do
 // without ECDHE. Servers that have their own order of suites have one of groups, too.
 func (n *negotiation) ecdheGroup() (wire.NamedGroup, bool) {
+	if !n.group.known {
+		n.group.group, n.group.ok = n.findGroup()
+		n.group.known = true
+	}
+	return n.group.group, n.group.ok
+}
+
+func (n *negotiation) findGroup() (wire.NamedGroup, bool) {
 	if !n.uncompressedPoints() {
 		return 0, false
 	}

@@ -179,7 +179,11 @@ func (d *yamlDecoder) set(p *Policy, key string, n *yaml.Node) *Policy {
 	case "certificates":
 		p.Certificates = []CertificateType{}
 		for _, item := range d.list(key, n) {
-			p.Certificates = append(p.Certificates, choice(d, key, item, own(CertRSA, CertECDSAP256, CertECDSAP384, CertECDSAP521, CertEd25519)))
+			kind := choice(d, key, item, own(CertRSA, CertECDSAP256, CertECDSAP384, CertECDSAP521, CertEd25519))
+			if slices.Contains(p.Certificates, kind) {
+				d.fail(item.Line, key, "stands twice: "+string(kind))
+			}
+			p.Certificates = append(p.Certificates, kind)
 		}
 	case "dh_parameters":
 		p.NoDHParameters = !d.truth(key, n)

@@ -99,6 +99,7 @@ func TestYAMLErrorsNameLineAndNearest(t *testing.T) {
 		{"no truth", good + "sni_required: perhaps\n", 3, "true or false is expected"},
 		{"no word", good + "client_auth: maybe\n", 3, "one of none, request, require is expected"},
 		{"no certificates", good + "certificates: []\n", 3, "certificates: empty"},
+		{"repeated certificate", good + "certificates: [rsa, ecdsa-p256, rsa]\n", 3, "stands twice: rsa"},
 		{"unknown base", "extends: mozilla/intermediat\n", 1, "did you mean mozilla/mozilla-intermediate"},
 		{"ambiguous base", "extends: modern\n", 1, "several built-in policies"},
 		{"long protocol", good + "alpn: [" + strings.Repeat("a", 256) + "]\n", 3, "name of 256 bytes exceeds 255"},
