@@ -94,6 +94,9 @@ func stricter(h *wire.ClientHello) string {
 	if h.PSKIdentities != nil && len(h.PSKIdentities) == 0 {
 		return "no PSK identities"
 	}
+	if len(h.StatusRequest) > 0 && h.StatusRequest[0] != 1 {
+		return "a status request of a type that crypto/tls takes for ocsp"
+	}
 	return ""
 }
 

@@ -201,8 +201,11 @@ func (r *Reader) readHeader() {
 		r.headFeed, r.headAt = r.feeds, r.offset
 	}
 	for r.headLen < recordHeaderSize && len(r.in) > 0 {
-		r.head[r.headLen] = r.advance(1)[0]
-		r.headLen++
+		n := 1
+		if r.headLen == 0 && len(r.in) >= recordHeaderSize {
+			n = recordHeaderSize // the whole header is here: judged at once
+		}
+		r.headLen += copy(r.head[r.headLen:], r.advance(n))
 		if !r.plausibleHeader() {
 			return
 		}

@@ -23,13 +23,14 @@ func (r *Reader) readHandshake(m *Message) bool {
 				r.handOut(m, r.take(n))
 				return true
 			}
-			r.buf = slices.Grow(r.buf, min(n, eagerBuffer))
+			r.collect(avail, n)
+			return false
 		}
-		r.buf = append(r.buf, r.take(avail)...)
+		r.collect(avail, 4)
 		return false
 	}
 	if len(r.buf) < 4 {
-		r.buf = append(r.buf, r.take(min(4-len(r.buf), avail))...)
+		r.collect(min(4-len(r.buf), avail), 4)
 		if len(r.buf) < 4 {
 			return false
 		}
@@ -38,13 +39,23 @@ func (r *Reader) readHandshake(m *Message) bool {
 	if !r.withinBound(total) {
 		return false
 	}
-	r.buf = append(r.buf, r.take(min(total-len(r.buf), r.left, len(r.in)))...)
+	r.collect(min(total-len(r.buf), r.left, len(r.in)), total)
 	if len(r.buf) < total {
 		return false
 	}
 	r.done = true
 	r.handOut(m, r.buf)
 	return true
+}
+
+// collect moves n bytes of the payload into buf, which is becoming a message of total bytes. The buffer doubles until it is as
+// large as the message, so that all of its sizes together are at most twice the message.
+func (r *Reader) collect(n, total int) {
+	if need := len(r.buf) + n; need > cap(r.buf) {
+		room := max(need, min(total, max(2*cap(r.buf), eagerBuffer)))
+		r.buf = slices.Grow(r.buf, room-len(r.buf))
+	}
+	r.buf = append(r.buf, r.take(n)...)
 }
 
 // take takes n bytes of the current record's payload.
