@@ -1,0 +1,81 @@
+package report
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tlstriage/tlstriage/inspect"
+)
+
+var noon = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+
+func noiseAt(t time.Time, cause string) *inspect.Connection {
+	return &inspect.Connection{Timestamp: t, Client: inspect.Endpoint{Address: "192.0.2.7", Port: 4711}, Verdict: inspect.Warning, Cause: cause, Fault: inspect.FaultNoise,
+		Findings: []inspect.Finding{{ID: cause, Severity: inspect.SeverityWarning, Leg: inspect.LegClient, Title: "t"}}}
+}
+
+func TestNoiseIsCountedInsteadOfListed(t *testing.T) {
+	var b bytes.Buffer
+	w := NewText(&b, Options{})
+	for i := range 5 {
+		w.Write(noiseAt(noon.Add(time.Duration(i)*time.Second), "connection-empty"))
+	}
+	w.Write(noiseAt(noon.Add(6*time.Second), "not-tls-other"))
+	if b.Len() != 0 {
+		t.Fatalf("noise was listed: %s", b.String())
+	}
+	w.Write(&inspect.Connection{Timestamp: noon.Add(2 * time.Minute), Verdict: inspect.OK})
+	first, rest, _ := strings.Cut(b.String(), "\n")
+	if want := "· since 12:00:00: 6 connections of noise (5 connection-empty, 1 not-tls-other), last from 192.0.2.7:4711"; first != want {
+		t.Errorf("got  %s\nwant %s", first, want)
+	}
+	if !strings.HasPrefix(rest, "✓ 12:02:00") {
+		t.Errorf("then %q", rest)
+	}
+	b.Reset()
+	w.Write(noiseAt(noon.Add(3*time.Minute), "connection-empty"))
+	if err := w.Close(); err != nil || !strings.Contains(b.String(), "1 connection of noise") {
+		t.Errorf("on close: %q, %v", b.String(), err)
+	}
+	b.Reset()
+	if w.Flush(); b.Len() != 0 {
+		t.Errorf("summed up twice: %s", b.String())
+	}
+}
+
+func TestColourOnlyWhenTold(t *testing.T) {
+	c := read(t, "testdata/golden/version-no-overlap.json")
+	c.Verdict, c.Cause = inspect.Failed, "version-no-overlap"
+	for _, colour := range []bool{false, true} {
+		var b bytes.Buffer
+		NewText(&b, Options{Color: colour}).Write(c)
+		if got := strings.Contains(b.String(), "\x1b["); got != colour {
+			t.Errorf("Color %v: escape sequences %v", colour, got)
+		}
+	}
+}
+
+func TestCleanSpellsOutWhatATerminalObeys(t *testing.T) {
+	for _, tt := range []struct{ in, want string }{
+		{"plain", "plain"}, {"größe 中文", "größe 中文"},
+		{"\x1b[31mred", `\x1b[31mred`}, {"a\r\nb", `a\r\nb`}, {"nul\x00", `nul\x00`}, {"tab\t", `tab\t`}, {"del\x7f", `del\x7f`},
+		{"c1 \u009b2J", `c1 \u{9b}2J`}, {"bidi \u202egnp", `bidi \u{202e}gnp`}, {"isolate \u2066", `isolate \u{2066}`},
+		{"zero\u200bwidth", `zero\u{200b}width`}, {"line\u2028", `line\u{2028}`}, {"bad \xff\xfe", `bad \xff\xfe`}, {"nbsp\u00a0", `nbsp\u{a0}`},
+	} {
+		if got := clean(tt.in); got != tt.want {
+			t.Errorf("%q: got %s, want %s", tt.in, got, tt.want)
+		}
+	}
+	if got := clean(strings.Repeat("é", 4000)); len(got) > maxValue+len("…") {
+		t.Errorf("%d bytes of a long value", len(got))
+	}
+}
+
+func TestWrap(t *testing.T) {
+	got := wrap("one two three fourfourfour five", 9)
+	if want := "one two|three|fourfourfour|five"; strings.Join(got, "|") != want {
+		t.Errorf("got %v", got)
+	}
+}
