@@ -196,7 +196,9 @@ func pskIdentities(c *cursor) []byte {
 	}
 	list = cursor{rest: c.filled("binders", c.vector16("binders"))}
 	for len(list.rest) > 0 {
-		list.vector8("binder")
+		if b := list.vector8("binder"); list.err == nil {
+			list.filled("binder", b)
+		}
 	}
 	c.keep(list.err)
 	return b
