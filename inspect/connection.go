@@ -101,5 +101,6 @@ type PolicyOutcome struct {
 	Accepts      []string `json:"accepts,omitempty"`
 	Alert        string   `json:"alert,omitempty"`               // what the real endpoint would answer, by its registry name
 	HelloRetry   bool     `json:"hello_retry_request,omitempty"` // accepted after a HelloRetryRequest
+	Uncertain    string   `json:"uncertain,omitempty"`           // what the policy's facts do not say but the answer depends on
 	Enforced     bool     `json:"enforced,omitempty"`            // the proxy refused the connection because of it
 }

@@ -54,10 +54,10 @@ func (o *Observer) describeClient() *Hello {
 	if o.hello == nil {
 		return o.describePartial()
 	}
-	d := describeMessage(o.hello, o.helloVersion, o.helloPieces)
+	d := o.describeMessage(o.hello, o.helloVersion, o.helloPieces)
 	d.Message.Complete = true
 	if o.retry != nil {
-		d.Retry = describeMessage(o.retry, o.helloVersion, o.retryPieces)
+		d.Retry = o.describeMessage(o.retry, o.helloVersion, o.retryPieces)
 	}
 	if len(o.clientChain) > 0 {
 		d.Certificate = DescribeCertificate(o.clientChain[0])
@@ -65,8 +65,8 @@ func (o *Observer) describeClient() *Hello {
 	return d
 }
 
-func describeMessage(h *wire.ClientHello, version wire.Version, p pieces) *Hello {
-	d := DescribeHello(h, version, TransportTCP)
+func (o *Observer) describeMessage(h *wire.ClientHello, version wire.Version, p pieces) *Hello {
+	d := o.describer.Hello(h, version, TransportTCP)
 	d.Message.Records, d.Message.Segments = p.records, p.segments
 	return d
 }
@@ -92,7 +92,7 @@ func (o *Observer) describeServer() *Server {
 	s := &Server{CertificateRequest: o.request}
 	switch {
 	case o.chain != nil:
-		s.CertificateChain = Certificates(o.chain)
+		s.CertificateChain = o.describer.Certificates(o.chain)
 		s.Validation = &Validation{Status: ValidationNotChecked}
 	case o.tls13():
 		s.Validation = &Validation{Status: ValidationNotVisible}

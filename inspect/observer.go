@@ -11,6 +11,7 @@ import (
 // into a TLS. It keeps copies of what it needs and bounds them; bytes of application data are counted, never kept. It is
 // not safe for concurrent use.
 type Observer struct {
+	describer      *Describer
 	client, server stream
 	history        history
 
@@ -60,9 +61,12 @@ const (
 // 36 bytes before the same.
 const shortestFinished = 36 + 1 + 8
 
-// NewObserver makes an Observer.
-func NewObserver() *Observer {
-	o := &Observer{}
+// NewObserver makes an Observer. Those that share a Describer share what it remembers; nil gives it one of its own.
+func NewObserver(d *Describer) *Observer {
+	if d == nil {
+		d = &Describer{}
+	}
+	o := &Observer{describer: d}
 	o.client.reader.FromClient = true
 	return o
 }

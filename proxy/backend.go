@@ -90,7 +90,7 @@ func (b *Backend) nameFor(clientName string) (verified, sent string) {
 
 // open connects to the backend and does the handshake. What goes wrong is in the leg's err; the leg is never nil.
 // source and destination are the client's addresses, for the PROXY protocol.
-func (b *Backend) open(ctx context.Context, limits Timeouts, clientName string, protocols []string, source, destination net.Addr) *backendLeg {
+func (b *Backend) open(ctx context.Context, limits Timeouts, describer *inspect.Describer, clientName string, protocols []string, source, destination net.Addr) *backendLeg {
 	leg := &backendLeg{backend: b, started: time.Now()}
 	verified, sent := b.nameFor(clientName)
 	leg.name = verified
@@ -117,7 +117,7 @@ func (b *Backend) open(ctx context.Context, limits Timeouts, clientName string, 
 		return leg
 	}
 
-	leg.observer = inspect.NewObserver()
+	leg.observer = inspect.NewObserver(describer)
 	leg.tap.observer = leg.observer
 	minVersion := b.MinVersion
 	if minVersion == 0 {
@@ -214,7 +214,7 @@ func (l *backendLeg) handshakeError(err error) *inspect.Error {
 }
 
 // describe is the leg as the record has it.
-func (l *backendLeg) describe() *inspect.Leg {
+func (l *backendLeg) describe(describer *inspect.Describer) *inspect.Leg {
 	leg := &inspect.Leg{ServerName: l.name, Plain: l.backend.Plain, Passthrough: l.passthrough}
 	leg.Address, leg.Port = hostPort(l.backend.Address)
 	if a, ok := l.remote.(*net.TCPAddr); ok {
@@ -225,6 +225,9 @@ func (l *backendLeg) describe() *inspect.Leg {
 	}
 	leg.FirstBytes = l.observer.FirstBytes(inspect.FromServer)
 	leg.TLS = l.observer.TLS()
+	if hello := leg.TLS.Client; hello != nil && hello.Message != nil {
+		hello.Message.Raw = nil // it is our own
+	}
 	leg.TLS.Handshake.DurationMS = milliseconds(l.took)
 	leg.TLS.Established = false
 	if l.state != nil {
@@ -234,7 +237,7 @@ func (l *backendLeg) describe() *inspect.Leg {
 	if len(l.chain) > 0 || l.request != nil {
 		server := leg.TLS.ServerSide()
 		if len(l.chain) > 0 {
-			server.CertificateChain = inspect.Certificates(l.chain)
+			server.CertificateChain = describer.Certificates(l.chain)
 			server.Validation = &inspect.Validation{Status: inspect.ValidationNotChecked}
 		}
 		if l.request != nil {
@@ -260,12 +263,12 @@ func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 
 func (s *Server) Check(ctx context.Context, b *Backend, name string, protocols []string) *inspect.Connection {
 	c := s.newRecord(time.Now(), inspect.Endpoint{}, inspect.Endpoint{})
 	limits := s.limits().Timeouts
-	leg := b.open(ctx, limits, name, protocols, nil, nil)
+	leg := b.open(ctx, limits, &s.describer, name, protocols, nil, nil)
 	if leg.established() {
 		leg.facts = tcpFacts(leg.tap.Conn)
 		leg.close()
 	}
-	c.BackendLeg = leg.describe()
+	c.BackendLeg = leg.describe(&s.describer)
 	addEnd(c.BackendLeg, leg.err, leg.facts, leg.alerts)
 	c.Event.DurationMS = milliseconds(time.Since(leg.started))
 	c.Event.Outcome = inspect.Failure
@@ -285,10 +288,10 @@ func (l *backendLeg) settle(limits Timeouts) {
 		return
 	}
 	l.tap.SetReadDeadline(time.Now().Add(min(limits.BackendHandshake, settleTimeout)))
-	l.tap.reads = 1
+	l.tap.once = true
 	early := make([]byte, 4096)
-	n, err := l.tls.Read(early)
-	l.tap.reads = 0
+	n, err := l.tls.Read(early) // errDrained after one flight of tickets
+	l.tap.once, l.tap.yields = false, false
 	l.tap.SetReadDeadline(time.Time{})
 	l.early = early[:n]
 	l.note(err)

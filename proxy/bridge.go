@@ -67,6 +67,7 @@ func (c *connection) checkIdle() {
 
 func (d *direction) run() {
 	d.ready = newReadiness(d.tap.Conn)
+	d.tap.yields = d.framed && d.ready != nil
 	err := d.copy()
 	d.end(err)
 	if d.c.running.Add(-1) == 0 {
@@ -89,33 +90,40 @@ func (d *direction) copy() error {
 		d.c.backend.early = nil
 	}
 	for {
-		if d.ready != nil && (!d.framed || d.tap.drained()) {
-			if buffer != nil {
-				copyBuffers.Put(buffer)
-				buffer = nil
-			}
-			if err := d.ready.wait(); err != nil {
-				return readError{err}
-			}
-		}
 		if buffer == nil {
 			buffer = copyBuffers.Get().(*[copyBuffer]byte)
 		}
-		n, err := d.from.Read(buffer[:])
+		n, err := d.read(buffer[:])
 		if n > 0 {
-			if n < copyBuffer {
-				d.tap.consumed()
-			}
 			d.c.lastActive.Store(time.Now().UnixNano())
 			d.bytes += int64(n)
 			if _, err := d.to.Write(buffer[:n]); err != nil {
 				return err
 			}
 		}
-		if err != nil {
+		switch {
+		case err == errDrained:
+			copyBuffers.Put(buffer)
+			buffer = nil
+			if err := d.ready.wait(); err != nil {
+				return readError{err}
+			}
+			d.tap.ready = true
+		case err != nil:
 			return readError{err}
 		}
 	}
+}
+
+// read reads what is there. It returns errDrained where there is nothing and the wait for more needs no buffer.
+func (d *direction) read(buffer []byte) (int, error) {
+	if !d.framed && d.ready != nil && !d.tap.ready {
+		return 0, errDrained
+	}
+	if !d.framed {
+		d.tap.ready = false
+	}
+	return d.from.Read(buffer)
 }
 
 // readError marks an error as one of the side that is read from.

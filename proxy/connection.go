@@ -144,7 +144,7 @@ func (c *connection) terminate(ctx context.Context) {
 	}
 
 	offered := c.protocols()
-	c.backend = c.route.Backend.open(ctx, c.limits.Timeouts, name, offered, c.source, c.destination)
+	c.backend = c.route.Backend.open(ctx, c.limits.Timeouts, &c.server.describer, name, offered, c.source, c.destination)
 	protocol := c.backend.protocol
 	if !c.backend.established() {
 		protocol = protocolForErrorPage(offered)

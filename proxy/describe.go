@@ -22,7 +22,7 @@ func (c *connection) settle() {
 	}
 	r.ClientLeg = c.describeClient()
 	if c.backend != nil {
-		r.BackendLeg = c.backend.describe()
+		r.BackendLeg = c.backend.describe(&c.server.describer)
 		c.backend.observer, c.backend.chain, c.backend.request, c.backend.state = nil, nil, nil, nil
 	}
 	c.clientObserver, c.served, c.refusal = nil, nil, nil
@@ -77,7 +77,7 @@ func (c *connection) describeClient() *inspect.Leg {
 	}
 	if c.served != nil {
 		server := leg.TLS.ServerSide()
-		server.CertificateChain = inspect.Certificates(c.served.Certificate)
+		server.CertificateChain = c.server.describer.Certificates(c.served.Certificate)
 		server.Validation = nil // it is the client's to validate
 	}
 	if c.route != nil && c.route.ClientAuth != tls.NoClientCert {

@@ -44,6 +44,8 @@ type Server struct {
 	dropped atomic.Uint64
 	loud    atomic.Int64 // when the bound on connections was last said aloud
 
+	describer inspect.Describer
+
 	queue   chan *inspect.Connection
 	emptied chan struct{}
 }
@@ -201,7 +203,7 @@ func (s *Server) handle(l *Listener, conn net.Conn) {
 		conn:           conn,
 		started:        now,
 		record:         s.newRecord(now, inspect.EndpointOf(addrPort(conn.RemoteAddr())), inspect.EndpointOf(addrPort(conn.LocalAddr()))),
-		clientObserver: inspect.NewObserver(),
+		clientObserver: inspect.NewObserver(&s.describer),
 	}
 	c.record.Listener = l.Name
 	if c.record.Listener == "" {

@@ -3,7 +3,6 @@ package proxy
 import (
 	"io"
 	"net"
-	"os"
 	"time"
 
 	"github.com/tlstriage/tlstriage/inspect"
@@ -12,8 +11,9 @@ import (
 // tap is a connection whose bytes an observer sees on their way, in both directions, until it is detached. It can hand
 // out bytes that were read before (the peeked hello).
 //
-// It also knows whether its reader has consumed everything it was handed, in whole TLS records: then the reader can wait
-// for the next byte without holding a buffer. A tap is used by one reader and one writer at a time.
+// It also follows the record boundaries in what it hands to crypto/tls, which asks for more only when it has no whole record
+// left. A tap that yields answers such a question at a boundary with errDrained instead of blocking, so that whoever reads
+// can let go of its buffer and wait for the socket without one. A tap is used by one reader and one writer at a time.
 type tap struct {
 	net.Conn
 	prefix   []byte            // read before; handed out first
@@ -23,13 +23,24 @@ type tap struct {
 
 	connection *connection // for GetConfigForClient, which is handed the net.Conn only
 
-	reads   int  // 0: any number; 1: one more, after which the reader is told that time is up; -1: no more
-	ended   bool // the TCP connection was closed by the peer
-	pending int  // whole records handed to the reader since it last asked for more
-	missing int  // bytes that the record which was cut at the end still lacks, header included as far as it is known
-	header  [5]byte
-	have    int // bytes of header that were seen
+	ended  bool // the peer closed the TCP connection
+	yields bool // answer errDrained rather than block between records
+	ready  bool // the socket has something to read
+	once   bool // as yields, after one more read
+
+	header  [5]byte // of the record that was cut at the end of what was handed out
+	have    int     // bytes of header; 0: nothing was cut
+	missing int     // bytes of that record still to come, once the header is whole
 }
+
+// drainedError says that nothing is left to hand out. crypto/tls takes it for a read that may be tried again.
+type drainedError struct{}
+
+func (drainedError) Error() string   { return "proxy: nothing to read for the moment" }
+func (drainedError) Timeout() bool   { return true }
+func (drainedError) Temporary() bool { return true }
+
+var errDrained error = drainedError{}
 
 func (t *tap) Read(b []byte) (int, error) {
 	if len(t.prefix) > 0 {
@@ -41,12 +52,12 @@ func (t *tap) Read(b []byte) (int, error) {
 		t.frame(b[:n])
 		return n, nil
 	}
-	switch t.reads {
-	case 0:
-	case 1:
-		t.reads = -1
-	default:
-		return 0, os.ErrDeadlineExceeded
+	if t.yields && !t.ready && t.have == 0 {
+		return 0, errDrained
+	}
+	t.ready = false
+	if t.once {
+		t.once, t.yields = false, true
 	}
 	n, err := t.Conn.Read(b)
 	if err == io.EOF {
@@ -59,6 +70,27 @@ func (t *tap) Read(b []byte) (int, error) {
 	return n, err
 }
 
+// frame follows the record boundaries in b.
+func (t *tap) frame(b []byte) {
+	for len(b) > 0 {
+		if t.have < len(t.header) {
+			n := copy(t.header[t.have:], b)
+			t.have += n
+			b = b[n:]
+			if t.have < len(t.header) {
+				return
+			}
+			t.missing = int(t.header[3])<<8 | int(t.header[4])
+		}
+		n := min(t.missing, len(b))
+		t.missing -= n
+		b = b[n:]
+		if t.missing == 0 {
+			t.have = 0
+		}
+	}
+}
+
 func (t *tap) Write(b []byte) (int, error) {
 	if t.observer != nil {
 		t.observer.Feed(t.self, b, time.Now())
@@ -68,45 +100,6 @@ func (t *tap) Write(b []byte) (int, error) {
 
 // detach ends the observation.
 func (t *tap) detach() { t.observer = nil }
-
-// frame follows the record boundaries in what is handed to the reader. A reader asks for more only when it has no whole
-// record left, so what counted before is consumed.
-func (t *tap) frame(b []byte) {
-	t.pending = 0
-	for len(b) > 0 {
-		if t.have < len(t.header) {
-			n := copy(t.header[t.have:], b)
-			t.have += n
-			b = b[n:]
-			if t.have == len(t.header) {
-				t.missing = int(t.header[3])<<8 | int(t.header[4])
-				if t.missing == 0 {
-					t.have = 0
-					t.pending++
-				}
-			}
-			continue
-		}
-		n := min(t.missing, len(b))
-		t.missing -= n
-		b = b[n:]
-		if t.missing == 0 {
-			t.have = 0
-			t.pending++
-		}
-	}
-}
-
-// consumed notes that the reader has finished one record.
-func (t *tap) consumed() {
-	if t.pending > 0 {
-		t.pending--
-	}
-}
-
-// drained reports that the reader has nothing left of what it was handed: the next byte must come from the network.
-// It may be false although it is so (records that carried no data), never the other way round.
-func (t *tap) drained() bool { return t.pending == 0 && t.have == 0 && len(t.prefix) == 0 }
 
 // CloseWrite closes the sending side of the TCP connection itself, below TLS.
 func (t *tap) CloseWrite() error {

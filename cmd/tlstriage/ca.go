@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tlstriage/tlstriage/certs"
+	"github.com/tlstriage/tlstriage/configs"
 )
 
 func newCA() *cobra.Command {
@@ -37,6 +38,9 @@ const defaultCADirHint = "tlstriage/ca in the user's configuration directory"
 
 // caDir is the directory that was asked for, else the user's.
 func caDir(dir string) (string, error) {
+	if dir == "" {
+		dir = os.Getenv(configs.EnvPrefix + "CA_DIR")
+	}
 	if dir != "" {
 		return dir, nil
 	}

@@ -129,7 +129,7 @@ func viewPolicy(p *policy.Policy) policyView {
 		Notes:               p.Notes,
 		Versions:            policy.Accepts(p, policy.DimensionVersion),
 		Ciphers:             policy.Accepts(p, policy.DimensionCipher),
-		CipherPreference:    preferenceName(p.Preference),
+		CipherPreference:    p.Preference.String(),
 		Groups:              policy.Accepts(p, policy.DimensionGroup),
 		SignatureAlgorithms: policy.Accepts(p, policy.DimensionSignature),
 		ALPN:                p.ALPN, ServerNames: p.Names, SNIRequired: p.SNIRequired, ClientAuth: string(p.ClientAuth),
@@ -138,18 +138,6 @@ func viewPolicy(p *policy.Policy) policyView {
 		v.Certificates = append(v.Certificates, string(t))
 	}
 	return v
-}
-
-func preferenceName(p policy.Preference) string {
-	switch p {
-	case policy.PreferServer:
-		return "server"
-	case policy.PreferClient:
-		return "client"
-	case policy.PreferServerChaCha:
-		return "server, ChaCha20 first when the client lists it first"
-	}
-	return "unknown"
 }
 
 func (v policyView) text() string {

@@ -132,6 +132,9 @@ func (p *proxyCommand) run(ctx context.Context) error {
 	}
 	p.admin.SetReady(true, "")
 	running.Go(func() { p.checkBackends(background, plan) })
+	if os.Getenv("GOGC") == "" {
+		running.Go(func() { tuneCollector(background, p.server.Active) })
+	}
 
 	p.serve(ctx)
 	return p.drain(config)
@@ -244,7 +247,6 @@ func (p *proxyCommand) observe(c *inspect.Connection) {
 		unrouted.Diagnose(c)
 	}
 	p.note(c)
-	p.publishBackend(c)
 	p.admin.Observe(c)
 	if err := p.out.Write(c); err != nil && !errors.Is(err, syscall.EPIPE) {
 		p.log.Error("record not printed", zap.Error(err))

@@ -80,7 +80,7 @@ func texts[T interface{ String() string }](values []T) []string {
 // Outcome is the record's form of r, which is what Negotiate(h, p) gave. A client that left out an extension it needs
 // has offered nothing there.
 func (r Result) Outcome(h *wire.ClientHello, p *Policy) *inspect.PolicyOutcome {
-	o := &inspect.PolicyOutcome{Name: p.Name, Accepted: r.Accepted, RejectedBy: string(r.RejectedBy)}
+	o := &inspect.PolicyOutcome{Name: p.Name, Accepted: r.Accepted, RejectedBy: string(r.RejectedBy), Uncertain: r.Uncertain}
 	if !r.Accepted {
 		o.Alert = r.Alert.String()
 		if r.Alert != wire.AlertMissingExtension {
