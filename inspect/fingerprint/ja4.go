@@ -74,35 +74,35 @@ func appendJA4Raw(dst []byte, h *wire.ClientHello, transport byte) (text []byte,
 			suites = append(suites, uint16(c))
 		}
 	}
-	dst = append(dst, transport)
-	dst = append(dst, ja4Version(h)...)
-	if h.Extensions.Has(wire.ExtensionServerName) {
-		dst = append(dst, 'd')
-	} else {
-		dst = append(dst, 'i')
-	}
-	dst = appendCount(dst, len(suites))
-	count := 0
+	var types [64]uint16
+	extensions, count, name := types[:0], 0, byte('i')
 	for t := range h.Extensions.All() {
-		if !wire.IsGREASE(t) {
-			count++
+		if wire.IsGREASE(t) {
+			continue
+		}
+		count++
+		switch t {
+		case wire.ExtensionServerName:
+			name = 'd'
+		case wire.ExtensionALPN:
+		default:
+			extensions = append(extensions, uint16(t))
 		}
 	}
+
+	dst = append(dst, transport)
+	dst = append(dst, ja4Version(h)...)
+	dst = append(dst, name)
+	dst = appendCount(dst, len(suites))
 	dst = appendCount(dst, count)
 	dst = append(appendALPN(dst, h.ALPN.First()), '_')
 
 	suitesAt = len(dst)
-	slices.Sort(suites)
+	sort(suites)
 	dst = append(appendHexes(dst, suites), '_')
 
 	extensionsAt = len(dst)
-	extensions := suites[:0]
-	for t := range h.Extensions.All() {
-		if !wire.IsGREASE(t) && t != wire.ExtensionServerName && t != wire.ExtensionALPN {
-			extensions = append(extensions, uint16(t))
-		}
-	}
-	slices.Sort(extensions)
+	sort(extensions)
 	dst = appendHexes(dst, extensions)
 	separator := byte('_')
 	for s := range h.SignatureSchemes.All() {
@@ -112,6 +112,21 @@ func appendJA4Raw(dst []byte, h *wire.ClientHello, transport byte) (text []byte,
 		}
 	}
 	return dst, suitesAt, extensionsAt
+}
+
+// sort sorts in place. Lists of hellos are short, for which insertion is the fastest way.
+func sort(codes []uint16) {
+	if len(codes) > 40 {
+		slices.Sort(codes)
+		return
+	}
+	for i := 1; i < len(codes); i++ {
+		v, j := codes[i], i
+		for ; j > 0 && codes[j-1] > v; j-- {
+			codes[j] = codes[j-1]
+		}
+		codes[j] = v
+	}
 }
 
 // ja4Version gives the two letters for the highest version of supported_versions, else for legacy_version.

@@ -18,8 +18,8 @@ const shapeVersion = "s1_"
 //
 // What changes from connection to connection is left out: randoms, session id, key share bytes, the server name, the order of
 // the extensions (Chromium permutes them), GREASE values (one marker stands for all; GREASE extensions are dropped), padding,
-// and what depends on the last connection to the same server: tickets, pre_shared_key, early_data, cookie. Two hellos of one
-// shape are therefore offered the same by any server that does not look at names or tickets.
+// and what depends on an earlier message of the same server: tickets, pre_shared_key, early_data, cookie. What is left is what
+// a server negotiates from; whether a server name was sent at all is part of it.
 func Shape(h *wire.ClientHello) string {
 	var buf [len(shapeVersion) + 16]byte
 	return string(AppendShape(buf[:0], h))

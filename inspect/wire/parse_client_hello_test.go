@@ -65,6 +65,24 @@ func TestEveryTruncatedHelloIsRefused(t *testing.T) {
 	}
 }
 
+func TestWellFormedHellosCostNoAllocation(t *testing.T) {
+	var h wire.ClientHello
+	for _, r := range recordedHellos(t) {
+		if r.Format == "sslv2" {
+			continue // its suites are collected into a list of their own
+		}
+		msg := r.message()
+		allocs := testing.AllocsPerRun(5, func() {
+			if err := wire.ParseClientHello(msg, &h); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if allocs != 0 {
+			t.Errorf("%s: %v allocations", r.ID, allocs)
+		}
+	}
+}
+
 func BenchmarkParseClientHello(b *testing.B) {
 	msg := hello(b, "chromium-156.0.8078.79-default").message()
 	b.SetBytes(int64(len(msg)))
