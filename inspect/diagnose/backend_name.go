@@ -1,8 +1,8 @@
 package diagnose
 
 import (
-	"net"
 	"strconv"
+	"strings"
 )
 
 // backendName is where a leg was dialled to.
@@ -14,5 +14,8 @@ func backendName(v view) string {
 	if v.leg.Port == 0 {
 		return host
 	}
-	return net.JoinHostPort(host, strconv.Itoa(v.leg.Port))
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]" // RFC 3986, Section 3.2.2
+	}
+	return host + ":" + strconv.Itoa(v.leg.Port)
 }

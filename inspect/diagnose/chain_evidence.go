@@ -2,7 +2,7 @@ package diagnose
 
 import (
 	"fmt"
-	"net"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -172,8 +172,12 @@ func covers(alternatives []string, name string) bool {
 		if a == name {
 			return true
 		}
-		if ip := net.ParseIP(name); ip != nil && ip.Equal(net.ParseIP(a)) {
-			return true
+		if asked, err := netip.ParseAddr(name); err == nil {
+			has, err := netip.ParseAddr(a)
+			if err == nil && has.Unmap() == asked.Unmap() {
+				return true
+			}
+			continue // a wildcard covers no address
 		}
 		if rest, wild := strings.CutPrefix(a, "*."); wild {
 			if _, parent, ok := strings.Cut(name, "."); ok && parent == rest {

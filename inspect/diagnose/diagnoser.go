@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"crypto/x509"
+	"sync"
 	"time"
 
 	"github.com/tlstriage/tlstriage/inspect"
@@ -28,7 +29,8 @@ type Diagnoser struct {
 	// Systems limits fixes to these targets ("nginx", "aws/alb", or "aws" for all of AWS); empty: all that concern.
 	Systems []string
 
-	chains chainCache
+	chains   chainCache
+	policies sync.Map // name -> *policy.Policy
 }
 
 // Diagnose fills c's Findings, Verdict, Cause and Fault, its Policy where one is given and the record has none, and the

@@ -6,3 +6,5 @@
 // no I/O and reads no clock. Findings are computed anew by whoever reads a recording, so nothing here may depend on
 // anything but the record and the options.
 package diagnose
+
+//go:generate go run ./internal/catalogue ../../docs/findings.md

@@ -15,9 +15,7 @@ var ruleBackendBelowPolicy = Rule{
 	check: func(e *evidence) *match {
 		p := e.d.Policy
 		if p == nil && e.c.Policy != nil {
-			if known, err := policy.Lookup(e.c.Policy.Name); err == nil {
-				p = known
-			}
+			p = e.d.builtin(e.c.Policy.Name)
 		}
 		if p == nil || !e.backend.established() || e.backend.leg.Plain || e.backend.leg.Passthrough {
 			return nil
@@ -46,4 +44,17 @@ func lowest(versions []string) string {
 		}
 	}
 	return low
+}
+
+// builtin finds a built-in policy by name and keeps it; nil when there is none. There are as many as are built in, at most.
+func (d *Diagnoser) builtin(name string) *policy.Policy {
+	if p, ok := d.policies.Load(name); ok {
+		return p.(*policy.Policy)
+	}
+	p, err := policy.Lookup(name)
+	if err != nil || p.Name != name {
+		return nil
+	}
+	d.policies.Store(name, p)
+	return p
 }

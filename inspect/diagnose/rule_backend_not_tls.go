@@ -11,7 +11,7 @@ var ruleBackendNotTLS = Rule{
 		if !e.backend.is(inspect.ErrorNotTLS) {
 			return nil
 		}
-		protocol := or(bound(e.backend.firstProtocol()), "unknown")
+		protocol := or(bound(e.backend.firstProtocol()), "something unknown")
 		m := &match{ended: true, detail: "backend " + backendName(e.backend) + " speaks " + protocol}
 		if line := e.backend.firstLine(); line != "" {
 			m.detail += "; its first line: " + line

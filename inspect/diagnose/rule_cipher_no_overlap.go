@@ -16,11 +16,15 @@ var ruleCipherNoOverlap = Rule{
 			return nil
 		}
 		m := e.noOverlap(policy.DimensionCipher, "suite")
-		m.fixes = append([]inspect.Fix{modernCiphers()}, acceptCiphers(m.offered)...)
+		m.fixes = e.named(append(modernCiphers(m.offered), acceptCiphers(m.offered)...))
 		return m
 	},
 }
 
-func modernCiphers() inspect.Fix {
-	return fix(forClient, "let it offer suites with forward secrecy and authenticated encryption", "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384")
+// modernCiphers is what to tell a client that offers none of today's suites; nothing, to one that does.
+func modernCiphers(offered []string) []inspect.Fix {
+	if !outdated(policy.DimensionCipher, offered) {
+		return nil
+	}
+	return []inspect.Fix{fix(forClient, "let it offer suites with forward secrecy and authenticated encryption", "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384")}
 }

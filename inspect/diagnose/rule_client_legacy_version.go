@@ -10,6 +10,7 @@ var ruleClientLegacyVersion = Rule{
 	Title:       "The client knows no TLS version newer than 1.1",
 	Citation:    "RFC 8996, Section 2",
 	Explanation: "The connection works, or fails for another reason, but the client offers only versions that are deprecated. Every server that follows current advice will refuse it; find it before the next policy change does.",
+	CausedBy:    []string{"sslv2-hello"},
 	check: func(e *evidence) *match {
 		h := e.client.hello
 		if len(h.SupportedVersions) == 0 || e.refusal == policy.DimensionVersion || e.rejects(policy.DimensionVersion) {

@@ -19,6 +19,6 @@ var ruleClientWeakCiphers = Rule{
 		if e.refusal == policy.DimensionCipher || e.rejects(policy.DimensionCipher) || e.refusal == policy.DimensionVersion || e.rejects(policy.DimensionVersion) {
 			return nil // a graver finding says so already
 		}
-		return &match{offered: suites, detail: "suites offered: " + enumerate(suites), fixes: []inspect.Fix{modernCiphers()}}
+		return &match{offered: suites, detail: "suites offered: " + enumerate(suites), fixes: modernCiphers(suites)}
 	},
 }

@@ -1,6 +1,8 @@
 package diagnose
 
 import (
+	"slices"
+
 	"github.com/tlstriage/tlstriage/inspect"
 	"github.com/tlstriage/tlstriage/inspect/policy"
 )
@@ -16,11 +18,15 @@ var ruleGroupNoOverlap = Rule{
 			return nil
 		}
 		m := e.noOverlap(policy.DimensionGroup, "group")
-		m.fixes = append([]inspect.Fix{modernGroups()}, acceptGroups(m.offered)...)
+		m.fixes = e.named(append(modernGroups(m.offered), acceptGroups(m.offered)...))
 		return m
 	},
 }
 
-func modernGroups() inspect.Fix {
-	return fix(forClient, "let it offer x25519 and secp256r1, which every server has", "openssl s_client -groups X25519:P-256 …")
+// modernGroups is what to tell a client that lacks the groups that every server has.
+func modernGroups(offered []string) []inspect.Fix {
+	if slices.Contains(offered, "x25519") && slices.Contains(offered, "secp256r1") {
+		return nil
+	}
+	return []inspect.Fix{fix(forClient, "let it offer x25519 and secp256r1, which every server has", "openssl s_client -groups X25519:P-256 …")}
 }

@@ -14,7 +14,7 @@ var rulePolicyRejectsCipher = Rule{
 	check: func(e *evidence) *match {
 		m := e.policyRefuses(policy.DimensionCipher)
 		if m != nil {
-			m.fixes = append([]inspect.Fix{modernCiphers()}, acceptCiphers(m.offered)...)
+			m.fixes = e.named(append(modernCiphers(m.offered), acceptCiphers(m.offered)...))
 		}
 		return m
 	},

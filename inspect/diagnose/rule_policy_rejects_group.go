@@ -13,7 +13,7 @@ var rulePolicyRejectsGroup = Rule{
 	check: func(e *evidence) *match {
 		m := e.policyRefuses(policy.DimensionGroup)
 		if m != nil {
-			m.fixes = append([]inspect.Fix{modernGroups()}, acceptGroups(m.offered)...)
+			m.fixes = e.named(append(modernGroups(m.offered), acceptGroups(m.offered)...))
 		}
 		return m
 	},

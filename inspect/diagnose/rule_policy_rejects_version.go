@@ -15,7 +15,7 @@ var rulePolicyRejectsVersion = Rule{
 		m := e.policyRefuses(policy.DimensionVersion)
 		if m != nil {
 			top := newest(m.offered)
-			m.fixes = append([]inspect.Fix{updateClient(top)}, acceptVersion(top)...)
+			m.fixes = e.named(append([]inspect.Fix{updateClient(top)}, acceptVersion(top)...))
 		}
 		return m
 	},

@@ -21,7 +21,7 @@ var ruleVersionNoOverlap = Rule{
 			m.detail = "the client fell back to " + or(top, "an older version") + " after an earlier attempt failed, and the server refuses fallbacks (" + spell(a) + "): look at why the first attempt failed"
 			return m
 		}
-		m.fixes = append([]inspect.Fix{updateClient(top)}, acceptVersion(top)...)
+		m.fixes = e.named(append([]inspect.Fix{updateClient(top)}, acceptVersion(top)...))
 		return m
 	},
 }

@@ -48,11 +48,11 @@ func (t *Text) rootCause(b *strings.Builder, f *inspect.Finding) {
 	if f.Detail != "" {
 		t.row(b, "why", clean(f.Detail))
 	}
-	if len(f.Offered) > 0 {
-		t.row(b, "offered", several(f.Offered))
+	if o := several(f.Offered); len(f.Offered) > 0 && !strings.Contains(clean(f.Detail), o) {
+		t.row(b, "offered", o)
 	}
-	if len(f.Accepted) > 0 {
-		t.row(b, "accepted", several(f.Accepted))
+	if a := several(f.Accepted); len(f.Accepted) > 0 && !strings.Contains(clean(f.Detail), a) {
+		t.row(b, "accepted", a)
 	}
 	t.fixes(b, f, maxFixes)
 	if t.o.Verbose && f.Citation != "" {

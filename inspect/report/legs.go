@@ -26,7 +26,7 @@ func legWords(l *inspect.Leg, client bool) string {
 		where = " at " + address(inspect.Endpoint{Address: l.Address, Port: l.Port})
 	}
 	switch {
-	case l.TLS != nil && l.TLS.Established:
+	case l.TLS != nil && l.Established():
 		s := "ok" + where + ": " + negotiated(l.TLS)
 		if l.Passthrough {
 			s += ", passed through untouched"
@@ -38,7 +38,8 @@ func legWords(l *inspect.Leg, client bool) string {
 		return "ok" + where + ": passed through untouched"
 	}
 	s := "failed" + where
-	if l.Error != nil {
+	told := l.TLS != nil && len(l.TLS.Alerts) > 0 && l.Error != nil && (l.Error.Type == inspect.ErrorAlertSent || l.Error.Type == inspect.ErrorAlertReceived)
+	if l.Error != nil && !told {
 		s += ": " + clean(strings.ReplaceAll(string(l.Error.Type), "_", " "))
 		if l.Error.Phase != "" {
 			s += " (" + clean(strings.ReplaceAll(string(l.Error.Phase), "_", " ")) + ")"
@@ -59,7 +60,10 @@ func legWords(l *inspect.Leg, client bool) string {
 		}
 		s += "; " + clean(string(a.From)) + " sent " + clean(a.Description)
 	}
-	return s + certificateWords(l.TLS)
+	if l.TLS.Server != nil && l.TLS.Server.Validation != nil && l.TLS.Server.Validation.Status == inspect.ValidationInvalid {
+		s += certificateWords(l.TLS)
+	}
+	return s
 }
 
 // negotiated lists what was agreed on.

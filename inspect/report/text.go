@@ -3,7 +3,6 @@ package report
 import (
 	"fmt"
 	"io"
-	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -114,7 +113,11 @@ func address(e inspect.Endpoint) string {
 	if e.Port == 0 {
 		return cleanTo(e.Address, 128)
 	}
-	return net.JoinHostPort(cleanTo(e.Address, 128), strconv.Itoa(e.Port))
+	host := cleanTo(e.Address, 128)
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]" // RFC 3986, Section 3.2.2
+	}
+	return host + ":" + strconv.Itoa(e.Port)
 }
 
 // target is what the client asked for: the name, else the address.
