@@ -1,7 +1,5 @@
 package wire
 
-import "slices"
-
 // eagerBuffer is how much is set aside for a message on its announcement alone; the rest only as it comes.
 const eagerBuffer = 4 << 10
 
@@ -52,8 +50,9 @@ func (r *Reader) readHandshake(m *Message) bool {
 // large as the message, so that all of its sizes together are at most twice the message.
 func (r *Reader) collect(n, total int) {
 	if need := len(r.buf) + n; need > cap(r.buf) {
-		room := max(need, min(total, max(2*cap(r.buf), eagerBuffer)))
-		r.buf = slices.Grow(r.buf, room-len(r.buf))
+		larger := make([]byte, len(r.buf), max(need, min(total, max(2*cap(r.buf), eagerBuffer))))
+		copy(larger, r.buf)
+		r.buf = larger
 	}
 	r.buf = append(r.buf, r.take(n)...)
 }
