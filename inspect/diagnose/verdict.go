@@ -44,6 +44,7 @@ func settle(c *inspect.Connection, e *evidence, hits []hit) {
 			c.Verdict = inspect.Warning
 		}
 	}
+	trim(c.Findings)
 	if failed {
 		c.Verdict = inspect.Failed
 	}
