@@ -17,7 +17,8 @@ type Config struct {
 	FailOn       FailOn        `yaml:"fail_on"`       // severity from which findings make the exit code 1
 	Log          Log           `yaml:"log"`           // what the program says of itself, on standard error
 
-	origins map[string]origin // by path: where a value was set
+	origins  map[string]origin // by path: where a value was set
+	warnings []*Error
 }
 
 // Listener is one address that clients connect to.

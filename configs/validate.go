@@ -14,6 +14,7 @@ import (
 // itself stands in the way of a start; files, policies and ports are looked at by whoever opens them.
 func (c *Config) Validate() error {
 	c.complete()
+	c.warnings = nil
 	v := validator{config: c}
 	v.listeners()
 	v.admin()
@@ -28,10 +29,17 @@ func (c *Config) Validate() error {
 	return v.errors.orNil()
 }
 
-// validator gathers errors.
+// Warnings are what Validate found to be of no effect although nothing is wrong with it.
+func (c *Config) Warnings() []*Error { return c.warnings }
+
+// validator gathers errors and warnings.
 type validator struct {
 	config *Config
 	errors Errors
+}
+
+func (v *validator) warn(path, format string, args ...any) {
+	v.config.warnings = append(v.config.warnings, v.config.errorAt(path, format, args...))
 }
 
 func (v *validator) fail(path, format string, args ...any) {

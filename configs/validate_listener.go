@@ -73,14 +73,15 @@ func (v *validator) listener(l *Listener, path string) {
 	v.routes(l, path)
 }
 
-// passthroughListener refuses what only termination can do.
+// passthroughListener refuses what only termination can protect with. Certificates protect nothing by being unused: they
+// are a warning, so that a mode can be tried without taking a configuration apart.
 func (v *validator) passthroughListener(l *Listener, path string, asks bool) {
 	const why = "has no effect in mode passthrough, where TLS is not terminated"
 	if asks {
 		v.fail(path+".client_auth", why)
 	}
 	if len(l.Certificates) > 0 {
-		v.fail(path+".certificates", why)
+		v.warn(path+".certificates", why)
 	}
 }
 

@@ -41,10 +41,6 @@ func TestValidateRefuses(t *testing.T) {
 		{"certificate without key", func(c *Config) { c.Listeners[0].Certificates = []Certificate{{Cert: "a"}} }, "listeners[0].certificates[0].key: no file"},
 		{"key without certificate", func(c *Config) { c.Listeners[0].Certificates = []Certificate{{Key: "a"}} }, "listeners[0].certificates[0].cert: no file"},
 		{"fallback unknown", func(c *Config) { c.Listeners[0].Fallback = "tunnel" }, "listeners[0].fallback:"},
-		{"passthrough with a certificate", func(c *Config) {
-			c.Listeners[0].Mode = ModePassthrough
-			c.Listeners[0].Certificates = []Certificate{{Cert: "a", Key: "b"}}
-		}, "listeners[0].certificates: has no effect in mode passthrough"},
 		{"passthrough with client certificates", func(c *Config) {
 			c.Listeners[0].Mode = ModePassthrough
 			c.Listeners[0].ClientAuth, c.Listeners[0].ClientCA = ClientAuthRequire, "ca.pem"
@@ -208,5 +204,21 @@ func TestBackendURLLeadsSomewhere(t *testing.T) {
 	}
 	if got := (Backend{URL: "nonsense"}).Target(); got != (Target{}) {
 		t.Errorf("nonsense leads to %v", got)
+	}
+}
+
+func TestValidateWarnsOfCertificatesInPassthrough(t *testing.T) {
+	c := Default()
+	c.Listeners = []Listener{{
+		Address: "127.0.0.1:0", Mode: ModePassthrough, Certificates: []Certificate{{Cert: "a", Key: "b"}},
+		Routes: []Route{{Backend: Backend{URL: "tls://127.0.0.1:1"}}},
+	}}
+	for range 2 { // a second look must not say it twice
+		if err := c.Validate(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if w := c.Warnings(); len(w) != 1 || w[0].Path != "listeners[0].certificates" {
+		t.Errorf("warnings %v, want one about the certificates", w)
 	}
 }

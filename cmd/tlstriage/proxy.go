@@ -98,6 +98,12 @@ func (p *proxyCommand) run(ctx context.Context) error {
 	}
 	p.log = newLogger(config.Log, p.stderr)
 	defer p.log.Sync()
+	for _, w := range config.Warnings() {
+		p.log.Warn(w.Error())
+	}
+	for _, name := range configs.UnknownEnv(os.Environ()) {
+		p.log.Debug("environment variable has our prefix and no meaning", zap.String("name", name))
+	}
 	plan, err := newPlan(config, p.openAuthority(config.CADir))
 	if err != nil {
 		return usage(err)
