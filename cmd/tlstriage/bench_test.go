@@ -20,6 +20,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rogpeppe/go-internal/testscript"
+
 	"github.com/tlstriage/tlstriage/certs/certstest"
 )
 
@@ -34,7 +36,7 @@ const benchRole = "TLSTRIAGE_TEST_ROLE"
 func TestMain(m *testing.M) {
 	switch os.Getenv(benchRole) {
 	case "":
-		os.Exit(m.Run())
+		testscript.Main(m, map[string]func(){"tlstriage": main})
 	case "tlstriage":
 		main()
 	case "bare":
