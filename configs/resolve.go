@@ -94,7 +94,8 @@ func (c *Config) ApplyEnv(environ []string) error {
 }
 
 // UnknownEnv lists the variables of an environment that have our prefix and no meaning to us, sorted, for a warning.
-// TLSTRIAGE_CONFIG, the configuration file's name, is known.
+// TLSTRIAGE_CONFIG, the configuration file's name, is known, and so are the variables that Kubernetes makes for a Service of
+// this program's name (TLSTRIAGE_PORT_443_TCP_ADDR, TLSTRIAGE_SERVICE_HOST).
 func UnknownEnv(environ []string) []string {
 	known := map[string]bool{EnvPrefix + "CONFIG": true}
 	for _, s := range Settings() {
@@ -103,7 +104,7 @@ func UnknownEnv(environ []string) []string {
 	var unknown []string
 	for _, entry := range environ {
 		name, _, _ := strings.Cut(entry, "=")
-		if strings.HasPrefix(name, EnvPrefix) && !known[name] {
+		if strings.HasPrefix(name, EnvPrefix) && !known[name] && !strings.HasPrefix(name, EnvPrefix+"PORT") && !strings.HasPrefix(name, EnvPrefix+"SERVICE_") {
 			unknown = append(unknown, name)
 		}
 	}

@@ -111,6 +111,9 @@ func (c *Config) Set(s Setting, text, source string) error {
 	return nil
 }
 
+// Given reports whether the key at path was set by the file, the environment or a flag, rather than by default.
+func (c *Config) Given(path string) bool { _, ok := c.origins[path]; return ok }
+
 // at finds the field of a path, following the keys of the types. An index is always 0.
 func (c *Config) at(path string) (reflect.Value, error) {
 	value, walked := reflect.ValueOf(c).Elem(), ""

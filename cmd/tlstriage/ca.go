@@ -54,9 +54,10 @@ func caDir(dir string) (string, error) {
 func newCAInit() *cobra.Command {
 	var dir, output string
 	cmd := &cobra.Command{
-		Use:   "init",
-		Short: "Create the local authority, unless it exists",
-		Args:  cobra.NoArgs,
+		Use:     "init",
+		Example: "  tlstriage ca init\n  tlstriage ca init --ca-dir ./ca",
+		Short:   "Create the local authority, unless it exists",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			path, err := caDir(dir)
 			if err != nil {
@@ -77,9 +78,10 @@ func newCAInit() *cobra.Command {
 func newCAShow() *cobra.Command {
 	var dir, output string
 	cmd := &cobra.Command{
-		Use:   "show",
-		Short: "Show the local authority's certificate",
-		Args:  cobra.NoArgs,
+		Use:     "show",
+		Example: "  tlstriage ca show\n  tlstriage ca show -o json",
+		Short:   "Show the local authority's certificate",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			authority, path, err := existingAuthority(dir)
 			if err != nil {
@@ -96,9 +98,10 @@ func newCAShow() *cobra.Command {
 func newCAExport() *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
-		Use:   "export",
-		Short: "Print the local authority's certificate as PEM",
-		Args:  cobra.NoArgs,
+		Use:     "export",
+		Example: "  tlstriage ca export > tlstriage-ca.pem",
+		Short:   "Print the local authority's certificate as PEM",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			authority, _, err := existingAuthority(dir)
 			if err != nil {
@@ -115,9 +118,10 @@ func newCAExport() *cobra.Command {
 func newCATrust() *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
-		Use:   "trust",
-		Short: "Print how each kind of client is made to trust the local authority",
-		Args:  cobra.NoArgs,
+		Use:     "trust",
+		Example: "  tlstriage ca trust",
+		Short:   "Print how each kind of client is made to trust the local authority",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, path, err := existingAuthority(dir)
 			if err != nil {

@@ -89,9 +89,16 @@ type proxyCommand struct {
 	out       printer
 	recording *recording
 	worst     atomic.Int32 // worst severity seen
+
+	background context.Context // ends with the run
 }
 
 func (p *proxyCommand) run(ctx context.Context) error {
+	// From the first moment to the last: the default action of SIGHUP would cut connections that drain.
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+
 	config, err := p.configuration()
 	if err != nil {
 		return usage(err)
@@ -102,7 +109,7 @@ func (p *proxyCommand) run(ctx context.Context) error {
 		p.log.Warn(w.Error())
 	}
 	for _, name := range configs.UnknownEnv(os.Environ()) {
-		p.log.Debug("environment variable has our prefix and no meaning", zap.String("name", name))
+		p.log.Warn("environment variable that means nothing here", zap.String("name", name))
 	}
 	plan, err := newPlan(config, p.openAuthority(config.CADir))
 	if err != nil {
@@ -123,6 +130,7 @@ func (p *proxyCommand) run(ctx context.Context) error {
 		ErrorLog: zap.NewStdLog(p.log),
 	})
 	background, stop := context.WithCancel(context.Background())
+	p.background = background
 	var running sync.WaitGroup
 	defer func() { stop(); running.Wait() }()
 	if err := p.startAdmin(background, &running, config); err != nil {
@@ -132,7 +140,8 @@ func (p *proxyCommand) run(ctx context.Context) error {
 		return failed(err)
 	}
 	p.admin.Reloaded(nil, time.Now())
-	p.watchFiles(background, &running, plan)
+	p.watchFiles(background, plan)
+	defer func() { p.plan.Load().stopWatching() }()
 	for _, l := range plan.listeners {
 		p.log.Info("listening", zap.String("listener", l.Name), zap.Stringer("address", p.server.Addrs()[l.Address]), zap.String("mode", string(l.Mode)))
 	}
@@ -142,7 +151,7 @@ func (p *proxyCommand) run(ctx context.Context) error {
 		running.Go(func() { tuneCollector(background, p.server.Active) })
 	}
 
-	p.serve(ctx)
+	p.serve(ctx, hangup)
 	return p.drain(config)
 }
 
@@ -187,7 +196,7 @@ func (p *proxyCommand) startAdmin(ctx context.Context, running *sync.WaitGroup, 
 	}
 	l, err := net.Listen("tcp", config.Admin.Address)
 	if err != nil {
-		if config.Admin.Address == configs.DefaultAdminAddress && errors.Is(err, syscall.EADDRINUSE) {
+		if !config.Given("admin.address") && errors.Is(err, syscall.EADDRINUSE) {
 			p.log.Warn("no admin endpoint: its default address is taken; choose one with --admin", zap.String("address", config.Admin.Address))
 			return nil
 		}
@@ -202,18 +211,23 @@ func (p *proxyCommand) startAdmin(ctx context.Context, running *sync.WaitGroup, 
 	return nil
 }
 
-// watchFiles follows changes of the served certificates.
-func (p *proxyCommand) watchFiles(ctx context.Context, running *sync.WaitGroup, plan *plan) {
-	for _, files := range plan.files {
-		for _, c := range files.Certificates() {
-			p.admin.SetCertificate(admin.RoleServed, c.Leaf.SerialNumber.Text(16), c.Leaf.NotAfter)
+// watchFiles follows changes of the certificates that a plan serves, until the plan stops.
+func (p *proxyCommand) watchFiles(ctx context.Context, plan *plan) {
+	ctx, plan.cancelWatching = context.WithCancel(ctx)
+	for i, files := range plan.files {
+		publish := func() {
+			for n, c := range files.Certificates() {
+				p.admin.SetCertificate(admin.RoleServed, fmt.Sprintf("%s/%d", plan.serving[i], n), c.Leaf.NotAfter)
+			}
 		}
-		running.Go(func() {
+		publish()
+		plan.watching.Go(func() {
 			files.Watch(ctx, func(err error) {
 				if err != nil {
 					p.log.Error("certificates not reloaded; the old ones stay", zap.Error(err))
 					return
 				}
+				publish()
 				p.log.Info("certificates reloaded")
 			})
 		})
@@ -284,10 +298,7 @@ func severityRank(s inspect.Severity) int32 {
 }
 
 // serve waits for the end, and reloads at SIGHUP.
-func (p *proxyCommand) serve(ctx context.Context) {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
+func (p *proxyCommand) serve(ctx context.Context, hangup <-chan os.Signal) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -317,7 +328,11 @@ func (p *proxyCommand) reload() error {
 	if err := p.server.Reload(next.listeners); err != nil {
 		return err
 	}
+	old := p.plan.Load()
+	next.inherit(old)
 	p.plan.Store(next)
+	old.stopWatching()
+	p.watchFiles(p.background, next)
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/tlstriage/tlstriage/certs"
@@ -25,8 +26,27 @@ type plan struct {
 	listeners []*proxy.Listener
 	judges    map[routeKey]*diagnose.Diagnoser
 	files     []*certs.Files
+	serving   []string // the listener of each of files
 	checks    []backendCheck
 	authority *certs.Authority // nil when no listener mints
+
+	cancelWatching context.CancelFunc
+	watching       sync.WaitGroup // of those who follow changes of files
+}
+
+// stopWatching ends the following of files.
+func (p *plan) stopWatching() {
+	p.cancelWatching()
+	p.watching.Wait()
+}
+
+// inherit takes over the judges of routes that are no more: connections that began on them still end.
+func (p *plan) inherit(old *plan) {
+	for key, judge := range old.judges {
+		if p.judges[key] == nil {
+			p.judges[key] = judge
+		}
+	}
 }
 
 // unrouted judges what never got as far as a route: it has neither policy nor backend.
@@ -115,7 +135,7 @@ func (p *plan) certificates(c *configs.Listener, mode proxy.Mode, openAuthority 
 	if err != nil {
 		return nil, nil, err
 	}
-	p.files = append(p.files, files)
+	p.files, p.serving = append(p.files, files), append(p.serving, c.Name)
 	var types []policy.CertificateType
 	for _, certificate := range files.Certificates() {
 		types = append(types, certificateType(certificate.Leaf))
