@@ -13,6 +13,7 @@ type Config struct {
 	Limits       Limits        `yaml:"limits"`        // every bound by its name
 	Record       Record        `yaml:"record"`        // the recording
 	Output       Output        `yaml:"output"`        // form of what is printed on standard output
+	Verbose      bool          `yaml:"verbose"`       // text says everything of good connections, all fixes, and lists noise
 	ExpiringSoon time.Duration `yaml:"expiring_soon"` // a certificate that ends within it is reported; 0: never
 	FailOn       FailOn        `yaml:"fail_on"`       // severity from which findings make the exit code 1
 	Log          Log           `yaml:"log"`           // what the program says of itself, on standard error

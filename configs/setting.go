@@ -58,6 +58,7 @@ func Settings() []Setting {
 		{Path: "record.file", Flag: "record", Usage: "append every connection's record to `FILE`"},
 		{Path: "record.raw", Flag: "record-raw", Usage: "`all|failures|none`: whose raw hellos the recording keeps"},
 		{Path: "output", Flag: "output", Short: "o", Usage: "`text|json`: form of what is printed"},
+		{Path: "verbose", Flag: "verbose", Short: "v", NoValue: "true", Usage: "say everything of good connections, all fixes, and list noise"},
 		{Path: "expiring_soon", Flag: "expiring-soon", Usage: "report certificates that end within `DURATION`"},
 		{Path: "fail_on", Flag: "fail-on", Usage: "`error|warning|info|never`: severity from which findings make the exit code 1"},
 		{Path: "log.level", Flag: "log-level", Usage: "`debug|info|warn|error`: log from this level on"},

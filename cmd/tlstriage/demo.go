@@ -26,7 +26,7 @@ import (
 const demoPolicy = "aws/ELBSecurityPolicy-TLS13-1-2-2021-06"
 
 func newDemo() *cobra.Command {
-	var serve bool
+	var serve, verbose bool
 	var output string
 	cmd := &cobra.Command{
 		Use:   "demo",
@@ -40,7 +40,7 @@ Nothing leaves this machine and nothing is left behind.`,
 			if output != "text" && output != "json" {
 				return usage(fmt.Errorf("--output: %q is neither text nor json", output))
 			}
-			d := &demo{stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr(), output: configs.Output(output)}
+			d := &demo{stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr(), output: configs.Output(output), verbose: verbose}
 			if err := d.run(cmd.Context(), serve); err != nil {
 				return failed(fmt.Errorf("demo: %w", err))
 			}
@@ -48,6 +48,7 @@ Nothing leaves this machine and nothing is left behind.`,
 		},
 	}
 	cmd.Flags().BoolVar(&serve, "serve", false, "keep running, and print command lines to try")
+	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "print all fixes")
 	outputFlag(cmd, &output)
 	return cmd
 }
@@ -56,6 +57,7 @@ Nothing leaves this machine and nothing is left behind.`,
 type demo struct {
 	stdout, stderr io.Writer
 	output         configs.Output
+	verbose        bool
 
 	pki       *demoPKI
 	authority *certs.Authority
@@ -80,7 +82,7 @@ const (
 func (d *demo) run(ctx context.Context, serve bool) error {
 	d.causes = make(map[string]int)
 	d.records = make(chan *inspect.Connection, 64)
-	d.out = newPrinter(d.output, configs.RawNone, d.stdout)
+	d.out = newPrinter(d.output, configs.RawNone, d.verbose, d.stdout)
 	if err := d.start(); err != nil {
 		return err
 	}

@@ -52,7 +52,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	if err != nil && !errors.Is(err, syscall.EPIPE) {
 		for line := range strings.SplitSeq(err.Error(), "\n") {
-			fmt.Fprintln(stderr, "tlstriage: "+line)
+			if line = strings.TrimSpace(line); line != "" {
+				fmt.Fprintln(stderr, "tlstriage: "+line)
+			}
 		}
 		if failure == nil {
 			fmt.Fprintln(stderr, "Try 'tlstriage --help', or 'tlstriage COMMAND --help'.")

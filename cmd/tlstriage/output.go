@@ -23,11 +23,11 @@ type jsonPrinter struct{ *report.JSON }
 
 func (jsonPrinter) Close() error { return nil }
 
-func newPrinter(output configs.Output, raw configs.RecordRaw, w io.Writer) printer {
+func newPrinter(output configs.Output, raw configs.RecordRaw, verbose bool, w io.Writer) printer {
 	if output == configs.OutputJSON {
 		return jsonPrinter{report.NewJSON(w, report.Raw(raw))}
 	}
-	return report.NewText(w, report.Options{Color: colored(w), Width: terminalWidth(w)})
+	return report.NewText(w, report.Options{Color: colored(w), Width: terminalWidth(w), Verbose: verbose})
 }
 
 // colored reports whether w is a terminal that wants colour (no-color.org).

@@ -121,7 +121,7 @@ func (p *proxyCommand) run(ctx context.Context) error {
 		return failed(err)
 	}
 	defer p.recording.Close()
-	p.out = newPrinter(config.Output, config.Record.Raw, p.stdout)
+	p.out = newPrinter(config.Output, config.Record.Raw, config.Verbose, p.stdout)
 	p.server = &proxy.Server{OnConnection: p.observe, Log: p.log, Limits: limitsOf(config.Limits)}
 	p.admin = admin.New(admin.Options{
 		Version: thisBuild().Version, Revision: thisBuild().Revision,

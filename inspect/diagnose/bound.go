@@ -37,9 +37,9 @@ func boundList(l []string) []string {
 	return out
 }
 
-// enumerate joins values for a sentence: the first eight of them.
+// enumerate joins values for a sentence: the first six of them.
 func enumerate(l []string) string {
-	const shown = 8
+	const shown = 6
 	if len(l) == 0 {
 		return "none"
 	}

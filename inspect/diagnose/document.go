@@ -74,8 +74,9 @@ Decisions that a reader may wonder about:
 - A client is at fault when all that it offers in the dimension is outdated: versions below TLS 1.2, no suite with forward secrecy and authenticated encryption, only SHA-1 or
   MD5 signatures, no server name. Whoever refuses something current is at fault otherwise: the policy where one is given, the server in a capture, this proxy else.
 - A client that Go's crypto/tls cannot serve is ` + "`proxy-cannot-serve`" + `, this proxy's fault, and judged against the policy all the same. An SSLv2-format hello is the client's: no TLS client may send it.
-- With ` + "`--enforce`" + ` the cause is ` + "`policy-rejects-…`" + `. Without, and when the leg failed in fact, it is ` + "`…-no-overlap`" + `, and what the policy says stands beside it.
+- With ` + "`--enforce`" + ` the cause is ` + "`policy-rejects-…`" + ` (but for an SSLv2-format hello, which no policy could help). Without, and when the leg failed in fact, it is ` + "`…-no-overlap`" + `, and what the policy says stands beside it.
 - A backend whose name does not resolve is this proxy's configuration (` + "`proxy`" + `). Resets and timeouts are the network's, unless something says otherwise: a backend that accepts the connection and never
   answers the hello is the backend's.
+- Where a foreign server says nothing at all to a whole hello, the end of the connection is reported as the server's (` + "`backend-closed`, `backend-reset`, `backend-timeout`" + ` on the client leg), not as the client's.
 - In a capture the client has judged the chain with its own roots: where it went on, faults of the chain are warnings at most.
 `

@@ -33,6 +33,9 @@ func (d *Diagnoser) gather(c *inspect.Connection) *evidence {
 		client: look(c.ClientLeg), backend: look(c.BackendLeg),
 		found: map[string]bool{}, explained: map[string]bool{},
 	}
+	if c.Event.Source == inspect.SourceReplay || c.Event.Source == inspect.SourceScan {
+		e.client.probed = e.client.leg != nil && e.client.leg.Error == nil && e.client.tls.Version != "" && e.client.alert(inspect.FromServer) == nil
+	}
 	if d.Policy != nil && c.Policy == nil || d.Own != nil && e.client.failed() {
 		e.parsed = parseHello(e.client.hello)
 	}
@@ -51,6 +54,28 @@ func (d *Diagnoser) gather(c *inspect.Connection) *evidence {
 // recorded, and where bytes pass through untouched.
 func (e *evidence) foreign() bool {
 	return e.c.Event.Source != inspect.SourceProxy || e.client.leg != nil && e.client.leg.Passthrough
+}
+
+// far is the leg to the server that is not this program: the backend leg, or where there is none, the client leg of a capture
+// or a probe.
+func (e *evidence) far() (view, string) {
+	if e.backend.exists() && !(e.backend.leg.Passthrough && e.backend.leg.TLS == nil) || !e.foreign() {
+		return e.backend, inspect.LegBackend
+	}
+	return e.client, inspect.LegClient
+}
+
+// unanswered reports whether a foreign server said nothing to a hello on the client leg. What then ended the connection is
+// more likely its doing, or the network's, than the client's.
+func (e *evidence) unanswered() bool {
+	v := e.client
+	return e.foreign() && v.failed() && v.spoke && len(v.tls.Alerts) == 0 && len(v.server.CertificateChain) == 0 && !sawServerFlight(v) &&
+		v.hello.Message != nil && v.hello.Message.Complete
+}
+
+// serverNotTLS reports whether what is no TLS came from the server of the client leg.
+func (e *evidence) serverNotTLS() bool {
+	return e.foreign() && e.client.is(inspect.ErrorNotTLS) && (e.client.spoke || e.client.firstProtocol() == "http_response")
 }
 
 // watched reports whether both ends of the client leg are foreign, so that the client has judged the chain itself.

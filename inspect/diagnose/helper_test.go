@@ -150,3 +150,18 @@ func refusedBy(dimension string, offered, accepts []string) func(*inspect.Connec
 }
 
 func enforced(c *inspect.Connection) { c.Policy.Enforced = true }
+
+// replayed is a recorded hello that was sent again.
+func replayed(change ...func(*inspect.Connection)) *inspect.Connection {
+	c := captured(change...)
+	c.Event.Source = inspect.SourceReplay
+	return c
+}
+
+// unanswered ends the client leg after a hello to which the server said nothing.
+func unanswered(t inspect.ErrorType) func(*inspect.Connection) {
+	return func(c *inspect.Connection) {
+		fails(t)(c)
+		c.ClientLeg.TLS.Server = nil
+	}
+}

@@ -9,10 +9,11 @@ var ruleBackendClosed = Rule{
 	Explanation: "The backend ended the connection in good order but without an alert: it does not expect TLS here, it expects a PROXY protocol header first, it serves nobody with this name, or it wants a client certificate and says nothing. " +
 		"Check: `openssl s_client -connect HOST:PORT`, with and without `-servername`.",
 	check: func(e *evidence) *match {
-		if !e.backend.is(inspect.ErrorClosed, inspect.ErrorEmpty, inspect.ErrorIncompleteHello) || e.backendBy != "" {
+		v, leg := e.far()
+		if !v.is(inspect.ErrorClosed, inspect.ErrorEmpty, inspect.ErrorIncompleteHello) || e.backendBy != "" || leg == inspect.LegClient && !e.unanswered() {
 			return nil
 		}
-		return &match{ended: true, detail: backendWords(e.backend), fixes: []inspect.Fix{
+		return &match{ended: true, leg: leg, detail: backendWords(v), fixes: []inspect.Fix{
 			fix(forBackend, "look at its log at this second", ""),
 			fix(forNginx, "if the backend's listen line has proxy_protocol, the header must be sent, or taken off there", "listen 443 ssl;"),
 			fix(forSelf, "if the port speaks plain text", "tlstriage proxy --backend tcp://HOST:PORT …"),

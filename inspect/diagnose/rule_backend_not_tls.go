@@ -1,6 +1,10 @@
 package diagnose
 
-import "github.com/tlstriage/tlstriage/inspect"
+import (
+	"strings"
+
+	"github.com/tlstriage/tlstriage/inspect"
+)
 
 var ruleBackendNotTLS = Rule{
 	ID: "backend-not-tls", Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
@@ -8,16 +12,19 @@ var ruleBackendNotTLS = Rule{
 	Citation:    "RFC 8446, Section 5.1",
 	Explanation: "The answer to our ClientHello is no TLS record: most often an HTTP 400 from a plain HTTP port. Libraries call this \"wrong version number\" or \"record too long\". Check: `curl -v http://HOST:PORT/`.",
 	check: func(e *evidence) *match {
-		if !e.backend.is(inspect.ErrorNotTLS) {
+		v, leg := e.backend, inspect.LegBackend
+		if e.serverNotTLS() {
+			v, leg = e.client, inspect.LegClient
+		}
+		if !v.is(inspect.ErrorNotTLS) {
 			return nil
 		}
-		protocol := or(bound(e.backend.firstProtocol()), "something unknown")
-		m := &match{ended: true, detail: "backend " + backendName(e.backend) + " speaks " + protocol}
-		if line := e.backend.firstLine(); line != "" {
+		m := &match{ended: true, leg: leg, detail: "backend " + backendName(v) + " speaks " + spoken(v.firstProtocol())}
+		if line := v.firstLine(); line != "" {
 			m.detail += "; its first line: " + line
 		}
 		m.fixes = []inspect.Fix{
-			fix(forSelf, "speak plain text to this backend", "tlstriage proxy --backend tcp://"+backendName(e.backend)+" …"),
+			fix(forSelf, "speak plain text to this backend", "tlstriage proxy --backend tcp://"+backendName(v)+" …"),
 			fix(forNginx, "or turn TLS on at the backend", "listen 443 ssl;"),
 			fix(forHAProxy, "a server without TLS needs a server line without ssl", "server NAME HOST:PORT"),
 			fix(forALB, "a target that speaks plain HTTP needs a target group of protocol HTTP", "aws elbv2 create-target-group --protocol HTTP --port PORT …"),
@@ -26,4 +33,17 @@ var ruleBackendNotTLS = Rule{
 		}
 		return m
 	},
+}
+
+// spoken names a protocol for a sentence.
+func spoken(protocol string) string {
+	switch protocol {
+	case "":
+		return "something unknown"
+	case "http", "http_response":
+		return "plain HTTP"
+	case "http2":
+		return "plain HTTP/2"
+	}
+	return strings.ReplaceAll(bound(protocol), "_", " ")
 }

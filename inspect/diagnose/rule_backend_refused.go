@@ -8,10 +8,11 @@ var ruleBackendRefused = Rule{
 	Citation:    "RFC 9293, Section 3.5.2",
 	Explanation: "The backend's machine answers and refuses the connection: the service is down, listens on another port or only on another address, or a firewall rejects. Check on the backend: `ss -ltnp`.",
 	check: func(e *evidence) *match {
-		if !e.backend.is(inspect.ErrorRefused) {
+		v, leg := e.far()
+		if !v.is(inspect.ErrorRefused) {
 			return nil
 		}
-		return &match{ended: true, detail: backendWords(e.backend), fixes: []inspect.Fix{
+		return &match{ended: true, leg: leg, detail: backendWords(v), fixes: []inspect.Fix{
 			fix(forBackend, "start the service, or let it listen on this address and port", "ss -ltnp"),
 			fix(forSelf, "or correct the backend's port", "tlstriage proxy --backend https://HOST:PORT …"),
 			fix(forIngress, "check that the Service's targetPort is the one that the container listens on", "kubectl get endpoints SERVICE"),

@@ -9,10 +9,15 @@ var ruleBackendReset = Rule{
 	Explanation: "A TCP reset came during the handshake, with no alert before it: a firewall or load balancer between that does not like the hello (its size, its name), a service that crashed, or one that closes without reading. Check: " +
 		"capture on the backend: if the reset is not in its own capture, something between sent it.",
 	check: func(e *evidence) *match {
-		if !e.backend.is(inspect.ErrorReset) || e.backendBy != "" {
+		v, leg := e.far()
+		passed := e.client.failed() && e.backend.exists() && e.backend.leg.Passthrough && e.backend.leg.Error != nil && e.backend.leg.Error.Type == inspect.ErrorReset
+		switch {
+		case passed:
+			v, leg = e.backend, inspect.LegBackend
+		case !v.is(inspect.ErrorReset), e.backendBy != "", leg == inspect.LegClient && !e.unanswered():
 			return nil
 		}
-		return &match{ended: true, detail: backendWords(e.backend) + " (phase " + or(string(e.backend.phase()), "unknown") + ")", fixes: []inspect.Fix{
+		return &match{ended: true, leg: leg, detail: backendWords(v) + " (phase " + or(string(v.phase()), "unknown") + ")", fixes: []inspect.Fix{
 			fix(forNetwork, "find out who sends the reset", "tcpdump -ni any 'tcp[tcpflags] & tcp-rst != 0 and port PORT'"),
 			fix(forBackend, "look at its log at this second", ""),
 			fix(forSelf, "try with another name, or with none", "tlstriage why --to HOST:PORT --as proxy"),

@@ -8,13 +8,17 @@ var ruleBackendTimeout = Rule{
 	Citation: "RFC 9293, Section 3.8.3",
 	Explanation: "The phase says where to look. Dial: packets are dropped on the way (security group, firewall, wrong address). Handshake: the connection stands but no ServerHello comes: a service that does not speak TLS and waits, " +
 		"one that is overloaded, or a path that loses large packets. Check: `openssl s_client -connect HOST:PORT` from this machine.",
+	CausedBy: []string{"client-hello-fragmented"},
 	check: func(e *evidence) *match {
-		if !e.backend.is(inspect.ErrorTimeout) {
+		v, leg := e.far()
+		if !v.is(inspect.ErrorTimeout) || leg == inspect.LegClient && !e.unanswered() && v.phase() != inspect.PhaseDial {
 			return nil
 		}
-		m := &match{ended: true, detail: backendWords(e.backend) + " (phase " + or(string(e.backend.phase()), "unknown") + ")"}
-		if e.backend.phase() == inspect.PhaseHandshake {
-			m.fault = inspect.FaultBackend
+		m := &match{ended: true, leg: leg, detail: backendWords(v) + " (phase " + or(string(v.phase()), "unknown") + ")"}
+		if v.phase() != inspect.PhaseDial {
+			if leg == inspect.LegBackend {
+				m.fault = inspect.FaultBackend
+			}
 			m.fixes = []inspect.Fix{
 				fix(forBackend, "see whether it speaks TLS on this port and how loaded it is", "openssl s_client -connect HOST:PORT -servername NAME"),
 				fix(forNetwork, "if small requests pass and large ones do not, the path's MTU is at fault", "ping -M do -s 1472 HOST"),

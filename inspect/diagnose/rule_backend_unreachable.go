@@ -8,10 +8,11 @@ var ruleBackendUnreachable = Rule{
 	Citation:    "RFC 792; RFC 4443, Section 3.1",
 	Explanation: "The network says that the address cannot be reached: no route, a host that is off, or an address family that this machine does not have. Check: `ip route get ADDRESS`.",
 	check: func(e *evidence) *match {
-		if !e.backend.is(inspect.ErrorUnreachable) {
+		v, leg := e.far()
+		if !v.is(inspect.ErrorUnreachable) {
 			return nil
 		}
-		return &match{ended: true, detail: backendWords(e.backend), fixes: []inspect.Fix{
+		return &match{ended: true, leg: leg, detail: backendWords(v), fixes: []inspect.Fix{
 			fix(forNetwork, "check routes and security groups; an IPv6 address needs IPv6 on this machine", "ip route get ADDRESS"),
 		}}
 	},

@@ -8,10 +8,11 @@ var ruleBackendUnresolvable = Rule{
 	Citation:    "RFC 1034, Section 3.7",
 	Explanation: "The name under which this program looks for the backend does not resolve: a typing error in the configuration, a service that is gone, or a resolver that does not answer. Check on this machine: `getent hosts NAME`.",
 	check: func(e *evidence) *match {
-		if !e.backend.is(inspect.ErrorUnresolvable) {
+		v, leg := e.far()
+		if !v.is(inspect.ErrorUnresolvable) {
 			return nil
 		}
-		return &match{ended: true, detail: backendWords(e.backend), fixes: []inspect.Fix{
+		return &match{ended: true, leg: leg, detail: backendWords(v), fixes: []inspect.Fix{
 			fix(forSelf, "correct the backend's name, or give an address and the name apart", "tlstriage proxy --backend https://ADDRESS:PORT --backend-sni NAME …"),
 			fix(forNetwork, "check the resolver of this machine, and in Kubernetes the Service and its namespace", "getent hosts NAME; kubectl get svc -A | grep NAME"),
 		}}

@@ -10,7 +10,7 @@ var ruleClientTimeout = Rule{
 		"so does a client that connects ahead of need, and one that hangs. The detail names the phase.",
 	CausedBy: []string{"client-hello-fragmented"},
 	check: func(e *evidence) *match {
-		if !e.client.is(inspect.ErrorTimeout) {
+		if !e.client.is(inspect.ErrorTimeout) || e.unanswered() {
 			return nil
 		}
 		m := &match{ended: true, fixes: []inspect.Fix{

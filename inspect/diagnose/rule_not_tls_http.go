@@ -9,7 +9,7 @@ var ruleNotTLSHTTP = Rule{
 	Explanation: "The first bytes are an HTTP request and no TLS record: an http:// URL with a TLS port in it, a health check of type HTTP, or a load balancer " +
 		"in front that ended TLS already and forwards plain text. Check: `curl -v http://HOST:PORT/` fails the same way, `curl -v https://HOST:PORT/` works.",
 	check: func(e *evidence) *match {
-		if !e.client.is(inspect.ErrorNotTLS) || e.client.firstProtocol() != "http" {
+		if !e.client.is(inspect.ErrorNotTLS) || !plainHTTP(e.client.firstProtocol()) || e.serverNotTLS() {
 			return nil
 		}
 		return &match{
@@ -24,3 +24,6 @@ var ruleNotTLSHTTP = Rule{
 		}
 	},
 }
+
+// plainHTTP reports whether a client's first bytes are HTTP: a request, or HTTP/2 with prior knowledge.
+func plainHTTP(protocol string) bool { return protocol == "http" || protocol == "http2" }

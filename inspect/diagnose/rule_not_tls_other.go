@@ -9,11 +9,11 @@ var ruleNotTLSOther = Rule{
 	Explanation: "The first bytes are neither TLS nor HTTP: a port scanner, a client of another protocol on the wrong port, or a load balancer in front that sends a PROXY " +
 		"protocol header where none is expected. The last one hits every connection and is an error of configuration; the others are noise.",
 	check: func(e *evidence) *match {
-		if !e.client.is(inspect.ErrorNotTLS) || e.client.firstProtocol() == "http" {
+		if !e.client.is(inspect.ErrorNotTLS) || plainHTTP(e.client.firstProtocol()) || e.client.firstProtocol() == "sslv2" || e.serverNotTLS() {
 			return nil
 		}
-		protocol := or(bound(e.client.firstProtocol()), "unknown")
-		m := &match{ended: true, detail: "it looks like " + protocol + "; first line: " + or(e.client.firstLine(), "not printable")}
+		protocol := e.client.firstProtocol()
+		m := &match{ended: true, detail: "it is " + spoken(protocol) + "; first line: " + or(e.client.firstLine(), "not printable")}
 		if protocol == "proxy_protocol" {
 			m.severity, m.fault = inspect.SeverityError, inspect.FaultProxy
 			m.title = "A PROXY protocol header comes where none is expected"

@@ -127,10 +127,31 @@ func ruleCases() []ruleCase {
 		{name: "client closes", in: frontFails(inspect.ErrorClosed, inspect.PhaseHandshake), cause: "client-aborted", fault: inspect.FaultClient, verdict: inspect.Failed},
 		{name: "client resets", in: frontFails(inspect.ErrorReset, inspect.PhaseHandshake), cause: "client-aborted", fault: inspect.FaultNetwork, verdict: inspect.Failed},
 		{name: "hello in many records", in: with(edit(func(h *inspect.Hello) { h.Message.Records = 12 })), verdict: inspect.OK, also: []string{"client-hello-fragmented"}},
-		{name: "large hello, then silence, in a capture", in: captured(fails(inspect.ErrorTimeout)), cause: "client-hello-fragmented", fault: inspect.FaultNetwork, verdict: inspect.Failed, also: []string{"client-timeout"}},
+		{name: "large hello, then silence, in a capture", in: captured(unanswered(inspect.ErrorTimeout)), cause: "client-hello-fragmented", fault: inspect.FaultNetwork, verdict: inspect.Failed, also: []string{"backend-timeout"}, never: []string{"client-timeout"}},
 		{name: "no reason at all", in: frontFails(inspect.ErrorOther, inspect.PhaseHandshake), cause: "handshake-unexplained", fault: inspect.FaultProxy, verdict: inspect.Failed},
 
+		{name: "server says nothing and closes, in a capture", in: captured(unanswered(inspect.ErrorClosed)), cause: "backend-closed", fault: inspect.FaultBackend, verdict: inspect.Failed, never: []string{"client-aborted"}},
+		{name: "reset after a small hello, in a capture", in: captured(unanswered(inspect.ErrorReset), edit(func(h *inspect.Hello) { h.Message.Segments = 1 })), cause: "backend-reset", fault: inspect.FaultNetwork, verdict: inspect.Failed, never: []string{"client-aborted"}},
+		{name: "client closes after the certificate, in a capture", in: captured(fails(inspect.ErrorClosed), func(c *inspect.Connection) { c.ClientLeg.TLS.Handshake = &inspect.Handshake{History: "Csxkn"} }), cause: "client-aborted", fault: inspect.FaultClient, verdict: inspect.Failed, never: []string{"backend-closed"}},
+		{name: "server speaks HTTP, in a capture", in: captured(fails(inspect.ErrorNotTLS), func(c *inspect.Connection) {
+			c.ClientLeg.FirstBytes = &inspect.FirstBytes{Protocol: "http_response", Summary: "HTTP/1.1 400 Bad Request"}
+		}), cause: "backend-not-tls", fault: inspect.FaultBackend, verdict: inspect.Failed, never: []string{"not-tls-http", "not-tls-other"}},
+		{name: "HTTP/2 without TLS", in: silentFront(inspect.ErrorNotTLS, "http2", "PRI * HTTP/2.0"), cause: "not-tls-http", fault: inspect.FaultClient, verdict: inspect.Failed},
+		{name: "SSLv2 and nothing newer", in: silentFront(inspect.ErrorNotTLS, "sslv2", ""), cause: "sslv2-hello", fault: inspect.FaultClient, verdict: inspect.Failed, never: []string{"not-tls-other"}},
+		{name: "backend resets what passes through", in: with(func(c *inspect.Connection) {
+			c.ClientLeg.Passthrough = true
+			c.BackendLeg = &inspect.Leg{Passthrough: true, Address: "127.0.0.1", Port: 8443, Error: &inspect.Error{Type: inspect.ErrorReset, Phase: inspect.PhaseTransfer}}
+			fails(inspect.ErrorClosed)(c)
+		}), cause: "backend-reset", fault: inspect.FaultNetwork, verdict: inspect.Failed},
+		{name: "replay: nothing listens", in: replayed(func(c *inspect.Connection) {
+			c.ClientLeg.TLS = nil
+			c.ClientLeg.Error = &inspect.Error{Type: inspect.ErrorRefused, Phase: inspect.PhaseDial}
+		}), cause: "backend-refused", fault: inspect.FaultBackend, verdict: inspect.Failed},
+		{name: "replay: an answer is enough", in: replayed(func(c *inspect.Connection) { c.ClientLeg.TLS.Established = false }), verdict: inspect.OK, never: []string{"handshake-unexplained"}},
+
 		// The policy.
+		{name: "policy enforced on an SSLv2 hello", in: frontFails(inspect.ErrorPolicy, inspect.PhaseDecide, hello(oldHello("TLSv1.0")), edit(func(h *inspect.Hello) { h.Message.SSLv2 = true }), refusedBy("version", []string{"TLSv1.0"}, []string{"TLSv1.2"}), enforced),
+			cause: "sslv2-hello", fault: inspect.FaultClient, verdict: inspect.Failed, also: []string{"policy-rejects-version"}},
 		{name: "policy: version", in: with(refusedBy("version", []string{"TLSv1.0"}, []string{"TLSv1.2", "TLSv1.3"})), cause: "policy-rejects-version", fault: inspect.FaultClient, verdict: inspect.Failed},
 		{name: "policy: a current version", in: with(refusedBy("version", []string{"TLSv1.2"}, []string{"TLSv1.3"})), cause: "policy-rejects-version", fault: inspect.FaultPolicy, verdict: inspect.Failed},
 		{name: "policy enforced", in: frontFails(inspect.ErrorPolicy, inspect.PhaseDecide, hello(oldHello("TLSv1.0")), refusedBy("version", []string{"TLSv1.0"}, []string{"TLSv1.2"}), enforced, clientAlert(inspect.FromServer, 70, "protocol_version")),

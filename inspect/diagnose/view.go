@@ -9,6 +9,7 @@ type view struct {
 	hello  *inspect.Hello // never nil
 	server *inspect.Server
 	spoke  bool // a ClientHello was seen
+	probed bool // by a probe that went no further than the server's answer, and got it
 }
 
 func look(l *inspect.Leg) view {
@@ -30,7 +31,7 @@ func look(l *inspect.Leg) view {
 func (v view) exists() bool { return v.leg != nil }
 
 // established reports whether the leg came to carry data.
-func (v view) established() bool { return v.leg != nil && v.leg.Established() }
+func (v view) established() bool { return v.leg != nil && (v.probed || v.leg.Established()) }
 
 // failed reports whether the leg was tried and did not come up.
 func (v view) failed() bool { return v.leg != nil && !v.established() }

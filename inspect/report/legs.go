@@ -15,7 +15,8 @@ func (t *Text) legs(b *strings.Builder, c *inspect.Connection) {
 		t.row(b, "backend leg", legWords(c.BackendLeg, false))
 	}
 	if p := c.Policy; p != nil {
-		t.row(b, "policy", policyWords(p))
+		// The finding below says the rest, where it is the cause.
+		t.row(b, "policy", policyWords(p, strings.HasPrefix(c.Cause, "policy-rejects-")))
 	}
 }
 
@@ -95,7 +96,7 @@ func certificateWords(t *inspect.TLS) string {
 	return ""
 }
 
-func policyWords(p *inspect.PolicyOutcome) string {
+func policyWords(p *inspect.PolicyOutcome, short bool) string {
 	if p.Accepted {
 		s := clean(p.Name) + " would take this client"
 		if p.Version != "" {
@@ -103,7 +104,10 @@ func policyWords(p *inspect.PolicyOutcome) string {
 		}
 		return s
 	}
-	s := clean(p.Name) + " refuses this client (" + clean(or(p.RejectedBy, "reason not known")) + "): accepts " + several(p.Accepts)
+	s := clean(p.Name) + " refuses this client (" + clean(or(p.RejectedBy, "reason not known")) + ")"
+	if !short {
+		s += ": accepts " + several(p.Accepts)
+	}
 	if p.Enforced {
 		s += "; enforced"
 	}
