@@ -40,6 +40,13 @@ func Explain(text string) []Explanation {
 			}
 		}
 	}
+	if words != "" && strings.Trim(words, "0123456789") == "" {
+		for i := range curlSymptoms { // a number alone may be curl's exit code as well as an alert's
+			if part, ok := curlSymptoms[i].matches("curl " + words); ok {
+				found = append(found, candidate{weight: 1, Explanation: curlSymptoms[i].explanation(part)})
+			}
+		}
+	}
 	found = append(found, explainTermination(text)...)
 	found = append(found, explainPacked(text)...)
 	found = append(found, explainAlert(words)...)

@@ -57,7 +57,7 @@ func TestExplainRecognisesEverySymptom(t *testing.T) {
 		// curl.
 		{"curl: (35) error:0A000410:SSL routines::sslv3 alert handshake failure", "cipher-no-overlap"}, {"curl: (60) SSL certificate problem: unable to get local issuer certificate", "chain-missing-intermediate"},
 		{"curl: (51) SSL: no alternative certificate subject name matches target host name", "cert-name-mismatch"}, {"curl: (56) OpenSSL SSL_read: error:0A00045C:SSL routines::tlsv13 alert certificate required", "client-cert-missing"},
-		{"curl: (58) could not load PEM client certificate", "client-cert-missing"}, {"curl (35)", "cipher-no-overlap"}, {"curl 60", "chain-missing-intermediate"},
+		{"curl: (58) could not load PEM client certificate", "client-cert-missing"}, {"curl (35)", "cipher-no-overlap"}, {"curl 60", "chain-missing-intermediate"}, {"35", "cipher-no-overlap"}, {"56", "client-cert-missing"},
 
 		// Windows.
 		{"0x80090326", "cipher-no-overlap"}, {"SEC_E_ILLEGAL_MESSAGE", "cipher-no-overlap"}, {"A fatal alert was received from the remote endpoint. The TLS protocol defined fatal alert code is 40.", "cipher-no-overlap"},
@@ -121,6 +121,13 @@ func TestExplanationsAreWhole(t *testing.T) {
 		if !e.Known || e.Findings[0] != r.ID {
 			t.Errorf("Explain(%q) = %+v", r.ID, e)
 		}
+	}
+}
+
+func TestANumberMayBeAnAlertOrCurls(t *testing.T) {
+	got := Explain("51")
+	if len(got) != 2 || !strings.Contains(got[0].Source, "decrypt_error") || !strings.Contains(got[1].Source, "curl") {
+		t.Errorf("%+v", got)
 	}
 }
 

@@ -58,6 +58,9 @@ func invariants(t *testing.T, c *inspect.Connection) {
 			t.Errorf("%s twice", f.ID)
 		}
 		ids[f.ID] = true
+		if f.Detail == "" || f.Title == "" || strings.Contains(f.Title, "\n") {
+			t.Errorf("%s: title %q, detail %q", f.ID, f.Title, f.Detail)
+		}
 		if _, known := Lookup(f.ID); !known {
 			t.Errorf("%q is in no catalogue", f.ID)
 		}

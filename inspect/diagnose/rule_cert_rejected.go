@@ -21,7 +21,7 @@ var ruleCertRejected = Rule{
 		if !invalid && !v.is(inspect.ErrorCertificate) {
 			return nil
 		}
-		m := &match{ended: v.is(inspect.ErrorCertificate), detail: v.message()}
+		m := &match{ended: v.is(inspect.ErrorCertificate), detail: or(v.message(), "the library gave no reason")}
 		if v.leg == e.client.leg {
 			m.leg = inspect.LegClient
 		}

@@ -240,7 +240,7 @@ func check(t *testing.T, c *inspect.Connection, want ruleCase) {
 		}
 	}
 	for i, f := range c.Findings {
-		if f.Title == "" || f.Citation == "" || f.Severity == "" || f.Leg == "" {
+		if f.Title == "" || f.Detail == "" || f.Citation == "" || f.Severity == "" || f.Leg == "" {
 			t.Errorf("%s: incomplete finding", f.ID)
 		}
 		if i == 0 && c.Cause != "" && (f.ID != c.Cause || len(f.CausedBy) > 0) {
