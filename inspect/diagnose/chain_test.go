@@ -141,6 +141,19 @@ func TestChainIsJudgedAgainWhenItsTimeComes(t *testing.T) {
 	}
 }
 
+func TestRecordingIsJudgedAnewWithOtherRoots(t *testing.T) {
+	pki := certstest.NewAt(t, noon)
+	c := behind(pki.Make(certstest.Healthy, siteName).Raw())
+	(&Diagnoser{Roots: x509.NewCertPool()}).Diagnose(c)
+	if c.Cause != "chain-untrusted-root" || c.BackendLeg.TLS.Server.Validation.Status != inspect.ValidationInvalid {
+		t.Fatalf("without roots: cause %q", c.Cause)
+	}
+	(&Diagnoser{Roots: pki.Roots()}).Diagnose(c)
+	if c.Verdict != inspect.OK || c.BackendLeg.TLS.Server.Validation.Status != inspect.ValidationValid {
+		t.Errorf("with roots: cause %q, findings %v", c.Cause, c.Findings)
+	}
+}
+
 func TestChainCacheIsBounded(t *testing.T) {
 	pki := certstest.NewAt(t, noon)
 	raw := pki.Make(certstest.Healthy, siteName).Raw()
