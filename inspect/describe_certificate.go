@@ -2,13 +2,17 @@ package inspect
 
 import (
 	"crypto/dsa" //nolint:staticcheck // old certificates have such keys
+	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/hex"
 	"fmt"
+	"math/big"
 )
 
 // Bounds on what a record keeps of a presented chain.
@@ -27,7 +31,8 @@ func Certificates(presented [][]byte) []Certificate {
 	return described
 }
 
-// DescribeCertificate is one certificate, as DER, in the record's words. One that does not parse says why.
+// DescribeCertificate is one certificate, as DER, in the record's words. One that does not parse says why. The description
+// keeps der itself, unless it is very long.
 func DescribeCertificate(der []byte) *Certificate {
 	sum := sha256.Sum256(der)
 	d := &Certificate{Hash: Hashes{SHA256: hex.EncodeToString(sum[:])}}
@@ -41,11 +46,11 @@ func DescribeCertificate(der []byte) *Certificate {
 	}
 	d.Subject = Bounded(c.Subject.String())
 	d.Issuer = Bounded(c.Issuer.String())
-	d.SerialNumber = fmt.Sprintf("%X", c.SerialNumber.Bytes())
+	d.SerialNumber = Bounded(serialNumber(c.SerialNumber))
 	d.NotBefore, d.NotAfter = c.NotBefore.UTC(), c.NotAfter.UTC()
-	d.PublicKeyAlgorithm = c.PublicKeyAlgorithm.String()
+	d.PublicKeyAlgorithm = publicKeyAlgorithm(c)
 	d.PublicKeySize = keySize(c.PublicKey)
-	d.SignatureAlgorithm = c.SignatureAlgorithm.String()
+	d.SignatureAlgorithm = signatureAlgorithm(c)
 	d.IsCA = c.IsCA
 	for _, n := range c.DNSNames {
 		d.AlternativeNames = append(d.AlternativeNames, Bounded(n))
@@ -66,6 +71,49 @@ func DescribeCertificate(der []byte) *Certificate {
 	return d
 }
 
+// serialNumber is a serial number in whole bytes, as RFC 5280, Section 4.1.2.2 counts them: 0AF3.
+func serialNumber(n *big.Int) string {
+	if n.Sign() == 0 {
+		return "00"
+	}
+	sign := ""
+	if n.Sign() < 0 {
+		sign = "-"
+	}
+	return fmt.Sprintf("%s%X", sign, n.Bytes())
+}
+
+// publicKeyAlgorithm names the kind of a public key; one that the standard library does not know by its object identifier.
+func publicKeyAlgorithm(c *x509.Certificate) string {
+	if c.PublicKeyAlgorithm != x509.UnknownPublicKeyAlgorithm {
+		return c.PublicKeyAlgorithm.String()
+	}
+	var info struct {
+		Algorithm pkix.AlgorithmIdentifier
+		Key       asn1.BitString
+	}
+	if _, err := asn1.Unmarshal(c.RawSubjectPublicKeyInfo, &info); err != nil {
+		return ""
+	}
+	return Bounded(info.Algorithm.Algorithm.String())
+}
+
+// signatureAlgorithm names the algorithm of a certificate's signature in the same way.
+func signatureAlgorithm(c *x509.Certificate) string {
+	if c.SignatureAlgorithm != x509.UnknownSignatureAlgorithm {
+		return c.SignatureAlgorithm.String()
+	}
+	var outer struct {
+		Content   asn1.RawValue
+		Algorithm pkix.AlgorithmIdentifier
+		Signature asn1.BitString
+	}
+	if _, err := asn1.Unmarshal(c.Raw, &outer); err != nil {
+		return ""
+	}
+	return Bounded(outer.Algorithm.Algorithm.String())
+}
+
 // keySize is the size of a public key in bits; 0 for a key of an unknown kind.
 func keySize(key any) int {
 	switch k := key.(type) {
@@ -75,6 +123,8 @@ func keySize(key any) int {
 		return k.Curve.Params().BitSize
 	case ed25519.PublicKey:
 		return 8 * len(k)
+	case *ecdh.PublicKey: // X25519
+		return 8 * len(k.Bytes())
 	case *dsa.PublicKey:
 		return k.P.BitLen()
 	}

@@ -21,17 +21,30 @@ const maxString = 1024
 
 // Bounded cuts a stranger's string to what a record keeps and replaces what is not UTF-8, so that JSON holds it.
 func Bounded(s string) string {
-	if len(s) > maxString {
-		s = s[:maxString] + "…"
+	cut := len(s)
+	if cut > maxString {
+		for cut = maxString; cut > maxString-utf8.UTFMax && !utf8.RuneStart(s[cut]); cut-- { // not in the middle of a character
+		}
 	}
-	if !utf8.ValidString(s) {
-		s = strings.ToValidUTF8(s, "\uFFFD")
+	bounded := s[:cut]
+	if !utf8.ValidString(bounded) {
+		bounded = strings.ToValidUTF8(bounded, "\uFFFD")
 	}
-	return s
+	if cut < len(s) {
+		bounded += "…"
+	}
+	return bounded
 }
 
 // DescribeHello is a hello in the record's words. Raw is copied. transport is TransportTCP or TransportQUIC.
 func DescribeHello(h *wire.ClientHello, recordVersion wire.Version, transport string) *Hello {
+	d := describeHello(h, recordVersion, transport)
+	d.Message.Raw = bytes.Clone(h.Raw)
+	return d
+}
+
+// describeHello is DescribeHello without copying Raw.
+func describeHello(h *wire.ClientHello, recordVersion wire.Version, transport string) *Hello {
 	d := &Hello{
 		ServerName:          Bounded(string(h.ServerName)),
 		LegacyVersion:       h.LegacyVersion.String(),
@@ -46,7 +59,7 @@ func DescribeHello(h *wire.ClientHello, recordVersion wire.Version, transport st
 			SSLv2:    h.SSLv2,
 			Complete: true,
 			GREASE:   hasGREASE(h),
-			Raw:      bytes.Clone(h.Raw),
+			Raw:      h.Raw,
 		},
 	}
 	d.SignatureAlgorithmsCert = names(h.SignatureSchemesCert)
@@ -100,14 +113,15 @@ func names[T interface {
 	~uint16
 	String() string
 }](l wire.List[T]) []string {
-	if l.Len() == 0 {
-		return nil
-	}
-	s := make([]string, 0, l.Len())
+	var s []string
 	for v := range l.All() {
-		if !wire.IsGREASE(v) {
-			s = append(s, v.String())
+		if wire.IsGREASE(v) {
+			continue
 		}
+		if s == nil {
+			s = make([]string, 0, l.Len())
+		}
+		s = append(s, v.String())
 	}
 	return s
 }
@@ -128,14 +142,24 @@ func sslv2Names(kinds []byte) []string {
 	return s
 }
 
+// hasGREASE reports whether any of the hello's lists holds a value of RFC 8701.
 func hasGREASE(h *wire.ClientHello) bool {
-	for c := range h.CipherSuites.All() {
-		if wire.IsGREASE(c) {
+	for t := range h.Extensions.All() {
+		if wire.IsGREASE(t) {
 			return true
 		}
 	}
-	for t := range h.Extensions.All() {
-		if wire.IsGREASE(t) {
+	for group := range h.KeyShares.All() {
+		if wire.IsGREASE(group) {
+			return true
+		}
+	}
+	return greased(h.CipherSuites) || greased(h.SupportedVersions) || greased(h.SupportedGroups) || greased(h.SignatureSchemes)
+}
+
+func greased[T ~uint16](l wire.List[T]) bool {
+	for v := range l.All() {
+		if wire.IsGREASE(v) {
 			return true
 		}
 	}

@@ -14,18 +14,18 @@ func (o *Observer) TLS() *TLS {
 		Client:            o.describeClient(),
 		Server:            o.describeServer(),
 		Alerts:            append([]Alert(nil), o.alerts...),
-		Handshake:         &Handshake{History: string(o.history.letters)},
+		Handshake:         &Handshake{History: o.history.String()},
 		NextProtocol:      o.protocol,
 	}
 	if !o.finished.IsZero() {
 		t.Handshake.DurationMS = float64(o.finished.Sub(o.began).Microseconds()) / 1000
 	}
-	if h := o.serverHello; h != nil && !h.HelloRetryRequest {
-		t.Version = h.Version.String()
-		t.Cipher = h.CipherSuite.String()
+	if o.chosen.final {
+		t.Version = o.chosen.version.String()
+		t.Cipher = o.chosen.cipher.String()
 		t.Resumed = o.resumed()
 	}
-	if o.sslv2 != nil {
+	if o.sslv2 {
 		t.Version = wire.VersionSSLv2.String()
 	}
 	if o.group != 0 {
@@ -37,64 +37,68 @@ func (o *Observer) TLS() *TLS {
 	return t
 }
 
-// resumed reports whether the server took up an earlier session: a PSK in TLS 1.3, before that the client's session id, or
-// Finished without a certificate (RFC 5077, Section 3.4).
+// resumed reports whether the server took up an earlier session: a PSK in TLS 1.3; before that the abbreviated handshake,
+// in which its ChangeCipherSpec follows without a ServerHelloDone, be it by session id (RFC 5246, Section 7.3) or by ticket
+// (RFC 5077, Section 3.4, where the session id need not tell).
 func (o *Observer) resumed() bool {
-	if o.tls13() {
-		return o.serverHello.PreSharedKey
+	if o.chosen.tls13 {
+		return o.chosen.psk
 	}
-	if o.chain != nil {
-		return false
-	}
-	echoed := o.hello != nil && len(o.hello.SessionID) > 0 && bytes.Equal(o.hello.SessionID, o.serverHello.SessionID)
-	return echoed && o.server.changed
+	return o.server.changed && !o.server.done && o.chain == nil
 }
 
 func (o *Observer) describeClient() *Hello {
-	if o.hello == nil {
+	if o.hello.message == nil {
 		return o.describePartial()
 	}
-	d := o.describeMessage(o.hello, o.helloVersion, o.helloPieces)
-	d.Message.Complete = true
-	if o.retry != nil {
-		d.Retry = o.describeMessage(o.retry, o.helloVersion, o.retryPieces)
+	d := o.hello.describe(o.describer)
+	if o.retry.message != nil {
+		d.Retry = o.retry.describe(o.describer)
 	}
-	if len(o.clientChain) > 0 {
-		d.Certificate = DescribeCertificate(o.clientChain[0])
+	if o.clientLeaf != nil {
+		d.Certificate = DescribeCertificate(o.clientLeaf)
 	}
 	return d
 }
 
-func (o *Observer) describeMessage(h *wire.ClientHello, version wire.Version, p pieces) *Hello {
-	d := o.describer.Hello(h, version, TransportTCP)
-	d.Message.Records, d.Message.Segments = p.records, p.segments
+func (s *helloSeen) describe(by *Describer) *Hello {
+	d := by.Hello(s.message, s.recordVersion, TransportTCP)
+	d.Message.Records, d.Message.Segments = s.records, s.segments
 	return d
 }
 
-// describePartial is what came of a hello that never was whole.
+// describePartial is what came of a hello that never was whole; nil when the client sent nothing, no TLS, or something else
+// in its place. Where not even a record's header is whole, its bytes stand in for the message, of no records.
 func (o *Observer) describePartial() *Hello {
-	if o.client.segments == 0 || o.client.notTLS {
+	if s := &o.client; s.segments == 0 || s.notTLS || s.messages > 0 {
 		return nil
 	}
 	partial, announced := o.client.reader.Partial()
 	records, segments := o.client.reader.PartialPieces()
-	raw := bytes.Clone(partial)
-	if len(raw) == 0 {
-		raw, records, segments = bytes.Clone(o.client.first), 0, o.client.segments
+	if len(partial) == 0 {
+		partial, records, segments = o.client.first, 0, o.client.segments
 	}
-	return &Hello{Message: &HelloBytes{Size: max(announced, len(partial)), Records: records, Segments: segments, Raw: raw}}
+	return &Hello{Message: &HelloBytes{
+		Size: max(announced, len(partial)), Records: records, Segments: segments, Raw: bytes.Clone(partial),
+		SSLv2: len(o.client.first) > 0 && o.client.first[0]&0x80 != 0,
+	}}
 }
 
 func (o *Observer) describeServer() *Server {
-	if o.chain == nil && o.request == nil && !o.stapled && !o.tls13() {
+	hidden := o.chosen.final && o.chosen.tls13
+	if o.chain == nil && o.request == nil && !o.stapled && o.chosen.scts == 0 && !hidden {
 		return nil
 	}
-	s := &Server{CertificateRequest: o.request}
+	s := &Server{SCTs: o.chosen.scts}
+	if o.request != nil {
+		request := *o.request
+		s.CertificateRequest = &request
+	}
 	switch {
 	case o.chain != nil:
 		s.CertificateChain = o.describer.Certificates(o.chain)
 		s.Validation = &Validation{Status: ValidationNotChecked}
-	case o.tls13():
+	case hidden:
 		s.Validation = &Validation{Status: ValidationNotVisible}
 	}
 	if o.stapled {

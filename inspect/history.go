@@ -7,19 +7,26 @@ const maxHistory = 64
 
 // history is the course of a handshake, a letter a message, upper case from the client and lower case from the server. The
 // letters are those of Zeek's ssl_history (docs/record.md). A letter that would repeat the one before it is left out.
-type history struct{ letters []byte }
+type history struct {
+	letters [maxHistory]byte
+	n       int
+}
 
-func (h *history) add(from Side, m *wire.Message) {
-	letter := historyLetter(m)
+func (h *history) add(from Side, letter byte) {
 	if from == FromServer {
 		letter += 'a' - 'A'
 	}
-	if n := len(h.letters); n == maxHistory || n > 0 && h.letters[n-1] == letter {
+	if h.n == maxHistory || h.n > 0 && h.letters[h.n-1] == letter {
 		return
 	}
-	h.letters = append(h.letters, letter)
+	h.letters[h.n] = letter
+	h.n++
 }
 
+func (h *history) String() string { return string(h.letters[:h.n]) }
+
+// historyLetter is the letter of a message. A HelloRetryRequest has the type of a ServerHello; whoever reads it gives it
+// the letter J.
 func historyLetter(m *wire.Message) byte {
 	switch m.ContentType {
 	case wire.ContentTypeAlert:
@@ -30,22 +37,33 @@ func historyLetter(m *wire.Message) byte {
 		return 'D'
 	case wire.ContentTypeHeartbeat:
 		return 'B'
+	case wire.ContentTypeHandshake:
+		if m.Encrypted {
+			return 'F' // the first handshake message behind a ChangeCipherSpec is Finished
+		}
+		return handshakeLetter(m.HandshakeType)
 	}
-	if m.Encrypted {
-		return 'F' // the first handshake message behind a ChangeCipherSpec
-	}
-	switch m.HandshakeType {
+	return 'Q'
+}
+
+func handshakeLetter(t wire.HandshakeType) byte {
+	switch t {
 	case wire.HandshakeTypeHelloRequest:
 		return 'H'
 	case wire.HandshakeTypeClientHello:
 		return 'C'
 	case wire.HandshakeTypeServerHello:
-		if isRetryRequest(m.Bytes) {
-			return 'J'
-		}
 		return 'S'
+	case wire.HandshakeTypeHelloVerifyRequest:
+		return 'V'
+	case wire.HandshakeTypeHelloRetryRequest:
+		return 'J'
 	case wire.HandshakeTypeNewSessionTicket:
 		return 'T'
+	case wire.HandshakeTypeEndOfEarlyData:
+		return 'E'
+	case wire.HandshakeTypeEncryptedExtensions:
+		return 'O'
 	case wire.HandshakeTypeCertificate:
 		return 'X'
 	case wire.HandshakeTypeServerKeyExchange:
@@ -66,12 +84,10 @@ func historyLetter(m *wire.Message) byte {
 		return 'U'
 	case wire.HandshakeTypeSupplementalData:
 		return 'A'
+	case wire.HandshakeTypeKeyUpdate:
+		return 'P'
+	case wire.HandshakeTypeMessageHash:
+		return 'M'
 	}
-	return 'Q'
-}
-
-// isRetryRequest reports whether a ServerHello is a HelloRetryRequest (RFC 8446, Section 4.1.3: by its random).
-func isRetryRequest(message []byte) bool {
-	var hello wire.ServerHello
-	return wire.ParseServerHello(message, &hello) == nil && hello.HelloRetryRequest
+	return 'Z'
 }

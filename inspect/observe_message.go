@@ -13,19 +13,14 @@ import (
 const (
 	maxAlerts      = 16
 	maxAuthorities = 50
-	maxChainBytes  = 256 << 10
 )
 
-// message takes from one message what the record needs. Messages that do not parse are kept in the history only: what
-// could be read of them stays, nothing is guessed.
+// message takes from one message what the record needs. Of messages that do not parse, what could be read stays; nothing
+// is guessed.
 func (o *Observer) message(from Side, s *stream, m *wire.Message, t time.Time) {
-	o.history.add(from, m)
-	if !o.Established() {
-		defer func() {
-			if o.Established() {
-				o.finished = t
-			}
-		}()
+	letter := historyLetter(m)
+	if from == FromClient && s.messages == 1 {
+		o.firstMessage(m)
 	}
 	switch m.ContentType {
 	case wire.ContentTypeAlert:
@@ -33,13 +28,24 @@ func (o *Observer) message(from Side, s *stream, m *wire.Message, t time.Time) {
 	case wire.ContentTypeChangeCipherSpec:
 		s.changed = true
 	case wire.ContentTypeApplicationData:
-		o.applicationData(s, m)
+		o.applicationData(from, s, m)
 	case wire.ContentTypeHandshake:
 		if m.Encrypted {
-			s.encrypted++
-			return
+			s.encrypted = true
+		} else if o.handshake(from, s, m) {
+			letter = 'J'
 		}
-		o.handshake(from, m)
+	}
+	o.history.add(from, letter)
+	if o.finished.IsZero() && o.Established() {
+		o.finished = t
+	}
+}
+
+// firstMessage notes a client that does not begin with a hello: waiting for one would be in vain.
+func (o *Observer) firstMessage(m *wire.Message) {
+	if m.ContentType != wire.ContentTypeHandshake || m.HandshakeType != wire.HandshakeTypeClientHello {
+		o.helloErr = &FirstMessageError{ContentType: m.ContentType, HandshakeType: m.HandshakeType}
 	}
 }
 
@@ -48,141 +54,175 @@ func (o *Observer) alert(from Side, s *stream, m *wire.Message) {
 		s.data = s.data || o.Established()
 		return
 	}
+	a := NewAlert(m.Level, m.Description, from)
 	if len(o.alerts) < maxAlerts {
-		o.alerts = append(o.alerts, NewAlert(m.Level, m.Description, from))
+		o.alerts = append(o.alerts, a)
+	} else if m.Level == wire.AlertLevelFatal {
+		o.alerts[maxAlerts-1] = a // it says how the handshake ended; a flood of warnings must not hide it
 	}
 }
 
-func (o *Observer) applicationData(s *stream, m *wire.Message) {
-	if !o.tls13() {
+// applicationData reads the length of an encrypted record. In TLS 1.3 the end of the handshake hides among them.
+func (o *Observer) applicationData(from Side, s *stream, m *wire.Message) {
+	switch {
+	case !o.chosen.final:
+		// Early data (RFC 8446, Section 4.2.10), or a connection whose beginning was not seen.
+		s.data = s.data || o.hello.message == nil
+	case !o.chosen.tls13:
 		s.data = true
-		return
+	default:
+		s.data = s.data || s.flight && o.Established()
+		s.flight = s.flight || o.finishes(from, m.Length)
 	}
-	s.data = s.data || s.flight && o.Established()
-	s.flight = s.flight || m.Length >= shortestFinished
 }
 
-func (o *Observer) handshake(from Side, m *wire.Message) {
+// finishes reports whether an encrypted record of TLS 1.3 can be part of a flight that ends in Finished. An alert is too short
+// for that. A client that offered early data may have sent some before it saw the ServerHello: then only a record of just
+// the length of a Finished counts.
+func (o *Observer) finishes(from Side, length int) bool {
+	tag, hash := 16, 32
+	if info, ok := o.chosen.cipher.Info(); ok {
+		if info.Mode == "CCM_8" {
+			tag = 8
+		}
+		if info.PRF == "SHA384" {
+			hash = 48
+		}
+	}
+	finished := 4 + hash + 1 + tag // header, verify_data, content type, tag (RFC 8446, Sections 4.4.4 and 5.2)
+	if hello := o.hello.message; from == FromClient && !o.retryRequest && hello != nil && hello.EarlyData {
+		return length == finished
+	}
+	return length >= 4+32+1+tag
+}
+
+// handshake reads a handshake message in the clear and reports whether it is a HelloRetryRequest.
+func (o *Observer) handshake(from Side, s *stream, m *wire.Message) (retry bool) {
 	switch {
 	case from == FromClient && m.HandshakeType == wire.HandshakeTypeClientHello:
 		o.clientHello(m)
 	case from == FromServer && m.HandshakeType == wire.HandshakeTypeServerHello:
-		o.serverHelloMessage(m)
+		return o.serverHello(m)
+	case !o.chosen.final || o.chosen.tls13: // what follows is encrypted in TLS 1.3
 	case m.HandshakeType == wire.HandshakeTypeCertificate:
 		o.certificate(from, m)
-	case from == FromServer && m.HandshakeType == wire.HandshakeTypeServerKeyExchange:
+	case from == FromClient:
+	case m.HandshakeType == wire.HandshakeTypeServerKeyExchange:
 		o.serverKeyExchange(m)
-	case from == FromServer && m.HandshakeType == wire.HandshakeTypeCertificateRequest:
+	case m.HandshakeType == wire.HandshakeTypeCertificateRequest:
 		o.certificateRequest(m)
-	case from == FromServer && m.HandshakeType == wire.HandshakeTypeCertificateStatus:
+	case m.HandshakeType == wire.HandshakeTypeCertificateStatus:
 		o.stapled = true
+	case m.HandshakeType == wire.HandshakeTypeServerHelloDone:
+		s.done = true
 	}
+	return false
 }
 
 // clientHello keeps the first hello, and the second one after a HelloRetryRequest.
 func (o *Observer) clientHello(m *wire.Message) {
-	if o.hello != nil && !o.retryRequest || o.retry != nil || o.helloErr != nil {
+	slot := &o.hello
+	if o.hello.message != nil {
+		slot = &o.retry
+		if !o.retryRequest {
+			return // a renegotiation in the clear
+		}
+	}
+	if slot.message != nil || o.hello.message == nil && o.helloErr != nil {
 		return
 	}
-	hello := &wire.ClientHello{}
-	raw := bytes.Clone(m.Bytes)
 	parse := wire.ParseClientHello
 	if m.SSLv2 {
 		parse = wire.ParseSSLv2ClientHello
 	}
-	err := parse(raw, hello)
-	if o.hello != nil {
-		if err == nil {
-			o.retry, o.retryPieces = hello, pieces{m.Records, m.Segments}
-		}
-		return
-	}
-	if err != nil {
+	hello := &wire.ClientHello{}
+	if err := parse(bytes.Clone(m.Bytes), hello); err != nil && slot == &o.hello {
 		o.helloErr = err
-		hello.Raw = raw
 	}
-	o.hello, o.helloVersion, o.helloPieces = hello, m.RecordVersion, pieces{m.Records, m.Segments}
+	*slot = helloSeen{message: hello, recordVersion: m.RecordVersion, records: m.Records, segments: m.Segments}
 }
 
-func (o *Observer) serverHelloMessage(m *wire.Message) {
+func (o *Observer) serverHello(m *wire.Message) (retry bool) {
 	if m.SSLv2 {
-		hello := &wire.SSLv2ServerHello{}
-		if wire.ParseSSLv2ServerHello(bytes.Clone(m.Bytes), hello) == nil && o.sslv2 == nil {
-			o.sslv2 = hello
-			if len(hello.Certificate) > 0 {
-				o.chain = [][]byte{hello.Certificate}
-			}
-		}
-		return
+		o.sslv2ServerHello(m)
+		return false
 	}
-	if o.serverHello != nil && !o.serverHello.HelloRetryRequest {
-		return
+	var hello wire.ServerHello
+	err := wire.ParseServerHello(m.Bytes, &hello)
+	if o.chosen.final || err != nil && !hello.HasExtensions {
+		return hello.HelloRetryRequest
 	}
-	hello := &wire.ServerHello{}
-	if wire.ParseServerHello(bytes.Clone(m.Bytes), hello) != nil {
-		return
+	o.chosen = selection{
+		seen: true, final: !hello.HelloRetryRequest, version: hello.Version, cipher: hello.CipherSuite, psk: hello.PreSharedKey, scts: hello.SCTs,
+		// Only TLS 1.3 and its drafts say the version in an extension (RFC 8446, Section 4.2.1), be it by a number of their own.
+		tls13: hello.Version.IsTLS13() || hello.Extensions.Has(wire.ExtensionSupportedVersions),
 	}
-	o.serverHello = hello
 	if hello.HelloRetryRequest {
 		o.retryRequest = true
-		return
+		return true
 	}
-	if o.tls13() {
+	if o.chosen.tls13 {
 		o.client.reader.SetTLS13()
 		o.server.reader.SetTLS13()
 	}
-	if hello.Group != 0 {
-		o.group = hello.Group
-	}
+	o.group = hello.Group
 	if len(hello.ALPN) > 0 {
 		o.protocol = Bounded(string(hello.ALPN))
 	}
+	return false
 }
 
-// certificate keeps a chain of TLS 1.2 or before; in TLS 1.3 it is encrypted.
+// sslv2ServerHello notes that the server answered in SSLv2, after which nothing more is read.
+func (o *Observer) sslv2ServerHello(m *wire.Message) {
+	var hello wire.SSLv2ServerHello
+	if o.sslv2 || o.chosen.seen || wire.ParseSSLv2ServerHello(m.Bytes, &hello) != nil {
+		return
+	}
+	o.sslv2 = true
+	if len(hello.Certificate) > 0 {
+		o.chain = [][]byte{bytes.Clone(hello.Certificate)}
+	}
+}
+
+// certificate keeps a presented chain; of the client's the leaf.
 func (o *Observer) certificate(from Side, m *wire.Message) {
-	if o.serverHello == nil || len(m.Bytes) > maxChainBytes {
+	if from == FromServer && o.chain != nil || from == FromClient && o.clientPresented {
 		return
 	}
 	var message wire.Certificate
-	if wire.ParseCertificate(bytes.Clone(m.Bytes), o.serverHello.Version, &message) != nil {
-		return
-	}
-	var chain [][]byte
-	for entry := range message.All() {
-		if len(chain) == maxCertificates {
+	_ = wire.ParseCertificate(m.Bytes, o.chosen.version, &message) // the entries before the fault, if there is one, count
+	if from == FromClient {
+		o.clientPresented = true
+		for entry := range message.All() {
+			o.clientLeaf = bytes.Clone(entry.DER)
 			break
 		}
-		chain = append(chain, entry.DER)
-	}
-	if from == FromServer && o.chain == nil {
-		o.chain = chain
-	}
-	if from == FromClient && o.clientChain == nil {
-		o.clientChain = chain
 		if o.request != nil {
-			o.request.CertificateSent = len(chain) > 0
+			o.request.CertificateSent = o.clientLeaf != nil
 		}
+		return
+	}
+	for entry := range message.All() {
+		if len(o.chain) == maxCertificates {
+			break
+		}
+		o.chain = append(o.chain, bytes.Clone(entry.DER))
 	}
 }
 
 func (o *Observer) serverKeyExchange(m *wire.Message) {
-	if o.serverHello == nil {
-		return
-	}
 	var exchange wire.ServerKeyExchange
-	if wire.ParseServerKeyExchange(m.Bytes, o.serverHello.Version, o.serverHello.CipherSuite, &exchange) != nil {
-		return
+	if wire.ParseServerKeyExchange(m.Bytes, o.chosen.version, o.chosen.cipher, &exchange) == nil {
+		o.group, o.scheme = exchange.Group, exchange.SignatureScheme
 	}
-	o.group, o.scheme = exchange.Group, exchange.SignatureScheme
 }
 
 func (o *Observer) certificateRequest(m *wire.Message) {
-	if o.serverHello == nil || o.request != nil {
+	if o.request != nil {
 		return
 	}
 	var message wire.CertificateRequest
-	if wire.ParseCertificateRequest(m.Bytes, o.serverHello.Version, &message) != nil {
+	if wire.ParseCertificateRequest(m.Bytes, o.chosen.version, &message) != nil {
 		return
 	}
 	o.request = &CertificateRequest{SignatureAlgorithms: names(message.SignatureSchemes)}

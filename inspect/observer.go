@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/tlstriage/tlstriage/inspect/wire"
@@ -15,51 +16,66 @@ type Observer struct {
 	client, server stream
 	history        history
 
-	hello, retry    *wire.ClientHello // own copies
+	hello, retry    helloSeen
 	helloErr        error
-	helloVersion    wire.Version // of the record that the hello began in
-	helloPieces     pieces
-	retryPieces     pieces
-	serverHello     *wire.ServerHello // own copy; the final one, or the HelloRetryRequest until it comes
-	retryRequest    bool
+	retryRequest    bool // a HelloRetryRequest came
+	chosen          selection
 	group           wire.NamedGroup
 	scheme          wire.SignatureScheme
 	protocol        string
 	chain           [][]byte // TLS 1.2 and before: as presented
-	clientChain     [][]byte
+	clientLeaf      []byte   // of the client's chain
+	clientPresented bool     // the client answered with a Certificate message, be it empty
 	request         *CertificateRequest
 	stapled         bool
 	alerts          []Alert
-	sslv2           *wire.SSLv2ServerHello
+	sslv2           bool // the server answered in SSLv2
 	began, finished time.Time
 }
 
-type pieces struct{ records, segments int }
+// helloSeen is a hello of the client: own bytes, and how they came.
+type helloSeen struct {
+	message           *wire.ClientHello // nil: none came
+	recordVersion     wire.Version      // of the record that it began in
+	records, segments int
+}
+
+// selection is what a ServerHello says, or a HelloRetryRequest until the ServerHello comes.
+type selection struct {
+	seen, final bool // final: the ServerHello itself
+	version     wire.Version
+	tls13       bool
+	cipher      wire.CipherSuite
+	psk         bool // TLS 1.3: a pre-shared key was accepted
+	scts        int
+}
 
 // stream is one direction.
 type stream struct {
 	reader    wire.Reader
-	first     []byte // the first bytes, until it is clear whether they are TLS
+	first     []byte // the first bytes, until they make a message
 	notTLS    bool   // the first bytes begin no record
 	named     *FirstBytes
 	messages  int // messages and records that were read
 	segments  int
 	changed   bool // ChangeCipherSpec was seen
-	encrypted int  // encrypted handshake records (TLS 1.2 and before: Finished)
-	flight    bool // TLS 1.3: an encrypted record too long to be an alert
+	done      bool // ServerHelloDone was seen
+	encrypted bool // an encrypted handshake record was seen (TLS 1.2 and before: Finished)
+	flight    bool // TLS 1.3: an encrypted record that can be no alert
 	data      bool // application data, or what looks like it
 	err       error
 }
 
-// How many of the first bytes are kept for naming what is not TLS.
+// over reports that nothing more can be read from the stream.
+func (s *stream) over() bool { return s.named != nil || s.err != nil }
+
+// Bounds on what is kept for naming what is not TLS, and on a handshake message behind the first one. crypto/tls takes
+// certificates of up to 256 KiB, OpenSSL of up to 100 KiB.
 const (
 	maxFirstBytes = 256
 	maxFirstLine  = 120
+	maxMessage    = 256<<10 + 4
 )
-
-// An encrypted alert of TLS 1.3 is 2 bytes, a content type and a tag of 16 (RFC 8446, Section 5.2); the shortest Finished is
-// 36 bytes before the same.
-const shortestFinished = 36 + 1 + 8
 
 // NewObserver makes an Observer. Those that share a Describer share what it remembers; nil gives it one of its own.
 func NewObserver(d *Describer) *Observer {
@@ -68,6 +84,8 @@ func NewObserver(d *Describer) *Observer {
 	}
 	o := &Observer{describer: d}
 	o.client.reader.FromClient = true
+	o.client.reader.MaxMessage, o.server.reader.MaxMessage = maxMessage, maxMessage
+	o.server.reader.MaxHello = maxMessage
 	return o
 }
 
@@ -88,24 +106,25 @@ func (o *Observer) Feed(from Side, b []byte, t time.Time) {
 	}
 	s := o.side(from)
 	s.segments++
-	if s.named != nil || s.err != nil {
+	if s.over() {
 		return
 	}
-	if s.messages == 0 && len(s.first) < maxFirstBytes {
+	if !s.notTLS {
+		var m wire.Message
+		s.reader.Feed(b)
+		for s.reader.Next(&m) {
+			s.messages++
+			o.message(from, s, &m, t)
+		}
+	}
+	if s.messages > 0 {
+		s.first = nil
+	} else if len(s.first) < maxFirstBytes {
 		s.first = append(s.first, b[:min(len(b), maxFirstBytes-len(s.first))]...)
 	}
 	if s.notTLS {
 		s.name(false)
-		return
-	}
-	var m wire.Message
-	s.reader.Feed(b)
-	for s.reader.Next(&m) {
-		s.messages++
-		s.first = nil
-		o.message(from, s, &m, t)
-	}
-	if err := s.reader.Err(); err != nil {
+	} else if err := s.reader.Err(); err != nil {
 		o.broken(from, s, err)
 	}
 }
@@ -119,7 +138,7 @@ func (o *Observer) broken(from Side, s *stream, err error) {
 		return
 	}
 	s.err = err
-	if from == FromClient && o.hello == nil && o.helloErr == nil {
+	if from == FromClient && o.hello.message == nil && o.helloErr == nil {
 		o.helloErr = err
 	}
 }
@@ -134,41 +153,54 @@ func (s *stream) name(end bool) {
 
 // EndOfStream tells the observer that no more will come from a side. First bytes that were too few to tell are named then.
 func (o *Observer) EndOfStream(from Side) {
-	s := o.side(from)
-	if s.messages == 0 && s.named == nil && len(s.first) > 0 && (s.notTLS || !s.reader.InRecord()) {
+	if s := o.side(from); s.notTLS && s.named == nil {
 		s.name(true)
 	}
 }
 
 // NotTLS reports that what a side sent is no TLS, be it that FirstBytes cannot name it yet.
-func (o *Observer) NotTLS(from Side) bool { s := o.side(from); return s.notTLS || s.named != nil }
+func (o *Observer) NotTLS(from Side) bool { return o.side(from).notTLS }
 
 // FirstBytes is what a side sent where TLS was expected; nil when it sent TLS, nothing, or not enough to tell.
 func (o *Observer) FirstBytes(from Side) *FirstBytes { return o.side(from).named }
 
-// ClientHello is the client's first hello once it is whole. Its error says why it does not parse; both are nil before. The
-// hello belongs to the observer.
-func (o *Observer) ClientHello() (*wire.ClientHello, error) { return o.hello, o.helloErr }
+// FirstMessageError says that a client did not begin with a ClientHello.
+type FirstMessageError struct {
+	ContentType   wire.ContentType
+	HandshakeType wire.HandshakeType // of a handshake message in the clear
+}
+
+func (e *FirstMessageError) Error() string {
+	if e.ContentType == wire.ContentTypeHandshake {
+		return fmt.Sprintf("inspect: the client's first message is %s, not client_hello", e.HandshakeType)
+	}
+	return fmt.Sprintf("inspect: the client's first record is %s, not a client_hello", e.ContentType)
+}
+
+// ClientHello is the client's first hello once it is whole; both are nil before. The error says why it does not parse (a
+// *wire.ParseError, beside as much of the hello as could be read), why it will never be whole (*wire.StreamError), or what
+// came in its place (*FirstMessageError). The hello belongs to the observer.
+func (o *Observer) ClientHello() (*wire.ClientHello, error) { return o.hello.message, o.helloErr }
 
 // ServerHelloSeen reports whether the server chose parameters.
-func (o *Observer) ServerHelloSeen() bool { return o.serverHello != nil }
+func (o *Observer) ServerHelloSeen() bool { return o.chosen.seen }
 
 // ServerChoseUnofferedVersion reports whether the server chose a version that the client did not offer. A hello without
 // supported_versions offers its legacy version and all below.
 func (o *Observer) ServerChoseUnofferedVersion() bool {
-	if o.serverHello == nil || o.hello == nil {
+	hello := o.hello.message
+	if !o.chosen.seen || hello == nil {
 		return false
 	}
-	chosen := o.serverHello.Version
-	if o.hello.SupportedVersions.Len() > 0 {
-		return !o.hello.SupportedVersions.Contains(chosen)
+	if hello.SupportedVersions.Len() > 0 {
+		return !hello.SupportedVersions.Contains(o.chosen.version)
 	}
-	return chosen > o.hello.LegacyVersion
+	return o.chosen.version > hello.LegacyVersion
 }
 
 // ServerChoseUnofferedCipher reports whether the server chose a suite that the client did not offer.
 func (o *Observer) ServerChoseUnofferedCipher() bool {
-	return o.serverHello != nil && o.hello != nil && !o.hello.CipherSuites.Contains(o.serverHello.CipherSuite)
+	return o.chosen.seen && o.hello.message != nil && !o.hello.message.CipherSuites.Contains(o.chosen.cipher)
 }
 
 // Alert is the last fatal alert that one side sent in the clear.
@@ -182,25 +214,22 @@ func (o *Observer) Alert(from Side) (wire.AlertDescription, bool) {
 }
 
 // Established reports whether the handshake was done, as far as can be told from outside: both sides have sent what only
-// comes with or after their Finished.
+// comes with or after their Finished. Of an SSLv2 handshake nothing can be told.
 func (o *Observer) Established() bool {
-	if o.serverHello == nil || o.serverHello.HelloRetryRequest {
+	if !o.chosen.final {
 		return false
 	}
-	if o.tls13() {
+	if o.chosen.tls13 {
 		return o.server.flight && o.client.flight
 	}
-	return o.client.encrypted > 0 && o.server.encrypted > 0
+	return o.client.encrypted && o.server.encrypted
 }
 
-// Settled reports that nothing of interest will come in the clear any more.
+// Settled reports that nothing of interest will come in the clear any more: the handshake is over and bytes flow, or neither
+// side can be read on. While one of them can, it may still say in an alert why.
 func (o *Observer) Settled() bool {
-	if o.client.notTLS || o.server.notTLS || o.client.err != nil || o.server.err != nil {
+	if o.sslv2 || o.Established() && (o.client.data || o.server.data) {
 		return true
 	}
-	return o.Established() && (o.client.data || o.server.data)
-}
-
-func (o *Observer) tls13() bool {
-	return o.serverHello != nil && (o.serverHello.Version == wire.VersionTLS13 || o.serverHello.Version.IsDraft())
+	return (o.client.over() || o.client.data) && (o.server.over() || o.server.data)
 }
