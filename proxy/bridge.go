@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tlstriage/tlstriage/inspect"
@@ -30,6 +31,8 @@ type direction struct {
 	toTap    *tap
 	bytes    int64
 	backend  bool // from the backend to the client
+	opposite *direction
+	over     atomic.Bool // ended, and what was written to is told so
 }
 
 // bridge copies in both directions on two goroutines of their own, whose stacks are small: the ones of the handshakes are
@@ -42,6 +45,7 @@ func (c *connection) bridge() {
 	}
 	up := &direction{c: c, from: c.clientTLS, to: backend, tap: c.client, toTap: c.backend.tap, framed: true}
 	down := &direction{c: c, from: backend, to: c.clientTLS, tap: c.backend.tap, toTap: c.client, framed: c.backend.tls != nil, backend: true}
+	up.opposite, down.opposite = down, up
 	c.running.Store(2)
 	c.lastActive.Store(time.Now().UnixNano())
 	c.idle = time.AfterFunc(c.limits.Timeouts.Idle, c.checkIdle)
@@ -134,6 +138,7 @@ func (e readError) Unwrap() error { return e.error }
 // end passes the end of one direction on: a clean end as a clean end (close_notify, half-close), a TCP end without
 // close_notify as just that, so that a body that was cut never looks complete, and anything else as the end of both legs.
 func (d *direction) end(err error) {
+	d.over.Store(true)
 	soon := time.Now().Add(d.c.limits.Timeouts.Linger)
 	var read readError
 	if !errors.As(err, &read) {
@@ -164,13 +169,22 @@ func (d *direction) note(err error) {
 	if d.c.idled.Load() {
 		return // checkIdle's doing; finishBridge says it
 	}
-	if d.backend {
-		d.c.backend.note(err)
+	code, ok := remoteAlert(err)
+	if !ok {
 		return
 	}
-	if code, ok := remoteAlert(err); ok && d.c.clientErr == nil {
+	// A refusal comes before anything else. Later alerts are kept and refuse nothing: OpenSSL 3 answers decode_error to a
+	// peer that ends the connection without close_notify.
+	var refusal *inspect.Error
+	if d.bytes == 0 && !d.opposite.over.Load() {
+		refusal = &inspect.Error{Type: inspect.ErrorAlertReceived, Message: err.Error(), Phase: inspect.PhaseTransfer}
+	}
+	if d.backend {
+		d.c.backend.alerts = append(d.c.backend.alerts, newAlert(code, inspect.FromServer))
+		d.c.backend.err = refusal
+	} else {
 		d.c.clientAlerts = append(d.c.clientAlerts, newAlert(code, inspect.FromClient))
-		d.c.clientErr = &inspect.Error{Type: inspect.ErrorAlertReceived, Message: err.Error(), Phase: inspect.PhaseTransfer}
+		d.c.clientErr = refusal
 	}
 }
 
