@@ -98,7 +98,7 @@ type Timeouts struct {
 	Drain            time.Duration `yaml:"drain"`             // for open connections to end after SIGTERM
 }
 
-// Record is the recording of connections: NDJSON, readable by `replay` and `policy check`.
+// Record is the recording of connections: NDJSON, one record a line.
 type Record struct {
 	File string    `yaml:"file"` // created with mode 0600, appended to; empty: none
 	Raw  RecordRaw `yaml:"raw"`  // whose raw hello bytes it holds

@@ -71,7 +71,7 @@ const (
 // RecordRaw is whose raw bytes a recording holds.
 type RecordRaw string
 
-// Choices of RecordRaw. Without the bytes, `replay` cannot send a hello again.
+// Choices of RecordRaw. Without the bytes, a hello cannot be sent again.
 const (
 	RawAll      RecordRaw = "all"
 	RawFailures RecordRaw = "failures"

@@ -109,7 +109,7 @@ func acceptCiphers(suites []string) []inspect.Fix {
 			fix(forHAProxy, "accept one of the client's suites", "bind :443 ssl crt … ciphers "+openssl+":…"))
 	}
 	fixes = append(fixes,
-		fix(forALB, "choose a policy with one of the client's suites; see them all with `tlstriage policy recommend --provider aws --from RECORDING`", modifyListener(alb)),
+		fix(forALB, "choose a policy with one of the client's suites; see them all with `tlstriage policy list aws`", modifyListener(alb)),
 		fix(forNLB, "choose a policy with one of the client's suites", modifyListener(alb)),
 		fix(forCLB, "choose a policy with one of the client's suites", classicPolicy("ELBSecurityPolicy-2016-08")))
 	if openssl != "" {

@@ -14,7 +14,7 @@ var ruleBackendAlert = Rule{
 		a := e.backend.alert(inspect.FromServer)
 		return &match{ended: e.backend.failed(), detail: "the backend answered " + spell(a), fixes: []inspect.Fix{
 			fix(forBackend, "its error log at this second says more", ""),
-			fix(forSelf, "find out what in the hello it does not like", "tlstriage why --to "+backendName(e.backend)+" --as proxy"),
+			fix(forSelf, "find out what in the hello it does not like: leave things out one by one", "openssl s_client -connect "+backendName(e.backend)+" -tls1_2"),
 		}}
 	},
 }

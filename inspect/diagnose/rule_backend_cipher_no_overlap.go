@@ -10,7 +10,7 @@ var ruleBackendCipherNoOverlap = Rule{
 	Title:    "The backend accepts none of the suites, groups or signatures that the proxy offers",
 	Citation: "RFC 5246, Section 7.4.1.3; RFC 8446, Section 4.1.1",
 	Explanation: "The backend answered handshake_failure (40) or insufficient_security (71). The first names no reason: besides suites it may be a server name that it does not serve, or a client certificate that it wants. " +
-		"Check: `tlstriage scan HOST:PORT` lists what it accepts.",
+		"Check: `nmap --script ssl-enum-ciphers -p PORT HOST` lists what it accepts.",
 	check: func(e *evidence) *match {
 		if e.backendBy != idBackendCipherNoOverlap {
 			return nil
@@ -27,7 +27,7 @@ var ruleBackendCipherNoOverlap = Rule{
 			m.detail += "; that names no reason: no common suite is the likeliest, then a name that it does not serve (" + or(bound(e.backend.hello.ServerName), "none sent") + "), then a missing client certificate"
 		}
 		m.fixes = []inspect.Fix{
-			fix(forSelf, "see what the backend accepts", "tlstriage scan "+backendName(e.backend)),
+			fix(forSelf, "see what the backend accepts", "nmap --script ssl-enum-ciphers -p PORT HOST"),
 			fix(forNginx, "let the backend accept a current suite", "ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256;"),
 			fix(forHAProxy, "let the backend accept a current suite", "bind :443 ssl crt … ciphers ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256"),
 			fix(forSelf, "if it is the name: send another", "tlstriage proxy --backend-sni NAME …"),

@@ -28,7 +28,7 @@ var ruleCertRejected = Rule{
 		if invalid && v.server.Validation.Error != "" {
 			m.detail = bound(v.server.Validation.Error)
 		}
-		m.fixes = append([]inspect.Fix{fix(forBackend, "take the chain apart", "tlstriage certs check "+backendName(v))}, serveChain("serve a chain that verifies")...)
+		m.fixes = append([]inspect.Fix{fix(forBackend, "take the chain apart: the proxy checks its backend when it starts", "tlstriage proxy --listen 127.0.0.1:0 --backend https://"+backendName(v))}, serveChain("serve a chain that verifies")...)
 		return m
 	},
 }

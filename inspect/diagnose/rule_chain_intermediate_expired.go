@@ -9,7 +9,7 @@ var ruleChainIntermediateExpired = Rule{
 	ID: string(chain.IntermediateExpired), Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
 	Title:       "An intermediate certificate of the backend's chain is expired",
 	Citation:    "RFC 5280, Section 6.1.3",
-	Explanation: "The leaf is fine, the certificate above it is not. Clients that know another path may go on (then this is a warning), others fail. The authority publishes a newer intermediate under the same name. Check: `tlstriage certs check HOST:PORT`.",
+	Explanation: "The leaf is fine, the certificate above it is not. Clients that know another path may go on (then this is a warning), others fail. The authority publishes a newer intermediate under the same name. Check: `openssl s_client -connect HOST:PORT -servername NAME -showcerts </dev/null`.",
 	CausedBy:    []string{"default-certificate-served"},
 	check: func(e *evidence) *match {
 		m := e.chainFault(chain.IntermediateExpired)

@@ -20,7 +20,7 @@ var ruleChainMissingIntermediate = Rule{
 			m.accepted = []string{missing}
 		}
 		m.detail += e.rightChain()
-		m.fixes = append(serveChain("send leaf and intermediates in one file"), fix(forBackend, "see the chain put right", "tlstriage certs fix leaf.pem"))
+		m.fixes = append(serveChain("send leaf and intermediates in one file"), fix(forBackend, "see what is sent, and who issued the last certificate", "openssl s_client -connect "+backendName(e.backend)+" -showcerts"))
 		m.fixes = append(m.fixes, trustCA()...)
 		return m
 	},

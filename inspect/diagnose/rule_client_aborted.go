@@ -46,7 +46,7 @@ var ruleClientAborted = Rule{
 			return m
 		}
 		m.detail = "the client's side " + how + " " + or(phaseWords(v.phase()), "before the handshake was done")
-		m.fixes = []inspect.Fix{fix(forNetwork, "if it is always the same clients, capture at both ends: who sends the FIN or RST?", "tcpdump -ni any -w out.pcap host CLIENT && tlstriage pcap out.pcap")}
+		m.fixes = []inspect.Fix{fix(forNetwork, "if it is always the same clients, capture at both ends: who sends the FIN or RST?", "tcpdump -ni any -w out.pcap host CLIENT")}
 		return m
 	},
 }

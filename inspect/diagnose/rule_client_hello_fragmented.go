@@ -7,7 +7,7 @@ var ruleClientHelloFragmented = Rule{
 	Title:    "The ClientHello came in pieces",
 	Citation: "RFC 8446, Section 5.1",
 	Explanation: "The hello was spread over several TLS records, or over several packets of a connection that then failed. That is allowed, but old load balancers, firewalls and servers read only the first piece " +
-		"and then drop the connection or serve the default certificate. Check: `tlstriage why --to HOST:PORT --hello RECORDING` tries the same hello in one piece.",
+		"and then drop the connection or serve the default certificate. Check: `openssl s_client -connect HOST:PORT -groups X25519` sends a hello that fits one packet.",
 	check: func(e *evidence) *match {
 		m := e.client.hello.Message
 		if m == nil || !m.Complete {

@@ -7,7 +7,7 @@ var ruleHandshakeUnexplained = Rule{
 	Title:    "A leg was not established, and what was seen does not say why",
 	Citation: "RFC 8446, Section 2",
 	Explanation: "No alert, no error that has a name, or a capture that begins too late or ends too early. The detail has the library's words and the messages that were seen, upper case from the client, lower case from the server. " +
-		"Check: a capture of the whole connection, or `tlstriage why --to HOST:PORT --hello RECORDING`.",
+		"Check: a capture of the whole connection.",
 	check: func(e *evidence) *match {
 		for _, l := range []struct {
 			name string
@@ -31,7 +31,7 @@ var ruleHandshakeUnexplained = Rule{
 			if l.view.leg.Error != nil && !e.foreign() {
 				m.fault = inspect.FaultProxy
 			}
-			m.fixes = []inspect.Fix{fix(forSelf, "try the same hello again, and leave parts of it out", "tlstriage why --to HOST:PORT --hello RECORDING")}
+			m.fixes = []inspect.Fix{fix(forNetwork, "capture the whole connection, from its first packet", "tcpdump -ni any -w out.pcap host CLIENT")}
 			return m
 		}
 		return nil

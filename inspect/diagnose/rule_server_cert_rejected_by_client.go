@@ -29,7 +29,7 @@ var ruleServerCertRejectedByClient = Rule{
 			}
 			m.fixes = []inspect.Fix{
 				fix(forClient, "see what the client sees, and whether its trust store has the issuer", "openssl s_client -connect HOST:PORT -servername NAME -showcerts -verify_return_error"),
-				fix(forBackend, "check the chain that it serves", "tlstriage certs check HOST:PORT"),
+				fix(forBackend, "check the chain that it serves", "openssl s_client -connect HOST:PORT -servername NAME -showcerts"),
 			}
 			return m
 		}

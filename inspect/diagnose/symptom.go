@@ -70,10 +70,10 @@ func (s *symptom) explanation(part string) Explanation {
 // Commands that several symptoms share.
 const (
 	runProxy   = "tlstriage proxy --listen 127.0.0.1:8443 --backend https://HOST:PORT"
-	runScan    = "tlstriage scan HOST:PORT"
-	runCerts   = "tlstriage certs check HOST:PORT"
+	runScan    = "nmap --script ssl-enum-ciphers -p PORT HOST"
+	runCerts   = "tlstriage proxy --listen 127.0.0.1:0 --backend https://HOST:PORT --backend-sni NAME"
 	runShow    = "openssl s_client -connect HOST:PORT -servername NAME -showcerts"
-	runCapture = "tcpdump -ni any -w out.pcap port PORT && tlstriage pcap out.pcap"
+	runCapture = "tcpdump -ni any -w out.pcap port PORT && tshark -r out.pcap -Y 'tls.handshake || tls.alert_message || tcp.flags.reset == 1'"
 	runPlain   = "curl -v http://HOST:PORT/"
 )
 

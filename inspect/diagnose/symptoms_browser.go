@@ -90,7 +90,7 @@ var browserSymptoms = []symptom{
 	{
 		says: "Chrome", any: []string{"err quic protocol error", "err quic handshake failed"},
 		means:   "The handshake over QUIC failed; the browser falls back to TCP.",
-		speaker: "the browser, of the server", findings: []string{"client-timeout", "alpn-no-overlap", "client-alert"}, look: "UDP on this port, and its MTU", run: "tlstriage scan HOST:PORT --quic",
+		speaker: "the browser, of the server", findings: []string{"client-timeout", "alpn-no-overlap", "client-alert"}, look: "UDP on this port, and its MTU", run: "curl -v --http3-only https://HOST:PORT/",
 	},
 	{
 		says: "Firefox", any: []string{"ssl error rx record too long"},

@@ -20,12 +20,12 @@ var httpSymptoms = []symptom{
 	{
 		says: "HTTP status 525 (Cloudflare)", any: []string{"525", "ssl handshake failed"}, with: []string{"525", "cloudflare"},
 		means:   "The CDN could not finish a handshake with the origin: nothing in common, no certificate for the name, or the connection was cut.",
-		speaker: "the CDN, of the origin", findings: []string{"backend-version-no-overlap", "backend-cipher-no-overlap", "sni-required-by-backend", "backend-not-tls", "backend-reset", "backend-closed", "backend-requires-client-cert", "backend-alert"}, look: "the origin with the site's name", run: "tlstriage scan ORIGIN:443 --sni NAME",
+		speaker: "the CDN, of the origin", findings: []string{"backend-version-no-overlap", "backend-cipher-no-overlap", "sni-required-by-backend", "backend-not-tls", "backend-reset", "backend-closed", "backend-requires-client-cert", "backend-alert"}, look: "the origin with the site's name", run: "tlstriage proxy --listen 127.0.0.1:0 --backend https://ORIGIN:443 --backend-sni NAME",
 	},
 	{
 		says: "HTTP status 526 (Cloudflare)", any: []string{"526", "invalid ssl certificate"}, with: []string{"526", "cloudflare"},
 		means:   "The CDN (Full, strict) does not accept the origin's certificate.",
-		speaker: "the CDN, of the origin's certificate", findings: anyCert, look: "the origin's chain", run: "tlstriage certs check ORIGIN:443 --name NAME",
+		speaker: "the CDN, of the origin's certificate", findings: anyCert, look: "the origin's chain", run: "tlstriage proxy --listen 127.0.0.1:0 --backend https://ORIGIN:443 --backend-sni NAME",
 	},
 	{
 		says: "HTTP status 521, 522, 523 (Cloudflare)", any: []string{"521", "522", "523", "524"},
