@@ -34,7 +34,8 @@ func layers() map[string]layer {
 	with := func(base []string, more ...string) []string { return append(slices.Clone(base), more...) }
 	return map[string]layer{
 		// Row 4: the wiring.
-		"cmd/tlstriage": {imports: []string{"*"}},
+		"cmd/tlstriage":     {imports: []string{"*"}},
+		"cmd/tlstriage/e2e": {imports: []string{"*"}}, // tests only
 		// Row 3: eyes and hands. They meet row 2 in cmd and nowhere else.
 		"proxy":           {imports: record},
 		"proxy/h3":        {imports: with(record, "proxy")},

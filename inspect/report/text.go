@@ -88,7 +88,7 @@ func (t *Text) connection(b *strings.Builder, c *inspect.Connection) {
 	if c.Fault == inspect.FaultNoise {
 		mark, tint = "·", dim
 	}
-	fmt.Fprintf(b, "%s %s %s → %s  ", t.paint(tint, mark), c.Timestamp.In(t.o.Location).Format(time.TimeOnly), address(c.Client), target(c))
+	fmt.Fprintf(b, "%s %s %s  ", t.paint(tint, mark), c.Timestamp.In(t.o.Location).Format(time.TimeOnly), between(c))
 	if c.Verdict != inspect.Failed && c.Verdict != inspect.Warning {
 		b.WriteString(t.paint(tint, word) + "  " + summaryOf(c) + "\n")
 		if t.o.Verbose {
@@ -103,6 +103,18 @@ func (t *Text) connection(b *strings.Builder, c *inspect.Connection) {
 	if t.o.Verbose {
 		t.row(b, "record", clean(c.Event.ID))
 	}
+}
+
+// between says who connected to what. A record without a client is this program's own look at a backend.
+func between(c *inspect.Connection) string {
+	if c.ClientLeg == nil && c.BackendLeg != nil {
+		s := "check of the backend"
+		if c.Route != "" {
+			s += " of route " + cleanTo(c.Route, 128)
+		}
+		return s
+	}
+	return address(c.Client) + " → " + target(c)
 }
 
 // address is an endpoint as people write it.

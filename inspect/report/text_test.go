@@ -79,3 +79,17 @@ func TestWrap(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 }
+
+func TestABackendThatWasLookedAtHasNoClient(t *testing.T) {
+	var b strings.Builder
+	c := &inspect.Connection{
+		Route: "api.example.com", Verdict: inspect.Failed, Cause: "backend-refused", Fault: inspect.FaultBackend,
+		BackendLeg: &inspect.Leg{Address: "192.0.2.1", Port: 443, Error: &inspect.Error{Type: inspect.ErrorRefused, Phase: inspect.PhaseDial}},
+	}
+	if err := NewText(&b, Options{}).Write(c); err != nil {
+		t.Fatal(err)
+	}
+	if want := "check of the backend of route api.example.com  FAILED  backend-refused"; !strings.Contains(b.String(), want) {
+		t.Errorf("got %q, want %q in it", b.String(), want)
+	}
+}
