@@ -190,7 +190,7 @@ func (p *process) exitCode() int {
 		case <-p.ended:
 		case <-time.After(patience):
 		}
-		p.t.Fatalf("%q did not end: %s", p.cmd.Args[1:], p.stderr)
+		p.t.Fatalf("%q did not end", p.cmd.Args[1:])
 	}
 	return p.cmd.ProcessState.ExitCode()
 }
@@ -316,4 +316,10 @@ func dialTCP(t *testing.T, address string) net.Conn {
 	t.Cleanup(func() { c.Close() })
 	c.SetDeadline(time.Now().Add(patience))
 	return c
+}
+
+// terminate asks for an orderly end.
+func (p *process) terminate() {
+	p.t.Helper()
+	p.signal(syscall.SIGTERM)
 }
