@@ -14,6 +14,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
 // Exit codes.
@@ -32,6 +34,9 @@ func main() {
 	stop()
 	os.Exit(code)
 }
+
+// The longest line of an error that is printed, in bytes.
+const maxErrorLine = 4096
 
 // run is the whole program: tests call it as main does.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
@@ -53,7 +58,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err != nil && !errors.Is(err, syscall.EPIPE) {
 		for line := range strings.SplitSeq(err.Error(), "\n") {
 			if line = strings.TrimSpace(line); line != "" {
-				fmt.Fprintln(stderr, "tlstriage: "+line)
+				// Names of files and flags are in it, as they were typed or stand in a file: none may act on the terminal.
+				fmt.Fprintln(stderr, "tlstriage: "+wire.FirstLine([]byte(line), maxErrorLine))
 			}
 		}
 		if failure == nil {

@@ -28,7 +28,8 @@ type plan struct {
 	files     []*certs.Files
 	serving   []string // the listener of each of files
 	checks    []backendCheck
-	authority *certs.Authority // nil when no listener mints
+	mints     bool             // some listener has no certificates of its own
+	authority *certs.Authority // nil when none mints
 
 	cancelWatching context.CancelFunc
 	watching       sync.WaitGroup // of those who follow changes of files
@@ -67,16 +68,24 @@ type backendCheck struct {
 func newPlan(config *configs.Config, openAuthority func() (*certs.Authority, error)) (*plan, error) {
 	p := &plan{config: config, judges: make(map[routeKey]*diagnose.Diagnoser)}
 	for i := range config.Listeners {
-		l, err := p.listener(&config.Listeners[i], openAuthority)
+		l, err := p.listener(&config.Listeners[i])
 		if err != nil {
 			return nil, fmt.Errorf("listener %s: %w", config.Listeners[i].Name, err)
 		}
 		p.listeners = append(p.listeners, l)
 	}
+	// Last, because it makes an authority where there is none: a start that is refused must not leave one behind.
+	if p.mints {
+		authority, err := openAuthority()
+		if err != nil {
+			return nil, err
+		}
+		p.authority = authority
+	}
 	return p, nil
 }
 
-func (p *plan) listener(c *configs.Listener, openAuthority func() (*certs.Authority, error)) (*proxy.Listener, error) {
+func (p *plan) listener(c *configs.Listener) (*proxy.Listener, error) {
 	l := &proxy.Listener{
 		Name:     c.Name,
 		Address:  c.Address,
@@ -86,7 +95,7 @@ func (p *plan) listener(c *configs.Listener, openAuthority func() (*certs.Author
 	if c.ProxyProtocol == configs.On {
 		l.ProxyProtocol = &proxy.ProxyProtocol{Trusted: c.ProxyProtocolTrusted}
 	}
-	serve, types, err := p.certificates(c, l.Mode, openAuthority)
+	serve, types, err := p.certificates(c, l.Mode)
 	if err != nil {
 		return nil, err
 	}
@@ -106,26 +115,13 @@ func (p *plan) listener(c *configs.Listener, openAuthority func() (*certs.Author
 }
 
 // certificates are what a listener serves: files, or leaves minted by the local authority that mirror the backend's names.
-func (p *plan) certificates(c *configs.Listener, mode proxy.Mode, openAuthority func() (*certs.Authority, error)) (func(*tls.ClientHelloInfo) (*tls.Certificate, error), []policy.CertificateType, error) {
+func (p *plan) certificates(c *configs.Listener, mode proxy.Mode) (func(*tls.ClientHelloInfo) (*tls.Certificate, error), []policy.CertificateType, error) {
 	if mode == proxy.Passthrough {
 		return nil, nil, nil
 	}
 	if len(c.Certificates) == 0 {
-		if p.authority == nil {
-			authority, err := openAuthority()
-			if err != nil {
-				return nil, nil, err
-			}
-			p.authority = authority
-		}
-		authority := p.authority
-		return func(chi *tls.ClientHelloInfo) (*tls.Certificate, error) {
-			var mirrored []string
-			if backend := proxy.BackendCertificate(chi.Context()); backend != nil {
-				mirrored = backend.DNSNames
-			}
-			return authority.GetCertificateFor(chi, mirrored)
-		}, []policy.CertificateType{policy.CertECDSAP256, policy.CertRSA}, nil
+		p.mints = true
+		return p.mint, []policy.CertificateType{policy.CertECDSAP256, policy.CertRSA}, nil
 	}
 	var pairs []certs.KeyPairFiles
 	for _, pair := range c.Certificates {
@@ -141,6 +137,15 @@ func (p *plan) certificates(c *configs.Listener, mode proxy.Mode, openAuthority 
 		types = append(types, certificateType(certificate.Leaf))
 	}
 	return files.GetCertificate, types, nil
+}
+
+// mint is the GetCertificate of listeners without certificates of their own.
+func (p *plan) mint(chi *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	var mirrored []string
+	if backend := proxy.BackendCertificate(chi.Context()); backend != nil {
+		mirrored = backend.DNSNames
+	}
+	return p.authority.GetCertificateFor(chi, mirrored)
 }
 
 func certificateType(leaf *x509.Certificate) policy.CertificateType {
