@@ -6,11 +6,14 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/netip"
 	"strconv"
 	"time"
 
 	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
 // Backend is where a route's connections go.
@@ -88,7 +91,8 @@ func (b *Backend) nameFor(clientName string) (verified, sent string) {
 	return name, name
 }
 
-// open connects to the backend and does the handshake. What goes wrong is in the leg's err; the leg is never nil.
+// open connects to the backend and does the handshake. What goes wrong is in the leg's err; the leg is never nil. When it
+// failed after it was connected (its tap is not nil), the caller lingers on it. The end of ctx closes it.
 // source and destination are the client's addresses, for the PROXY protocol.
 func (b *Backend) open(ctx context.Context, limits Timeouts, describer *inspect.Describer, clientName string, protocols []string, source, destination net.Addr) *backendLeg {
 	leg := &backendLeg{backend: b, started: time.Now()}
@@ -102,12 +106,14 @@ func (b *Backend) open(ctx context.Context, limits Timeouts, describer *inspect.
 		leg.err = dialError(err)
 		return leg
 	}
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
 	leg.remote = conn.RemoteAddr()
 	leg.tap = &tap{Conn: conn, peer: inspect.FromServer, self: inspect.FromClient}
 	if b.ProxyProtocol != 0 {
 		conn.SetWriteDeadline(time.Now().Add(limits.Dial))
 		if err := writeProxyHeader(conn, b.ProxyProtocol, source, destination); err != nil {
-			leg.fail(transportError(err, inspect.PhaseHandshake), limits)
+			leg.fail(transportError(err, inspect.PhaseHandshake))
 			return leg
 		}
 		conn.SetWriteDeadline(time.Time{})
@@ -152,10 +158,10 @@ func (b *Backend) open(ctx context.Context, limits Timeouts, describer *inspect.
 		DynamicRecordSizingDisabled: true,
 	})
 	leg.tap.SetDeadline(handshakeStart.Add(limits.BackendHandshake))
-	err = leg.tls.HandshakeContext(ctx)
+	err = leg.tls.HandshakeContext(context.Background()) // ctx has its say already
 	leg.took = time.Since(handshakeStart)
 	if err != nil {
-		leg.fail(leg.handshakeError(err), limits)
+		leg.fail(leg.handshakeError(err))
 		return leg
 	}
 	leg.tap.SetDeadline(time.Time{})
@@ -170,11 +176,19 @@ func (b *Backend) open(ctx context.Context, limits Timeouts, describer *inspect.
 // established reports that bytes can be sent to the backend.
 func (l *backendLeg) established() bool { return l.err == nil && l.tap != nil }
 
-// fail notes why the leg failed and closes it so that the backend gets to see our alert.
-func (l *backendLeg) fail(err *inspect.Error, limits Timeouts) {
+// fail notes why the leg failed.
+func (l *backendLeg) fail(err *inspect.Error) {
 	l.err = err
 	l.facts = tcpFacts(l.tap.Conn)
-	go linger(l.tap, limits.Linger)
+}
+
+// refusedProtocols reports whether the backend speaks none of the protocols that it was offered.
+func (l *backendLeg) refusedProtocols() bool {
+	if l.observer == nil {
+		return false
+	}
+	alert, ok := l.observer.Alert(inspect.FromServer)
+	return ok && alert == wire.AlertNoApplicationProtocol
 }
 
 // backendCertificateError is our refusal of a backend because of its certificate.
@@ -189,6 +203,8 @@ func (l *backendLeg) handshakeError(err error) *inspect.Error {
 	var refused *backendCertificateError
 	if errors.As(err, &refused) {
 		result.Type = inspect.ErrorCertificate
+		// What crypto/tls sends for an error of VerifyPeerCertificate; in TLS 1.3 nobody else can see it.
+		l.alerts = append(l.alerts, newAlert(wire.AlertBadCertificate, inspect.FromClient))
 		return result
 	}
 	if code, ok := remoteAlert(err); ok {
@@ -196,13 +212,18 @@ func (l *backendLeg) handshakeError(err error) *inspect.Error {
 		l.alerts = append(l.alerts, newAlert(code, inspect.FromServer))
 		return result
 	}
+	if l.observer.EndOfStream(inspect.FromServer); l.observer.NotTLS(inspect.FromServer) {
+		result.Type = inspect.ErrorNotTLS
+		return result
+	}
 	if t := transportErrorType(err); t != inspect.ErrorOther {
 		result.Type = t
 		return result
 	}
+	if code, ok := localAlert(err); ok {
+		l.alerts = append(l.alerts, newAlert(code, inspect.FromClient))
+	}
 	switch seen := l.observer; {
-	case seen.FirstBytes(inspect.FromServer) != nil:
-		result.Type = inspect.ErrorNotTLS
 	case seen.ServerChoseUnofferedVersion():
 		result.Type = inspect.ErrorNoCommonVersion
 	case seen.ServerChoseUnofferedCipher():
@@ -261,12 +282,14 @@ func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 
 // Check opens a connection to the backend as a client would that asks for name and offers protocols, closes it, and
 // returns what was seen as a record with a backend leg only.
 func (s *Server) Check(ctx context.Context, b *Backend, name string, protocols []string) *inspect.Connection {
-	c := s.newRecord(time.Now(), inspect.Endpoint{}, inspect.Endpoint{})
+	c := s.newRecord(nil, time.Now(), netip.AddrPort{}, netip.AddrPort{})
 	limits := s.limits().Timeouts
 	leg := b.open(ctx, limits, &s.describer, name, protocols, nil, nil)
 	if leg.established() {
 		leg.facts = tcpFacts(leg.tap.Conn)
 		leg.close()
+	} else if leg.tap != nil {
+		linger(leg.tap, limits.Linger)
 	}
 	c.BackendLeg = leg.describe(&s.describer)
 	addEnd(c.BackendLeg, leg.err, leg.facts, leg.alerts)
@@ -293,23 +316,26 @@ func (l *backendLeg) settle(limits Timeouts) {
 	n, err := l.tls.Read(early) // errDrained after one flight of tickets
 	l.tap.once, l.tap.yields = false, false
 	l.tap.SetReadDeadline(time.Time{})
-	l.early = early[:n]
+	if n > 0 {
+		l.early = early[:n]
+	} else if err == io.EOF {
+		// Nothing was sent to it that it could have had enough of, but our answer to its request.
+		l.err = &inspect.Error{Type: inspect.ErrorClosed, Message: "the backend closed the connection after its request for a client certificate was answered"}
+	}
 	l.note(err)
 	if l.err != nil {
-		l.facts = tcpFacts(l.tap.Conn)
 		l.err.Phase = inspect.PhaseHandshake // as far as the client is concerned
-		go linger(l.tap, limits.Linger)
+		l.fail(l.err)
 	}
 }
 
-// note records how reading from the established leg ended.
+// note records how reading from the established leg ended when that was no clean end.
 func (l *backendLeg) note(err error) {
-	if err == nil || l.err != nil {
+	if l.err != nil {
 		return
 	}
-	if code, ok := remoteAlert(err); ok {
-		l.alerts = append(l.alerts, newAlert(code, inspect.FromServer))
-		l.err = &inspect.Error{Type: inspect.ErrorAlertReceived, Message: err.Error(), Phase: inspect.PhaseTransfer}
+	if e, alerts := transferError(err, inspect.FromServer); e != nil {
+		l.err, l.alerts = e, append(l.alerts, alerts...)
 	}
 }
 

@@ -3,6 +3,7 @@ package proxy
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
@@ -29,26 +30,29 @@ func protocolForErrorPage(offered []string) string {
 	return ""
 }
 
-// badGateway tells a client whose backend leg failed: 502 for HTTP, the end of the connection for anything else. The page
-// names the record only; the diagnosis is the operator's.
-func (c *connection) badGateway() {
-	defer func() {
-		c.clientFacts = tcpFacts(c.conn)
-		c.clientTLS.Close()
-		c.finish()
-	}()
-	conn := net.Conn(c.clientTLS)
-	switch c.clientState.NegotiatedProtocol {
-	case "h2":
-		c.servePage(conn)
-	case "http/1.1", "http/1.0", "":
-		peeked := &peekedConn{Conn: conn, r: bufio.NewReaderSize(conn, 4096)}
-		conn.SetReadDeadline(time.Now().Add(c.limits.Timeouts.BadGateway))
-		if first, err := peeked.r.Peek(8); err != nil && len(first) == 0 || !looksLikeHTTP(first) {
-			return
-		}
-		c.servePage(peeked)
+// speaksHTTP reports whether a failure can be told in an ALPN protocol; without one the client's first bytes decide.
+func speaksHTTP(protocol string) bool {
+	switch protocol {
+	case "h2", "http/1.1", "http/1.0", "":
+		return true
 	}
+	return false
+}
+
+// badGateway tells a client whose backend leg failed: 502 for HTTP; for anything else the end of the connection without a
+// close_notify, which is no clean one. The page names the record only; the diagnosis is the operator's.
+func (c *connection) badGateway() {
+	limit := c.limits.Timeouts.BadGateway
+	late := time.AfterFunc(2*limit, func() { c.conn.Close() }) // whatever the client keeps asking
+	defer late.Stop()
+	if speaksHTTP(c.clientState.NegotiatedProtocol) {
+		page := &pageConn{Conn: c.clientTLS, r: bufio.NewReaderSize(c.clientTLS, 4096)}
+		page.SetReadDeadline(time.Now().Add(limit))
+		if first, _ := page.r.Peek(8); len(first) > 0 && looksLikeHTTP(first) {
+			c.servePage(page)
+		}
+	}
+	c.failClient()
 }
 
 func looksLikeHTTP(first []byte) bool {
@@ -60,27 +64,33 @@ func looksLikeHTTP(first []byte) bool {
 	return false
 }
 
-// peekedConn reads through a buffer.
-type peekedConn struct {
+// pageConn is the client's connection as the HTTP server sees it: what was peeked is read first, and its end is a
+// close_notify, after which the TCP connection lingers, so that a client that is still sending gets to see the page.
+type pageConn struct {
 	net.Conn
 	r *bufio.Reader
 }
 
-func (p *peekedConn) Read(b []byte) (int, error) { return p.r.Read(b) }
+func (p *pageConn) Read(b []byte) (int, error) { return p.r.Read(b) }
+
+func (p *pageConn) Close() error {
+	p.Conn.(*tls.Conn).CloseWrite()
+	return p.Conn.SetReadDeadline(time.Unix(1, 0)) // who still reads stops
+}
 
 // servePage answers one request (or the streams of one HTTP/2 connection) with 502.
 func (c *connection) servePage(conn net.Conn) {
 	listener := &oneConn{conn: conn, closed: make(chan struct{})}
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
-	protocols.SetHTTP2(true)
+	protocols.SetUnencryptedHTTP2(true) // which it is above this connection
 	server := &http.Server{
 		Handler:           http.HandlerFunc(c.page),
 		Protocols:         &protocols,
 		ReadHeaderTimeout: c.limits.Timeouts.BadGateway,
 		ReadTimeout:       c.limits.Timeouts.BadGateway,
 		WriteTimeout:      c.limits.Timeouts.BadGateway,
-		IdleTimeout:       time.Second,
+		IdleTimeout:       c.limits.Timeouts.Linger,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          discardLog,
 		ConnState: func(_ net.Conn, state http.ConnState) {
@@ -97,6 +107,7 @@ func (c *connection) page(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set(RecordIDHeader, c.record.Event.ID)
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Connection", "close") // in HTTP/2: GOAWAY
 	w.WriteHeader(http.StatusBadGateway)
 	fmt.Fprint(w, pageText(c.record.Event.ID))
 }
@@ -108,11 +119,11 @@ func pageText(id string) string {
 // lateBadGateway writes the page when the backend ended an established leg before its first byte (a TLS 1.3 backend refuses
 // our client certificate only then). Only HTTP/1.1 can be told so.
 func (c *connection) lateBadGateway() {
-	if p := c.clientState.NegotiatedProtocol; p != "http/1.1" {
+	if c.clientState.NegotiatedProtocol != "http/1.1" {
 		return
 	}
 	text := pageText(c.record.Event.ID)
-	c.client.SetWriteDeadline(time.Now().Add(c.limits.Timeouts.Linger))
+	c.client.Conn.SetWriteDeadline(time.Now().Add(c.limits.Timeouts.Linger))
 	fmt.Fprintf(c.clientTLS, "HTTP/1.1 502 Bad Gateway\r\n%s: %s\r\nContent-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s",
 		RecordIDHeader, c.record.Event.ID, len(text), text)
 	c.clientTLS.CloseWrite()

@@ -46,27 +46,48 @@ func (c *connection) bridge() {
 	up := &direction{c: c, from: c.clientTLS, to: backend, tap: c.client, toTap: c.backend.tap, framed: true}
 	down := &direction{c: c, from: backend, to: c.clientTLS, tap: c.backend.tap, toTap: c.client, framed: c.backend.tls != nil, backend: true}
 	up.opposite, down.opposite = down, up
+	c.client.held, c.backend.tap.held = true, true
 	c.running.Store(2)
-	c.lastActive.Store(time.Now().UnixNano())
-	c.idle = time.AfterFunc(c.limits.Timeouts.Idle, c.checkIdle)
+	c.watchIdle(c.checkIdle, c.limits.Timeouts.Idle)
 	go up.run()
 	go down.run()
-	if c.server.ctx.Err() != nil {
-		c.abort() // the drain time ended during the handshakes
-	}
+}
+
+// watchIdle starts the timer of a connection that copies.
+func (c *connection) watchIdle(check func(), first time.Duration) {
+	c.lastActive.Store(time.Now().UnixNano())
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.idle = time.AfterFunc(first, check)
 }
 
 // checkIdle ends a connection on which no byte moved for the idle time, or looks again later.
 func (c *connection) checkIdle() {
 	rest := c.limits.Timeouts.Idle - time.Since(time.Unix(0, c.lastActive.Load()))
 	if rest > 0 {
-		c.idle.Reset(rest)
+		c.checkAgain(rest)
 		return
 	}
 	c.idled.Store(true)
 	past := time.Unix(1, 0)
 	c.conn.SetDeadline(past)
-	c.backend.tap.SetDeadline(past)
+	c.backend.tap.Conn.SetDeadline(past)
+}
+
+func (c *connection) checkAgain(after time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.over {
+		c.idle.Reset(after)
+	}
+}
+
+// stopWatching ends the timer.
+func (c *connection) stopWatching() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.over = true
+	c.idle.Stop()
 }
 
 func (d *direction) run() {
@@ -87,11 +108,12 @@ func (d *direction) copy() error {
 			copyBuffers.Put(buffer)
 		}
 	}()
-	if d.backend && len(d.c.backend.early) > 0 {
-		if _, err := d.to.Write(d.c.backend.early); err != nil {
+	if early := d.c.backend.early; d.backend && len(early) > 0 {
+		d.c.backend.early = nil
+		d.bytes += int64(len(early))
+		if _, err := d.to.Write(early); err != nil {
 			return err
 		}
-		d.c.backend.early = nil
 	}
 	for {
 		if buffer == nil {
@@ -138,16 +160,16 @@ func (e readError) Unwrap() error { return e.error }
 // end passes the end of one direction on: a clean end as a clean end (close_notify, half-close), a TCP end without
 // close_notify as just that, so that a body that was cut never looks complete, and anything else as the end of both legs.
 func (d *direction) end(err error) {
-	d.over.Store(true)
 	soon := time.Now().Add(d.c.limits.Timeouts.Linger)
 	var read readError
 	if !errors.As(err, &read) {
-		// The side written to is gone. What it still said (an alert, mostly) is read by the other direction.
+		// The side written to is gone. What it still said (an alert, mostly) is read by the other direction, and what was sent
+		// to a client by then must reach it although it is still sending.
+		d.tap.owed = !d.backend
 		d.toTap.SetReadDeadline(soon)
 		return
 	}
 	if read.error == io.EOF {
-		d.toTap.SetWriteDeadline(soon)
 		if d.framed && d.tap.ended {
 			d.toTap.CloseWrite()
 		} else {
@@ -156,12 +178,17 @@ func (d *direction) end(err error) {
 		return
 	}
 	d.note(read.error)
+	d.tap.owed = true // crypto/tls may have sent it an alert
 	if d.backend && d.bytes == 0 && d.c.backend.err != nil {
 		d.c.lateBadGateway()
 	}
-	d.toTap.CloseWrite()
-	d.toTap.SetReadDeadline(soon)
-	d.tap.SetDeadline(soon)
+	if d.to == stream(d.toTap) {
+		sever(d.toTap.Conn)
+	} else {
+		d.toTap.CloseWrite()
+		d.toTap.SetReadDeadline(soon)
+	}
+	d.tap.Conn.SetDeadline(soon)
 }
 
 // note records how reading from one leg ended when it did not end cleanly.
@@ -169,37 +196,29 @@ func (d *direction) note(err error) {
 	if d.c.idled.Load() {
 		return // checkIdle's doing; finishBridge says it
 	}
-	code, ok := remoteAlert(err)
-	if !ok {
+	if d.backend {
+		d.c.backend.note(err)
 		return
 	}
-	// A refusal comes before anything else. Later alerts are kept and refuse nothing: OpenSSL 3 answers decode_error to a
-	// peer that ends the connection without close_notify.
-	var refusal *inspect.Error
-	if d.bytes == 0 && !d.opposite.over.Load() {
-		refusal = &inspect.Error{Type: inspect.ErrorAlertReceived, Message: err.Error(), Phase: inspect.PhaseTransfer}
-	}
-	if d.backend {
-		d.c.backend.alerts = append(d.c.backend.alerts, newAlert(code, inspect.FromServer))
-		d.c.backend.err = refusal
-	} else {
-		d.c.clientAlerts = append(d.c.clientAlerts, newAlert(code, inspect.FromClient))
-		d.c.clientErr = refusal
+	if e, alerts := transferError(err, inspect.FromClient); e != nil && d.c.clientErr == nil {
+		d.c.clientErr, d.c.clientAlerts = e, append(d.c.clientAlerts, alerts...)
 	}
 }
 
 // finishBridge closes both legs and hands over the record.
 func (c *connection) finishBridge() {
-	c.idle.Stop()
+	c.stopWatching()
 	c.clientFacts = tcpFacts(c.conn)
 	c.backend.facts = tcpFacts(c.backend.tap.Conn)
 	if c.idled.Load() && c.clientErr == nil {
 		c.clientErr = &inspect.Error{Type: inspect.ErrorTimeout, Phase: inspect.PhaseTransfer, Message: "no byte in either direction for the idle time"}
 	}
-	c.conn.Close()
-	c.backend.tap.Conn.Close()
+	for _, t := range []*tap{c.backend.tap, c.client} {
+		if t.owed && !c.wasCut() {
+			linger(t, c.limits.Timeouts.Linger)
+		} else {
+			t.Conn.Close()
+		}
+	}
 	c.finish()
 }
-
-// abort cuts the client's side, and with it the whole connection; used when the drain time is over.
-func (c *connection) abort() { c.conn.SetDeadline(time.Unix(1, 0)) }

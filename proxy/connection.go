@@ -6,7 +6,8 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net"
-	"strings"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -45,8 +46,41 @@ type connection struct {
 
 	running    atomic.Int32 // directions that still copy
 	lastActive atomic.Int64 // nanoseconds, of any byte in either direction
-	idle       *time.Timer
 	idled      atomic.Bool
+
+	mu      sync.Mutex
+	idle    *time.Timer
+	over    bool     // both directions have ended
+	cut     bool     // by our own shutdown
+	dialled net.Conn // to the backend, once it is the connection's to close
+}
+
+// abort cuts the connection, in whatever phase it is; used when the drain time is over.
+func (c *connection) abort() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cut = true
+	c.conn.Close()
+	if c.dialled != nil {
+		c.dialled.Close()
+	}
+}
+
+// adopt lets abort close the backend's side, too.
+func (c *connection) adopt(backend net.Conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.dialled = backend
+	if c.cut {
+		backend.Close()
+	}
+}
+
+// wasCut reports whether our own shutdown ended the connection.
+func (c *connection) wasCut() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.cut
 }
 
 // run takes the connection through the phases until bytes are copied, or to its end.
@@ -138,18 +172,27 @@ func (c *connection) terminate(ctx context.Context) {
 			return
 		}
 	}
-	if c.action.Unservable != "" && c.listener.Fallback {
+	// crypto/tls refuses a client that offers early data, which a server at this address may once have allowed it.
+	if c.listener.Fallback && (c.action.Unservable != "" || c.hello.EarlyData) {
 		c.passThrough(ctx)
 		return
 	}
 
 	offered := c.protocols()
 	c.backend = c.route.Backend.open(ctx, c.limits.Timeouts, &c.server.describer, name, offered, c.source, c.destination)
+	if c.backend.tap != nil {
+		c.adopt(c.backend.tap.Conn)
+	}
 	protocol := c.backend.protocol
 	if !c.backend.established() {
+		c.discardBackend()
 		protocol = protocolForErrorPage(offered)
-	}
-	if c.backend.backend.Plain && c.backend.established() {
+		if c.backend.refusedProtocols() && !speaksHTTP(protocol) {
+			// There is no protocol in which more could be said (RFC 7301, Section 3.2).
+			c.refuse(wire.AlertNoApplicationProtocol, inspect.ErrorNoCommonALPN, "the backend speaks none of the client's protocols")
+			return
+		}
+	} else if c.backend.backend.Plain {
 		protocol = protocolForPlainBackend(offered)
 	}
 	if !c.handshake(ctx, protocol) {
@@ -217,6 +260,9 @@ func BackendCertificate(ctx context.Context) *x509.Certificate {
 	if !ok || c.backend == nil || len(c.backend.chain) == 0 {
 		return nil
 	}
+	if state := c.backend.state; state != nil && len(state.PeerCertificates) > 0 {
+		return state.PeerCertificates[0]
+	}
 	certificate, err := x509.ParseCertificate(c.backend.chain[0])
 	if err != nil {
 		return nil
@@ -240,13 +286,7 @@ func configForClient(chi *tls.ClientHelloInfo) (*tls.Config, error) {
 
 // sameView reports whether crypto/tls and our parser agree on what decides about a connection.
 func sameView(chi *tls.ClientHelloInfo, hello *wire.ClientHello) bool {
-	if hello == nil {
-		return false
-	}
-	if !strings.EqualFold(chi.ServerName, string(hello.ServerName)) {
-		return false
-	}
-	if len(chi.SupportedProtos) != hello.ALPN.Len() {
+	if hello == nil || chi.ServerName != string(hello.ServerName) || len(chi.SupportedProtos) != hello.ALPN.Len() {
 		return false
 	}
 	i := 0
@@ -256,14 +296,21 @@ func sameView(chi *tls.ClientHelloInfo, hello *wire.ClientHello) bool {
 		}
 		i++
 	}
-	if versions := hello.SupportedVersions; versions.Len() > 0 {
-		if len(chi.SupportedVersions) != versions.Len() {
+	return sameVersions(chi.SupportedVersions, hello)
+}
+
+// sameVersions compares the versions. Where the extension is absent, crypto/tls lists those that it knows up to the legacy one.
+func sameVersions(theirs []uint16, hello *wire.ClientHello) bool {
+	ours := hello.SupportedVersions
+	if ours.Len() == 0 {
+		return !slices.ContainsFunc(theirs, func(v uint16) bool { return v > uint16(hello.LegacyVersion) })
+	}
+	if len(theirs) != ours.Len() {
+		return false
+	}
+	for i, v := range theirs {
+		if v != uint16(ours.At(i)) {
 			return false
-		}
-		for i, v := range chi.SupportedVersions {
-			if v != uint16(versions.At(i)) {
-				return false
-			}
 		}
 	}
 	return true
@@ -293,9 +340,17 @@ func (c *connection) failClient() {
 	c.finish()
 }
 
+// closeBackend ends a backend leg that is in order but will not be used.
 func (c *connection) closeBackend() {
 	if c.backend != nil && c.backend.established() {
 		c.backend.facts = tcpFacts(c.backend.tap.Conn)
 		c.backend.close()
+	}
+}
+
+// discardBackend ends a backend leg that failed, while the client is told. The server waits for the end of it.
+func (c *connection) discardBackend() {
+	if leg := c.backend; leg.tap != nil {
+		c.server.handling.Go(func() { linger(leg.tap, c.limits.Timeouts.Linger) })
 	}
 }

@@ -16,9 +16,10 @@ func (c *connection) settle() {
 	if c.route != nil {
 		r.Route = c.route.Name
 	}
-	r.Policy = c.action.Policy
-	if r.Policy != nil && c.clientErr != nil && c.clientErr.Type == inspect.ErrorPolicy {
-		r.Policy.Enforced = true
+	if c.action.Policy != nil {
+		outcome := *c.action.Policy
+		outcome.Enforced = c.clientErr != nil && c.clientErr.Type == inspect.ErrorPolicy
+		r.Policy = &outcome
 	}
 	r.ClientLeg = c.describeClient()
 	if c.backend != nil {
@@ -35,6 +36,9 @@ func (c *connection) finish() {
 		c.settle()
 	}
 	r.Event.DurationMS = milliseconds(time.Since(c.started))
+	if c.clientErr == nil && c.wasCut() {
+		c.clientErr = &inspect.Error{Type: inspect.ErrorShutdown, Message: "cut at the end of draining", Phase: inspect.PhaseTransfer}
+	}
 	addEnd(r.ClientLeg, c.clientErr, c.clientFacts, c.clientAlerts)
 	if c.backend != nil {
 		addEnd(r.BackendLeg, c.backend.err, c.backend.facts, c.backend.alerts)

@@ -3,11 +3,13 @@ package proxy
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"net"
 	"os"
 	"reflect"
+	"strings"
 	"syscall"
 
 	"github.com/tlstriage/tlstriage/inspect"
@@ -15,9 +17,8 @@ import (
 )
 
 var (
-	errNoClientCertificate = errors.New("client certificate required, none in the resumed session")
-	errViewsDiffer         = errors.New("crypto/tls and our parser read the hello differently")
-	errNoCertificate       = errors.New("no certificate for this name")
+	errViewsDiffer   = errors.New("crypto/tls and our parser read the hello differently")
+	errNoCertificate = errors.New("no certificate for this name")
 )
 
 // transportErrorType tells the faults of the transport; ErrorOther for an error that is not one.
@@ -25,12 +26,12 @@ func transportErrorType(err error) inspect.ErrorType {
 	var netErr net.Error
 	var dns *net.DNSError
 	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, net.ErrClosed):
+		return inspect.ErrorShutdown
 	case errors.As(err, &dns) && !dns.IsTimeout:
 		return inspect.ErrorUnresolvable
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded), errors.As(err, &netErr) && netErr.Timeout():
 		return inspect.ErrorTimeout
-	case errors.Is(err, context.Canceled), errors.Is(err, net.ErrClosed):
-		return inspect.ErrorShutdown
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return inspect.ErrorRefused
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNABORTED):
@@ -56,18 +57,53 @@ func dialError(err error) *inspect.Error {
 	return e
 }
 
-// remoteAlert is the alert that the peer sent, when that is what err says. crypto/tls has no exported type for it, only
-// the net.OpError around a byte that names itself.
-func remoteAlert(err error) (wire.AlertDescription, bool) {
-	var op *net.OpError
-	if !errors.As(err, &op) || op.Op != "remote error" {
+// remoteAlert is the alert that the peer sent, when that is what err says.
+func remoteAlert(err error) (wire.AlertDescription, bool) { return alertIn(err, "remote error") }
+
+// localAlert is the alert that crypto/tls sent, when that is all that err says.
+func localAlert(err error) (wire.AlertDescription, bool) { return alertIn(err, "local error") }
+
+// alertIn finds an alert in an error of crypto/tls, which has no exported type for it, only the net.OpError around a byte
+// that names itself.
+func alertIn(err error, op string) (wire.AlertDescription, bool) {
+	var o *net.OpError
+	if !errors.As(err, &o) || o.Op != op {
 		return 0, false
 	}
-	v := reflect.ValueOf(op.Err)
+	v := reflect.ValueOf(o.Err)
 	if v.Kind() != reflect.Uint8 {
 		return 0, false
 	}
 	return wire.AlertDescription(v.Uint()), true
+}
+
+// transferError says how reading from a leg that was established ended, and which alerts tell so; nil for a clean end and
+// for what this program did itself: deadlines and closing.
+func transferError(err error, peer inspect.Side) (*inspect.Error, []inspect.Alert) {
+	if err == nil || err == io.EOF || err == errDrained {
+		return nil, nil
+	}
+	e := &inspect.Error{Message: err.Error(), Phase: inspect.PhaseTransfer}
+	if code, ok := remoteAlert(err); ok {
+		e.Type = inspect.ErrorAlertReceived
+		return e, []inspect.Alert{newAlert(code, peer)}
+	}
+	switch e.Type = transportErrorType(err); e.Type {
+	case inspect.ErrorTimeout, inspect.ErrorShutdown:
+		return nil, nil
+	case inspect.ErrorOther:
+	default:
+		return e, nil
+	}
+	e.Type = inspect.ErrorAlertSent // crypto/tls found fault with what came
+	if code, ok := localAlert(err); ok {
+		self := inspect.FromClient
+		if peer == inspect.FromClient {
+			self = inspect.FromServer
+		}
+		return e, []inspect.Alert{newAlert(code, self)}
+	}
+	return e, nil
 }
 
 func newAlert(code wire.AlertDescription, from inspect.Side) inspect.Alert {
@@ -77,9 +113,8 @@ func newAlert(code wire.AlertDescription, from inspect.Side) inspect.Alert {
 // clientHandshakeError says why the handshake with the client failed.
 func (c *connection) clientHandshakeError(err error) *inspect.Error {
 	result := &inspect.Error{Type: inspect.ErrorAlertSent, Message: err.Error(), Phase: inspect.PhaseHandshake}
-	var certificate *tls.CertificateVerificationError
 	switch {
-	case errors.As(err, &certificate), errors.Is(err, errNoClientCertificate):
+	case c.refusedCertificate(err), c.lacksCertificate(err):
 		result.Type = inspect.ErrorClientCertificate
 		return result
 	case errors.Is(err, errViewsDiffer):
@@ -98,28 +133,80 @@ func (c *connection) clientHandshakeError(err error) *inspect.Error {
 		result.Type = t
 		return result
 	}
+	if code, ok := localAlert(err); ok {
+		c.clientAlerts = append(c.clientAlerts, newAlert(code, inspect.FromServer))
+		return result // what came was wrong in itself: it could not be decrypted, or did not parse
+	}
 	// crypto/tls refused the client, with an alert that is in the clear unless the handshake had come to the certificates.
 	if alert, ok := c.clientObserver.Alert(inspect.FromServer); ok {
-		switch alert {
-		case wire.AlertProtocolVersion:
-			result.Type = inspect.ErrorNoCommonVersion
-		case wire.AlertNoApplicationProtocol:
-			result.Type = inspect.ErrorNoCommonALPN
-		case wire.AlertUnrecognizedName:
-			result.Type = inspect.ErrorNoCertificate
-		default:
-			if c.action.OwnRejected != "" {
-				result.Type = c.action.OwnRejected
-			}
-		}
-		if result.Type != inspect.ErrorAlertSent {
-			return result
-		}
-	}
-	if c.route.ClientAuth >= tls.RequireAnyClientCert && c.clientObserver.ServerHelloSeen() {
-		result.Type = inspect.ErrorClientCertificate
-	} else if c.action.OwnRejected != "" {
-		result.Type = c.action.OwnRejected
+		result.Type = c.refusedFor(alert)
 	}
 	return result
+}
+
+// refusedFor is the reason behind an alert of crypto/tls in the clear.
+func (c *connection) refusedFor(alert wire.AlertDescription) inspect.ErrorType {
+	switch alert {
+	case wire.AlertNoApplicationProtocol:
+		return inspect.ErrorNoCommonALPN
+	case wire.AlertUnrecognizedName:
+		return inspect.ErrorNoCertificate
+	case wire.AlertUnsupportedExtension:
+		if hello, _ := c.clientObserver.ClientHello(); hello != nil && hello.EarlyData {
+			return inspect.ErrorUnsupported
+		}
+	case wire.AlertHandshakeFailure, wire.AlertProtocolVersion, wire.AlertInsufficientSecurity, wire.AlertIllegalParameter, wire.AlertMissingExtension:
+		if c.action.OwnRejected != "" {
+			return c.action.OwnRejected
+		}
+		if alert == wire.AlertProtocolVersion {
+			return inspect.ErrorNoCommonVersion
+		}
+	}
+	return inspect.ErrorAlertSent
+}
+
+// refusedCertificate reports whether the client was refused for the certificate it sent, and keeps the alert for it, which
+// is encrypted in TLS 1.3: crypto/tls chooses it by the type of the error.
+func (c *connection) refusedCertificate(err error) bool {
+	var resumed *resumedCertificateError
+	if errors.As(err, &resumed) {
+		c.clientAlerts = append(c.clientAlerts, newAlert(wire.AlertBadCertificate, inspect.FromServer))
+		return true
+	}
+	var refused *tls.CertificateVerificationError
+	if !errors.As(err, &refused) {
+		return false
+	}
+	alert := wire.AlertBadCertificate
+	var unknown x509.UnknownAuthorityError
+	var invalid x509.CertificateInvalidError
+	if errors.As(refused.Err, &unknown) {
+		alert = wire.AlertUnknownCA
+	} else if errors.As(refused.Err, &invalid) && invalid.Reason == x509.Expired {
+		alert = wire.AlertCertificateExpired
+	}
+	c.clientAlerts = append(c.clientAlerts, newAlert(alert, inspect.FromServer))
+	return true
+}
+
+// What crypto/tls says of a client that sent no certificate, or could not prove that the one it sent is its own. It has no
+// types for these errors, and in TLS 1.3 the alert is encrypted.
+const (
+	textNoCertificate = "tls: client didn't provide a certificate"
+	textNoProof       = "tls: invalid signature by the client certificate"
+)
+
+// lacksCertificate reports whether the client was refused because it brought no certificate of its own, and keeps the alert.
+func (c *connection) lacksCertificate(err error) bool {
+	alert := wire.AlertCertificateRequired
+	if text := err.Error(); strings.HasPrefix(text, textNoProof) {
+		alert = wire.AlertDecryptError
+	} else if text != textNoCertificate {
+		return false
+	}
+	if _, visible := c.clientObserver.Alert(inspect.FromServer); !visible {
+		c.clientAlerts = append(c.clientAlerts, newAlert(alert, inspect.FromServer))
+	}
+	return true
 }

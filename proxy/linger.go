@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"io"
+	"net"
 	"time"
 )
 
@@ -18,4 +19,13 @@ func linger(t *tap, limit time.Duration) {
 		io.CopyN(io.Discard, t.Conn, maxLinger)
 	}
 	t.Conn.Close()
+}
+
+// sever ends a connection with a reset, where that is the only way to say that what was sent is not all: a plain TCP peer
+// takes a FIN for the proper end.
+func sever(conn net.Conn) {
+	if c, ok := conn.(interface{ SetLinger(int) error }); ok {
+		c.SetLinger(0)
+	}
+	conn.Close()
 }

@@ -2,16 +2,15 @@ package proxy
 
 import (
 	"context"
-	"io"
+	"errors"
 	"net"
-	"sync"
 	"time"
 
 	"github.com/tlstriage/tlstriage/inspect"
 )
 
 // passThrough hands the connection to the backend untouched. Both directions are read by the observer as long as there is
-// something in the clear; after that the kernel moves the bytes (splice, where it can).
+// something in the clear; after that the kernel moves the bytes of large transfers (splice, where it can).
 func (c *connection) passThrough(ctx context.Context) {
 	c.passthrough = true
 	b := c.route.Backend
@@ -27,110 +26,89 @@ func (c *connection) passThrough(ctx context.Context) {
 		c.failClient()
 		return
 	}
+	c.adopt(conn)
 	leg.remote = conn.RemoteAddr()
 	leg.tap = &tap{Conn: conn}
-	conn.SetWriteDeadline(time.Now().Add(c.limits.Timeouts.Dial))
-	if b.ProxyProtocol != 0 {
-		if err := writeProxyHeader(conn, b.ProxyProtocol, c.source, c.destination); err != nil {
-			leg.fail(transportError(err, inspect.PhaseHandshake), c.limits.Timeouts)
-			c.failClient()
-			return
-		}
-	}
+	// A handshake of TLS has a time to be done in, as in the other mode; of SSLv2 nothing is known after its hello.
+	w := &watcher{c: c, handshaking: c.hello != nil && !c.hello.SSLv2}
 	prefix := c.client.prefix
 	c.client.prefix, c.hello = nil, nil
-	if _, err := conn.Write(prefix); err != nil {
-		leg.fail(transportError(err, inspect.PhaseTransfer), c.limits.Timeouts)
+	if err := c.replay(conn, prefix); err != nil {
+		leg.fail(err)
+		c.discardBackend()
 		c.failClient()
 		return
 	}
-	conn.SetWriteDeadline(time.Time{})
 	c.conn.SetDeadline(time.Time{})
-
-	w := &watcher{c: c}
 	c.running.Store(2)
-	c.lastActive.Store(time.Now().UnixNano())
-	c.idle = time.AfterFunc(c.limits.Timeouts.Idle, c.checkIdle)
-	go w.run(c.conn, conn, inspect.FromClient)
-	go w.run(conn, c.conn, inspect.FromServer)
-	if c.server.ctx.Err() != nil {
-		c.abort()
+	w.until = time.Now().Add(c.limits.Timeouts.ClientHandshake)
+	first := c.limits.Timeouts.Idle
+	if w.handshaking {
+		first = min(first, c.limits.Timeouts.ClientHandshake)
 	}
+	c.watchIdle(w.check, first)
+	go w.run(c.client, leg.tap, inspect.FromClient)
+	go w.run(leg.tap, c.client, inspect.FromServer)
 }
 
-// watcher lets the observer read both directions of a connection that is passed through.
-type watcher struct {
-	c  *connection
-	mu sync.Mutex
+// replay writes to the backend whose connection this is, if it wants to know, and what the client sent so far.
+func (c *connection) replay(conn net.Conn, prefix []byte) *inspect.Error {
+	conn.SetWriteDeadline(time.Now().Add(c.limits.Timeouts.Dial))
+	if version := c.route.Backend.ProxyProtocol; version != 0 {
+		if err := writeProxyHeader(conn, version, c.source, c.destination); err != nil {
+			return transportError(err, inspect.PhaseHandshake)
+		}
+	}
+	if _, err := conn.Write(prefix); err != nil {
+		return transportError(err, inspect.PhaseTransfer)
+	}
+	conn.SetWriteDeadline(time.Time{})
+	return nil
 }
 
-func (w *watcher) run(from, to net.Conn, side inspect.Side) {
-	err := w.copy(from, to, side)
-	w.end(err, from, to, side)
+func (w *watcher) run(from, to *tap, side inspect.Side) {
+	f := &flow{w: w, from: from.Conn, to: to.Conn, side: side, ready: newReadiness(from.Conn)}
+	w.end(f.copy(), from, to, side)
 	if w.c.running.Add(-1) == 0 {
-		w.c.finishPassthrough()
+		w.c.finishPassthrough(w)
 	}
 }
 
-// feed shows bytes to the observer and reports whether it has seen enough.
-func (w *watcher) feed(side inspect.Side, b []byte) (settled bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.c.clientObserver.Feed(side, b, time.Now())
-	return w.c.clientObserver.Settled()
-}
-
-func (w *watcher) copy(from, to net.Conn, side inspect.Side) error {
-	settled, err := w.watch(from, to, side)
-	if err != nil || !settled {
-		return err
-	}
-	for {
-		// In portions, so that the idle timer sees that bytes move.
-		n, err := io.CopyN(to, from, 4<<20)
-		if n > 0 {
-			w.c.lastActive.Store(time.Now().UnixNano())
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-// watch copies through a buffer until the observer has seen enough.
-func (w *watcher) watch(from, to net.Conn, side inspect.Side) (settled bool, err error) {
-	buffer := copyBuffers.Get().(*[copyBuffer]byte)
-	defer copyBuffers.Put(buffer)
-	for {
-		n, err := from.Read(buffer[:])
-		if n > 0 {
-			w.c.lastActive.Store(time.Now().UnixNano())
-			settled = w.feed(side, buffer[:n])
-			if _, err := to.Write(buffer[:n]); err != nil {
-				return false, err
-			}
-		}
-		if err != nil || settled {
-			return settled, err
-		}
-	}
-}
-
-// end passes the end of one direction on.
-func (w *watcher) end(err error, from, to net.Conn, side inspect.Side) {
+// end passes the end of one direction on. Where the peers speak TLS they notice by themselves when something was cut; to
+// those that do not, only a reset says so.
+func (w *watcher) end(err error, from, to *tap, side inspect.Side) {
 	w.mu.Lock()
 	w.c.clientObserver.EndOfStream(side)
+	plain := w.c.clientObserver.NotTLS(inspect.FromClient)
 	w.mu.Unlock()
-	if err != nil && err != io.EOF && !w.c.idled.Load() {
+	var read readError
+	switch {
+	case err == nil:
+		to.CloseWrite()
+		return
+	case !errors.As(err, &read):
+		from.owed = side == inspect.FromClient // it may be sending still, and has not read yet what the backend said last
+		w.note(err, opposite(side))
+	default:
 		w.note(err, side)
-		soon := time.Now().Add(w.c.limits.Timeouts.Linger)
-		from.SetDeadline(soon)
-		to.SetReadDeadline(soon)
 	}
-	(&tap{Conn: to}).CloseWrite()
+	soon := time.Now().Add(w.c.limits.Timeouts.Linger)
+	w.hurry(soon, from.Conn, to.Conn)
+	if plain {
+		sever(to.Conn)
+	} else {
+		to.CloseWrite()
+	}
 }
 
-// note keeps a reset of either side for the record.
+func opposite(side inspect.Side) inspect.Side {
+	if side == inspect.FromClient {
+		return inspect.FromServer
+	}
+	return inspect.FromClient
+}
+
+// note keeps a reset by either side for the record.
 func (w *watcher) note(err error, side inspect.Side) {
 	if t := transportErrorType(err); t != inspect.ErrorReset {
 		return
@@ -146,32 +124,47 @@ func (w *watcher) note(err error, side inspect.Side) {
 }
 
 // finishPassthrough closes both sides and hands over the record.
-func (c *connection) finishPassthrough() {
-	c.idle.Stop()
+func (c *connection) finishPassthrough(w *watcher) {
+	c.stopWatching()
 	c.clientFacts, c.backend.facts = tcpFacts(c.conn), tcpFacts(c.backend.tap.Conn)
 	if c.clientErr == nil {
-		c.clientErr = c.unfinished()
+		c.clientErr = c.unfinished(w.late)
 	}
-	c.conn.Close()
 	c.backend.tap.Conn.Close()
+	if c.client.owed && !c.wasCut() {
+		linger(c.client, c.limits.Timeouts.Linger)
+	} else {
+		c.conn.Close()
+	}
 	c.finish()
 }
 
-// unfinished says why a handshake that was only watched did not come to its end; nil when it did.
-func (c *connection) unfinished() *inspect.Error {
+// unfinished says why a handshake that was only watched did not come to its end, or that nothing moved any more; nil when
+// neither is so.
+func (c *connection) unfinished(late bool) *inspect.Error {
 	if c.clientObserver.FirstBytes(inspect.FromClient) != nil {
 		return &inspect.Error{Type: inspect.ErrorNotTLS, Phase: inspect.PhasePeek}
 	}
-	if c.clientObserver.Established() {
-		return nil
-	}
 	e := &inspect.Error{Type: inspect.ErrorClosed, Phase: inspect.PhaseHandshake, Message: "the connection ended before the handshake was done"}
-	if _, ok := c.clientObserver.Alert(inspect.FromServer); ok {
+	if c.clientObserver.Established() {
+		if !c.idled.Load() {
+			return nil
+		}
+		e.Phase = inspect.PhaseTransfer
+	}
+	_, byServer := c.clientObserver.Alert(inspect.FromServer)
+	_, byClient := c.clientObserver.Alert(inspect.FromClient)
+	switch {
+	case c.wasCut():
+		e.Type, e.Message = inspect.ErrorShutdown, "cut at the end of draining"
+	case late:
+		e.Type, e.Message = inspect.ErrorTimeout, "the handshake that was passed through was not done in time"
+	case c.idled.Load():
+		e.Type, e.Message = inspect.ErrorTimeout, "no byte in either direction for the idle time"
+	case byServer:
 		e.Type = inspect.ErrorAlertSent
-	} else if _, ok := c.clientObserver.Alert(inspect.FromClient); ok {
+	case byClient:
 		e.Type = inspect.ErrorAlertReceived
-	} else if c.idled.Load() {
-		e.Type = inspect.ErrorTimeout
 	}
 	return e
 }

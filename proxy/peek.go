@@ -25,16 +25,21 @@ func (c *connection) peek(prefix []byte) error {
 	if len(buffer) > 0 {
 		observer.Feed(inspect.FromClient, buffer, c.started)
 	}
-	c.conn.SetReadDeadline(c.started.Add(c.limits.Timeouts.ClientHello))
+	deadline := c.started.Add(c.limits.Timeouts.ClientHello)
+	c.conn.SetReadDeadline(deadline)
+	naming := false
 	for {
 		c.client.prefix = buffer
 		if observer.FirstBytes(inspect.FromClient) != nil {
 			c.clientErr = &inspect.Error{Type: inspect.ErrorNotTLS, Phase: inspect.PhasePeek}
 			return errNoHello
 		}
-		if observer.NotTLS(inspect.FromClient) {
+		if !naming && observer.NotTLS(inspect.FromClient) {
 			// No more than what helps to name it.
-			c.conn.SetReadDeadline(time.Now().Add(nameTimeout))
+			naming = true
+			if soon := time.Now().Add(nameTimeout); soon.Before(deadline) {
+				c.conn.SetReadDeadline(soon)
+			}
 		}
 		hello, err := observer.ClientHello()
 		if err != nil {

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"net"
@@ -18,7 +19,7 @@ type ProxyProtocol struct {
 var errUntrustedProxy = errors.New("proxy protocol: peer is not in the list of trusted proxies")
 
 func (p *ProxyProtocol) trusts(peer netip.Addr) bool {
-	peer = peer.Unmap()
+	peer = peer.Unmap().WithZone("") // a prefix holds no address with a zone
 	if len(p.Trusted) == 0 {
 		return true
 	}
@@ -31,21 +32,47 @@ func (p *ProxyProtocol) trusts(peer netip.Addr) bool {
 }
 
 // readProxyHeader reads the header that must stand before the first byte of TLS. It returns the addresses the header
-// names (nil for LOCAL and UNKNOWN) and the bytes read beyond it.
+// names (nil for LOCAL, UNKNOWN and what is no TCP) and the bytes read beyond it.
 func readProxyHeader(conn net.Conn, p *ProxyProtocol) (source, destination net.Addr, rest []byte, err error) {
 	if !p.trusts(addrPort(conn.RemoteAddr()).Addr()) {
 		return nil, nil, nil, errUntrustedProxy
 	}
 	r := bufio.NewReaderSize(conn, 2048)
+	if err := awaitLine(r); err != nil {
+		return nil, nil, nil, fmt.Errorf("proxy protocol: %w", err)
+	}
 	header, err := proxyproto.Read(r)
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("proxy protocol: %w", err)
 	}
 	rest, _ = r.Peek(r.Buffered())
-	if header.Command.IsLocal() || header.TransportProtocol.IsUnspec() {
+	from, to, ok := header.TCPAddrs()
+	if header.Command.IsLocal() || !ok {
 		return nil, nil, rest, nil
 	}
-	return header.SourceAddr, header.DestinationAddr, rest, nil
+	return from, to, rest, nil
+}
+
+// The longest header of version 1, and what it begins with.
+const (
+	maxProxyLine    = 107
+	proxyLinePrefix = "PROXY "
+)
+
+// awaitLine reads until a header of version 1 is whole: the library takes one that comes in several segments for an attack,
+// but it is the deadline that is there for slow senders. Anything else it leaves alone.
+func awaitLine(r *bufio.Reader) error {
+	for n := 1; n <= maxProxyLine; n = max(n, r.Buffered()) + 1 {
+		line, err := r.Peek(n)
+		if err != nil {
+			return err
+		}
+		line, _ = r.Peek(r.Buffered())
+		if bytes.IndexByte(line, '\n') >= 0 || !bytes.HasPrefix(line, []byte(proxyLinePrefix)[:min(len(line), len(proxyLinePrefix))]) {
+			return nil
+		}
+	}
+	return nil
 }
 
 // writeProxyHeader tells the backend whose connection this is.

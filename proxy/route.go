@@ -3,6 +3,7 @@ package proxy
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -59,6 +60,7 @@ type Route struct {
 	ClientAuth tls.ClientAuthType
 	ClientCAs  *x509.CertPool // against which client certificates are verified
 
+	once sync.Once
 	base *tls.Config // made by prepare
 	// One configuration per ALPN protocol that a backend chose, so that a connection need not clone one.
 	variants     sync.Map // protocol string -> *tls.Config
@@ -137,15 +139,20 @@ func (r *Route) config(protocol string) *tls.Config {
 	}
 	r.variantMu.Lock()
 	defer r.variantMu.Unlock()
-	if r.variantCount < maxVariants {
-		r.variantCount++
-		r.variants.Store(protocol, c)
+	if r.variantCount >= maxVariants {
+		return c
 	}
-	return c
+	known, ok := r.variants.LoadOrStore(protocol, c)
+	if !ok {
+		r.variantCount++
+	}
+	return known.(*tls.Config)
 }
 
-// prepare makes the configuration that terminates the route's client leg.
-func (r *Route) prepare() {
+// prepare makes the configuration that terminates the route's client leg, once: a reload may hand over a route again.
+func (r *Route) prepare() { r.once.Do(r.configure) }
+
+func (r *Route) configure() {
 	minVersion, maxVersion := r.MinVersion, r.MaxVersion
 	if minVersion == 0 {
 		minVersion = tls.VersionTLS10
@@ -159,10 +166,37 @@ func (r *Route) prepare() {
 		ClientCAs:                   r.ClientCAs,
 		DynamicRecordSizingDisabled: true,
 		GetConfigForClient:          configForClient,
+		WrapSession:                 r.wrapSession,
+		UnwrapSession:               r.unwrapSession,
 	}
 	if r.ClientAuth >= tls.VerifyClientCertIfGiven {
 		r.base.VerifyConnection = r.verifyClient
 	}
+}
+
+// sessionName marks the server name among what a session ticket carries.
+const sessionName = "tlstriage server name: "
+
+// wrapSession seals a session for its ticket, with keys that are the route's own, and binds it to the server name.
+func (r *Route) wrapSession(state tls.ConnectionState, session *tls.SessionState) ([]byte, error) {
+	session.Extra = append(session.Extra, []byte(sessionName+state.ServerName))
+	return r.base.EncryptTicket(state, session)
+}
+
+// unwrapSession opens a ticket. A session that was made under another server name is not resumed: "A server that implements
+// this extension MUST NOT accept the request to resume the session if the server_name extension contains a different name"
+// (RFC 6066, Section 3). What the client was never shown a certificate for, it would then be told to be connected to.
+func (r *Route) unwrapSession(ticket []byte, state tls.ConnectionState) (*tls.SessionState, error) {
+	session, err := r.base.DecryptTicket(ticket, state)
+	if err != nil || session == nil {
+		return nil, nil // crypto/tls goes on with a full handshake
+	}
+	for _, extra := range session.Extra {
+		if string(extra) == sessionName+state.ServerName {
+			return session, nil
+		}
+	}
+	return nil, nil
 }
 
 // certificate chooses what is served and keeps it for the record.
@@ -180,6 +214,16 @@ func (r *Route) certificate(chi *tls.ClientHelloInfo) (*tls.Certificate, error) 
 	return certificate, nil
 }
 
+// resumedCertificateError is the refusal of a client for the certificate that its session was made with.
+type resumedCertificateError struct{ err error }
+
+func (e *resumedCertificateError) Error() string {
+	return "client certificate of the resumed session: " + e.err.Error()
+}
+func (e *resumedCertificateError) Unwrap() error { return e.err }
+
+var errNoClientCertificate = errors.New("required, and there is none")
+
 // verifyClient checks the client's certificate anew where crypto/tls would rely on the session that is resumed: a
 // session must not outlive the trust it was made with.
 func (r *Route) verifyClient(state tls.ConnectionState) error {
@@ -188,7 +232,7 @@ func (r *Route) verifyClient(state tls.ConnectionState) error {
 	}
 	if len(state.PeerCertificates) == 0 {
 		if r.ClientAuth == tls.RequireAndVerifyClientCert {
-			return errNoClientCertificate
+			return &resumedCertificateError{errNoClientCertificate}
 		}
 		return nil
 	}
@@ -202,7 +246,7 @@ func (r *Route) verifyClient(state tls.ConnectionState) error {
 		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	})
 	if err != nil {
-		return &tls.CertificateVerificationError{UnverifiedCertificates: state.PeerCertificates, Err: err}
+		return &resumedCertificateError{&tls.CertificateVerificationError{UnverifiedCertificates: state.PeerCertificates, Err: err}}
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log"
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -47,7 +48,7 @@ type Server struct {
 	describer inspect.Describer
 
 	queue   chan *inspect.Connection
-	emptied chan struct{}
+	emptied chan struct{} // closed when the queue was closed and emptied; nil: nothing was started
 }
 
 // socket is one listening address; the listener behind it is exchanged at a reload.
@@ -71,11 +72,11 @@ func (s *Server) Start(listeners []*Listener) error {
 	s.sockets = make(map[string]*socket)
 	s.open = make(map[*connection]struct{})
 	s.queue = make(chan *inspect.Connection, limits.Queue)
-	s.emptied = make(chan struct{})
 	if err := s.Reload(listeners); err != nil {
 		s.cancel()
 		return err
 	}
+	s.emptied = make(chan struct{})
 	go s.deliver()
 	return nil
 }
@@ -175,7 +176,7 @@ func (s *Server) accept(sock *socket) {
 		delay = 0
 		if s.active.Add(1) > limit {
 			s.active.Add(-1)
-			s.overloaded(conn, limit)
+			s.overloaded(sock.config.Load(), conn, limit)
 			continue
 		}
 		s.handling.Add(1)
@@ -183,14 +184,25 @@ func (s *Server) accept(sock *socket) {
 	}
 }
 
-// overloaded refuses a connection beyond the bound, and says so once a second.
-func (s *Server) overloaded(conn net.Conn, limit int64) {
+// overloaded refuses a connection beyond the bound. Once a second it says so aloud and gives a record, which stands for
+// those that were refused since: who floods the proxy must not flood its records, too.
+func (s *Server) overloaded(l *Listener, conn net.Conn, limit int64) {
+	client, server := addrPort(conn.RemoteAddr()), addrPort(conn.LocalAddr())
 	conn.Close()
 	refused := s.refused.Add(1)
-	now := time.Now().Unix()
-	if last := s.loud.Load(); now != last && s.loud.CompareAndSwap(last, now) {
-		s.Log.Error("the bound on connections is reached; further ones are refused", zap.Int64("limits.connections", limit), zap.Uint64("refused", refused))
+	now := time.Now()
+	last := s.loud.Load()
+	if now.Unix() == last || !s.loud.CompareAndSwap(last, now.Unix()) {
+		return
 	}
+	s.Log.Error("the bound on connections is reached; further ones are refused", zap.Int64("limits.connections", limit), zap.Uint64("refused", refused))
+	record := s.newRecord(l, now, client, server)
+	record.Event.Outcome = inspect.Failure
+	record.ClientLeg = &inspect.Leg{Error: &inspect.Error{
+		Type:    inspect.ErrorOverloaded,
+		Message: fmt.Sprintf("the bound of %d open connections is reached; %d were refused so far, at most one a second has a record", limit, refused),
+	}}
+	s.hand(record)
 }
 
 // handle runs a connection. done is called when it ends, be it on another goroutine.
@@ -202,38 +214,49 @@ func (s *Server) handle(l *Listener, conn net.Conn) {
 		limits:         s.limits(),
 		conn:           conn,
 		started:        now,
-		record:         s.newRecord(now, inspect.EndpointOf(addrPort(conn.RemoteAddr())), inspect.EndpointOf(addrPort(conn.LocalAddr()))),
+		record:         s.newRecord(l, now, addrPort(conn.RemoteAddr()), addrPort(conn.LocalAddr())),
 		clientObserver: inspect.NewObserver(&s.describer),
-	}
-	c.record.Listener = l.Name
-	if c.record.Listener == "" {
-		c.record.Listener = l.Address
 	}
 	c.client = &tap{Conn: conn, observer: c.clientObserver, peer: inspect.FromClient, self: inspect.FromServer, connection: c}
 	s.mu.Lock()
 	s.open[c] = struct{}{}
+	if s.ctx.Err() != nil {
+		c.abort() // the drain time ended before this connection was known
+	}
 	s.mu.Unlock()
 	c.run(s.ctx)
 }
 
-func (s *Server) newRecord(now time.Time, client, server inspect.Endpoint) *inspect.Connection {
+func (s *Server) newRecord(l *Listener, now time.Time, client, server netip.AddrPort) *inspect.Connection {
+	name := ""
+	if l != nil {
+		if name = l.Name; name == "" {
+			name = l.Address
+		}
+	}
 	return &inspect.Connection{
 		Schema:    inspect.SchemaVersion,
 		Timestamp: now.UTC(),
 		Event:     inspect.Event{ID: inspect.NewID(now, s.count.Add(1), s.salt), Source: inspect.SourceProxy},
 		Transport: inspect.TransportTCP,
-		Client:    client,
-		Server:    server,
+		Listener:  name,
+		Client:    inspect.EndpointOf(client),
+		Server:    inspect.EndpointOf(server),
 	}
 }
 
-// done hands over the record of a connection that has ended. It never blocks: a full queue drops the record and counts it.
-func (s *Server) done(c *connection) {
+// hand hands over a record. It never blocks: a full queue drops the record and counts it.
+func (s *Server) hand(record *inspect.Connection) {
 	select {
-	case s.queue <- c.record:
+	case s.queue <- record:
 	default:
 		s.dropped.Add(1)
 	}
+}
+
+// done hands over the record of a connection that has ended.
+func (s *Server) done(c *connection) {
+	s.hand(c.record)
 	s.mu.Lock()
 	delete(s.open, c)
 	s.mu.Unlock()
@@ -254,11 +277,20 @@ func (s *Server) deliver() {
 // returns when every record was handed over. Its error is ctx's when connections had to be cut.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
+	again := s.stopping
 	s.stopping = true
 	for _, sock := range s.sockets {
 		sock.Close()
 	}
+	emptied := s.emptied
 	s.mu.Unlock()
+	if emptied == nil {
+		return nil // never started
+	}
+	if again {
+		<-emptied
+		return nil
+	}
 	s.accepting.Wait()
 
 	ended := make(chan struct{})
@@ -281,6 +313,6 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	s.cancel()
 	close(s.queue)
-	<-s.emptied
+	<-emptied
 	return err
 }

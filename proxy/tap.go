@@ -24,6 +24,8 @@ type tap struct {
 	connection *connection // for GetConfigForClient, which is handed the net.Conn only
 
 	ended  bool // the peer closed the TCP connection
+	owed   bool // the peer may still be sending what nobody reads, and must not lose what was sent to it: linger at the end
+	held   bool // deadlines for writing are the connection's matter, not that of crypto/tls
 	yields bool // answer errDrained rather than block between records
 	ready  bool // the socket has something to read
 	once   bool // as yields, after one more read
@@ -96,6 +98,16 @@ func (t *tap) Write(b []byte) (int, error) {
 		t.observer.Feed(t.self, b, time.Now())
 	}
 	return t.Conn.Write(b)
+}
+
+// SetWriteDeadline is what crypto/tls calls around a close_notify: five seconds for it, and none to write ever after. While
+// bytes are copied that is too short for a client that reads slowly, which would take a whole answer for a cut one, and it
+// would break the answer to a KeyUpdate that comes later. The idle time bounds such a write, as any other.
+func (t *tap) SetWriteDeadline(d time.Time) error {
+	if t.held {
+		return nil
+	}
+	return t.Conn.SetWriteDeadline(d)
 }
 
 // detach ends the observation.
