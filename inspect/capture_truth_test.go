@@ -321,7 +321,7 @@ func recordAt(b []byte) int {
 var knownRecords = map[string]string{
 	"CESNET+FlowTest/pcap/tls_malformed_cert.pcap":                              "malformed on purpose: a certificate that does not parse, which the truth leaves out, and segments sent again under other numbers",
 	"arkime+arkime/tests/pcap/arkime_synthetic.pcap tcp:97":                     "a supported_versions without content, in whose place the truth reads the next extension's type",
-	"cisco+mercury/unit_tests/pcaps/capture2.pcap":                              "the server's packets are there twice, with two series of sequence numbers, as before and behind a firewall",
+	"cisco+mercury/unit_tests/pcaps/capture2.pcap":                              "the server's packets are there twice, with two series of sequence numbers, as before and behind a firewall; and connections of Skype, which only imitates records",
 	"cisco+mercury/unit_tests/pcaps/openvpn_tcp_multi.pcap":                     "TLS inside OpenVPN, whose headers lie in the middle of the messages",
 	"cisco+mercury/unit_tests/pcaps/quic_reordered_frames.pcap":                 "the truth takes the two directions of a connection, whose packets are out of order, for two connections",
 	"ntop+nDPI/tests/cfgs/default/pcap/443-opvn.pcap":                           "TLS inside OpenVPN, whose headers lie in the middle of the messages",
