@@ -1,7 +1,9 @@
 package inspect
 
 import (
+	"bytes"
 	"errors"
+	"slices"
 	"fmt"
 	"time"
 
@@ -147,8 +149,25 @@ func (o *Observer) broken(from Side, s *stream, err error) {
 func (s *stream) name(end bool) {
 	protocol, certain := wire.Sniff(s.first)
 	if certain || end || len(s.first) == maxFirstBytes {
-		s.named = &FirstBytes{Protocol: string(protocol), Summary: wire.FirstLine(s.first, maxFirstLine), Raw: s.first}
+		kept := withoutSecrets(protocol, s.first)
+		s.named = &FirstBytes{Protocol: string(protocol), Summary: wire.FirstLine(kept, maxFirstLine), Raw: kept}
 	}
+}
+
+// withoutSecrets leaves of an HTTP message its first line, and of its target the path: tokens and cookies stand in the query
+// and in the fields behind it.
+func withoutSecrets(p wire.Protocol, first []byte) []byte {
+	switch p {
+	case wire.ProtocolHTTP, wire.ProtocolHTTPResponse, wire.ProtocolRTSP, wire.ProtocolSIP:
+	default:
+		return first
+	}
+	line, _, _ := bytes.Cut(first, []byte("\n"))
+	if target, rest, ok := bytes.Cut(line, []byte("?")); ok && p != wire.ProtocolHTTPResponse {
+		_, version, _ := bytes.Cut(rest, []byte(" "))
+		line = slices.Concat(target, []byte("?… "), version)
+	}
+	return line
 }
 
 // EndOfStream tells the observer that no more will come from a side. First bytes that were too few to tell are named then.

@@ -64,6 +64,12 @@ func openRecording(c configs.Record) (*recording, error) {
 	if err != nil {
 		return nil, fmt.Errorf("recording: %w", err)
 	}
+	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+		if err := f.Chmod(0o600); err != nil {
+			f.Close()
+			return nil, fmt.Errorf("recording: %w", err)
+		}
+	}
 	return &recording{file: f, json: report.NewJSON(f, report.Raw(c.Raw))}, nil
 }
 

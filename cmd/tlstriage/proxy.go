@@ -127,6 +127,7 @@ func (p *proxyCommand) run(ctx context.Context) error {
 		Version: thisBuild().Version, Revision: thisBuild().Revision,
 		Recent: config.Limits.Recent, Hosts: config.Admin.Hosts,
 		Active: p.server.Active, Refused: p.server.Refused, Dropped: p.server.Dropped,
+		Encode:   func(c *inspect.Connection) ([]byte, error) { return report.Encode(c, report.Raw(config.Record.Raw)) },
 		ErrorLog: zap.NewStdLog(p.log),
 	})
 	background, stop := context.WithCancel(context.Background())

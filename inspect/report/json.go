@@ -49,18 +49,30 @@ func NewJSON(w io.Writer, raw Raw) *JSON {
 
 // Write writes one record. The connection is not changed.
 func (j *JSON) Write(c *inspect.Connection) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	line, err := j.encode(c)
+	if err != nil {
+		return err
+	}
+	_, err = j.w.Write(line)
+	return err
+}
+
+// encode is the line of a record; it is valid until the next one.
+func (j *JSON) encode(c *inspect.Connection) ([]byte, error) {
 	if j.raw == RawNone || j.raw == RawFailures && c.Verdict != inspect.Failed {
 		c = withoutBytes(c)
 	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
 	j.buf.Reset()
 	if err := j.enc.Encode(c); err != nil {
-		return fmt.Errorf("record %q: %w", c.Event.ID, err)
+		return nil, fmt.Errorf("record %q: %w", c.Event.ID, err)
 	}
-	_, err := j.w.Write(spellOut(j.buf.Bytes()))
-	return err
+	return spellOut(j.buf.Bytes()), nil
 }
+
+// Encode is one record as JSON writes it, with its line feed, for whoever sends it elsewhere.
+func Encode(c *inspect.Connection, raw Raw) ([]byte, error) { return NewJSON(nil, raw).encode(c) }
 
 // spellOut writes what encoding/json leaves as it is, but a terminal or an eye would obey, as \u escapes: DEL, C1 controls,
 // and the invisible characters that reorder or hide text. All of them stand inside strings, so the value stays the same.

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"encoding/json"
 	"log"
 	"sync"
 	"time"
@@ -12,14 +13,15 @@ import (
 
 // Options of an Admin. The zero value is useful.
 type Options struct {
-	Version  string        // of the program, for tlstriage_build_info; empty: "unknown"
-	Revision string        // of its source, for the same; empty: "unknown"
-	Recent   int           // connections kept for /connections; 0: DefaultRecent, at most MaxRecent
-	Hosts    []string      // Host names accepted over loopback besides localhost and loopback addresses
-	Active   func() int64  // open client connections at this moment; nil: always 0
-	Refused  func() uint64 // connections refused since the start because the bound on them was reached; nil: always 0
-	Dropped  func() uint64 // records dropped since the start because the queue was full; nil: always 0
-	ErrorLog *log.Logger   // what net/http has to complain about; nil: nothing is logged
+	Version  string                                    // of the program, for tlstriage_build_info; empty: "unknown"
+	Revision string                                    // of its source, for the same; empty: "unknown"
+	Recent   int                                       // connections kept for /connections; 0: DefaultRecent, at most MaxRecent
+	Hosts    []string                                  // Host names accepted over loopback besides localhost and loopback addresses
+	Active   func() int64                              // open client connections at this moment; nil: always 0
+	Refused  func() uint64                             // connections refused since the start because the bound on them was reached; nil: always 0
+	Dropped  func() uint64                             // records dropped since the start because the queue was full; nil: always 0
+	Encode   func(*inspect.Connection) ([]byte, error) // the JSON of a record for /connections; nil: encoding/json's
+	ErrorLog *log.Logger                               // what net/http has to complain about; nil: nothing is logged
 }
 
 // Bounds of the connections kept.
@@ -46,6 +48,9 @@ func New(options Options) *Admin {
 	if options.Recent <= 0 {
 		options.Recent = DefaultRecent
 	}
+	if options.Encode == nil {
+		options.Encode = encodeRecord
+	}
 	a := &Admin{
 		options:  options,
 		hosts:    hostSet(options.Hosts),
@@ -56,6 +61,8 @@ func New(options Options) *Admin {
 	a.metrics = newMetrics(a.registry, options)
 	return a
 }
+
+func encodeRecord(c *inspect.Connection) ([]byte, error) { return json.Marshal(c) }
 
 // Observe counts a finished connection and keeps it for /connections. It takes microseconds, so it may be called for every
 // connection, off the data path; the connection must not be changed afterwards.

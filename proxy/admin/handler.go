@@ -87,7 +87,7 @@ func (a *Admin) connections(w http.ResponseWriter, r *http.Request) {
 func writeArray(w io.Writer, connections []*inspect.Connection) {
 	separator := "["
 	for _, c := range connections {
-		line, err := json.Marshal(c)
+		line, err := a.options.Encode(c)
 		if err != nil {
 			// A record that has no JSON form (a number that is not finite) must not cost the others.
 			line, _ = json.Marshal(map[string]any{"event": map[string]string{"id": c.Event.ID}, "error": err.Error()})
