@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -148,9 +149,10 @@ func ndjson(data []byte) ([]map[string]any, error) {
 // tabulators are layout.
 func firstControl(text string) string {
 	for at, r := range text {
-		switch {
-		case r == '\n' || r == '\t':
-		case r < 0x20, r >= 0x7f && r < 0xa0, r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069, r == 0x200e, r == 0x200f, r == 0xfffd:
+		harmful := r < 0x20 && r != '\n' && r != '\t' || r >= 0x7f && r < 0xa0 ||
+			r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 || r == 0x200e || r == 0x200f ||
+			r == utf8.RuneError && !strings.HasPrefix(text[at:], string(utf8.RuneError)) // a byte that is no UTF-8
+		if harmful {
 			return fmt.Sprintf("rune %U at byte %d, in %q", r, at, text[max(0, at-40):min(len(text), at+40)])
 		}
 	}
