@@ -315,6 +315,9 @@ func (c *contract) leg(o object, key string, backend bool) bool {
 		x.number("retransmits", false)
 		x.number("mss", false)
 	}
+	if e, ok := l.object("error"); ok && e.m["type"] == "malformed_hello" {
+		return false // what can be said of its hello is open
+	}
 	x, ok := l.object("tls")
 	if !ok {
 		return !failed && (l.boolean("plain", true) || l.boolean("passthrough", true))

@@ -66,7 +66,7 @@ func startProxy(t *testing.T, args ...string) *proxy {
 	if !contains(args, "--config") {
 		full = append(full, "--listen", "127.0.0.1:0", "--ca-dir", authority)
 	}
-	p := &proxy{t: t, cmd: exec.Command(binary, full...), Addrs: map[string]string{}, records: make(chan *record, 256), stderr: &lockedBuffer{}, exited: make(chan struct{})}
+	p := &proxy{t: t, cmd: exec.Command(program, full...), Addrs: map[string]string{}, records: make(chan *record, 256), stderr: &lockedBuffer{}, exited: make(chan struct{})}
 	stdout, err := p.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -352,11 +352,13 @@ var fine = want{verdict: inspect.OK, outcome: inspect.Success}
 // expect holds a record against what it must say.
 func expect(t *testing.T, r *record, w want) {
 	t.Helper()
+	var wrong []string
+	complain := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	if r.Cause != w.cause || r.Fault != w.fault || r.Verdict != w.verdict {
-		t.Errorf("cause %q, fault %q, verdict %q; want %q, %q, %q\n%s", r.Cause, r.Fault, r.Verdict, w.cause, w.fault, w.verdict, r)
+		complain("cause %q, fault %q, verdict %q; want %q, %q, %q", r.Cause, r.Fault, r.Verdict, w.cause, w.fault, w.verdict)
 	}
 	if w.outcome != "" && r.Event.Outcome != w.outcome {
-		t.Errorf("outcome %q, want %q\n%s", r.Event.Outcome, w.outcome, r)
+		complain("outcome %q, want %q", r.Event.Outcome, w.outcome)
 	}
 	if w.policy != "" {
 		got := "none given"
@@ -366,25 +368,28 @@ func expect(t *testing.T, r *record, w want) {
 			got = r.Policy.RejectedBy
 		}
 		if got != w.policy {
-			t.Errorf("policy: %s, want %s\n%s", got, w.policy, r)
+			complain("policy: %s, want %s", got, w.policy)
 		}
 	}
 	for _, id := range strings.Fields(w.has) {
 		if !r.found(id) {
-			t.Errorf("%s is not among the findings\n%s", id, r)
+			complain("%s is not among the findings", id)
 		}
 	}
 	for _, id := range strings.Fields(w.hasNot) {
 		if r.found(id) {
-			t.Errorf("%s is among the findings\n%s", id, r)
+			complain("%s is among the findings", id)
 		}
 	}
-	if w == fine {
+	if w.verdict == inspect.OK {
 		for _, f := range r.Findings {
 			if f.Severity != inspect.SeverityInfo {
-				t.Errorf("finding %s %s of a healthy connection\n%s", f.Severity, f.ID, r)
+				complain("%s %s found where nothing is wrong", f.Severity, f.ID)
 			}
 		}
+	}
+	if len(wrong) > 0 {
+		t.Errorf("%s\n%s", strings.Join(wrong, "\n"), r)
 	}
 }
 
@@ -400,7 +405,7 @@ func (r *record) found(id string) bool {
 // String is what a reader of a failed test needs of a record.
 func (r *record) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "  %s %s, outcome %s, verdict %s, cause %q, fault %q", r.Event.ID, r.Route, r.Event.Outcome, r.Verdict, r.Cause, r.Fault)
+	fmt.Fprintf(&b, "  %s %s, %.0f ms, outcome %s, verdict %s, cause %q, fault %q", r.Event.ID, r.Route, r.Event.DurationMS, r.Event.Outcome, r.Verdict, r.Cause, r.Fault)
 	for name, leg := range map[string]*inspect.Leg{"client": r.ClientLeg, "backend": r.BackendLeg} {
 		if leg == nil {
 			continue

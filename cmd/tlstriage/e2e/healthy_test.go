@@ -168,9 +168,9 @@ func askCurl(version string) func(*testing.T, string, backend) int {
 	}
 }
 
-func askGnuTLS(t *testing.T, addr string, _ backend) int {
+func askGnuTLS(t *testing.T, addr string, b backend) int {
 	got := client(t, request("/hello"), "gnutls-cli", "--x509cafile", authorityCA, "--sni-hostname", site, "--verify-hostname", site, "-p", portOf(addr), "127.0.0.1")
-	if got.code != 0 || !strings.Contains(got.out, greeting) {
+	if got.code != 0 && !b.cuts || !strings.Contains(got.out, greeting) {
 		t.Fatalf("exit %d: %.2000s", got.code, got.out)
 	}
 	return 1
@@ -188,6 +188,14 @@ func askNode(version string) func(*testing.T, string, backend) int {
 
 func askJava(version string) func(*testing.T, string, backend) int {
 	return func(t *testing.T, addr string, b backend) int {
+		if !b.post {
+			// java.net.http waits for more of a body that only the end of the connection ends.
+			got := java(false, "default", "default")(t, addr)
+			if got.code != 0 || !strings.Contains(got.out, greeting) {
+				t.Fatalf("exit %d: %.2000s", got.code, got.out)
+			}
+			return 1
+		}
 		hosts := writeFile(t, "hosts", "127.0.0.1 "+site+"\n")
 		args := append(javaFlags(t, false), "-Djdk.net.hosts.file="+hosts, "Client", site, portOf(addr), authorityCA, version, filepath.Join(shared, "large"))
 		return script(t, b, "java", args...)

@@ -15,7 +15,7 @@ import (
 
 // What all tests share. It is written in TestMain alone.
 var (
-	binary      string // the program
+	program     string // the program
 	authority   string // directory of the local authority
 	authorityCA string // its certificate
 	shared      string // directory for what is made once
@@ -47,15 +47,15 @@ func prepare() error {
 	if shared, err = os.MkdirTemp("", "tlstriage-e2e-"); err != nil {
 		return err
 	}
-	binary = filepath.Join(shared, "tlstriage")
-	if err := command("go", "build", "-buildvcs=false", "-o", binary, "github.com/tlstriage/tlstriage/cmd/tlstriage"); err != nil {
+	program = filepath.Join(shared, "tlstriage")
+	if err := command("go", "build", "-buildvcs=false", "-o", program, "github.com/tlstriage/tlstriage/cmd/tlstriage"); err != nil {
 		return err
 	}
 	authority = filepath.Join(shared, "ca")
-	if err := command(binary, "ca", "init", "--ca-dir", authority); err != nil {
+	if err := command(program, "ca", "init", "--ca-dir", authority); err != nil {
 		return err
 	}
-	pem, err := exec.Command(binary, "ca", "export", "--ca-dir", authority).Output()
+	pem, err := exec.Command(program, "ca", "export", "--ca-dir", authority).Output()
 	if err != nil {
 		return fmt.Errorf("ca export: %w", err)
 	}
