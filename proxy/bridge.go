@@ -108,7 +108,8 @@ func (d *direction) copy() error {
 			copyBuffers.Put(buffer)
 		}
 	}()
-	if early := d.c.backend.early; d.backend && len(early) > 0 {
+	if d.backend && len(d.c.backend.early) > 0 {
+		early := d.c.backend.early
 		d.c.backend.early = nil
 		d.bytes += int64(len(early))
 		if _, err := d.to.Write(early); err != nil {

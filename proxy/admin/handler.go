@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -80,11 +81,11 @@ func (a *Admin) connections(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	writeArray(w, a.recent.latest(limit, keep))
+	a.writeArray(w, a.recent.latest(limit, keep))
 }
 
 // writeArray writes a record a line, so that neither side has to hold all of them as text.
-func writeArray(w io.Writer, connections []*inspect.Connection) {
+func (a *Admin) writeArray(w io.Writer, connections []*inspect.Connection) {
 	separator := "["
 	for _, c := range connections {
 		line, err := a.options.Encode(c)
@@ -92,7 +93,7 @@ func writeArray(w io.Writer, connections []*inspect.Connection) {
 			// A record that has no JSON form (a number that is not finite) must not cost the others.
 			line, _ = json.Marshal(map[string]any{"event": map[string]string{"id": c.Event.ID}, "error": err.Error()})
 		}
-		if _, err := fmt.Fprintf(w, "%s\n%s", separator, line); err != nil {
+		if _, err := fmt.Fprintf(w, "%s\n%s", separator, bytes.TrimSpace(line)); err != nil {
 			return
 		}
 		separator = ","
