@@ -3,8 +3,8 @@ package inspect
 import (
 	"bytes"
 	"errors"
-	"slices"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tlstriage/tlstriage/inspect/wire"
