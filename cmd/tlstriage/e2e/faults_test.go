@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
@@ -125,7 +126,11 @@ func TestBackendsThatDoNotAnswerInTLS(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			p := startProxy(t, "--backend", "tls://"+c.addr, "--backend-ca", ca, "--timeout-backend-handshake", "500ms")
+			args := []string{"--backend", "tls://" + c.addr, "--backend-ca", ca}
+			if c.name == "silence" {
+				args = append(args, "--timeout-backend-handshake", "500ms")
+			}
+			p := startProxy(t, args...)
 			ask502(t, p, c.want)
 		})
 	}
@@ -157,4 +162,99 @@ func TestNonHTTPClientsOfABrokenBackendAreClosed(t *testing.T) {
 		t.Errorf("exit %d after %v: %s", got.code, time.Since(start), got.out)
 	}
 	expect(t, p.next(), broken("backend-refused", inspect.FaultBackend))
+}
+
+// gatedConn holds back what the peer sends after its first flight until the gate opens.
+type gatedConn struct {
+	net.Conn
+	gate  <-chan struct{}
+	flown bool
+}
+
+func (g *gatedConn) Write(b []byte) (int, error) {
+	g.flown = true
+	return g.Conn.Write(b)
+}
+
+func (g *gatedConn) Read(b []byte) (int, error) {
+	if g.flown {
+		<-g.gate
+	}
+	return g.Conn.Read(b)
+}
+
+// A TLS 1.3 backend may refuse the client certificate that it did not get long after the proxy began to serve the client.
+func TestLateRefusalOfTheBackendIsStillTold(t *testing.T) {
+	t.Parallel()
+	pki := certstest.New(t)
+	for _, protocols := range [][]string{{"http/1.1"}, nil} {
+		t.Run("ALPN "+strings.Join(protocols, " "), func(t *testing.T) {
+			gate := make(chan struct{})
+			config := &tls.Config{Certificates: []tls.Certificate{*healthyChain(pki).TLS()}, ClientAuth: tls.RequireAnyClientCert, NextProtos: protocols}
+			addr := rawBackend(t, func(c net.Conn) { tls.Server(&gatedConn{Conn: c, gate: gate}, config).Handshake() })
+			p := startProxy(t, "--backend", "tls://"+addr, "--backend-ca", pki.WriteRoot(t))
+			conn := tls.Client(dial(t, p.Addr), &tls.Config{ServerName: site, RootCAs: trusted(t), NextProtos: []string{"http/1.1"}})
+			if err := conn.Handshake(); err != nil {
+				t.Fatal(err)
+			}
+			io.WriteString(conn, "GET /hello HTTP/1.1\r\nHost: "+site+"\r\n\r\n")
+			close(gate)
+			answer, _ := io.ReadAll(conn)
+			conn.Close()
+			r := p.nextFor(t)
+			expect(t, r, broken("backend-requires-client-cert", inspect.FaultBackend))
+			if !strings.HasPrefix(string(answer), "HTTP/1.1 502 ") || !strings.Contains(string(answer), r.Event.ID) {
+				t.Errorf("the client got %q", answer)
+			}
+		})
+	}
+}
+
+// The exit code tells what was found; a clean end is one at SIGTERM.
+func TestExitCodes(t *testing.T) {
+	t.Parallel()
+	b := healthyGo(t)
+	for _, c := range []struct {
+		name string
+		args []string
+		ask  bool // a client that the policy would refuse
+		code int
+	}{
+		{"nothing happened", nil, false, 0},
+		{"an error was found", nil, true, 1},
+		{"an error was found that is no failure", []string{"--fail-on", "never"}, true, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := startProxy(t, b.args(append(c.args, "--policy", "aws/ELBSecurityPolicy-TLS13-1-3-2021-06")...)...)
+			if c.ask {
+				client := goClient(t, p.Addr, false, &tls.Config{MaxVersion: tls.VersionTLS12})
+				if _, err := goAsk(client, "/hello"); err != nil {
+					t.Fatal(err)
+				}
+				expect(t, p.nextFor(t), want{cause: "policy-rejects-version", fault: inspect.FaultPolicy, verdict: inspect.Failed, outcome: inspect.Success, policy: "version"})
+			}
+			p.stop()
+			if code := p.cmd.ProcessState.ExitCode(); code != c.code {
+				t.Errorf("exit %d, want %d", code, c.code)
+			}
+		})
+	}
+}
+
+// A certificate fault of the backend is on standard error before the first client comes.
+func TestBackendIsCheckedAtTheStart(t *testing.T) {
+	t.Parallel()
+	pki := certstest.New(t)
+	p := startProxy(t, "--backend", "tls://"+goBackend(t, pki.Make(certstest.Expired, site), nil), "--backend-ca", pki.WriteRoot(t), "--backend-sni", site)
+	deadline := time.Now().Add(patience)
+	for !strings.Contains(p.stderr.String(), "cert-expired") {
+		if time.Now().After(deadline) {
+			t.Fatalf("not said: %s", p.stderr)
+		}
+		select {
+		case <-p.exited:
+			t.Fatalf("ended: %s", p.stderr)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
 }

@@ -62,7 +62,7 @@ type record struct {
 // startProxy runs the program in front of a backend. A --listen is added unless the arguments bring a configuration.
 func startProxy(t *testing.T, args ...string) *proxy {
 	t.Helper()
-	full := append([]string{"proxy", "--admin", "off", "-o", "json", "--log-format", "json", "--timeout-linger", "300ms"}, args...)
+	full := append([]string{"proxy", "--admin", "off", "-o", "json", "--log-format", "json"}, args...)
 	if !contains(args, "--config") {
 		full = append(full, "--listen", "127.0.0.1:0", "--ca-dir", authority)
 	}

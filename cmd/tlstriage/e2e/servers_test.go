@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"crypto/x509"
 	"fmt"
 	"strings"
 	"testing"
@@ -62,13 +63,16 @@ func newMutual(t *testing.T) mutual {
 	pki := certstest.New(t)
 	m := mutual{ca: pki.WriteRoot(t)}
 	m.cert, m.key = healthyChain(pki).WriteFiles(t)
-	give := func(by *certs.Pair) []string {
-		leaf := pki.Issue(by, certs.Template{CommonName: "the proxy", Names: []string{"proxy.example"}})
-		cert, key := (&certstest.Chain{Leaf: leaf, Presented: leaf.Chain()}).WriteFiles(t)
-		return []string{"--backend-cert", cert, "--backend-key", key}
-	}
-	m.good, m.untrusted = give(pki.Issuing), give(pki.OtherIntermediate)
+	m.good, m.untrusted = certificateOf(t, pki, pki.Issuing), certificateOf(t, pki, pki.OtherIntermediate)
 	return m
+}
+
+// certificateOf is a client certificate for the proxy, as flags.
+func certificateOf(t *testing.T, pki *certstest.PKI, by *certs.Pair) []string {
+	t.Helper()
+	leaf := pki.Issue(by, certs.Template{CommonName: "the proxy", Usages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	cert, key := (&certstest.Chain{Leaf: leaf, Presented: leaf.Chain()}).WriteFiles(t)
+	return []string{"--backend-cert", cert, "--backend-key", key}
 }
 
 func TestNginx(t *testing.T) {
@@ -82,7 +86,7 @@ func TestNginx(t *testing.T) {
   server { listen %%[1]s ssl; server_name %s; ssl_certificate %s; ssl_certificate_key %s; location / { return 200 "hello from the backend\n"; } }`, site, m.cert, m.key))
 	}
 	tryServers(t, m.ca, []serverCase{
-		{"healthy", with(""), nil, fine, negotiated("TLSv1.3")},
+		{"healthy", with("ssl_protocols TLSv1.2 TLSv1.3;"), nil, fine, negotiated("TLSv1.3")},
 		{"TLS 1.2 only", with("ssl_protocols TLSv1.2;"), nil, fine, negotiated("TLSv1.2")},
 		{"TLS 1.0 only", with("ssl_protocols TLSv1; ssl_ciphers DEFAULT:@SECLEVEL=0;"), []string{"--policy", strict},
 			want{cause: "backend-below-policy", fault: inspect.FaultBackend, verdict: inspect.Warning, outcome: inspect.Success, has: "version-downgrade-between-legs", policy: "accepted"}, negotiated("TLSv1.0")},
@@ -111,7 +115,6 @@ func TestHAProxy(t *testing.T) {
 	pki := certstest.New(t)
 	ca := pki.WriteRoot(t)
 	combined := healthyChain(pki).WriteCombined(t)
-	give := newMutualFor(t, pki)
 	with := func(options string) func(*testing.T) string {
 		return func(t *testing.T) string { return haproxy(t, combined, options) }
 	}
@@ -123,18 +126,9 @@ func TestHAProxy(t *testing.T) {
 		{"strict names, unknown name", with("strict-sni"), []string{"--backend-sni", "elsewhere.example"}, broken("sni-required-by-backend", inspect.FaultBackend), nil},
 		{"client certificate missing, TLS 1.3", with("verify required ca-file " + ca), nil, broken("backend-requires-client-cert", inspect.FaultBackend), nil},
 		{"client certificate missing, TLS 1.2", with("ssl-max-ver TLSv1.2 verify required ca-file " + ca), nil, broken("backend-requires-client-cert", inspect.FaultBackend), nil},
-		{"client certificate given", with("verify required ca-file " + ca), give(pki.Issuing), fine, nil},
-		{"client certificate of another authority", with("verify required ca-file " + ca), give(pki.OtherIntermediate), broken("backend-rejects-client-cert", inspect.FaultProxy), nil},
+		{"client certificate given", with("verify required ca-file " + ca), certificateOf(t, pki, pki.Issuing), fine, nil},
+		{"client certificate of another authority", with("verify required ca-file " + ca), certificateOf(t, pki, pki.OtherIntermediate), broken("backend-rejects-client-cert", inspect.FaultProxy), nil},
 	})
-}
-
-// newMutualFor issues client certificates below a PKI, as flags of the proxy.
-func newMutualFor(t *testing.T, pki *certstest.PKI) func(by *certs.Pair) []string {
-	return func(by *certs.Pair) []string {
-		leaf := pki.Issue(by, certs.Template{CommonName: "the proxy", Names: []string{"proxy.example"}})
-		cert, key := (&certstest.Chain{Leaf: leaf, Presented: leaf.Chain()}).WriteFiles(t)
-		return []string{"--backend-cert", cert, "--backend-key", key}
-	}
 }
 
 func TestOpenSSLServers(t *testing.T) {

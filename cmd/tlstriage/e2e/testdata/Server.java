@@ -2,7 +2,10 @@ import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpsConfigurator;
 import com.sun.net.httpserver.HttpsParameters;
 import com.sun.net.httpserver.HttpsServer;
+import java.io.BufferedReader;
 import java.io.ByteArrayInputStream;
+import java.io.InputStreamReader;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -20,9 +23,9 @@ import java.util.List;
 import java.util.concurrent.Executors;
 import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SSLContext;
-import javax.net.ssl.SSLParameters;
+import javax.net.ssl.SSLServerSocket;
 
-/** Server PORT CERT KEY PROTOCOLS LARGE: an HTTPS server with a choice of protocols. */
+/** Server PORT CERT KEY PROTOCOLS LARGE: an HTTPS server ("default"), or one that speaks just these protocols. */
 public class Server {
     public static void main(String[] args) throws Exception {
         var chain = new ArrayList<Certificate>();
@@ -39,17 +42,16 @@ public class Server {
         SSLContext context = SSLContext.getInstance("TLS");
         context.init(keys.getKeyManagers(), null, null);
 
+        if (!args[3].equals("default")) {
+            sockets(context, Integer.parseInt(args[0]), args[3].split(","));
+            return;
+        }
         byte[] large = Files.readAllBytes(Path.of(args[4]));
         var server = HttpsServer.create(new InetSocketAddress("127.0.0.1", Integer.parseInt(args[0])), 0);
         server.setHttpsConfigurator(new HttpsConfigurator(context) {
             @Override
             public void configure(HttpsParameters p) {
-                SSLParameters wanted = context.getDefaultSSLParameters();
-                if (!args[3].equals("default")) {
-                    wanted.setProtocols(args[3].split(","));
-                    wanted.setCipherSuites(context.getSupportedSSLParameters().getCipherSuites());
-                }
-                p.setSSLParameters(wanted);
+                p.setSSLParameters(context.getDefaultSSLParameters());
             }
         });
         server.setExecutor(Executors.newFixedThreadPool(4));
@@ -61,6 +63,26 @@ public class Server {
             }
         });
         server.start();
+    }
+
+    /** Answers each connection with the greeting. Unlike HttpsServer it tells a client by an alert why it refuses it. */
+    static void sockets(SSLContext context, int port, String[] protocols) throws Exception {
+        var server = (SSLServerSocket) context.getServerSocketFactory().createServerSocket(port, 0, InetAddress.getByName("127.0.0.1"));
+        server.setEnabledProtocols(protocols);
+        server.setEnabledCipherSuites(server.getSupportedCipherSuites());
+        while (true) {
+            var socket = server.accept();
+            new Thread(() -> {
+                try (socket) {
+                    var in = new BufferedReader(new InputStreamReader(socket.getInputStream()));
+                    for (String line; (line = in.readLine()) != null && !line.isEmpty(); ) {
+                    }
+                    socket.getOutputStream().write("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 23\r\n\r\nhello from the backend\n".getBytes());
+                } catch (java.io.IOException e) {
+                    System.err.println(e);
+                }
+            }).start();
+        }
     }
 
     static byte[] digest(HttpExchange x) throws java.io.IOException {
