@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/crypto/cryptobyte"
+
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
@@ -94,7 +96,18 @@ func stricter(h *wire.ClientHello) string {
 	if len(h.StatusRequest) > 0 && h.StatusRequest[0] != 1 {
 		return "a status request of a type that crypto/tls takes for ocsp"
 	}
+	if h.ECH != nil && !outerECH(h.ECH) {
+		return "an encrypted_client_hello of another form than the outer one (RFC 9849, Section 5), which we keep raw"
+	}
 	return ""
+}
+
+// outerECH reports whether an encrypted_client_hello has the form of the outer hello: type, cipher suite, config_id, enc, payload.
+func outerECH(body []byte) bool {
+	s := cryptobyte.String(body)
+	var kind uint8
+	var enc, payload cryptobyte.String
+	return s.ReadUint8(&kind) && kind == 0 && s.Skip(5) && s.ReadUint16LengthPrefixed(&enc) && s.ReadUint16LengthPrefixed(&payload) && !payload.Empty() && s.Empty()
 }
 
 func offersGoVersion(h *wire.ClientHello) bool {
