@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -114,7 +115,9 @@ func (s *site) ask(address, name string) (string, error) {
 	transport := &http.Transport{
 		TLSClientConfig:   s.client(name),
 		DisableKeepAlives: true,
-		Dial:              func(network, _ string) (net.Conn, error) { return net.DialTimeout(network, address, patience) },
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, network, address)
+		},
 	}
 	client := &http.Client{Transport: transport, Timeout: patience}
 	response, err := client.Get("https://" + name + "/")

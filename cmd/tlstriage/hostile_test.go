@@ -99,6 +99,7 @@ func TestHostileTextStaysText(t *testing.T) {
 				}
 				return err
 			})
+			_, latest := p.admin("/connections")
 			p.terminate()
 			p.exitCode()
 			data, err := os.ReadFile(recording)
@@ -122,7 +123,7 @@ func TestHostileTextStaysText(t *testing.T) {
 					t.Errorf("%d lines on standard output, %d connections", strings.Count(p.stdout.String(), "\n"), connections)
 				}
 			}
-			for where, text := range map[string]string{"recording": string(data), "standard output": p.stdout.String(), "standard error": p.stderr.String()} {
+			for where, text := range map[string]string{"recording": string(data), "standard output": p.stdout.String(), "standard error": p.stderr.String(), "/connections": latest} {
 				if at := firstControl(text); at != "" {
 					t.Errorf("%s: %s", where, at)
 				}

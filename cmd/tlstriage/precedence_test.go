@@ -154,6 +154,9 @@ func TestRecording(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "record.ndjson")
 			if test.raw != "all" { // that one begins without a file
 				certstest.WriteFile(t, file, []byte(`{"schema":1,"earlier":true}`+"\n"))
+				if err := os.Chmod(file, 0o644); err != nil { // made by another program
+					t.Fatal(err)
+				}
 			}
 			p := startProxy(t, nil, s.flags(backend, "app.example", "--record", file, "--record-raw", test.raw, "--fail-on", "never")...)
 			s.answers(p.address("default"), "app.example", "hello")

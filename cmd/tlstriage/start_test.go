@@ -112,23 +112,28 @@ func TestProxyStartErrors(t *testing.T) {
 `), nil, 2, `mode.yaml:3:11: listeners\[0\].mode: "brigde" is not one of bridge, passthrough$`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			begun := time.Now()
-			p := start(t, append([]string{home}, test.env...), append([]string{"proxy"}, test.args...)...)
-			code := p.exitCode()
-			took := p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()
-			if code != test.code {
-				t.Errorf("exit code %d, want %d", code, test.code)
-			}
-			if p.stdout.String() != "" {
-				t.Errorf("on standard output: %q", p.stdout)
-			}
-			message := errorLine(t, p.stderr.String())
-			if !regexp.MustCompile(test.want).MatchString(message) {
-				t.Errorf("said %q, want %s", message, test.want)
-			}
-			// Its own time, since this machine may have other things to do; and no wait for something that does not come.
-			if took > time.Second || time.Since(begun) > 5*time.Second {
-				t.Errorf("took %v of the processor, %v in all", took, time.Since(begun))
+			// This machine may have other things to do. What is slow by itself, is so every time.
+			const tries = 5
+			for try := 1; ; try++ {
+				begun := time.Now()
+				p := start(t, append([]string{home}, test.env...), append([]string{"proxy"}, test.args...)...)
+				code := p.exitCode()
+				if took := time.Since(begun); took > time.Second && try < tries {
+					continue
+				} else if took > time.Second {
+					t.Errorf("took %v", took)
+				}
+				if code != test.code {
+					t.Errorf("exit code %d, want %d", code, test.code)
+				}
+				if p.stdout.String() != "" {
+					t.Errorf("on standard output: %q", p.stdout)
+				}
+				message := errorLine(t, p.stderr.String())
+				if !regexp.MustCompile(test.want).MatchString(message) {
+					t.Errorf("said %q, want %s", message, test.want)
+				}
+				return
 			}
 		})
 	}
@@ -145,6 +150,31 @@ func errorLine(t *testing.T, stderr string) string {
 		t.Errorf("not one line on standard error:\n%s", stderr)
 	}
 	return lines[0]
+}
+
+// A start that is refused leaves no authority behind, which clients would be asked to trust.
+func TestRefusedStartLeavesNothing(t *testing.T) {
+	home := t.TempDir()
+	code, _, stderr := runProgram(t, []string{"XDG_CONFIG_HOME=" + home}, "proxy", "--listen", "127.0.0.1:0", "--backend", "tls://127.0.0.1:9", "--backend-ca", filepath.Join(home, "none.pem"))
+	errorLine(t, stderr)
+	if entries, err := os.ReadDir(home); err != nil || len(entries) > 0 || code != exitUsage {
+		t.Errorf("exit code %d, left behind: %v, %v", code, entries, err)
+	}
+}
+
+// What was set and has no effect is a warning, and so is a variable that looks like ours and is none.
+func TestProxyWarns(t *testing.T) {
+	s := newSite(t)
+	backend := s.web(certstest.Healthy, "app.example", "hello")
+	p := startProxy(t, []string{"TLSTRIAGE_BACKND=tls://127.0.0.1:9", "TLSTRIAGE_SERVICE_PORT=tcp://10.0.0.1:443"}, s.flags(backend, "app.example", "--mode", "passthrough")...)
+	p.waitLogged("environment variable that means nothing here", "name", "TLSTRIAGE_BACKND")
+	if p.logged("environment variable that means nothing here", "name", "TLSTRIAGE_SERVICE_PORT") != nil {
+		t.Error("what Kubernetes sets for a Service is complained about")
+	}
+	p.stderr.wait(t, "a warning of the certificates that nobody will see", func(text string) bool {
+		return strings.Contains(text, "certificates: has no effect in mode passthrough")
+	})
+	s.answers(p.address("default"), "app.example", "hello")
 }
 
 // Everything that is wrong with a configuration is told at once, each with its place.
