@@ -165,7 +165,7 @@ func withoutSecrets(p wire.Protocol, first []byte) []byte {
 	line, _, _ := bytes.Cut(first, []byte("\n"))
 	if target, rest, ok := bytes.Cut(line, []byte("?")); ok && p != wire.ProtocolHTTPResponse {
 		_, version, _ := bytes.Cut(rest, []byte(" "))
-		line = slices.Concat(target, []byte("?… "), version)
+		line = slices.Concat(target, []byte("?... "), version)
 	}
 	return line
 }
