@@ -25,15 +25,15 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience is how long a test waits for what must come.
-const patience = 10 * time.Second
+const patience = 20 * time.Second
 
 const testName = "api.example.com"
 
 // shortLimits let nothing take long.
 func shortLimits() Limits {
 	return Limits{Timeouts: Timeouts{
-		ProxyProtocol: 2 * time.Second, ClientHello: 2 * time.Second, Dial: 2 * time.Second, BackendHandshake: 2 * time.Second,
-		ClientHandshake: 2 * time.Second, BadGateway: 2 * time.Second, Idle: 5 * time.Second, Linger: 200 * time.Millisecond,
+		ProxyProtocol: 8 * time.Second, ClientHello: 8 * time.Second, Dial: 8 * time.Second, BackendHandshake: 8 * time.Second,
+		ClientHandshake: 8 * time.Second, BadGateway: 8 * time.Second, Idle: 15 * time.Second, Linger: 200 * time.Millisecond,
 	}}
 }
 
