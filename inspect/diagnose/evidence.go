@@ -57,9 +57,10 @@ func (e *evidence) foreign() bool {
 }
 
 // far is the leg to the server that is not this program: the backend leg, or where there is none, the client leg of a capture
-// or a probe.
+// or a probe. What passes through is seen on the client leg, unless the backend was never reached.
 func (e *evidence) far() (view, string) {
-	if e.backend.exists() && !(e.backend.leg.Passthrough && e.backend.leg.TLS == nil) || !e.foreign() {
+	untouched := e.backend.exists() && e.backend.leg.Passthrough && e.backend.leg.TLS == nil
+	if e.backend.exists() && (!untouched || e.backend.failed()) || !e.foreign() {
 		return e.backend, inspect.LegBackend
 	}
 	return e.client, inspect.LegClient

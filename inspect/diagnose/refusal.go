@@ -150,6 +150,9 @@ func (e *evidence) backendRefusal() string {
 	case inspect.ErrorNoCommonALPN:
 		return idBackendALPNMismatch
 	}
+	if v.established() {
+		return "" // an alert at the end of a leg that carried data refuses nothing
+	}
 	asked := v.server.CertificateRequest
 	a := v.alert(inspect.FromServer)
 	if a == nil {

@@ -24,9 +24,11 @@ func (n *negotiation) negotiate12() {
 }
 
 // negotiate12Go takes the first certificate with which the handshake can be completed, as crypto/tls does, and the very
-// first without any. That all of them have the client's server name is assumed.
+// first without any. That all of them have the client's server name is assumed. What a refusal is blamed on is the
+// dimension in which the certificate that came furthest failed: a client with RSA suites and no usable signature for the
+// RSA certificate lacks a signature, not a suite.
 func (n *negotiation) negotiate12Go() {
-	certs, before := n.certs, n.r
+	certs, before, worst := n.certs, n.r, DimensionCipher
 	for i := range certs {
 		n.certs, n.r, n.answered[0] = certs[i:i+1], before, false
 		if curve := certs[i].curve(); curve != 0 && !n.h.SupportedGroups.Contains(curve) {
@@ -35,9 +37,12 @@ func (n *negotiation) negotiate12Go() {
 		if n.negotiate12With(); n.r.RejectedBy == DimensionNone || n.r.RejectedBy == DimensionVersion {
 			return // the certificate would do, be it for an inappropriate fallback
 		}
+		worst = further(worst, n.r.RejectedBy)
 	}
 	n.certs, n.r, n.answered[0] = certs[:1], before, false
-	n.negotiate12With()
+	if n.negotiate12With(); n.r.RejectedBy == DimensionCipher {
+		n.r.RejectedBy = worst
+	}
 }
 
 func (n *negotiation) negotiate12With() {
