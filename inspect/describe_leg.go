@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"bytes"
+	"errors"
 
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
@@ -68,19 +69,25 @@ func (s *helloSeen) describe(by *Describer) *Hello {
 }
 
 // describePartial is what came of a hello that never was whole; nil when the client sent nothing, no TLS, or something else
-// in its place. Where not even a record's header is whole, its bytes stand in for the message, of no records.
+// in its place. Where nothing of the message itself can be told, not even a record's header being whole or sound, the first
+// bytes stand in for it as they came, of no records.
 func (o *Observer) describePartial() *Hello {
-	if s := &o.client; s.segments == 0 || s.notTLS || s.messages > 0 {
+	s := &o.client
+	if s.segments == 0 || s.notTLS || s.messages > 0 {
 		return nil
 	}
-	partial, announced := o.client.reader.Partial()
-	records, segments := o.client.reader.PartialPieces()
+	partial, announced := s.reader.Partial()
+	records, segments := s.reader.PartialPieces()
+	var broken *wire.StreamError
+	if errors.As(s.err, &broken) && broken.Kind == wire.StreamMessageLength {
+		partial, announced = nil, broken.Got // of a message that is too long, it depends on the portions whether its header is kept
+	}
 	if len(partial) == 0 {
-		partial, records, segments = o.client.first, 0, o.client.segments
+		partial, records, segments = s.first, 0, s.segments
 	}
 	return &Hello{Message: &HelloBytes{
 		Size: max(announced, len(partial)), Records: records, Segments: segments, Raw: bytes.Clone(partial),
-		SSLv2: len(o.client.first) > 0 && o.client.first[0]&0x80 != 0,
+		SSLv2: len(s.first) > 0 && s.first[0]&0x80 != 0,
 	}}
 }
 

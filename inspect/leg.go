@@ -67,7 +67,7 @@ type HelloBytes struct {
 	GREASE   bool   `json:"grease"`
 	SSLv2    bool   `json:"sslv2"`
 	Complete bool   `json:"complete"`
-	Raw      []byte `json:"raw,omitempty"` // the handshake message, as far as it came; where Records is 0 and SSLv2 false: of a record's header
+	Raw      []byte `json:"raw,omitempty"` // the handshake message, as far as it came; where it is not complete and Records is 0: the first bytes as they came
 }
 
 // Server is what a server presented.

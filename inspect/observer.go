@@ -108,10 +108,10 @@ func (o *Observer) Feed(from Side, b []byte, t time.Time) {
 	}
 	s := o.side(from)
 	s.segments++
-	if s.over() {
+	if s.named != nil {
 		return
 	}
-	if !s.notTLS {
+	if !s.notTLS && s.err == nil {
 		var m wire.Message
 		s.reader.Feed(b)
 		for s.reader.Next(&m) {
@@ -126,7 +126,7 @@ func (o *Observer) Feed(from Side, b []byte, t time.Time) {
 	}
 	if s.notTLS {
 		s.name(false)
-	} else if err := s.reader.Err(); err != nil {
+	} else if err := s.reader.Err(); err != nil && s.err == nil {
 		o.broken(from, s, err)
 	}
 }
