@@ -136,6 +136,9 @@ func (r *rig) try(edit ...func(*tls.Config)) (*tls.Conn, error) {
 	return c, c.Handshake()
 }
 
+// tlsClient is a client above a connection of the test's own.
+func tlsClient(c net.Conn, r *rig) *tls.Conn { return tls.Client(c, r.clientConfig()) }
+
 func protocols(p ...string) func(*tls.Config) { return func(c *tls.Config) { c.NextProtos = p } }
 
 func only(version uint16) func(*tls.Config) {

@@ -145,26 +145,23 @@ func (c *connection) unfinished(late bool) *inspect.Error {
 	if c.clientObserver.FirstBytes(inspect.FromClient) != nil {
 		return &inspect.Error{Type: inspect.ErrorNotTLS, Phase: inspect.PhasePeek}
 	}
-	e := &inspect.Error{Type: inspect.ErrorClosed, Phase: inspect.PhaseHandshake, Message: "the connection ended before the handshake was done"}
 	if c.clientObserver.Established() {
 		if !c.idled.Load() {
 			return nil
 		}
-		e.Phase = inspect.PhaseTransfer
+		return &inspect.Error{Type: inspect.ErrorTimeout, Phase: inspect.PhaseTransfer, Message: "no byte in either direction for the idle time"}
 	}
-	_, byServer := c.clientObserver.Alert(inspect.FromServer)
-	_, byClient := c.clientObserver.Alert(inspect.FromClient)
-	switch {
-	case c.wasCut():
-		e.Type, e.Message = inspect.ErrorShutdown, "cut at the end of draining"
-	case late:
-		e.Type, e.Message = inspect.ErrorTimeout, "the handshake that was passed through was not done in time"
-	case c.idled.Load():
-		e.Type, e.Message = inspect.ErrorTimeout, "no byte in either direction for the idle time"
-	case byServer:
+	e := &inspect.Error{Type: inspect.ErrorClosed, Phase: inspect.PhaseHandshake, Message: "the connection ended before the handshake was done"}
+	if _, ok := c.clientObserver.Alert(inspect.FromServer); ok {
 		e.Type = inspect.ErrorAlertSent
-	case byClient:
+	} else if _, ok := c.clientObserver.Alert(inspect.FromClient); ok {
 		e.Type = inspect.ErrorAlertReceived
+	} else if c.wasCut() {
+		e.Type, e.Message = inspect.ErrorShutdown, "cut at the end of draining"
+	} else if late {
+		e.Type, e.Message = inspect.ErrorTimeout, "the handshake that was passed through was not done in time"
+	} else if c.idled.Load() {
+		e.Type, e.Message = inspect.ErrorTimeout, "no byte in either direction for the idle time"
 	}
 	return e
 }
