@@ -117,9 +117,9 @@ func pageText(id string) string {
 }
 
 // lateBadGateway writes the page when the backend ended an established leg before its first byte (a TLS 1.3 backend refuses
-// our client certificate only then). Only HTTP/1.1 can be told so.
+// our client certificate only then). Only HTTP/1.1 can be told so: agreed on, or spoken where nothing was agreed on.
 func (c *connection) lateBadGateway() {
-	if c.clientState.NegotiatedProtocol != "http/1.1" {
+	if p := c.clientState.NegotiatedProtocol; p != "http/1.1" && !(p == "" && c.askedInHTTP.Load()) {
 		return
 	}
 	text := pageText(c.record.Event.ID)

@@ -123,6 +123,9 @@ func (d *direction) copy() error {
 		n, err := d.read(buffer[:])
 		if n > 0 {
 			d.c.lastActive.Store(time.Now().UnixNano())
+			if d.bytes == 0 && !d.backend {
+				d.c.askedInHTTP.Store(looksLikeHTTP(buffer[:n]))
+			}
 			d.bytes += int64(n)
 			if _, err := d.to.Write(buffer[:n]); err != nil {
 				return err

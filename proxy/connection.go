@@ -44,9 +44,10 @@ type connection struct {
 	variant *tls.Config
 	backend *backendLeg
 
-	running    atomic.Int32 // directions that still copy
-	lastActive atomic.Int64 // nanoseconds, of any byte in either direction
-	idled      atomic.Bool
+	running     atomic.Int32 // directions that still copy
+	lastActive  atomic.Int64 // nanoseconds, of any byte in either direction
+	askedInHTTP atomic.Bool  // the client's first bytes are an HTTP/1 request
+	idled       atomic.Bool
 
 	mu      sync.Mutex
 	idle    *time.Timer
