@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -386,6 +387,85 @@ func TestNodeClients(t *testing.T) {
 		{"TLS 1.2", node("maxVersion: 'TLSv1.2'"), fine, fineByPolicy, fineByPolicy},
 		{"DHE only", node("maxVersion: 'TLSv1.2', ciphers: 'DHE-RSA-AES128-GCM-SHA256'"), unserved, unserved.and("cipher"), want{}},
 	})
+}
+
+// Node ends the connection without an alert when it does not like the certificate; GnuTLS programs finish the handshake, look
+// at the certificate then, and leave: nothing was wrong with the legs, as far as anybody but the client can tell.
+func TestClientsThatRefuseTheCertificateWithoutAWord(t *testing.T) {
+	t.Parallel()
+	p := startProxy(t, healthyGo(t).args()...)
+	got := node("ca: []")(t, p.Addr)
+	if got.code == 0 || !strings.Contains(got.out, "UNABLE_TO_") && !strings.Contains(got.out, "SELF_SIGNED") {
+		t.Errorf("exit %d: %s", got.code, got.out)
+	}
+	expect(t, p.next(), want{cause: "client-aborted", fault: inspect.FaultClient, verdict: inspect.Failed, outcome: inspect.Failure})
+	got = client(t, "", "wget", "-t", "1", "-O", "-", "--ca-certificate", emptyTrust(t), "https://localhost:"+portOf(p.Addr)+"/hello")
+	if got.code != 5 {
+		t.Errorf("exit %d: %s", got.code, got.out)
+	}
+	expect(t, p.next(), fine)
+}
+
+func TestSessionsAreResumed(t *testing.T) {
+	t.Parallel()
+	p := startProxy(t, healthyGo(t).args("--policy", strict, "--enforce")...)
+	for _, version := range []string{"-tls1_2", "-tls1_3"} {
+		t.Run(version, func(t *testing.T) {
+			session := filepath.Join(t.TempDir(), "session.pem")
+			for _, more := range [][]string{{"-sess_out", session}, {"-sess_in", session}} {
+				if got := sClient(append(more, version)...)(t, p.Addr); got.code != 0 || !strings.Contains(got.out, greeting) {
+					t.Errorf("exit %d: %s", got.code, got.out)
+				}
+				r := p.nextFor(t)
+				expect(t, r, fineByPolicy)
+				if resumed := more[0] == "-sess_in"; r.ClientLeg.TLS.Resumed != resumed {
+					t.Errorf("resumed %v, want %v: %s", r.ClientLeg.TLS.Resumed, resumed, r)
+				}
+			}
+		})
+	}
+}
+
+// Two listeners, named routes with a policy each, and a default.
+func TestRoutesHaveTheirOwnPolicies(t *testing.T) {
+	t.Parallel()
+	pki := certstest.New(t)
+	ca := pki.WriteRoot(t)
+	route := func(name string) string {
+		return fmt.Sprintf("backend: {url: \"tls://%s\", ca: %s}", goBackend(t, pki.Make(certstest.Healthy, name), nil), ca)
+	}
+	config := fmt.Sprintf(`listeners:
+  - name: edge
+    address: 127.0.0.1:0
+    routes:
+      - {server_names: [new.example], policy: aws/ELBSecurityPolicy-TLS13-1-3-2021-06, enforce: true, %s}
+      - {server_names: [old.example, "*.old.example"], policy: aws/ELBSecurityPolicy-2016-08, %s}
+      - {%s}
+  - name: watched
+    address: 127.0.0.1:0
+    mode: passthrough
+    routes:
+      - {%s}
+ca_dir: %s
+`, route("new.example"), route("a.old.example"), route(site), route(site), authority)
+	p := startProxy(t, "--config", writeFile(t, "proxy.yaml", config))
+	cases := []struct {
+		listener, name, ca, route string
+		want                      want
+	}{
+		{"edge", "new.example", authorityCA, "new.example", refused("policy-rejects-version", inspect.FaultPolicy, "version")},
+		{"edge", "a.old.example", authorityCA, "old.example", fineByPolicy},
+		{"edge", site, authorityCA, "default", fine},
+		{"watched", site, ca, "default", fine},
+	}
+	for _, c := range cases {
+		got := sClient("-tls1_2", "-servername", c.name, "-verify_hostname", c.name, "-CAfile", c.ca)(t, p.Addrs[c.listener])
+		r := p.next()
+		expect(t, r, c.want)
+		if r.Listener != c.listener || r.Route != c.route || (got.code == 0) != (c.want.outcome == inspect.Success) {
+			t.Errorf("%s: listener %s, route %s, exit %d: %s", c.name, r.Listener, r.Route, got.code, got.out)
+		}
+	}
 }
 
 // golang is net/http with a configuration.

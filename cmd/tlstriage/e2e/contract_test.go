@@ -18,20 +18,59 @@ import (
 // other fields. It reads the JSON alone, as a program of somebody else would.
 func checkContract(t *testing.T, r *record) {
 	t.Helper()
-	if bytes.Count(r.line, []byte("\n")) != 1 || r.line[len(r.line)-1] != '\n' {
-		t.Errorf("a record is one line: %q", r.line)
-	}
-	var v any
-	if err := json.Unmarshal(r.line, &v); err != nil {
-		t.Fatalf("%v: %s", err, r.line)
-	}
-	c := &contract{}
-	c.record(object{c, "", v.(map[string]any)})
-	for _, p := range c.problems {
+	problems := contractProblems(r.line)
+	for _, p := range problems {
 		t.Errorf("contract: %s", p)
 	}
-	if len(c.problems) > 0 {
+	if len(problems) > 0 {
 		t.Logf("%s", r)
+	}
+}
+
+func contractProblems(line []byte) []string {
+	c := &contract{}
+	if bytes.Count(line, []byte("\n")) != 1 || line[len(line)-1] != '\n' {
+		c.problems = append(c.problems, fmt.Sprintf("a record is one line: %q", line))
+	}
+	var v map[string]any
+	if err := json.Unmarshal(line, &v); err != nil {
+		return append(c.problems, err.Error())
+	}
+	c.record(object{c, "", v})
+	return c.problems
+}
+
+// The check itself must notice what breaks the contract.
+func TestContractCheckNoticesWhatBreaksIt(t *testing.T) {
+	t.Parallel()
+	p := startProxy(t, healthyGo(t).args("--policy", strict)...)
+	sClient("-tls1", "-cipher", "DEFAULT@SECLEVEL=0")(t, p.Addr)
+	good := p.next().line
+	for _, c := range []struct{ name, old, new string }{
+		{"schema", `"schema":1`, `"schema":2`},
+		{"time", `"@timestamp":"2`, `"@timestamp":"x2`},
+		{"source", `"source":"proxy"`, `"source":"proxi"`},
+		{"outcome", `"outcome":"success"`, `"outcome":"failure"`},
+		{"verdict", `"verdict":"failed"`, `"verdict":"warning"`},
+		{"cause without fault", `"fault":"client"`, `"faults":"client"`},
+		{"fault", `"fault":"client"`, `"fault":"nobody"`},
+		{"version", `"version":"TLSv1.0"`, `"version":"TLS 1.0"`},
+		{"renamed field", `"supported_ciphers":`, `"cipher_suites":`},
+		{"order of suites", `"TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA","TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA"`, `"TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA","TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA"`},
+		{"raw hello", `"raw":"AQA`, `"raw":"AgA`},
+		{"name", `"server_name":"` + site, `"server_name":"other.example`},
+		{"rejected_by", `"rejected_by":"version"`, `"rejected_by":"versions"`},
+		{"two lines", `"schema"`, "\n\"schema\""},
+	} {
+		broken := &record{line: bytes.Replace(good, []byte(c.old), []byte(c.new), 1)}
+		if bytes.Equal(broken.line, good) {
+			t.Errorf("%s: %s is not in the record: %s", c.name, c.old, good)
+		} else if len(contractProblems(broken.line)) == 0 {
+			t.Errorf("%s is not noticed", c.name)
+		}
+	}
+	if problems := contractProblems(good); len(problems) > 0 {
+		t.Errorf("%v", problems)
 	}
 }
 

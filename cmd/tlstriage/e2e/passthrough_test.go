@@ -59,6 +59,16 @@ func TestPassthrough(t *testing.T) {
 			t.Errorf("exit %d: %s", got.code, got.out)
 		}
 	})
+	t.Run("the client refuses the certificate, TLS 1.3", func(t *testing.T) {
+		got := direct(emptyTrust(t), "-tls1_3")(t, healthy.Addr)
+		r := healthy.nextFor(t)
+		watched(t, r)
+		if got.code == 0 {
+			t.Errorf("exit %d: %s", got.code, got.out)
+		}
+		// OpenSSL sends this alert in the clear: it has not come to its own encrypted messages.
+		expect(t, r, untrusting.and("accepted"))
+	})
 	t.Run("the policy would refuse", func(t *testing.T) {
 		old := startProxy(t, "--mode", "passthrough", "--backend", "tls://"+sServer(t, cert, key, "-cipher", "DEFAULT:@SECLEVEL=0"), "--backend-ca", ca, "--policy", strict)
 		got := direct(ca, "-tls1", "-cipher", "DEFAULT@SECLEVEL=0")(t, old.Addr)

@@ -163,9 +163,6 @@ func TestOpenSSLServers(t *testing.T) {
 		{"DHE only", withRSA("-tls1_2", "-cipher", "DHE-RSA-AES128-GCM-SHA256"), nil, broken("backend-cipher-no-overlap", inspect.FaultBackend), nil},
 		{"RSA key exchange", withRSA("-tls1_2", "-cipher", "AES128-SHA"), []string{"--policy", strict},
 			want{cause: "backend-below-policy", fault: inspect.FaultBackend, verdict: inspect.Warning, outcome: inspect.Success}, negotiated("TLSv1.2")},
-		{"status page", func(t *testing.T) string {
-			return sServer(t, rsaCert, rsaKey)
-		}, nil, fine, nil},
 	})
 }
 
