@@ -110,8 +110,12 @@ func (t *tap) SetWriteDeadline(d time.Time) error {
 	return t.Conn.SetWriteDeadline(d)
 }
 
-// detach ends the observation.
-func (t *tap) detach() { t.observer = nil }
+// detach ends the observation. A tap that is detached may still have a reader of its own (the frames of HTTP/2).
+func (t *tap) detach() {
+	if t.observer != nil {
+		t.observer = nil
+	}
+}
 
 // CloseWrite closes the sending side of the TCP connection itself, below TLS.
 func (t *tap) CloseWrite() error {
