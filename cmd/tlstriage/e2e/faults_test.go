@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"crypto/tls"
 	"io"
 	"net"
@@ -164,23 +165,30 @@ func TestNonHTTPClientsOfABrokenBackendAreClosed(t *testing.T) {
 	expect(t, p.next(), broken("backend-refused", inspect.FaultBackend))
 }
 
-// gatedConn holds back what the peer sends after its first flight until the gate opens.
-type gatedConn struct {
+// patientConn holds back what the peer sends after its first flight until much has come: the request with it.
+type patientConn struct {
 	net.Conn
-	gate  <-chan struct{}
 	flown bool
+	held  bytes.Buffer
 }
 
-func (g *gatedConn) Write(b []byte) (int, error) {
-	g.flown = true
-	return g.Conn.Write(b)
+const muchForPatientConn = 4096
+
+func (p *patientConn) Write(b []byte) (int, error) {
+	p.flown = true
+	return p.Conn.Write(b)
 }
 
-func (g *gatedConn) Read(b []byte) (int, error) {
-	if g.flown {
-		<-g.gate
+func (p *patientConn) Read(b []byte) (int, error) {
+	if p.flown && p.held.Len() == 0 {
+		if _, err := io.CopyN(&p.held, p.Conn, muchForPatientConn); err != nil {
+			return 0, err
+		}
 	}
-	return g.Conn.Read(b)
+	if p.held.Len() > 0 {
+		return p.held.Read(b)
+	}
+	return p.Conn.Read(b)
 }
 
 // A TLS 1.3 backend may refuse the client certificate that it did not get long after the proxy began to serve the client.
@@ -189,16 +197,14 @@ func TestLateRefusalOfTheBackendIsStillTold(t *testing.T) {
 	pki := certstest.New(t)
 	for _, protocols := range [][]string{{"http/1.1"}, nil} {
 		t.Run("ALPN "+strings.Join(protocols, " "), func(t *testing.T) {
-			gate := make(chan struct{})
 			config := &tls.Config{Certificates: []tls.Certificate{*healthyChain(pki).TLS()}, ClientAuth: tls.RequireAnyClientCert, NextProtos: protocols}
-			addr := rawBackend(t, func(c net.Conn) { tls.Server(&gatedConn{Conn: c, gate: gate}, config).Handshake() })
+			addr := rawBackend(t, func(c net.Conn) { tls.Server(&patientConn{Conn: c}, config).Handshake() })
 			p := startProxy(t, "--backend", "tls://"+addr, "--backend-ca", pki.WriteRoot(t))
 			conn := tls.Client(dial(t, p.Addr), &tls.Config{ServerName: site, RootCAs: trusted(t), NextProtos: []string{"http/1.1"}})
 			if err := conn.Handshake(); err != nil {
 				t.Fatal(err)
 			}
-			io.WriteString(conn, "GET /hello HTTP/1.1\r\nHost: "+site+"\r\n\r\n")
-			close(gate)
+			io.WriteString(conn, "GET /hello HTTP/1.1\r\nHost: "+site+"\r\nX: "+strings.Repeat("x", muchForPatientConn)+"\r\n\r\n")
 			answer, _ := io.ReadAll(conn)
 			conn.Close()
 			r := p.nextFor(t)
