@@ -97,19 +97,35 @@ func (c *connection) run(ctx context.Context) {
 		c.refuseBeforeHello()
 		return
 	}
-	if c.listener.Mode == Passthrough {
-		c.route = c.listener.routeFor(c.serverName())
-		if c.route == nil {
-			c.refuse(wire.AlertUnrecognizedName, inspect.ErrorNoRoute, fmt.Sprintf("no route takes the server name %q", c.serverName()))
-			return
-		}
-		if c.hello != nil && c.route.Decide != nil {
-			c.action = c.route.Decide(c.hello)
-		}
+	if !c.decide() {
+		return
+	}
+	// crypto/tls refuses a client that offers early data, which a server at this address may once have allowed it.
+	unservable := c.action.Unservable != "" || c.hello != nil && c.hello.EarlyData
+	if c.listener.Mode == Passthrough || c.listener.Fallback && unservable {
 		c.passThrough(ctx)
 		return
 	}
 	c.terminate(ctx)
+}
+
+// decide finds the route of the client and holds its hello against the policy. It reports whether the connection goes on.
+func (c *connection) decide() bool {
+	name := c.serverName()
+	c.route = c.listener.routeFor(name)
+	if c.route == nil {
+		c.refuse(wire.AlertUnrecognizedName, inspect.ErrorNoRoute, fmt.Sprintf("no route takes the server name %q", name))
+		return false
+	}
+	if c.hello == nil || c.route.Decide == nil {
+		return true
+	}
+	c.action = c.route.Decide(c.hello)
+	if c.action.Refuse {
+		c.refuse(c.action.Alert, inspect.ErrorPolicy, "refused because of the policy (--enforce)")
+		return false
+	}
+	return true
 }
 
 // serverName is the name the client asked for, as our parser reads it.
@@ -158,29 +174,10 @@ func (c *connection) refuseBeforeHello() {
 	c.failClient()
 }
 
-// terminate is bridge mode: decide, open the backend leg, terminate the client's TLS, copy.
+// terminate is bridge mode: open the backend leg, terminate the client's TLS, copy.
 func (c *connection) terminate(ctx context.Context) {
-	name := c.serverName()
-	c.route = c.listener.routeFor(name)
-	if c.route == nil {
-		c.refuse(wire.AlertUnrecognizedName, inspect.ErrorNoRoute, fmt.Sprintf("no route takes the server name %q", name))
-		return
-	}
-	if c.route.Decide != nil {
-		c.action = c.route.Decide(c.hello)
-		if c.action.Refuse {
-			c.refuse(c.action.Alert, inspect.ErrorPolicy, "refused because of the policy (--enforce)")
-			return
-		}
-	}
-	// crypto/tls refuses a client that offers early data, which a server at this address may once have allowed it.
-	if c.listener.Fallback && (c.action.Unservable != "" || c.hello.EarlyData) {
-		c.passThrough(ctx)
-		return
-	}
-
 	offered := c.protocols()
-	c.backend = c.route.Backend.open(ctx, c.limits.Timeouts, &c.server.describer, name, offered, c.source, c.destination)
+	c.backend = c.route.Backend.open(ctx, c.limits.Timeouts, &c.server.describer, c.serverName(), offered, c.source, c.destination)
 	if c.backend.tap != nil {
 		c.adopt(c.backend.tap.Conn)
 	}
