@@ -198,7 +198,11 @@ func TestLateRefusalOfTheBackendIsStillTold(t *testing.T) {
 	for _, protocols := range [][]string{{"http/1.1"}, nil} {
 		t.Run("ALPN "+strings.Join(protocols, " "), func(t *testing.T) {
 			config := &tls.Config{Certificates: []tls.Certificate{*healthyChain(pki).TLS()}, ClientAuth: tls.RequireAnyClientCert, NextProtos: protocols}
-			addr := rawBackend(t, func(c net.Conn) { tls.Server(&patientConn{Conn: c}, config).Handshake() })
+			addr := rawBackend(t, func(c net.Conn) {
+				tls.Server(&patientConn{Conn: c}, config).Handshake()
+				c.(*net.TCPConn).CloseWrite()
+				io.Copy(io.Discard, c) // unread bytes would turn the end into a reset
+			})
 			p := startProxy(t, "--backend", "tls://"+addr, "--backend-ca", pki.WriteRoot(t))
 			conn := tls.Client(dial(t, p.Addr), &tls.Config{ServerName: site, RootCAs: trusted(t), NextProtos: []string{"http/1.1"}})
 			if err := conn.Handshake(); err != nil {
