@@ -164,6 +164,7 @@ func (e readError) Unwrap() error { return e.error }
 // end passes the end of one direction on: a clean end as a clean end (close_notify, half-close), a TCP end without
 // close_notify as just that, so that a body that was cut never looks complete, and anything else as the end of both legs.
 func (d *direction) end(err error) {
+	d.over.Store(true)
 	soon := time.Now().Add(d.c.limits.Timeouts.Linger)
 	var read readError
 	if !errors.As(err, &read) {
@@ -183,7 +184,7 @@ func (d *direction) end(err error) {
 	}
 	d.note(read.error)
 	d.tap.owed = true // crypto/tls may have sent it an alert
-	if d.backend && d.bytes == 0 && d.c.backend.err != nil {
+	if d.backend && d.bytes == 0 && d.c.backend.err != nil && (d.c.backend.err.Type == inspect.ErrorAlertReceived || d.c.askedInHTTP.Load()) {
 		d.c.lateBadGateway()
 	}
 	if d.to == stream(d.toTap) {
@@ -200,12 +201,32 @@ func (d *direction) note(err error) {
 	if d.c.idled.Load() {
 		return // checkIdle's doing; finishBridge says it
 	}
+	peer := inspect.FromClient
 	if d.backend {
-		d.c.backend.note(err)
+		peer = inspect.FromServer
+	}
+	e, alerts := transferError(err, peer)
+	if e == nil {
 		return
 	}
-	if e, alerts := transferError(err, inspect.FromClient); e != nil && d.c.clientErr == nil {
-		d.c.clientErr, d.c.clientAlerts = e, append(d.c.clientAlerts, alerts...)
+	switch e.Type {
+	case inspect.ErrorAlertReceived:
+		// A refusal comes before anything else. Later alerts are kept and refuse nothing: OpenSSL 3 answers decode_error to a
+		// peer that ends the connection without close_notify.
+		if d.bytes > 0 || d.opposite.over.Load() {
+			e = nil
+		}
+	case inspect.ErrorReset, inspect.ErrorClosed:
+		if d.opposite.over.Load() {
+			e = nil // it was told the end before
+		}
+	}
+	if d.backend {
+		d.c.backend.alerts = append(d.c.backend.alerts, alerts...)
+		d.c.backend.err = e
+	} else {
+		d.c.clientAlerts = append(d.c.clientAlerts, alerts...)
+		d.c.clientErr = e
 	}
 }
 

@@ -354,6 +354,42 @@ func TestAlertOfTheClientAfterTheHandshake(t *testing.T) {
 	wantOutcome(t, record, inspect.Failure)
 }
 
+// An alert that comes after data, or after the end was told, is kept and refuses nothing.
+func TestLateAlertsRefuseNothing(t *testing.T) {
+	pki := certstest.New(t)
+	t.Run("client", func(t *testing.T) {
+		r := bridged(t, pki, tlsBackend(t, pki, echo))
+		raw, secrets := r.tcp(), &secretLog{}
+		c := tls.Client(raw, r.clientConfig(logged(secrets)))
+		c.Handshake()
+		records := newRecords(t, secrets.client())
+		raw.Write(records.seal(23, []byte("x")))
+		if _, err := c.Read(make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+		raw.Write(records.seal(21, []byte{2, byte(wire.AlertDecodeError)}))
+		record := r.record()
+		wantOutcome(t, record, inspect.Success)
+		wantAlert(t, record.ClientLeg, wire.AlertDecodeError, inspect.FromClient)
+		if record.ClientLeg.Error != nil {
+			t.Errorf("client leg: %+v", record.ClientLeg.Error)
+		}
+	})
+	t.Run("backend", func(t *testing.T) {
+		secrets := &secretLog{}
+		r := bridged(t, pki, tlsBackend(t, pki, func(c *tls.Conn) {
+			io.ReadAll(c)
+			c.NetConn().Write(newRecords(t, secrets.server()).seal(21, []byte{2, byte(wire.AlertDecodeError)}))
+			io.Copy(io.Discard, c.NetConn())
+		}, logged(secrets)))
+		c := r.tls()
+		c.Close()
+		record := r.record()
+		wantOutcome(t, record, inspect.Success)
+		wantAlert(t, record.BackendLeg, wire.AlertDecodeError, inspect.FromServer)
+	})
+}
+
 func TestServerSpeaksFirst(t *testing.T) {
 	pki := certstest.New(t)
 	ca := pki.Roots()

@@ -63,11 +63,10 @@ const (
 // but it is the deadline that is there for slow senders. Anything else it leaves alone.
 func awaitLine(r *bufio.Reader) error {
 	for n := 1; n <= maxProxyLine; n = max(n, r.Buffered()) + 1 {
-		line, err := r.Peek(n)
-		if err != nil {
+		if _, err := r.Peek(n); err != nil {
 			return err
 		}
-		line, _ = r.Peek(r.Buffered())
+		line, _ := r.Peek(r.Buffered())
 		if bytes.IndexByte(line, '\n') >= 0 || !bytes.HasPrefix(line, []byte(proxyLinePrefix)[:min(len(line), len(proxyLinePrefix))]) {
 			return nil
 		}

@@ -393,7 +393,7 @@ func TestVariantsAreBounded(t *testing.T) {
 	if n != maxVariants {
 		t.Errorf("%d variants are kept", n)
 	}
-	if r.config("x") != r.config("x") {
+	if first := r.config("x"); first != r.config("x") {
 		t.Error("a variant is made anew")
 	}
 }
