@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
 // A TLS record carries at most 16 KiB (RFC 8446, Section 5.1), and crypto/tls hands out one record a call.
@@ -213,7 +214,7 @@ func (d *direction) note(err error) {
 	case inspect.ErrorAlertReceived:
 		// A refusal comes before anything else. Later alerts are kept and refuse nothing: OpenSSL 3 answers decode_error to a
 		// peer that ends the connection without close_notify.
-		if d.bytes > 0 || d.opposite.over.Load() {
+		if last := alerts[len(alerts)-1]; d.bytes > 0 || d.opposite.over.Load() && last.Code == uint8(wire.AlertDecodeError) {
 			e = nil
 		}
 	case inspect.ErrorReset, inspect.ErrorClosed:

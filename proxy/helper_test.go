@@ -68,7 +68,7 @@ func newRig(t testing.TB, pki *certstest.PKI, limits Limits, listeners ...*Liste
 	return r
 }
 
-func (r *rig) at(l *Listener) string { return r.server.Addrs()[l.Address].String() }
+func (r *rig) at(l *Listener) string { return r.server.Addr(l).String() }
 
 // record is the next record.
 func (r *rig) record() *inspect.Connection {

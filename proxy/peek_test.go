@@ -61,11 +61,11 @@ func TestHelloCutAnywhereIsReadTheSame(t *testing.T) {
 	r := newRig(t, pki, shortLimits(), peekListener(func(*wire.ClientHello) {}))
 	send := func(flight []byte, segment int) *inspect.Connection {
 		c := r.tcp()
-		defer c.Close()
 		(&slicer{TCPConn: c, size: segment}).Write(flight)
 		if alert := readAlert(t, c); alert != wire.AlertAccessDenied {
 			t.Fatalf("alert %s: the hello was not read", alert)
 		}
+		c.Close() // or its end would be waited for
 		return r.record()
 	}
 	whole := send(hello, len(hello))

@@ -37,6 +37,14 @@ type Listener struct {
 	Fallback bool
 }
 
+// key tells the listener's socket from others, over a reload too: its address, and its name where any free port will do.
+func (l *Listener) key() string {
+	if strings.HasSuffix(l.Address, ":0") {
+		return l.Name + " " + l.Address
+	}
+	return l.Address
+}
+
 // Route is what is done for a set of server names.
 type Route struct {
 	Name string // in records; unique in its listener

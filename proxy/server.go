@@ -34,7 +34,7 @@ type Server struct {
 	count  atomic.Uint64
 
 	mu        sync.Mutex
-	sockets   map[string]*socket // by address as configured
+	sockets   map[string]*socket // by Listener.key
 	open      map[*connection]struct{}
 	stopping  bool
 	accepting sync.WaitGroup
@@ -94,54 +94,54 @@ func (s *Server) Reload(listeners []*Listener) error {
 	}
 	wanted := make(map[string]*Listener, len(listeners))
 	for _, l := range listeners {
-		if wanted[l.Address] != nil {
+		if wanted[l.key()] != nil {
 			return fmt.Errorf("proxy: two listeners on %s", l.Address)
 		}
-		wanted[l.Address] = l
+		wanted[l.key()] = l
 		for _, r := range l.Routes {
 			r.prepare()
 		}
 	}
 	opened := make(map[string]*socket)
-	for address := range wanted {
-		if s.sockets[address] != nil {
+	for key, config := range wanted {
+		if s.sockets[key] != nil {
 			continue
 		}
-		l, err := net.Listen("tcp", address)
+		l, err := net.Listen("tcp", config.Address)
 		if err != nil {
 			for _, o := range opened {
 				o.Close()
 			}
 			return fmt.Errorf("proxy: %w", err)
 		}
-		opened[address] = &socket{Listener: l}
+		opened[key] = &socket{Listener: l}
 	}
-	for address, sock := range s.sockets {
-		if wanted[address] == nil {
+	for key, sock := range s.sockets {
+		if wanted[key] == nil {
 			sock.Close()
-			delete(s.sockets, address)
+			delete(s.sockets, key)
 		} else {
-			sock.config.Store(wanted[address])
+			sock.config.Store(wanted[key])
 		}
 	}
-	for address, sock := range opened {
-		sock.config.Store(wanted[address])
-		s.sockets[address] = sock
+	for key, sock := range opened {
+		sock.config.Store(wanted[key])
+		s.sockets[key] = sock
 		s.accepting.Add(1)
 		go s.accept(sock)
 	}
 	return nil
 }
 
-// Addrs are the addresses that are listened on, by the address that was configured (which may have had port 0).
-func (s *Server) Addrs() map[string]net.Addr {
+// Addr is the address that a listener listens on, which tells the port where its configuration leaves that open. Nil when the
+// listener is not among those that are in force.
+func (s *Server) Addr(l *Listener) net.Addr {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	addrs := make(map[string]net.Addr, len(s.sockets))
-	for address, sock := range s.sockets {
-		addrs[address] = sock.Addr()
+	if sock := s.sockets[l.key()]; sock != nil {
+		return sock.Addr()
 	}
-	return addrs
+	return nil
 }
 
 // Active is the number of connections that are open.
@@ -188,8 +188,8 @@ func (s *Server) accept(sock *socket) {
 // those that were refused since: who floods the proxy must not flood its records, too.
 func (s *Server) overloaded(l *Listener, conn net.Conn, limit int64) {
 	client, server := addrPort(conn.RemoteAddr()), addrPort(conn.LocalAddr())
-	conn.Close()
 	refused := s.refused.Add(1)
+	conn.Close()
 	now := time.Now()
 	last := s.loud.Load()
 	if now.Unix() == last || !s.loud.CompareAndSwap(last, now.Unix()) {

@@ -44,7 +44,7 @@ func TestStartRefusesWhatCannotBe(t *testing.T) {
 	defer taken.Close()
 	for name, listeners := range map[string][]*Listener{
 		"none":           nil,
-		"two on one":     {{Address: "127.0.0.1:0"}, {Address: "127.0.0.1:0"}},
+		"two on one":     {{Name: "a", Address: "127.0.0.1:65000"}, {Name: "b", Address: "127.0.0.1:65000"}},
 		"taken":          {{Address: "127.0.0.1:0"}, {Address: taken.Addr().String()}},
 		"not an address": {{Address: "nowhere"}},
 	} {
@@ -53,7 +53,7 @@ func TestStartRefusesWhatCannotBe(t *testing.T) {
 			if err := s.Start(listeners); err == nil {
 				t.Error("started")
 			}
-			if len(s.Addrs()) > 0 {
+			if len(s.sockets) > 0 {
 				t.Error("a listener stayed open")
 			}
 			if err := s.Shutdown(t.Context()); err != nil {
@@ -93,8 +93,8 @@ func TestReload(t *testing.T) {
 	if err := r.server.Reload([]*Listener{listener("127.0.0.1:0", changed), listener("127.0.0.2:0", changed), listener(taken, changed)}); err == nil {
 		t.Fatal("a taken address was opened")
 	}
-	if len(r.server.Addrs()) != 1 {
-		t.Errorf("addresses after a reload that failed: %v", r.server.Addrs())
+	if len(r.server.sockets) != 1 {
+		t.Errorf("addresses after a reload that failed: %v", r.server.sockets)
 	}
 	hear(r.address, "old").Close()
 
@@ -103,11 +103,11 @@ func TestReload(t *testing.T) {
 	if err := r.server.Reload(next); err != nil {
 		t.Fatal(err)
 	}
-	if r.server.Addrs()["127.0.0.1:0"].String() != r.address {
+	if r.server.Addr(next[0]).String() != r.address {
 		t.Error("the socket of a changed listener was exchanged")
 	}
 	hear(r.address, "new").Close()
-	added := r.server.Addrs()["127.0.0.2:0"].String()
+	added := r.server.Addr(next[1]).String()
 	hear(added, "new").Close()
 	exchange(t, before, "an open connection goes on")
 
@@ -280,7 +280,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 	if err := s.Start([]*Listener{l}); err != nil {
 		t.Fatal(err)
 	}
-	address := s.Addrs()[l.Address].String()
+	address := s.Addr(l).String()
 	config := (&rig{pki: pki}).clientConfig()
 	var open []*tls.Conn
 	for range 2 {
@@ -333,7 +333,7 @@ func TestFullQueueDropsRecordsAndCounts(t *testing.T) {
 	}
 	const connections = 10
 	for i := range connections {
-		c := dialTCP(t, s.Addrs()[l.Address].String())
+		c := dialTCP(t, s.Addr(l).String())
 		c.CloseWrite()
 		io.ReadAll(c)
 		c.Close()
