@@ -143,7 +143,7 @@ func (d *demo) start() error {
 	fallback.ServerNames, fallback.Backend.ServerName, fallback.Enforce = []string{"*"}, "healthy"+demoDomain, true
 	config.Listeners = []configs.Listener{
 		{Name: demoReporting, Address: "127.0.0.1:0", Routes: routes},
-		{Name: demoEnforcing, Address: "localhost:0", Routes: []configs.Route{fallback}},
+		{Name: demoEnforcing, Address: "127.0.0.1:0", Routes: []configs.Route{fallback}},
 	}
 	if err := config.Validate(); err != nil {
 		return err
@@ -159,7 +159,7 @@ func (d *demo) start() error {
 	}
 	d.addresses = make(map[string]string)
 	for _, l := range d.plan.listeners {
-		d.addresses[l.Name] = d.server.Addrs()[l.Address].String()
+		d.addresses[l.Name] = d.server.Addr(l).String()
 	}
 	return nil
 }

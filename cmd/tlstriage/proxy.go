@@ -144,7 +144,7 @@ func (p *proxyCommand) run(ctx context.Context) error {
 	p.watchFiles(background, plan)
 	defer func() { p.plan.Load().stopWatching() }()
 	for _, l := range plan.listeners {
-		p.log.Info("listening", zap.String("listener", l.Name), zap.Stringer("address", p.server.Addrs()[l.Address]), zap.String("mode", string(l.Mode)))
+		p.log.Info("listening", zap.String("listener", l.Name), zap.Stringer("address", p.server.Addr(l)), zap.String("mode", string(l.Mode)))
 	}
 	p.admin.SetReady(true, "")
 	running.Go(func() { p.checkBackends(background, plan) })
