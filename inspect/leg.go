@@ -3,15 +3,16 @@ package inspect
 // Leg is one of the two TLS connections that a proxied connection consists of: client to proxy, or proxy to backend.
 // In a capture there is only a client leg, from the client to the server.
 type Leg struct {
-	Address     string      `json:"address,omitempty"` // of the peer dialled
-	Port        int         `json:"port,omitempty"`
-	TLS         *TLS        `json:"tls,omitempty"` // nil: the leg does not speak TLS, or nothing was exchanged
-	TCP         *TCP        `json:"tcp,omitempty"`
-	Error       *Error      `json:"error,omitempty"`       // why the leg ended before it was established, or broke afterwards
-	FirstBytes  *FirstBytes `json:"first_bytes,omitempty"` // what came instead of TLS
-	ServerName  string      `json:"server_name,omitempty"` // backend leg: the name asked for and verified
-	Plain       bool        `json:"plain,omitempty"`       // the leg is plain TCP by configuration
-	Passthrough bool        `json:"passthrough,omitempty"` // bytes went through untouched
+	Address       string      `json:"address,omitempty"` // of the peer dialled
+	Port          int         `json:"port,omitempty"`
+	TLS           *TLS        `json:"tls,omitempty"` // nil: the leg does not speak TLS, or nothing was exchanged
+	TCP           *TCP        `json:"tcp,omitempty"`
+	Error         *Error      `json:"error,omitempty"`          // why the leg ended before it was established, or broke afterwards
+	FirstBytes    *FirstBytes `json:"first_bytes,omitempty"`    // what came instead of TLS
+	ServerName    string      `json:"server_name,omitempty"`    // backend leg: the name asked for and verified
+	ProxyProtocol string      `json:"proxy_protocol,omitempty"` // backend leg: version of the PROXY protocol header that was sent first, v1 or v2
+	Plain         bool        `json:"plain,omitempty"`          // the leg is plain TCP by configuration
+	Passthrough   bool        `json:"passthrough,omitempty"`    // bytes went through untouched
 }
 
 // TLS is what was seen of a TLS handshake. Negotiated values are empty when nothing was negotiated.

@@ -237,6 +237,9 @@ func (l *backendLeg) handshakeError(err error) *inspect.Error {
 // describe is the leg as the record has it.
 func (l *backendLeg) describe(describer *inspect.Describer) *inspect.Leg {
 	leg := &inspect.Leg{ServerName: l.name, Plain: l.backend.Plain, Passthrough: l.passthrough}
+	if v := l.backend.ProxyProtocol; v != 0 && l.tap != nil {
+		leg.ProxyProtocol = fmt.Sprintf("v%d", v)
+	}
 	leg.Address, leg.Port = hostPort(l.backend.Address)
 	if a, ok := l.remote.(*net.TCPAddr); ok {
 		leg.Address, leg.Port = a.IP.String(), a.Port

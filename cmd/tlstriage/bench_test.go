@@ -190,7 +190,7 @@ type proxyUnderTest struct {
 func ours(flags ...string) func(*testing.B, *bench, string) *exec.Cmd {
 	return func(_ *testing.B, s *bench, listen string) *exec.Cmd {
 		args := append([]string{"proxy", "--listen", listen, "--backend", "tls://" + s.backend, "--backend-ca", s.root, "--cert", s.cert, "--key", s.key,
-			"--admin", "off", "--log-level", "error", "--policy", "aws/ELBSecurityPolicy-TLS13-1-2-2021-06", "-o", "json"}, flags...)
+			"--admin", "off", "--log-level", "error", "--policy", "aws/ELBSecurityPolicy-TLS13-1-2-2021-06"}, flags...)
 		return roleCommand("tlstriage", args...)
 	}
 }
@@ -283,7 +283,7 @@ func cpuTime(pid int) time.Duration {
 // BenchmarkHandshake is full handshakes through the proxy, both legs each, with one byte of payload.
 func BenchmarkHandshake(b *testing.B) {
 	s := newBench(b)
-	for _, p := range []proxyUnderTest{{"bare", bare}, {"tlstriage", ours()}, {"haproxy", haproxy(true)}} {
+	for _, p := range []proxyUnderTest{{"bare", bare}, {"tlstriage", ours()}, {"tlstriage-json", ours("-o", "json")}, {"haproxy", haproxy(true)}} {
 		b.Run(p.name, func(b *testing.B) {
 			address, cmd, _ := p.run(b, s)
 			before := cpuTime(cmd.Process.Pid)

@@ -11,7 +11,7 @@ import (
 const (
 	manyConnections = 500
 	gcPercentFew    = 200
-	gcPercentMany   = 30
+	gcPercentMany   = 25
 	gcInterval      = 500 * time.Millisecond
 )
 

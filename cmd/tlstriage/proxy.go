@@ -244,13 +244,26 @@ func (p *proxyCommand) checkBackends(ctx context.Context, plan *plan) {
 		backend := net.JoinHostPort(record.BackendLeg.Address, fmt.Sprint(record.BackendLeg.Port))
 		p.publishBackend(record)
 		if record.Verdict == inspect.OK {
-			p.log.Info("backend checked: nothing is wrong", zap.String("backend", backend), zap.String("route", record.Route))
+			p.log.Info("backend checked: nothing is wrong", append([]zap.Field{zap.String("backend", backend), zap.String("route", record.Route)}, checkedFields(record)...)...)
 			continue
 		}
 		report.NewText(p.stderr, report.Options{Color: colored(p.stderr), Width: terminalWidth(p.stderr)}).Write(record)
 		p.log.Warn("backend checked", zap.String("backend", backend), zap.String("route", record.Route),
 			zap.String("verdict", string(record.Verdict)), zap.String("cause", record.Cause))
 	}
+}
+
+// checkedFields say what a good check rests on: where no name is known, the certificate was not held against one.
+func checkedFields(record *inspect.Connection) []zap.Field {
+	leg := record.BackendLeg
+	if leg.TLS == nil {
+		return []zap.Field{zap.Bool("plain", leg.Plain)}
+	}
+	name := leg.ServerName
+	if name == "" {
+		name = "not checked: neither --backend-sni nor a client names the backend"
+	}
+	return []zap.Field{zap.String("version", leg.TLS.Version), zap.String("cipher", leg.TLS.Cipher), zap.String("name", name)}
 }
 
 // publishBackend tells the metrics when a backend's certificate ends.

@@ -172,9 +172,6 @@ func (e *evidence) backendRefusal() string {
 	switch a.Code {
 	case alertCertificateRequired, alertNoCertificate:
 		return idBackendRequiresClientCert
-	case alertBadCertificate, alertUnsupportedCertificate, alertCertificateRevoked, alertCertificateExpired, alertCertificateUnknown, alertUnknownCA:
-		// Only a certificate of ours can be meant; in TLS 1.3 this may be all that is seen of the backend's request.
-		return idBackendRejectsClientCert
 	case alertProtocolVersion, alertInappropriateFallback:
 		return idBackendVersionNoOverlap
 	case alertInsufficientSecurity:

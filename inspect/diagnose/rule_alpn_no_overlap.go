@@ -1,6 +1,8 @@
 package diagnose
 
 import (
+	"slices"
+
 	"github.com/tlstriage/tlstriage/inspect"
 	"github.com/tlstriage/tlstriage/inspect/policy"
 )
@@ -9,6 +11,7 @@ var ruleALPNNoOverlap = Rule{
 	ID: "alpn-no-overlap", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultPolicy,
 	Title:    "Client and server have no application protocol in common",
 	Citation: "RFC 7301, Section 3.2",
+	CausedBy: []string{idBackendALPNMismatch},
 	Explanation: "The client asks for protocols (ALPN) of which the server speaks none, and the server ends the handshake with no_application_protocol (alert 120) as RFC 7301 wants. A gRPC client offers only h2; " +
 		"an HTTP/1.0 client offers what no server knows. Check: `openssl s_client -alpn h2,http/1.1 -connect HOST:PORT`.",
 	check: func(e *evidence) *match {
@@ -22,7 +25,10 @@ var ruleALPNNoOverlap = Rule{
 }
 
 func alpnFixes(protocols []string) []inspect.Fix {
-	fixes := []inspect.Fix{fix(forClient, "let it offer http/1.1 as well, if it can speak that", "h2,http/1.1")}
+	var fixes []inspect.Fix
+	if !slices.Contains(protocols, "http/1.1") {
+		fixes = append(fixes, fix(forClient, "let it offer http/1.1 as well, if it can speak that", "h2,http/1.1"))
+	}
 	for _, p := range protocols {
 		if p != "h2" {
 			continue

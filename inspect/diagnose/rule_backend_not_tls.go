@@ -23,6 +23,24 @@ var ruleBackendNotTLS = Rule{
 		if line := v.firstLine(); line != "" {
 			m.detail += "; its first line: " + line
 		}
+		if v.leg.ProxyProtocol != "" {
+			m.fault = inspect.FaultProxy
+			m.detail += "; a PROXY protocol header (" + v.leg.ProxyProtocol + ") was sent to it first, which a server that does not expect one takes for garbage"
+			m.fixes = []inspect.Fix{
+				fix(forSelf, "send no PROXY protocol header to this backend", "tlstriage proxy --backend-proxy-protocol none …"),
+				fix(forNginx, "or let the backend read it", "listen 443 ssl proxy_protocol;"),
+				fix(forHAProxy, "or let the backend read it", "bind :443 ssl crt … accept-proxy"),
+			}
+			return m
+		}
+		if port, upgrades := implicitTLS(v.firstProtocol()); upgrades {
+			m.detail += "; such a port begins in plain text and turns to TLS by STARTTLS or a request of its own"
+			m.fixes = []inspect.Fix{
+				fix(forSelf, "use the port on which it speaks TLS from the first byte, where it has one"+port, ""),
+				fix(forSelf, "or carry it as plain TCP", "tlstriage proxy --backend tcp://"+backendName(v)+" …"),
+			}
+			return m
+		}
 		m.fixes = []inspect.Fix{
 			fix(forSelf, "speak plain text to this backend", "tlstriage proxy --backend tcp://"+backendName(v)+" …"),
 			fix(forNginx, "or turn TLS on at the backend", "listen 443 ssl;"),
@@ -33,6 +51,27 @@ var ruleBackendNotTLS = Rule{
 		}
 		return m
 	},
+}
+
+// implicitTLS reports whether a protocol turns to TLS in the middle, and names the port on which it begins with TLS.
+func implicitTLS(protocol string) (port string, upgrades bool) {
+	switch protocol {
+	case "smtp":
+		return " (465)", true
+	case "imap":
+		return " (993)", true
+	case "pop3":
+		return " (995)", true
+	case "ftp":
+		return " (990)", true
+	case "ldap":
+		return " (636)", true
+	case "xmpp":
+		return " (5223)", true
+	case "postgresql", "mysql", "rdp":
+		return "", true
+	}
+	return "", false
 }
 
 // spoken names a protocol for a sentence.

@@ -16,6 +16,11 @@ var ruleBackendVersionNoOverlap = Rule{
 			return nil
 		}
 		m := &match{ended: e.backend.failed(), offered: offered(e.backend.hello, policy.DimensionVersion), detail: refusedWords(e.backend, policy.DimensionVersion)}
+		if newest(m.offered) != "TLSv1.3" {
+			m.fault = inspect.FaultProxy // by its own configuration it offers less than it could
+			m.fixes = []inspect.Fix{fix(forSelf, "offer TLS 1.3 too: leave --backend-max-version out", "tlstriage proxy --backend-max-version TLSv1.3 …")}
+			return m
+		}
 		m.fixes = append([]inspect.Fix{fix(forBackend, "turn TLS 1.2 and 1.3 on", "")}, acceptVersion("TLSv1.2")...)
 		return m
 	},

@@ -18,6 +18,14 @@ var ruleCertNameMismatch = Rule{
 		}
 		m.offered = e.chain.fault(chain.NameMismatch).Names
 		m.accepted = []string{e.chain.name}
+		if len(m.offered) == 0 || len(m.offered) == 1 && m.offered[0] == e.chain.name {
+			// Only a common name, which nobody reads any more: no other name to ask for would help.
+			m.title = "The backend's certificate has no name that counts"
+			m.offered = nil
+			m.fixes = append([]inspect.Fix{fix(forBackend, "issue a certificate with "+bound(e.chain.name)+" among its subject alternative names", "certbot certonly -d "+plain(e.chain.name, "NAME"))},
+				serveChain("serve the new certificate")...)
+			return m
+		}
 		has := "NAME"
 		if len(m.offered) > 0 {
 			has = plain(m.offered[0], has)

@@ -14,6 +14,10 @@ var ruleChainUntrustedRoot = Rule{
 	check: func(e *evidence) *match {
 		m := e.chainFault(chain.UntrustedRoot)
 		if m != nil {
+			if e.watched() {
+				m.fixes = []inspect.Fix{fix(forClient, "let it trust this root: it judges the chain itself", "curl --cacert ROOT.pem … / openssl s_client -CAfile ROOT.pem …"), fix(forBackend, "or use a certificate of a public authority", "")}
+				return m
+			}
 			m.fixes = append(trustCA(), fix(forBackend, "or use a certificate of a public authority", ""), fix(forSelf, "or update this machine's roots", "update-ca-certificates"))
 		}
 		return m

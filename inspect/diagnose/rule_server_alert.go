@@ -16,6 +16,9 @@ var ruleServerAlert = Rule{
 		if a == nil || !e.client.failed() || e.refusal != policy.DimensionNone || e.clientCert != certFine || e.unservable != "" || e.enforced() {
 			return nil
 		}
+		if e.client.alert(inspect.FromClient) != nil {
+			return nil // the client's own alert came first, and this is only what the server made of it
+		}
 		if a.Code == alertDecodeError || a.Code == alertIllegalParameter {
 			return nil // client-hello-malformed
 		}

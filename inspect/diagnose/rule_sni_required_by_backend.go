@@ -18,6 +18,10 @@ var ruleSNIRequiredByBackend = Rule{
 			m.offered, m.fault = []string{sent}, inspect.FaultBackend
 			m.title = "The backend does not know the server name"
 		}
+		if a := e.backend.alert(inspect.FromServer); sent == "" && a != nil && a.Code == alertHandshakeFailure {
+			m.title = "The backend refuses a hello without a server name"
+			m.detail += ", which gives no reason: most often it needs a name, else it has no suite, group or signature in common with this program"
+		}
 		m.fixes = []inspect.Fix{
 			fix(forSelf, "send the name that the backend serves", "tlstriage proxy --backend-sni NAME …"),
 			fix(forNginx, "if nginx stands in the proxy's place: it sends no name by default", "proxy_ssl_server_name on;\nproxy_ssl_name NAME;"),

@@ -43,12 +43,12 @@ var ruleSNIUnknown = Rule{
 func serveName(name string) []inspect.Fix {
 	name = plain(name, "NAME")
 	return []inspect.Fix{
+		fix(forSelf, "add a route for the name, or a default route", "server_names: ["+name+"]"),
 		fix(forNginx, "serve the name", "server_name "+name+";"),
 		fix(forHAProxy, "add a certificate for the name", "bind :443 ssl crt /etc/haproxy/certs/"),
 		fix(forALB, "add a certificate for the name to the listener", "aws elbv2 add-listener-certificates --listener-arn LISTENER_ARN --certificates CertificateArn=ARN"),
 		fix(forIngress, "name the host in the Ingress, in its rules and under tls", "tls:\n- hosts: ["+name+"]\n  secretName: SECRET"),
 		fix(forEnvoy, "add a filter chain for the name", "filter_chain_match: {server_names: [\""+name+"\"]}"),
-		fix(forSelf, "add a route for the name, or a default route", ""),
 		fix(forClient, "if the name is wrong: correct it, or the DNS entry that leads here", ""),
 	}
 }

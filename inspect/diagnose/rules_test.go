@@ -55,6 +55,15 @@ func ruleCases() []ruleCase {
 		{name: "plain HTTP backend", in: backFails(inspect.ErrorNotTLS, inspect.PhaseHandshake, func(c *inspect.Connection) {
 			c.BackendLeg.FirstBytes = &inspect.FirstBytes{Protocol: "http", Summary: "HTTP/1.1 400 Bad Request"}
 		}), cause: "backend-not-tls", fault: inspect.FaultBackend, verdict: inspect.Failed, never: []string{"not-tls-http"}},
+		{name: "our PROXY header spoils the backend's TLS", in: backFails(inspect.ErrorNotTLS, inspect.PhaseHandshake, func(c *inspect.Connection) {
+			c.BackendLeg.ProxyProtocol = "v1"
+			c.BackendLeg.FirstBytes = &inspect.FirstBytes{Protocol: "http_response", Summary: "HTTP/1.1 400 Bad Request"}
+		}), cause: "backend-not-tls", fault: inspect.FaultProxy, verdict: inspect.Failed},
+		{name: "a certificate alert to a hello, no certificate asked for", in: backFails(inspect.ErrorAlertReceived, inspect.PhaseHandshake, backendAlert(42, "bad_certificate")), cause: "backend-alert", fault: inspect.FaultBackend, verdict: inspect.Failed,
+			never: []string{"backend-rejects-client-cert"}},
+		{name: "we offer less than we could", in: backFails(inspect.ErrorAlertReceived, inspect.PhaseHandshake, backendAlert(70, "protocol_version"), func(c *inspect.Connection) {
+			c.BackendLeg.TLS.Client.SupportedVersions = []string{"TLSv1.2"}
+		}), cause: "backend-version-no-overlap", fault: inspect.FaultProxy, verdict: inspect.Failed},
 		{name: "plain backend and the client gives up", in: backFails(inspect.ErrorNotTLS, inspect.PhaseHandshake, fails(inspect.ErrorClosed)), cause: "backend-not-tls", fault: inspect.FaultBackend, verdict: inspect.Failed, also: []string{"client-aborted"}},
 		{name: "backend version", in: backFails(inspect.ErrorAlertReceived, inspect.PhaseHandshake, backendAlert(70, "protocol_version")), cause: "backend-version-no-overlap", fault: inspect.FaultBackend, verdict: inspect.Failed, also: []string{"backend-stricter-than-proxy"}},
 		{name: "backend chose an old version", in: backFails(inspect.ErrorNoCommonVersion, inspect.PhaseHandshake), cause: "backend-version-no-overlap", fault: inspect.FaultBackend, verdict: inspect.Failed},

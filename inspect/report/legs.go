@@ -126,6 +126,9 @@ func summaryOf(c *inspect.Connection) string {
 		s += " | backend plain TCP"
 	case l.TLS != nil:
 		s += " | backend " + negotiated(l.TLS)
+		if l.TLS.Server != nil && l.TLS.Server.CertificateRequest != nil && !l.TLS.Server.CertificateRequest.CertificateSent {
+			s += ", asked for a client certificate and got none"
+		}
 	case l.Passthrough:
 		s += " | passed through"
 	}
