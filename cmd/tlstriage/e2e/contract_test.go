@@ -332,7 +332,7 @@ func (c *contract) leg(o object, key string, backend bool) bool {
 		o.complain(key, "absent")
 		return false
 	}
-	l.keys("address port tls tcp error first_bytes server_name plain passthrough")
+	l.keys("address port tls tcp error first_bytes server_name proxy_protocol plain passthrough")
 	if backend {
 		l.text("address", false)
 		l.number("port", false)

@@ -92,7 +92,7 @@ func TestNginx(t *testing.T) {
 			want{cause: "backend-below-policy", fault: inspect.FaultBackend, verdict: inspect.Warning, outcome: inspect.Success, has: "version-downgrade-between-legs", policy: "accepted"}, negotiated("TLSv1.0")},
 		{"TLS 1.0 only, no policy", with("ssl_protocols TLSv1; ssl_ciphers DEFAULT:@SECLEVEL=0;"), nil,
 			want{cause: "version-downgrade-between-legs", fault: inspect.FaultBackend, verdict: inspect.Warning, outcome: inspect.Success}, nil},
-		{"TLS 1.3 only before a proxy with TLS 1.2", with("ssl_protocols TLSv1.3;"), []string{"--backend-max-version", "TLSv1.2"}, broken("backend-version-no-overlap", inspect.FaultBackend), nil},
+		{"TLS 1.3 only before a proxy with TLS 1.2", with("ssl_protocols TLSv1.3;"), []string{"--backend-max-version", "TLSv1.2"}, broken("backend-version-no-overlap", inspect.FaultProxy), nil},
 		{"known name", byName, nil, fine, nil},
 		{"unknown name", byName, []string{"--backend-sni", "elsewhere.example"}, broken("sni-required-by-backend", inspect.FaultBackend), nil},
 		// nginx ends TLS and answers 400 where the certificate is missing; curl --fail says so.
