@@ -1,6 +1,7 @@
 package certs
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 )
@@ -49,7 +50,8 @@ func problem(path string, p Problem, format string, args ...any) *FileError {
 
 // unreadable strips the path, which stands first already, from what the file system says.
 func unreadable(path string, err error) *FileError {
-	if pe, ok := err.(*fs.PathError); ok {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
 		return &FileError{Path: path, Problem: Unreadable, Detail: fmt.Sprintf("cannot %s: %v", pe.Op, pe.Err), Err: err}
 	}
 	return &FileError{Path: path, Problem: Unreadable, Detail: err.Error(), Err: err}

@@ -1,7 +1,7 @@
 package inspect
 
 import (
-	"crypto/dsa" //nolint:staticcheck // old certificates have such keys
+	"crypto/dsa" // old certificates have such keys
 	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/ed25519"

@@ -49,7 +49,8 @@ func recordedHellos(tb testing.TB) []recordedHello {
 
 func parseRecorded(tb testing.TB, format string, stream []byte) *wire.ClientHello {
 	tb.Helper()
-	h, err := new(wire.ClientHello), error(nil)
+	h := new(wire.ClientHello)
+	var err error
 	if format == "sslv2" {
 		err = wire.ParseSSLv2ClientHello(bytes.Clone(stream[2:]), h)
 	} else {

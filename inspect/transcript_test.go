@@ -34,17 +34,6 @@ func (tr transcript) replay(o *inspect.Observer) *inspect.Observer {
 	return o
 }
 
-// of is all that one side sent.
-func (tr transcript) of(from inspect.Side) []byte {
-	var b []byte
-	for _, s := range tr {
-		if s.from == from {
-			b = append(b, s.data...)
-		}
-	}
-	return b
-}
-
 // recorder writes down what is written.
 type recorder struct {
 	net.Conn

@@ -321,7 +321,7 @@ func (l *backendLeg) settle(limits Timeouts) {
 	l.tap.SetReadDeadline(time.Time{})
 	if n > 0 {
 		l.early = early[:n]
-	} else if err == io.EOF {
+	} else if errors.Is(err, io.EOF) {
 		// Nothing was sent to it that it could have had enough of, but our answer to its request.
 		l.err = &inspect.Error{Type: inspect.ErrorClosed, Message: "the backend closed the connection after its request for a client certificate was answered"}
 	}

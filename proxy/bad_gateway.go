@@ -100,7 +100,7 @@ func (c *connection) servePage(conn net.Conn) {
 		},
 	}
 	server.SetKeepAlivesEnabled(false)
-	server.Serve(listener)
+	_ = server.Serve(listener) // ends with its only connection
 }
 
 func (c *connection) page(w http.ResponseWriter, _ *http.Request) {

@@ -133,7 +133,7 @@ func (d *direction) copy() error {
 			}
 		}
 		switch {
-		case err == errDrained:
+		case errors.Is(err, errDrained):
 			copyBuffers.Put(buffer)
 			buffer = nil
 			if err := d.ready.wait(); err != nil {
@@ -175,7 +175,7 @@ func (d *direction) end(err error) {
 		d.toTap.SetReadDeadline(soon)
 		return
 	}
-	if read.error == io.EOF {
+	if errors.Is(read.error, io.EOF) {
 		if d.framed && d.tap.ended {
 			d.toTap.CloseWrite()
 		} else {

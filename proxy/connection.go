@@ -328,7 +328,7 @@ func (c *connection) sendAlert(alert wire.AlertDescription) {
 		version = c.hello.LegacyVersion
 	}
 	c.conn.SetWriteDeadline(time.Now().Add(time.Second))
-	c.client.Write([]byte{byte(wire.ContentTypeAlert), byte(version >> 8), byte(version), 0, 2, byte(wire.AlertLevelFatal), byte(alert)})
+	_, _ = c.client.Write([]byte{byte(wire.ContentTypeAlert), byte(version >> 8), byte(version), 0, 2, byte(wire.AlertLevelFatal), byte(alert)})
 }
 
 // failClient closes the client's side after a failure there, and hands over the record.

@@ -80,7 +80,7 @@ func alertIn(err error, op string) (wire.AlertDescription, bool) {
 // transferError says how reading from a leg that was established ended, and which alerts tell so; nil for a clean end and
 // for what this program did itself: deadlines and closing.
 func transferError(err error, peer inspect.Side) (*inspect.Error, []inspect.Alert) {
-	if err == nil || err == io.EOF || err == errDrained {
+	if err == nil || errors.Is(err, io.EOF) || errors.Is(err, errDrained) {
 		return nil, nil
 	}
 	e := &inspect.Error{Message: err.Error(), Phase: inspect.PhaseTransfer}

@@ -25,7 +25,7 @@ func FuzzClient(f *testing.F) {
 	listeners := []*Listener{
 		{Name: "bridge", Routes: []*Route{route()}},
 		{Name: "passthrough", Mode: Passthrough, Routes: []*Route{route()}},
-		{Name: "header", ProxyProtocol: &ProxyProtocol{}, Fallback: true, Routes: []*Route{route()}},
+		{Name: "header", ProxyProtocol: &TrustedPeers{}, Fallback: true, Routes: []*Route{route()}},
 	}
 	r := newRig(f, pki, limits, listeners...)
 

@@ -332,7 +332,7 @@ type endWatcher struct {
 
 func (e *endWatcher) Read(b []byte) (int, error) {
 	n, err := e.Conn.Read(b)
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		e.fin = true
 	}
 	return n, err

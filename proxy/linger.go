@@ -16,7 +16,7 @@ func linger(t *tap, limit time.Duration) {
 	t.detach()
 	if t.CloseWrite() == nil {
 		t.Conn.SetReadDeadline(time.Now().Add(limit))
-		io.CopyN(io.Discard, t.Conn, maxLinger)
+		_, _ = io.CopyN(io.Discard, t.Conn, maxLinger)
 	}
 	t.Conn.Close()
 }

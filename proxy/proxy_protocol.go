@@ -11,19 +11,19 @@ import (
 	proxyproto "github.com/pires/go-proxyproto"
 )
 
-// ProxyProtocol says from whom a PROXY protocol header is required.
-type ProxyProtocol struct {
-	Trusted []netip.Prefix // peers that may send one; empty: any
+// TrustedPeers says from whom a PROXY protocol header is required.
+type TrustedPeers struct {
+	Prefixes []netip.Prefix // peers that may send one; empty: any
 }
 
 var errUntrustedProxy = errors.New("proxy protocol: peer is not in the list of trusted proxies")
 
-func (p *ProxyProtocol) trusts(peer netip.Addr) bool {
+func (p *TrustedPeers) trusts(peer netip.Addr) bool {
 	peer = peer.Unmap().WithZone("") // a prefix holds no address with a zone
-	if len(p.Trusted) == 0 {
+	if len(p.Prefixes) == 0 {
 		return true
 	}
-	for _, prefix := range p.Trusted {
+	for _, prefix := range p.Prefixes {
 		if prefix.Contains(peer) {
 			return true
 		}
@@ -33,7 +33,7 @@ func (p *ProxyProtocol) trusts(peer netip.Addr) bool {
 
 // readProxyHeader reads the header that must stand before the first byte of TLS. It returns the addresses the header
 // names (nil for LOCAL, UNKNOWN and what is no TCP) and the bytes read beyond it.
-func readProxyHeader(conn net.Conn, p *ProxyProtocol) (source, destination net.Addr, rest []byte, err error) {
+func readProxyHeader(conn net.Conn, p *TrustedPeers) (source, destination net.Addr, rest []byte, err error) {
 	if !p.trusts(addrPort(conn.RemoteAddr()).Addr()) {
 		return nil, nil, nil, errUntrustedProxy
 	}

@@ -16,7 +16,7 @@ const v2Signature = "\r\n\r\n\x00\r\nQUIT\n"
 
 // proxied is a bridge that requires a header.
 func proxied(t *testing.T, pki *certstest.PKI, backend *Backend, trusted ...netip.Prefix) *rig {
-	return bridged(t, pki, backend, func(l *Listener) { l.ProxyProtocol = &ProxyProtocol{Trusted: trusted} })
+	return bridged(t, pki, backend, func(l *Listener) { l.ProxyProtocol = &TrustedPeers{Prefixes: trusted} })
 }
 
 func TestProxyProtocolIn(t *testing.T) {
@@ -111,7 +111,7 @@ func TestProxyProtocolRefused(t *testing.T) {
 			limits := shortLimits()
 			limits.Timeouts.ProxyProtocol = 300 * time.Millisecond
 			r := newRig(t, pki, limits, &Listener{
-				ProxyProtocol: &ProxyProtocol{Trusted: []netip.Prefix{netip.MustParsePrefix(tt.trusted)}},
+				ProxyProtocol: &TrustedPeers{Prefixes: []netip.Prefix{netip.MustParsePrefix(tt.trusted)}},
 				Routes:        []*Route{{Backend: &Backend{Address: freePort(t)}, GetCertificate: serves(pki.Make(certstest.Healthy, testName))}},
 			})
 			c := r.tcp()
@@ -136,13 +136,13 @@ func TestProxyProtocolRefused(t *testing.T) {
 }
 
 func TestProxyProtocolTrust(t *testing.T) {
-	p := &ProxyProtocol{Trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fe80::/10")}}
+	p := &TrustedPeers{Prefixes: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fe80::/10")}}
 	for address, want := range map[string]bool{"10.1.2.3": true, "::ffff:10.1.2.3": true, "fe80::1%eth0": true, "11.0.0.1": false, "2001:db8::1": false} {
 		if got := p.trusts(netip.MustParseAddr(address)); got != want {
 			t.Errorf("%s: %v, want %v", address, got, want)
 		}
 	}
-	if !(&ProxyProtocol{}).trusts(netip.MustParseAddr("192.0.2.1")) {
+	if !(&TrustedPeers{}).trusts(netip.MustParseAddr("192.0.2.1")) {
 		t.Error("an empty list trusts nobody")
 	}
 }
@@ -195,7 +195,7 @@ func TestProxyProtocolReachesTheBackend(t *testing.T) {
 					io.ReadFull(c, line)
 					got <- string(line)
 				})}
-				r := bridged(t, pki, b, func(l *Listener) { l.Mode, l.ProxyProtocol = mode, &ProxyProtocol{} })
+				r := bridged(t, pki, b, func(l *Listener) { l.Mode, l.ProxyProtocol = mode, &TrustedPeers{} })
 				c := &headed{slicer: slicer{r.tcp(), 1 << 20}, header: header}
 				tc := tlsClient(c, r)
 				tc.Handshake()

@@ -31,7 +31,7 @@ type Listener struct {
 
 	// ProxyProtocol requires a PROXY protocol header (v1 or v2) from every peer for which Trusted returns true, and
 	// refuses all other peers. Nil: no header is expected.
-	ProxyProtocol *ProxyProtocol
+	ProxyProtocol *TrustedPeers
 
 	// Fallback hands a client that crypto/tls cannot serve to the backend untouched instead of refusing it.
 	Fallback bool
@@ -197,7 +197,7 @@ func (r *Route) wrapSession(state tls.ConnectionState, session *tls.SessionState
 func (r *Route) unwrapSession(ticket []byte, state tls.ConnectionState) (*tls.SessionState, error) {
 	session, err := r.base.DecryptTicket(ticket, state)
 	if err != nil || session == nil {
-		return nil, nil // crypto/tls goes on with a full handshake
+		return nil, nil //nolint:nilerr // crypto/tls goes on with a full handshake
 	}
 	for _, extra := range session.Extra {
 		if string(extra) == sessionName+state.ServerName {

@@ -172,7 +172,7 @@ func TestShutdownCutsEveryPhase(t *testing.T) {
 		backend  bool // the error is the backend leg's, too
 	}{
 		{"PROXY header", func(chan<- struct{}) *Listener {
-			return &Listener{ProxyProtocol: &ProxyProtocol{}, Routes: []*Route{{}}}
+			return &Listener{ProxyProtocol: &TrustedPeers{}, Routes: []*Route{{}}}
 		}, func(r *rig, reached chan<- struct{}) { r.tcp().Write([]byte("PROXY")); close(reached) }, false},
 		{"peek", func(chan<- struct{}) *Listener { return &Listener{Routes: []*Route{{}}} },
 			func(r *rig, reached chan<- struct{}) { r.tcp().Write([]byte{22, 3}); close(reached) }, false},

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"errors"
 	"io"
 	"net"
 	"time"
@@ -62,7 +63,7 @@ func (t *tap) Read(b []byte) (int, error) {
 		t.once, t.yields = false, true
 	}
 	n, err := t.Conn.Read(b)
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		t.ended = true
 	}
 	if t.observer != nil && n > 0 {

@@ -136,7 +136,7 @@ func (f *flow) portion() (end bool, err error) {
 	if f.full++; n < copyBuffer {
 		f.full = 0
 	}
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return true, nil
 	}
 	if err != nil {
@@ -154,7 +154,7 @@ func (f *flow) bulk() (end bool, err error) {
 		f.w.c.lastActive.Store(time.Now().UnixNano())
 	}
 	switch {
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		return true, nil
 	case errors.Is(err, os.ErrDeadlineExceeded) && !f.w.ended():
 		f.full = 0

@@ -170,7 +170,7 @@ func (d *demo) stop() {
 	if d.server != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
-		d.server.Shutdown(ctx)
+		_ = d.server.Shutdown(ctx) // what it cuts is the demo's own
 	}
 	if d.pki != nil {
 		d.pki.close()
@@ -194,7 +194,7 @@ func (d *demo) observe(c *inspect.Connection) {
 	select {
 	case records <- c:
 	default: // nobody waits for it: --serve
-		d.out.Write(c)
+		_ = d.out.Write(c)
 	}
 }
 
@@ -289,5 +289,5 @@ func (d *demo) invite() {
 	}
 	fmt.Fprintf(&b, "   openssl s_client -connect 127.0.0.1:%s -servername healthy%s -CAfile %s -tls1_2\n", port, demoDomain, d.caFile())
 	fmt.Fprintf(&b, "   curl http://127.0.0.1:%s/\n\n", port)
-	io.WriteString(d.stderr, b.String())
+	_, _ = io.WriteString(d.stderr, b.String())
 }

@@ -142,7 +142,7 @@ func (p *demoPKI) http(l net.Listener) *http.Server {
 		ReadHeaderTimeout: 5 * time.Second,
 		ErrorLog:          log.New(io.Discard, "", 0),
 	}
-	go server.Serve(l)
+	go func() { _ = server.Serve(l) }() // until close
 	return server
 }
 
@@ -170,7 +170,7 @@ func serveReset(p *demoPKI, _ string) (net.Listener, error) {
 			}
 			// Read first, so that the reset answers the hello rather than the connection.
 			c.SetReadDeadline(time.Now().Add(time.Second))
-			c.Read(make([]byte, 16))
+			_, _ = c.Read(make([]byte, 16))
 			c.(*net.TCPConn).SetLinger(0)
 			c.Close()
 		}

@@ -60,7 +60,7 @@ func get(ctx context.Context, proxyAddr, name string, roots *x509.CertPool) stri
 		return err.Error()
 	}
 	defer response.Body.Close()
-	io.Copy(io.Discard, io.LimitReader(response.Body, 1<<20))
+	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 1<<20))
 	return response.Proto + " " + response.Status
 }
 

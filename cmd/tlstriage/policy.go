@@ -83,7 +83,7 @@ func policyTable(rows []policyRow) string {
 	for _, r := range rows {
 		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\n", r.Name, versionRange(r.Versions), r.Ciphers, standing(r.Verified), r.Product)
 	}
-	w.Flush()
+	_ = w.Flush() // into memory
 	return b.String()
 }
 
@@ -175,7 +175,7 @@ func (v policyView) text() string {
 	row("client auth", v.ClientAuth)
 	row("notes", v.Notes)
 	list("source", v.Source, "")
-	w.Flush()
+	_ = w.Flush() // into memory
 	return b.String()
 }
 

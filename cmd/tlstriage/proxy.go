@@ -247,7 +247,7 @@ func (p *proxyCommand) checkBackends(ctx context.Context, plan *plan) {
 			p.log.Info("backend checked: nothing is wrong", append([]zap.Field{zap.String("backend", backend), zap.String("route", record.Route)}, checkedFields(record)...)...)
 			continue
 		}
-		report.NewText(p.stderr, report.Options{Color: colored(p.stderr), Width: terminalWidth(p.stderr)}).Write(record)
+		_ = report.NewText(p.stderr, report.Options{Color: colored(p.stderr), Width: terminalWidth(p.stderr)}).Write(record)
 		p.log.Warn("backend checked", zap.String("backend", backend), zap.String("route", record.Route),
 			zap.String("verdict", string(record.Verdict)), zap.String("cause", record.Cause))
 	}

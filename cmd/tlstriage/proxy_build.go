@@ -93,7 +93,7 @@ func (p *plan) listener(c *configs.Listener) (*proxy.Listener, error) {
 		Fallback: c.Fallback == configs.FallbackPassthrough,
 	}
 	if c.ProxyProtocol == configs.On {
-		l.ProxyProtocol = &proxy.ProxyProtocol{Trusted: c.ProxyProtocolTrusted}
+		l.ProxyProtocol = &proxy.TrustedPeers{Prefixes: c.ProxyProtocolTrusted}
 	}
 	serve, types, err := p.certificates(c, l.Mode)
 	if err != nil {

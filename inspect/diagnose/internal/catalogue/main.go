@@ -3,7 +3,7 @@ package main
 
 import (
 	"bytes"
-	"log"
+	"fmt"
 	"os"
 
 	"github.com/tlstriage/tlstriage/inspect/diagnose"
@@ -12,9 +12,14 @@ import (
 func main() {
 	var b bytes.Buffer
 	if err := diagnose.WriteCatalogue(&b); err != nil {
-		log.Fatal(err)
+		fail(err)
 	}
 	if err := os.WriteFile(os.Args[1], b.Bytes(), 0o644); err != nil {
-		log.Fatal(err)
+		fail(err)
 	}
+}
+
+func fail(err error) {
+	fmt.Fprintln(os.Stderr, "catalogue:", err)
+	os.Exit(1) //nolint:forbidigo // a program of its own
 }
