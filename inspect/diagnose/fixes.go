@@ -71,13 +71,14 @@ func acceptVersion(v string) []inspect.Fix {
 			nginx = append(nginx, strings.TrimSuffix(x, ".0"))
 		}
 	}
-	protocols, seclevel := strings.Join(nginx, " "), ""
+	protocols, seclevel, haproxyLevel := strings.Join(nginx, " "), "", ""
 	if legacyVersion(v) {
+		haproxyLevel = " ciphers DEFAULT:@SECLEVEL=0"
 		seclevel = "\nssl_ciphers DEFAULT:@SECLEVEL=0;  # OpenSSL 3 refuses TLS 1.0 and 1.1 above level 0"
 	}
 	fixes := []inspect.Fix{
 		fix(forNginx, "accept "+v+" on this server", "ssl_protocols "+protocols+";"+seclevel),
-		fix(forHAProxy, "accept "+v+" on this bind line", "bind :443 ssl crt … ssl-min-ver "+v),
+		fix(forHAProxy, "accept "+v+" on this bind line", "bind :443 ssl crt FILE ssl-min-ver "+v+haproxyLevel),
 		fix(forALB, "choose a policy that accepts "+v, modifyListener(alb)),
 		fix(forNLB, "choose a policy that accepts "+v, modifyListener(alb)),
 	}
@@ -105,8 +106,8 @@ func acceptCiphers(suites []string) []inspect.Fix {
 	var fixes []inspect.Fix
 	if openssl != "" {
 		fixes = append(fixes,
-			fix(forNginx, "accept one of the client's suites", "ssl_ciphers "+openssl+":…;"),
-			fix(forHAProxy, "accept one of the client's suites", "bind :443 ssl crt … ciphers "+openssl+":…"))
+			fix(forNginx, "accept one of the client's suites", "ssl_ciphers "+openssl+":HIGH:!aNULL:!MD5;"),
+			fix(forHAProxy, "accept one of the client's suites", "bind :443 ssl crt FILE ciphers "+openssl+":HIGH:!aNULL:!MD5"))
 	}
 	fixes = append(fixes,
 		fix(forALB, "choose a policy with one of the client's suites; see them all with `tlstriage policy list aws`", modifyListener(alb)),
@@ -114,7 +115,7 @@ func acceptCiphers(suites []string) []inspect.Fix {
 		fix(forCLB, "choose a policy with one of the client's suites", classicPolicy("ELBSecurityPolicy-2016-08")))
 	if openssl != "" {
 		fixes = append(fixes,
-			fix(forIngress, "accept one of the client's suites in the controller's ConfigMap", "ssl-ciphers: \""+openssl+":…\""),
+			fix(forIngress, "accept one of the client's suites in the controller's ConfigMap", "ssl-ciphers: \""+openssl+":HIGH:!aNULL:!MD5\""),
 			fix(forEnvoy, "accept one of the client's suites in the listener's tls_params", "cipher_suites: ["+strings.Join(openSSLNames(best), ", ")+"]"))
 	}
 	return fixes
@@ -166,7 +167,7 @@ func acceptGroups(groups []string) []inspect.Fix {
 	l := strings.Join(known, ":")
 	return []inspect.Fix{
 		fix(forNginx, "accept one of the client's groups", "ssl_ecdh_curve "+l+":X25519:prime256v1;"),
-		fix(forHAProxy, "accept one of the client's groups", "bind :443 ssl crt … curves "+l+":X25519:P-256"),
+		fix(forHAProxy, "accept one of the client's groups", "bind :443 ssl crt FILE curves "+l+":X25519:P-256"),
 		fix(forIngress, "accept one of the client's groups in the controller's ConfigMap", "ssl-ecdh-curve: \""+l+":X25519:prime256v1\""),
 		fix(forEnvoy, "accept one of the client's groups in the listener's tls_params", "ecdh_curves: ["+strings.ReplaceAll(l, ":", ", ")+"]"),
 		fix(forALB, "groups come with the policy: choose another", modifyListener("ELBSecurityPolicy-TLS13-1-2-PQ-2025-09")),

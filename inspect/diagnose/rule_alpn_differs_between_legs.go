@@ -20,9 +20,7 @@ var ruleALPNDiffersBetweenLegs = Rule{
 		m := &match{
 			offered: []string{or(front, "none")}, accepted: []string{or(back, "none")},
 			detail: "client leg " + or(bound(front), "none") + ", backend leg " + or(bound(back), "none"),
-			fixes: append([]inspect.Fix{
-				fix(forSelf, "let the proxy translate between HTTP versions", "tlstriage proxy --mode http …"),
-			}, alpnFixes([]string{front})...),
+			fixes:  append([]inspect.Fix{}, alpnFixes([]string{front})...),
 		}
 		if e.backend.leg.Error != nil && e.backend.leg.Error.Phase == inspect.PhaseTransfer {
 			m.severity = inspect.SeverityWarning

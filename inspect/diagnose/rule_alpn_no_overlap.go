@@ -34,15 +34,15 @@ func alpnFixes(protocols []string) []inspect.Fix {
 			continue
 		}
 		return append(fixes,
-			fix(forNginx, "speak HTTP/2 on this server", "http2 on;"),
-			fix(forHAProxy, "speak HTTP/2 on this bind line", "bind :443 ssl crt … alpn h2,http/1.1"),
+			fix(forNginx, "speak HTTP/2 on this server", "listen 443 ssl http2;  # from nginx 1.25.1 on: http2 on;"),
+			fix(forHAProxy, "speak HTTP/2 on this bind line", "bind :443 ssl crt FILE alpn h2,http/1.1"),
 			fix(forALB, "turn HTTP/2 on", "aws elbv2 modify-load-balancer-attributes --load-balancer-arn ARN --attributes Key=routing.http2.enabled,Value=true"),
 			fix(forNLB, "give the listener an ALPN policy", "aws elbv2 modify-listener --listener-arn LISTENER_ARN --alpn-policy HTTP2Preferred"),
 			fix(forIngress, "turn HTTP/2 on in the controller's ConfigMap", "use-http2: \"true\""),
 			fix(forEnvoy, "list h2 in the listener's common_tls_context", "alpn_protocols: [h2, http/1.1]"))
 	}
 	if len(protocols) > 0 {
-		fixes = append(fixes, fix(forHAProxy, "name the protocol on the bind line, if the backend speaks it", "bind :443 ssl crt … alpn "+plain(protocols[0], "PROTOCOL")))
+		fixes = append(fixes, fix(forHAProxy, "name the protocol on the bind line, if the backend speaks it", "bind :443 ssl crt FILE alpn "+plain(protocols[0], "PROTOCOL")))
 	}
 	return fixes
 }

@@ -25,6 +25,10 @@ var ruleBackendALPNMismatch = Rule{
 		if slices.ContainsFunc(wants, func(p string) bool { return p == "http/1.1" || p == "http/1.0" }) {
 			return nil // without a choice they speak HTTP/1
 		}
-		return &match{severity: inspect.SeverityWarning, offered: asked, detail: "offered to the backend: " + enumerate(asked) + "; it chose none, and the client cannot fall back to HTTP/1.1", fixes: alpnFixes(asked)}
+		severity := inspect.SeverityWarning
+		if !slices.Contains(wants, "h2") {
+			severity = inspect.SeverityInfo // a server without ALPN may well speak the one protocol that it is there for
+		}
+		return &match{severity: severity, offered: asked, detail: "offered to the backend: " + enumerate(asked) + "; it chose none, and the client cannot fall back to HTTP/1.1", fixes: alpnFixes(asked)}
 	},
 }

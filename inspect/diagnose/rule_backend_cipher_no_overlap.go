@@ -29,7 +29,7 @@ var ruleBackendCipherNoOverlap = Rule{
 		m.fixes = []inspect.Fix{
 			fix(forSelf, "see what the backend accepts", "nmap --script ssl-enum-ciphers -p PORT HOST"),
 			fix(forNginx, "let the backend accept a current suite", "ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256;"),
-			fix(forHAProxy, "let the backend accept a current suite", "bind :443 ssl crt … ciphers ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256"),
+			fix(forHAProxy, "let the backend accept a current suite", "bind :443 ssl crt FILE ciphers ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256"),
 			fix(forSelf, "if it is the name: send another", "tlstriage proxy --backend-sni NAME …"),
 		}
 		return m

@@ -25,11 +25,12 @@ var ruleBackendNotTLS = Rule{
 		}
 		if v.leg.ProxyProtocol != "" {
 			m.fault = inspect.FaultProxy
+			m.title = "The backend does not take the PROXY protocol header that this proxy sends"
 			m.detail += "; a PROXY protocol header (" + v.leg.ProxyProtocol + ") was sent to it first, which a server that does not expect one takes for garbage"
 			m.fixes = []inspect.Fix{
 				fix(forSelf, "send no PROXY protocol header to this backend", "tlstriage proxy --backend-proxy-protocol none …"),
 				fix(forNginx, "or let the backend read it", "listen 443 ssl proxy_protocol;"),
-				fix(forHAProxy, "or let the backend read it", "bind :443 ssl crt … accept-proxy"),
+				fix(forHAProxy, "or let the backend read it", "bind :443 ssl crt FILE accept-proxy"),
 			}
 			return m
 		}

@@ -24,7 +24,7 @@ var ruleBackendRejectsClientCert = Rule{
 		m.fixes = []inspect.Fix{
 			fix(forSelf, "use a certificate of an authority that the backend accepts, with its intermediates", "tlstriage proxy --backend-cert FILE --backend-key FILE …"),
 			fix(forNginx, "or let the backend accept the authority", "ssl_client_certificate FILE;"),
-			fix(forHAProxy, "or let the backend accept the authority", "bind :443 ssl crt … ca-file FILE verify required"),
+			fix(forHAProxy, "or let the backend accept the authority", "bind :443 ssl crt FILE ca-file FILE verify required"),
 		}
 		return m
 	},

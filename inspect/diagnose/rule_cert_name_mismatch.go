@@ -34,7 +34,7 @@ var ruleCertNameMismatch = Rule{
 			fix(forBackend, "issue a certificate with "+bound(e.chain.name)+" among its subject alternative names", "certbot certonly -d "+plain(e.chain.name, "NAME")),
 			fix(forSelf, "or ask the backend for a name that it has", "tlstriage proxy --backend-sni "+has+" …"),
 			fix(forNginx, "if nginx stands in the proxy's place: it sends and checks the name of the upstream unless told otherwise", "proxy_ssl_name "+has+";\nproxy_ssl_server_name on;"),
-			fix(forHAProxy, "if HAProxy stands in the proxy's place", "server NAME HOST:PORT ssl sni str("+has+") verifyhost "+has),
+			fix(forHAProxy, "if HAProxy stands in the proxy's place", "server NAME HOST:PORT ssl sni str("+has+") verify required ca-file FILE verifyhost "+has),
 		}, serveChain("serve the certificate for this name")...)
 		return m
 	},

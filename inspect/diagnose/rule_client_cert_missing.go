@@ -31,7 +31,7 @@ var ruleClientCertMissing = Rule{
 func optionalClientCert() []inspect.Fix {
 	return []inspect.Fix{
 		fix(forNginx, "if it should be optional", "ssl_verify_client optional;"),
-		fix(forHAProxy, "if it should be optional", "bind :443 ssl crt … ca-file CA verify optional"),
+		fix(forHAProxy, "if it should be optional", "bind :443 ssl crt FILE ca-file CA verify optional"),
 		fix(forALB, "if it should be optional, turn mutual TLS off or to passthrough", "aws elbv2 modify-listener --listener-arn LISTENER_ARN --mutual-authentication Mode=passthrough"),
 		fix(forIngress, "if it should be optional", "nginx.ingress.kubernetes.io/auth-tls-verify-client: \"optional\""),
 		fix(forEnvoy, "if it should be optional", "require_client_certificate: false"),

@@ -23,7 +23,7 @@ var ruleClientCertUntrusted = Rule{
 			fix(forClient, "use a certificate of an authority that the server accepts, and send its intermediates with it", "cat client.pem intermediate.pem > chain.pem; curl --cert chain.pem --key client.key https://NAME/"),
 			fix(forSelf, "or add the authority to those of the listener", "tlstriage proxy --client-ca FILE …"),
 			fix(forNginx, "or add the authority, and allow for intermediates", "ssl_client_certificate FILE;\nssl_verify_depth 2;"),
-			fix(forHAProxy, "or add the authority", "bind :443 ssl crt … ca-file FILE verify required"),
+			fix(forHAProxy, "or add the authority", "bind :443 ssl crt FILE ca-file FILE verify required"),
 			fix(forALB, "or add the authority to the trust store", "aws elbv2 modify-trust-store --trust-store-arn ARN --ca-certificates-bundle-s3-bucket BUCKET --ca-certificates-bundle-s3-key KEY"),
 		}
 		return m

@@ -32,7 +32,7 @@ func sendSNI() inspect.Fix {
 func defaultServer() []inspect.Fix {
 	return []inspect.Fix{
 		fix(forNginx, "serve nameless clients from a default server", "listen 443 ssl default_server;"),
-		fix(forHAProxy, "serve nameless clients with the first certificate: no strict-sni", "bind :443 ssl crt …"),
+		fix(forHAProxy, "serve nameless clients with the first certificate: no strict-sni", "bind :443 ssl crt FILE"),
 		fix(forEnvoy, "add a filter chain without server_names", "default_filter_chain: {…}"),
 		fix(forIngress, "give the controller a default certificate", "--default-ssl-certificate=NAMESPACE/SECRET"),
 		fix(forSelf, "give the listener a default route", ""),

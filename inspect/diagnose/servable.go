@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/policy"
 )
 
 // whyUnservable says what in the client's hello Go's crypto/tls cannot serve, when that is what ended the client leg. Such a
@@ -15,7 +16,7 @@ func (e *evidence) whyUnservable() string {
 	if e.foreign() || !e.client.failed() || e.enforced() {
 		return ""
 	}
-	why := beyondGo(e.client.hello)
+	why := beyondGo(e.client.hello, e.d.Own)
 	if e.client.is(inspect.ErrorUnsupported) {
 		return or(why, or(e.client.message(), "the TLS library here cannot do what this client needs"))
 	}
@@ -31,7 +32,7 @@ func (e *evidence) whyUnservable() string {
 }
 
 // beyondGo compares a hello with what crypto/tls implements; empty when there is a common ground.
-func beyondGo(h *inspect.Hello) string {
+func beyondGo(h *inspect.Hello, own *policy.Policy) string {
 	if len(h.SupportedVersions) == 0 {
 		return ""
 	}
@@ -50,7 +51,12 @@ func beyondGo(h *inspect.Hello) string {
 	if len(suites) > 0 && !slices.ContainsFunc(suites, func(s string) bool { return known[s] }) {
 		return "crypto/tls implements none of the client's suites (" + enumerate(suites) + ")"
 	}
-	ecdheOnly := !slices.ContainsFunc(suites, func(s string) bool { return known[s] && strings.HasPrefix(s, "TLS_RSA_") })
+	served := func(s string) bool { return known[s] }
+	if own != nil {
+		listed := names(own.CipherSuites)
+		served = func(s string) bool { return slices.Contains(listed, s) }
+	}
+	ecdheOnly := !slices.ContainsFunc(suites, func(s string) bool { return served(s) && strings.HasPrefix(s, "TLS_RSA_") })
 	if len(h.SupportedGroups) > 0 && ecdheOnly && !slices.ContainsFunc(h.SupportedGroups, goGroup) {
 		return "crypto/tls implements none of the client's groups (" + enumerate(h.SupportedGroups) + ")"
 	}

@@ -3,7 +3,7 @@ package diagnose
 // curlSymptoms are curl's exit codes and its own messages.
 var curlSymptoms = []symptom{
 	{
-		says: "curl, exit code 35", any: []string{"curl: (35)", "curl (35)", "curl 35", "curle ssl connect error", "exit 35", "ssl connect error", "exit code 35", "error code 35"},
+		says: "curl, exit code 35", any: []string{"ssl error syscall", "curl: (35)", "curl (35)", "curl 35", "curle ssl connect error", "exit 35", "ssl connect error", "exit code 35", "error code 35"},
 		means:   "The handshake failed; the words behind the code are the TLS library's. Without any: the connection was cut.",
 		speaker: "curl, of the server", findings: append(append([]string{}, overlapIDs...), "backend-not-tls", "client-aborted", "backend-reset"), look: "curl -v", run: runProxy,
 	},
