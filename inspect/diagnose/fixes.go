@@ -153,23 +153,35 @@ func openSSLNames(iana []string) []string {
 	return names
 }
 
+// openSSLGroups is a list of groups as OpenSSL 3.0 reads it: at most three of the client's by the names that it gives them, and the
+// two that every client of today has. It refuses a list with a group that it does not know, or has twice.
+func openSSLGroups(groups []string) []string {
+	known := map[string]string{"x25519": "X25519", "x448": "X448", "secp256r1": "prime256v1", "secp384r1": "secp384r1", "secp521r1": "secp521r1"}
+	var l []string
+	for _, g := range groups {
+		if name := known[g]; name != "" && len(l) < 3 && !slices.Contains(l, name) {
+			l = append(l, name)
+		}
+	}
+	for _, name := range []string{"X25519", "prime256v1"} {
+		if !slices.Contains(l, name) {
+			l = append(l, name)
+		}
+	}
+	return l
+}
+
 // acceptGroups tells each server how to accept the client's groups.
 func acceptGroups(groups []string) []inspect.Fix {
 	if len(groups) == 0 {
 		return nil
 	}
-	var known []string
-	for _, g := range groups {
-		if len(known) < 3 {
-			known = append(known, plain(g, "GROUP"))
-		}
-	}
-	l := strings.Join(known, ":")
+	l := strings.Join(openSSLGroups(groups), ":")
 	return []inspect.Fix{
-		fix(forNginx, "accept one of the client's groups", "ssl_ecdh_curve "+l+":X25519:prime256v1;"),
-		fix(forHAProxy, "accept one of the client's groups", "bind :443 ssl crt FILE curves "+l+":X25519:P-256"),
-		fix(forIngress, "accept one of the client's groups in the controller's ConfigMap", "ssl-ecdh-curve: \""+l+":X25519:prime256v1\""),
-		fix(forEnvoy, "accept one of the client's groups in the listener's tls_params", "ecdh_curves: ["+strings.ReplaceAll(l, ":", ", ")+"]"),
+		fix(forNginx, "accept one of the client's groups", "ssl_ecdh_curve "+l+";"),
+		fix(forHAProxy, "accept one of the client's groups", "bind :443 ssl crt FILE curves "+l),
+		fix(forIngress, "accept one of the client's groups in the controller's ConfigMap", "ssl-ecdh-curve: \""+l+"\""),
+		fix(forEnvoy, "accept one of the client's groups in the listener's tls_params", "ecdh_curves: ["+strings.ReplaceAll(strings.ReplaceAll(l, ":", ", "), "prime256v1", "P-256")+"]"),
 		fix(forALB, "groups come with the policy: choose another", modifyListener("ELBSecurityPolicy-TLS13-1-2-PQ-2025-09")),
 	}
 }
