@@ -18,6 +18,9 @@ import (
 func TestExamineCertificatesOfOpenSSL(t *testing.T) {
 	path, err := exec.LookPath("openssl")
 	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal("openssl is not installed")
+		}
 		t.Skip("openssl is not installed")
 	}
 	p := certstest.NewAt(t, time.Now())

@@ -94,12 +94,13 @@ func (e *evidence) rejects(dim policy.Dimension) bool {
 	return e.c.Policy != nil && !e.c.Policy.Accepted && e.c.Policy.RejectedBy == string(dim)
 }
 
-// parseHello reads the client's hello again from the bytes in the record.
+// parseHello reads the client's hello again from the record; nil when it does not parse, which another rule reports.
 func parseHello(h *inspect.Hello) *wire.ClientHello {
-	if h.Message == nil || !h.Message.Complete || len(h.Message.Raw) == 0 {
+	parsed, err := h.ClientHello()
+	if err != nil {
 		return nil
 	}
-	return rereadHello(h.Message)
+	return parsed
 }
 
 // offered is what the client offers in a dimension, without the suites that are only signals.

@@ -3,7 +3,7 @@
 // through an fs.FS or as bytes) and reads no clock.
 package policy
 
-//go:generate go run ./internal/generate -facts ../../../shared/facts -out builtin_data.go
+//go:generate go run ./internal/generate -facts ../../../shared/facts -out builtin_generated.go
 
 import "github.com/tlstriage/tlstriage/inspect/wire"
 

@@ -1,4 +1,4 @@
-// Command generate turns the collected facts about TLS policies into Go data: inspect/policy/builtin_data.go.
+// Command generate turns the collected facts about TLS policies into Go data: inspect/policy/builtin_generated.go.
 //
 // The facts name suites, groups and schemes; the data holds code points, taken from the registries that lie beside the
 // facts. What the facts leave open stays open: a list that no source states is nil, a preference that no source states
@@ -14,7 +14,7 @@ import (
 
 func main() {
 	facts := flag.String("facts", "", "directory of policies.json and registry/")
-	out := flag.String("out", "builtin_data.go", "Go file to write")
+	out := flag.String("out", "builtin_generated.go", "Go file to write")
 	flag.Parse()
 	if err := run(os.DirFS(*facts), *out); err != nil {
 		fmt.Fprintln(os.Stderr, "generate:", err)

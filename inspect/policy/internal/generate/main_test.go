@@ -21,12 +21,12 @@ func TestGeneratedDataIsCurrent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := os.ReadFile(filepath.Join("..", "..", "builtin_data.go"))
+	got, err := os.ReadFile(filepath.Join("..", "..", "builtin_generated.go"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, want) {
-		t.Error("builtin_data.go is not what the facts give: run go generate in inspect/policy")
+		t.Error("builtin_generated.go is not what the facts give: run go generate in inspect/policy")
 	}
 }
 
