@@ -193,7 +193,7 @@ func (c *connection) terminate(ctx context.Context) {
 	} else if c.backend.backend.Plain {
 		protocol = protocolForPlainBackend(offered)
 	}
-	if !c.handshake(ctx, protocol) {
+	if !c.handshake(protocol) {
 		c.closeBackend()
 		c.failClient()
 		return
@@ -229,12 +229,12 @@ func protocolForPlainBackend(offered []string) string {
 }
 
 // handshake terminates the client's TLS. It reports whether the leg was established.
-func (c *connection) handshake(ctx context.Context, protocol string) bool {
+func (c *connection) handshake(protocol string) bool {
 	c.variant = c.route.config(protocol)
 	c.clientTLS = tls.Server(c.client, c.route.base)
 	start := time.Now()
 	c.conn.SetDeadline(start.Add(c.limits.Timeouts.ClientHandshake))
-	err := c.clientTLS.HandshakeContext(context.WithValue(ctx, connectionKey{}, c))
+	err := c.clientTLS.HandshakeContext(context.WithValue(context.Background(), connectionKey{}, c)) // abort closes the connection below it
 	c.clientTook = time.Since(start)
 	c.hello, c.variant = nil, nil
 	if err != nil {

@@ -299,7 +299,7 @@ func TestDifferentViewsAreRefusedAndReported(t *testing.T) {
 		b, _ := io.ReadAll(far)
 		answer <- b
 	}()
-	if c.handshake(t.Context(), "") {
+	if c.handshake("") {
 		t.Error("the handshake was done")
 	}
 	near.Close()
