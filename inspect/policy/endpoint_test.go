@@ -28,6 +28,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -388,8 +389,11 @@ func start(t testing.TB, ready string, name string, args ...string) (match []str
 	in.Close()
 	t.Cleanup(func() {
 		stdin.Close()
-		cmd.Process.Kill()
+		// Asked to end, nginx takes its workers with it; killed, it would leave them behind.
+		cmd.Process.Signal(syscall.SIGTERM)
+		late := time.AfterFunc(10*time.Second, func() { cmd.Process.Kill() })
 		cmd.Wait()
+		late.Stop()
 		out.Close()
 	})
 	if err := out.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
