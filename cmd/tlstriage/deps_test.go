@@ -32,6 +32,12 @@ func layers() map[string]layer {
 	bytesRow := []string{"inspect/wire", "inspect/fingerprint", "inspect/quicwire", "inspect/keylog"}
 	record := append([]string{"inspect"}, bytesRow...)
 	with := func(base []string, more ...string) []string { return append(slices.Clone(base), more...) }
+	judged := with(record, "inspect/policy", "inspect/policy/imported")
+	languages := []string{"inspect/policy/openssl", "inspect/policy/boringssl", "inspect/policy/gnutls", "inspect/policy/java"}
+	systems := []string{
+		"inspect/policy/nginx", "inspect/policy/haproxy", "inspect/policy/apache", "inspect/policy/envoy", "inspect/policy/kubernetes",
+		"inspect/policy/cloud", "inspect/policy/caddy", "inspect/policy/traefik",
+	}
 	return map[string]layer{
 		// Row 4: the wiring.
 		"cmd/tlstriage":     {imports: []string{"*"}},
@@ -45,11 +51,30 @@ func layers() map[string]layer {
 		"inspect/scan":    {imports: with(record, "inspect/probe")},
 		"inspect/store":   {imports: record},
 		// Row 2: judgement.
-		"inspect/policy":   {imports: with(record, "certs/chain"), pure: true},
-		"inspect/diagnose": {imports: with(record, "certs/chain", "inspect/policy"), pure: true},
-		"inspect/report":   {imports: with(record, "certs/chain", "inspect/policy", "inspect/diagnose"), pure: true},
+		"inspect/policy": {imports: with(record, "certs/chain"), pure: true},
+		// What an endpoint accepts, in the languages of the systems that say it; the importer knows them all.
+		"inspect/policy/imported":   {imports: judged, pure: true},
+		"inspect/policy/openssl":    {imports: judged, pure: true},
+		"inspect/policy/boringssl":  {imports: judged, pure: true},
+		"inspect/policy/gnutls":     {imports: judged, pure: true},
+		"inspect/policy/java":       {imports: judged, pure: true},
+		"inspect/policy/nginx":      {imports: with(judged, languages...), pure: true},
+		"inspect/policy/haproxy":    {imports: with(judged, languages...), pure: true},
+		"inspect/policy/apache":     {imports: with(judged, languages...), pure: true},
+		"inspect/policy/envoy":      {imports: with(judged, languages...), pure: true},
+		"inspect/policy/kubernetes": {imports: with(judged, languages...), pure: true},
+		"inspect/policy/cloud":      {imports: with(judged, languages...), pure: true}, // AWS, GCP, Azure
+		"inspect/policy/caddy":      {imports: with(judged, languages...), pure: true},
+		"inspect/policy/traefik":    {imports: with(judged, languages...), pure: true},
+		"inspect/policy/importer":   {imports: with(with(judged, languages...), systems...), pure: true},
+		"inspect/policy/export":     {imports: with(judged, languages...), pure: true},
+		"inspect/policy/trial":      {imports: with(judged, "inspect/recording", "inspect/clients"), pure: true},
+		"inspect/diagnose":          {imports: with(record, "certs/chain", "inspect/policy"), pure: true},
+		"inspect/report":            {imports: with(record, "certs/chain", "inspect/policy", "inspect/diagnose"), pure: true},
 		// Row 1: the record.
-		"inspect": {imports: bytesRow, pure: true},
+		"inspect":           {imports: bytesRow, pure: true},
+		"inspect/recording": {imports: record, pure: true}, // records and hellos read back
+		"inspect/clients":   {imports: record, pure: true}, // who a hello is likely from
 		// Row 0: bytes.
 		"inspect/wire":        {pure: true},
 		"inspect/fingerprint": {imports: []string{"inspect/wire"}, pure: true},
@@ -61,6 +86,7 @@ func layers() map[string]layer {
 		"certs/acme":       {imports: []string{"certs"}},
 		"certs/chain":      {},
 		"certs/revocation": {},
+		"certs/bundle":     {imports: []string{"certs", "certs/chain"}},
 		"certs/certstest":  {imports: []string{"certs"}},
 	}
 }
@@ -73,7 +99,12 @@ func doors() map[string][]string {
 		"github.com/libdns":            {"certs/acme"},
 		"github.com/mholt/acmez":       {"certs/acme"},
 		"github.com/quic-go/quic-go":   {"proxy/h3", "inspect/probe"},
-		"go.yaml.in/yaml":              {"configs", "inspect/policy"},
+		"go.yaml.in/yaml":              {"configs", "inspect/policy", "inspect/policy/envoy", "inspect/policy/kubernetes", "inspect/policy/traefik"},
+		"github.com/nginxinc":          {"inspect/policy/nginx"},
+		"github.com/tidwall":           {"inspect/recording"},
+		"software.sslmate.com":         {"certs/bundle"},
+		"github.com/smallstep":         {"certs/bundle"},
+		"github.com/pavlo-v-chernykh":  {"certs/bundle"},
 		"go.uber.org/zap":              {"cmd/tlstriage", "proxy", "proxy/h3", "proxy/admin", "certs/acme"},
 		"github.com/prometheus":        {"proxy/admin"},
 		"github.com/spf13":             {"cmd/tlstriage"},
