@@ -26,13 +26,17 @@ type Policy struct {
 	SignatureSchemes []wire.SignatureScheme
 	Certificates     []CertificateType // what the endpoint can serve, in its order; nil: both RSA and ECDSA P-256
 	NoDHParameters   bool              // DHE suites are listed but never chosen, for want of parameters (nginx without ssl_dhparam)
+	CertificateFirst bool              // the certificate is chosen before the suite, by what the client can verify (HAProxy)
 	ALPN             []string          // in the server's order; nil: the endpoint does not negotiate ALPN
 	ALPNRequired     bool              // no protocol in common ends the handshake (alert 120) rather than being ignored
-	Names            []string          // server names that are served, exact or "*.example.com"; nil: any
+	Names            []string          // server names that are served: exact, "*.example.com" (one label), "**.example.com" (one or more); nil: any; empty: none
 	SNIRequired      bool
+	NameAlert        wire.AlertDescription // answer to a server name that is not served; 0: unrecognized_name
 	ClientAuth       ClientAuth
 	Family           Family                // whose TLS library answers, which decides on alerts and on a few choices that the RFCs leave open
 	OldVersionAlert  wire.AlertDescription // answer to hellos below the lowest version, where it was measured and is not protocol_version; 0: protocol_version
+	BlockedVersions  []wire.Version        // chosen like Versions, but then no handshake completes: OldVersionAlert answers, or internal_error where that is 0
+	SecurityLevel    int                   // OpenSSL's, already applied to everything above; Negotiate does not look at it
 }
 
 // Preference says whose order of suites wins.

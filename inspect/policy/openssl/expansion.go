@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/tlstriage/tlstriage/inspect/wire"
@@ -14,7 +15,7 @@ const maxString = 64 << 10
 
 // Options say which OpenSSL reads a string.
 type Options struct {
-	// Version is the release: "3.0" (the same as empty), "3.0.13", "1.1.1", "1.1.1w".
+	// Version is the release: "3.0" (the same as empty), "3.0.13", "3.5", "1.1.1", "1.1.1w".
 	Version string
 	// SecurityLevel is the level before the string is read; nil: what Debian and Ubuntu build in, 2.
 	SecurityLevel *int
@@ -133,14 +134,25 @@ type release uint8
 const (
 	release111 release = iota
 	release30
+	release33 // optional groups
+	release35 // tuples of groups, post-quantum groups
 )
 
 func releaseOf(version string) (release, error) {
+	rest, three := strings.CutPrefix(version, "3.")
+	minor, _, _ := strings.Cut(rest, ".")
+	n, err := strconv.Atoi(strings.TrimRight(minor, "-abcdefghijklmnopqrstuvwxyz"))
 	switch {
-	case version == "", strings.HasPrefix(version, "3."), version == "3":
+	case version == "" || version == "3":
 		return release30, nil
-	case strings.HasPrefix(version, "1.1.1"), strings.HasPrefix(version, "1.1.0"):
+	case strings.HasPrefix(version, "1.1.1") || strings.HasPrefix(version, "1.1.0"):
 		return release111, nil
+	case !three || err != nil || n < 0:
+		return 0, refuse("version", version, -1, "", ErrVersion)
+	case n >= 5:
+		return release35, nil
+	case n >= 3:
+		return release33, nil
 	}
-	return 0, refuse("version", version, -1, "", ErrVersion)
+	return release30, nil
 }
