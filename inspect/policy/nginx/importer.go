@@ -101,7 +101,7 @@ func (im *importer) endpoint(s *server, at *socket, own, first *settings) *impor
 	if !isDefault && own != first {
 		c, facts = im.mixed(s, at, own, first)
 	}
-	e := &imported.Endpoint{System: Kind, Version: im.version.String(), Side: imported.Server, Name: s.name(), Listen: []string{at.name}, Default: isDefault}
+	e := &imported.Endpoint{System: Kind, Version: string(im.version), Side: imported.Server, Name: s.name(), Listen: []string{at.name}, Default: isDefault}
 	var notes []string
 	var errs []error
 	e.Policy, notes, errs = c.Policy()
@@ -228,7 +228,7 @@ func (im *importer) finish(e *imported.Endpoint, s *server, at *socket, rejects 
 		return
 	}
 	http2 := at.http2
-	if d := im.one(s.scope, "http2", 1); d != nil && im.version.since(1, 25, 1) {
+	if d := im.one(s.scope, "http2", 1); d != nil && im.version.since("1.25.1") {
 		http2 = http2 || im.isOn(d)
 		e.Facts = append(e.Facts, imported.Fact{File: d.file, Line: d.line, Setting: d.name, Value: d.args[0]})
 	}
@@ -246,7 +246,7 @@ func (im *importer) finish(e *imported.Endpoint, s *server, at *socket, rejects 
 func (im *importer) streamALPN(e *imported.Endpoint, s *server) {
 	all := s.scope.all("ssl_alpn")
 	for _, d := range all {
-		if !im.version.since(1, 21, 4) {
+		if !im.version.since("1.21.4") {
 			im.problem(d.file, d.line, "ssl_alpn: nginx %v has no such directive and refuses it", im.version)
 			continue
 		}

@@ -8,7 +8,8 @@ import (
 
 	"github.com/tlstriage/tlstriage/inspect/policy"
 	"github.com/tlstriage/tlstriage/inspect/policy/imported"
-	"github.com/tlstriage/tlstriage/inspect/policy/internal/credential"
+	"github.com/tlstriage/tlstriage/inspect/policy/internal/certfile"
+	"github.com/tlstriage/tlstriage/inspect/policy/internal/document"
 	"github.com/tlstriage/tlstriage/inspect/policy/openssl"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
@@ -173,29 +174,37 @@ func (im *importer) certificate(s *settings, d *statement, value string) {
 	if !isData {
 		var err error
 		name = im.reader.name(value)
-		if data, err = credential.ReadFile(im.fsys, name); err != nil {
+		if data, err = document.ReadFile(im.fsys, name, certfile.MaxBytes); err != nil {
 			im.problem(d.file, d.line, "%s %s: %v; its kind is not known", d.name, name, err)
 			return
 		}
 	}
-	c, err := credential.Leaf(data)
+	c, err := certfile.Read(data)
 	if err != nil {
 		im.problem(d.file, d.line, "%s %s: %v", d.name, name, err)
 		return
 	}
 	s.context.Certificates = append(s.context.Certificates, openssl.Certificate{Type: c.Type, Bits: c.Bits})
-	s.facts = append(s.facts, imported.Fact{File: name, Setting: "certificate", Value: fmt.Sprintf("%s, %d bits", c.Type, c.Bits)})
+	s.facts = append(s.facts, imported.Fact{File: name, Setting: "certificate", Value: keyKind(c)})
+}
+
+// keyKind is the kind of a certificate's key in words.
+func keyKind(c *certfile.Leaf) string {
+	if c.Bits == 0 {
+		return string(c.Type)
+	}
+	return fmt.Sprintf("%s, %d bits", c.Type, c.Bits)
 }
 
 func (im *importer) dhParameters(s *settings, d *statement, value string) {
 	name := im.reader.name(value)
-	data, err := credential.ReadFile(im.fsys, name)
+	data, err := document.ReadFile(im.fsys, name, certfile.MaxBytes)
 	if err != nil {
 		im.problem(d.file, d.line, "%s %s: %v; 2048 bits are assumed", d.name, name, err)
 		s.context.DHBits = 2048
 		return
 	}
-	if s.context.DHBits = credential.DHBits(data); s.context.DHBits == 0 {
+	if s.context.DHBits = openssl.DHBits(data); s.context.DHBits == 0 {
 		im.problem(d.file, d.line, "%s %s: no Diffie-Hellman parameters in the file; nginx refuses it", d.name, name)
 		return
 	}
@@ -264,7 +273,7 @@ func (im *importer) unknown(body []*statement) {
 		if (name == "ssl" || strings.HasPrefix(name, "ssl_")) && !slices.Contains(known, name) {
 			im.problem(d.file, d.line, "%s is not judged: what it does to a handshake is not in the policy", d.name)
 		}
-		if d.name == "http2" && !im.version.since(1, 25, 1) && !d.isBlock {
+		if d.name == "http2" && !im.version.since("1.25.1") && !d.isBlock {
 			im.problem(d.file, d.line, "http2: nginx %v has no such directive and refuses it", im.version)
 		}
 		switch d.name {
@@ -275,5 +284,5 @@ func (im *importer) unknown(body []*statement) {
 	}
 }
 
-// targetFile is where a client's settings come from when the block has none: the place of the pass directive.
+// place names a block by its file and line.
 func place(file string, line int) string { return fmt.Sprintf("%s:%d", path.Base(file), line) }

@@ -80,7 +80,7 @@ func (im *importer) client(sc *scope, pass *statement, module, target string) {
 		s.fact(d)
 		p.ALPN = []string{"h2"}
 	}
-	e := &imported.Endpoint{System: Kind, Version: im.version.String(), Side: imported.Client, Name: target, Listen: []string{target}, Policy: p, Facts: s.facts}
+	e := &imported.Endpoint{System: Kind, Version: string(im.version), Side: imported.Client, Name: target, Listen: []string{target}, Policy: p, Facts: s.facts}
 	if !slices.ContainsFunc(im.result.Endpoints, func(other *imported.Endpoint) bool { return sameClient(other, e) }) {
 		im.add(e)
 	}

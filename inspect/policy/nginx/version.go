@@ -3,16 +3,17 @@ package nginx
 import (
 	"fmt"
 	"regexp"
-	"strconv"
+
+	"github.com/tlstriage/tlstriage/inspect/policy/internal/release"
 )
 
-// version is a release of nginx. A branch without a patch number ("1.26") stands for its last release.
-type version [3]int
+// version is a release of nginx: "1.22.1". A branch ("1.26") stands for its last release.
+type version string
 
-// newest is the release whose defaults are taken where none is named.
-var newest = version{1, 29, 999}
+// newest is the branch whose defaults are taken where none is named.
+const newest version = "1.29"
 
-var versionForm = regexp.MustCompile(`^(?:nginx/)?(\d{1,3})\.(\d{1,3})(?:\.(\d{1,3}))?(?:[^0-9].*)?$`)
+var versionForm = regexp.MustCompile(`^(?:nginx/)?(\d{1,3}\.\d{1,3}(?:\.\d{1,3})?)(?:[^0-9.].*)?$`)
 
 // parseVersion reads "1.26", "1.18.0", "nginx/1.22.1", "1.22.1-9+deb12u1".
 func parseVersion(s string) (version, error) {
@@ -21,33 +22,19 @@ func parseVersion(s string) (version, error) {
 	}
 	m := versionForm.FindStringSubmatch(s)
 	if m == nil {
-		return version{}, fmt.Errorf("%q is no version of nginx", s)
+		return "", fmt.Errorf("%q is no version of nginx", s)
 	}
-	v := version{0, 0, 999}
-	for i := range v {
-		if m[i+1] != "" {
-			v[i], _ = strconv.Atoi(m[i+1])
-		}
-	}
-	return v, nil
+	return version(m[1]), nil
 }
 
-// String is the version as people write it.
-func (v version) String() string {
-	if v[2] == 999 {
-		return fmt.Sprintf("%d.%d", v[0], v[1])
-	}
-	return fmt.Sprintf("%d.%d.%d", v[0], v[1], v[2])
-}
+var branch = regexp.MustCompile(`^\d+\.\d+$`)
 
 // since reports whether v is this release or a later one.
-func (v version) since(major, minor, patch int) bool {
-	for i, other := range [3]int{major, minor, patch} {
-		if v[i] != other {
-			return v[i] > other
-		}
+func (v version) since(bound string) bool {
+	if branch.MatchString(string(v)) {
+		v += ".999"
 	}
-	return true
+	return release.AtLeast(string(v), bound)
 }
 
 // setting is a default and where it is stated.
@@ -64,11 +51,11 @@ const (
 // protocols is the default of ssl_protocols and of the directives of that name for upstreams, which changed together.
 func (v version) protocols() setting {
 	switch {
-	case v.since(1, 27, 3):
+	case v.since("1.27.3"):
 		return setting{"TLSv1.2 TLSv1.3", changes + " (1.27.3)"}
-	case v.since(1, 23, 4):
+	case v.since("1.23.4"):
 		return setting{"TLSv1 TLSv1.1 TLSv1.2 TLSv1.3", changes + " (1.23.4)"}
-	case v.since(1, 9, 1):
+	case v.since("1.9.1"):
 		return setting{"TLSv1 TLSv1.1 TLSv1.2", changes + " (1.9.1)"}
 	}
 	return setting{"SSLv3 TLSv1 TLSv1.1 TLSv1.2", changes + " (1.1.13)"}
@@ -77,7 +64,7 @@ func (v version) protocols() setting {
 func (v version) ciphers() setting { return setting{"HIGH:!aNULL:!MD5", documentation} }
 
 func (v version) curve() setting {
-	if v.since(1, 11, 0) {
+	if v.since("1.11.0") {
 		return setting{"auto", changes + " (1.11.0)"}
 	}
 	return setting{"prime256v1", documentation}
@@ -89,7 +76,7 @@ func (v version) alpn(http2 bool) (protocols []string, required bool, source str
 		protocols = append(protocols, "h2")
 	}
 	protocols = append(protocols, "http/1.1")
-	if v.since(1, 21, 4) {
+	if v.since("1.21.4") {
 		return append(protocols, "http/1.0", "http/0.9"), true, changes + " (1.21.4); measured with 1.22.1"
 	}
 	return protocols, false, "nginx 1.20 src/http/modules/ngx_http_ssl_module.c, ngx_http_ssl_alpn_select"
@@ -97,4 +84,4 @@ func (v version) alpn(http2 bool) (protocols []string, required bool, source str
 
 // perName reports whether ssl_protocols and the suites of TLS 1.3 are those of the server that the client names. Before, OpenSSL
 // had settled both when nginx learned the name.
-func (v version) perName() bool { return v.since(1, 29, 2) }
+func (v version) perName() bool { return v.since("1.29.2") }

@@ -63,14 +63,14 @@ func (c *Context) Policy() (p *policy.Policy, notes []string, errs []error) {
 		}
 	}
 	for _, cert := range c.Certificates {
-		if need := rsaBits(e.SecurityLevel); cert.Type == policy.CertRSA && cert.Bits > 0 && cert.Bits < need {
+		if need := MinRSABits(e.SecurityLevel); cert.Type == policy.CertRSA && cert.Bits > 0 && cert.Bits < need {
 			errs = append(errs, fmt.Errorf("the RSA key of %d bits is too small for security level %d, which asks for %d", cert.Bits, e.SecurityLevel, need))
 		}
 		if !slices.Contains(p.Certificates, cert.Type) {
 			p.Certificates = append(p.Certificates, cert.Type)
 		}
 	}
-	if need := rsaBits(e.SecurityLevel); c.DHBits > 0 && c.DHBits < need {
+	if need := MinRSABits(e.SecurityLevel); c.DHBits > 0 && c.DHBits < need {
 		errs = append(errs, fmt.Errorf("Diffie-Hellman parameters of %d bits are too small for security level %d, which asks for %d", c.DHBits, e.SecurityLevel, need))
 		p.NoDHParameters = true
 	}
@@ -167,12 +167,6 @@ func (c *Context) usable(suite wire.CipherSuite, versions []wire.Version) bool {
 		return false
 	}
 	return slices.ContainsFunc(versions, func(v wire.Version) bool { return v < wire.VersionTLS13 && v >= info.MinVersion })
-}
-
-// rsaBits is the smallest RSA key or Diffie-Hellman prime of a security level (SSL_CTX_set_security_level).
-func rsaBits(level int) int {
-	sizes := [...]int{0, 1024, 2048, 3072, 7680, 15360}
-	return sizes[min(max(level, 0), len(sizes)-1)]
 }
 
 // Command carries out a command of SSL_CONF, as configuration files write it ("MinProtocol", in any case). Effect false: it is
