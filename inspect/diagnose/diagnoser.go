@@ -37,20 +37,20 @@ type Diagnoser struct {
 // validation of a chain that the eye left open. What these held before is replaced.
 func (d *Diagnoser) Diagnose(c *inspect.Connection) {
 	e := d.gather(c)
-	hits := make([]hit, 0, 4)
+	var hits []hit
 	for _, r := range catalog {
 		m := r.check(e)
 		if m == nil {
 			continue
 		}
-		e.found[r.ID] = true
+		e.found = append(e.found, r.ID)
 		f := r.finding(m, d.Systems)
 		fault := r.Fault
 		if m.fault != "" {
 			fault = m.fault
 		}
 		if m.ended {
-			e.explained[f.Leg] = true
+			e.explained = append(e.explained, f.Leg)
 		}
 		hits = append(hits, hit{finding: f, rule: r, fault: fault, ended: m.ended})
 	}

@@ -17,8 +17,8 @@ type evidence struct {
 	backend   view
 	parsed    *wire.ClientHello // the client's hello; nil when its bytes are not in the record
 	chain     chainEvidence
-	found     map[string]bool // ids of the rules that applied so far
-	explained map[string]bool // legs whose end is explained so far
+	found     []string // ids of the rules that applied so far
+	explained []string // legs whose end is explained so far
 
 	unservable string           // why crypto/tls cannot serve this client; empty: it can, or that was not the matter
 	refusal    policy.Dimension // in what the client leg found no overlap; none: it did, or something else ended it
@@ -31,7 +31,6 @@ func (d *Diagnoser) gather(c *inspect.Connection) *evidence {
 	e := &evidence{
 		d: d, c: c, now: d.now(c),
 		client: look(c.ClientLeg), backend: look(c.BackendLeg),
-		found: map[string]bool{}, explained: map[string]bool{},
 	}
 	if c.Event.Source == inspect.SourceReplay || c.Event.Source == inspect.SourceScan {
 		e.client.probed = e.client.leg != nil && e.client.leg.Error == nil && e.client.tls.Version != "" && e.client.alert(inspect.FromServer) == nil

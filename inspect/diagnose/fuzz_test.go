@@ -7,7 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tlstriage/tlstriage/certs/certstest"
 	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/policy"
 )
 
 // seeds are the records that the report's golden files begin with.
@@ -161,6 +163,20 @@ func BenchmarkDiagnose(b *testing.B) {
 	var d Diagnoser
 	b.Run("healthy", func(b *testing.B) {
 		c := healthy()
+		b.ReportAllocs()
+		for b.Loop() {
+			d.Diagnose(c)
+		}
+	})
+	b.Run("bridged", func(b *testing.B) {
+		pki := certstest.NewAt(b, noon)
+		p, err := policy.Lookup("aws/ELBSecurityPolicy-TLS13-1-2-2021-06")
+		if err != nil {
+			b.Fatal(err)
+		}
+		d := Diagnoser{Policy: p, Roots: pki.Roots()}
+		c := behind(pki.Make(certstest.Healthy, siteName).Raw())
+		c.Policy = &inspect.PolicyOutcome{Name: p.Name, Accepted: true}
 		b.ReportAllocs()
 		for b.Loop() {
 			d.Diagnose(c)

@@ -20,30 +20,20 @@ var ruleBackendBelowPolicy = Rule{
 		if p == nil || !e.backend.established() || e.backend.leg.Plain || e.backend.leg.Passthrough {
 			return nil
 		}
-		t, versions, suites := e.backend.tls, names(p.Versions), names(p.CipherSuites)
-		m := &match{fixes: append([]inspect.Fix{fix(forBackend, "turn TLS 1.2 and 1.3 with current suites on", "")}, acceptVersion("TLSv1.2")...)}
+		t := e.backend.tls
+		var m *match
 		switch {
-		case t.Version != "" && len(versions) > 0 && versionRank(t.Version) < versionRank(lowest(versions)):
-			m.offered, m.accepted = []string{t.Version}, versions
-		case t.Cipher != "" && len(suites) > 0 && !slices.Contains(suites, t.Cipher) && !currentCipher(t.Cipher):
-			m.offered, m.accepted = []string{t.Cipher}, suites
+		case t.Version != "" && len(p.Versions) > 0 && versionRank(t.Version) < versionRank(slices.Min(p.Versions).String()):
+			m = &match{offered: []string{t.Version}, accepted: names(p.Versions)}
+		case t.Cipher != "" && len(p.CipherSuites) > 0 && !currentCipher(t.Cipher) && !slices.Contains(names(p.CipherSuites), t.Cipher):
+			m = &match{offered: []string{t.Cipher}, accepted: names(p.CipherSuites)}
 		default:
 			return nil
 		}
+		m.fixes = append([]inspect.Fix{fix(forBackend, "turn TLS 1.2 and 1.3 with current suites on", "")}, acceptVersion("TLSv1.2")...)
 		m.detail = "the backend negotiated " + t.Version + " " + bound(t.Cipher) + "; policy " + bound(p.Name) + " accepts " + enumerate(m.accepted)
 		return m
 	},
-}
-
-// lowest is the oldest version of a list.
-func lowest(versions []string) string {
-	low := ""
-	for _, v := range versions {
-		if r := versionRank(v); r > 0 && (low == "" || r < versionRank(low)) {
-			low = v
-		}
-	}
-	return low
 }
 
 // builtin finds a built-in policy by name and keeps it; nil when there is none. There are as many as are built in, at most.

@@ -10,6 +10,11 @@ var ruleBackendRequiresClientCert = Rule{
 		"`openssl s_client -connect HOST:PORT` prints \"Acceptable client certificate CA names\". As info: it asked and went on without one; an HTTP 400 or 403 may follow.",
 	check: func(e *evidence) *match {
 		r := e.backend.server.CertificateRequest
+		required := e.backendBy == idBackendRequiresClientCert
+		asked := r != nil && !r.CertificateSent && e.backend.established() && e.backend.alert(inspect.FromServer) == nil
+		if !required && !asked {
+			return nil
+		}
 		m := &match{fixes: []inspect.Fix{
 			fix(forSelf, "give the proxy a certificate that the backend accepts", "tlstriage proxy --backend-cert FILE --backend-key FILE …"),
 			fix(forSelf, "or let the clients' own certificates through", "tlstriage proxy --mode passthrough …"),
@@ -21,24 +26,21 @@ var ruleBackendRequiresClientCert = Rule{
 		if r != nil && len(r.Authorities) > 0 {
 			m.accepted = r.Authorities
 		}
-		if e.backendBy == idBackendRequiresClientCert {
-			m.ended = e.backend.failed()
-			m.detail = "the proxy sent none"
-			if a := e.backend.alert(inspect.FromServer); a != nil {
-				m.detail += "; the backend answered " + spell(a)
-			} else {
-				m.detail += "; the backend closed the connection"
-			}
-			if len(m.accepted) > 0 {
-				m.detail += "; it accepts those of " + enumerate(m.accepted)
-			}
-			return m
-		}
-		if r != nil && !r.CertificateSent && e.backend.established() && e.backend.alert(inspect.FromServer) == nil {
+		if !required {
 			m.severity, m.title = inspect.SeverityInfo, "The backend asked for a client certificate and went on without one"
 			m.detail = "the proxy has none to send"
 			return m
 		}
-		return nil
+		m.ended = e.backend.failed()
+		m.detail = "the proxy sent none"
+		if a := e.backend.alert(inspect.FromServer); a != nil {
+			m.detail += "; the backend answered " + spell(a)
+		} else {
+			m.detail += "; the backend closed the connection"
+		}
+		if len(m.accepted) > 0 {
+			m.detail += "; it accepts those of " + enumerate(m.accepted)
+		}
+		return m
 	},
 }

@@ -12,8 +12,11 @@ var ruleClientWeakCiphers = Rule{
 	Explanation: "Not one of the client's suites has both forward secrecy and authenticated encryption. (Merely including weak suites beside good ones is no finding.) Strict policies will refuse it.",
 	CausedBy:    []string{"client-legacy-version"},
 	check: func(e *evidence) *match {
+		if !outdated(policy.DimensionCipher, e.client.hello.SupportedCiphers) {
+			return nil
+		}
 		suites := offered(e.client.hello, policy.DimensionCipher)
-		if len(suites) == 0 || !outdated(policy.DimensionCipher, suites) {
+		if len(suites) == 0 {
 			return nil
 		}
 		if e.refusal == policy.DimensionCipher || e.rejects(policy.DimensionCipher) || e.refusal == policy.DimensionVersion || e.rejects(policy.DimensionVersion) {

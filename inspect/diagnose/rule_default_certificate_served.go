@@ -18,12 +18,15 @@ var ruleDefaultCertificateServed = Rule{
 		if leaf == nil {
 			return nil
 		}
-		maker := defaultCertificate(leaf)
 		mismatch := e.chain.fault(chain.NameMismatch) != nil
+		if !mismatch && e.chain.name != "" {
+			return nil
+		}
+		maker := defaultCertificate(leaf)
 		if maker == "" && mismatch && e.chain.fault(chain.SelfSigned) != nil && placeholder(leaf.Subject) && !placeholder("CN="+e.chain.name) {
 			maker = "a server's installation"
 		}
-		if maker == "" || !mismatch && e.chain.name != "" {
+		if maker == "" {
 			return nil
 		}
 		m := &match{leg: e.chain.leg, detail: bound(leaf.Subject) + " is the default certificate of " + maker + "; name asked for: " + or(bound(e.chain.name), "none")}

@@ -1,6 +1,10 @@
 package diagnose
 
-import "github.com/tlstriage/tlstriage/inspect"
+import (
+	"slices"
+
+	"github.com/tlstriage/tlstriage/inspect"
+)
 
 var ruleHandshakeUnexplained = Rule{
 	ID: "handshake-unexplained", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultNetwork,
@@ -13,7 +17,7 @@ var ruleHandshakeUnexplained = Rule{
 			name string
 			view view
 		}{{inspect.LegBackend, e.backend}, {inspect.LegClient, e.client}} {
-			if !l.view.failed() || e.explained[l.name] {
+			if !l.view.failed() || slices.Contains(e.explained, l.name) {
 				continue
 			}
 			if l.name == inspect.LegClient && e.backend.failed() {

@@ -20,7 +20,7 @@ func settle(c *inspect.Connection, e *evidence, hits []hit) {
 
 	for i := range hits {
 		for _, id := range hits[i].rule.CausedBy {
-			if id != hits[i].rule.ID && e.found[id] {
+			if id != hits[i].rule.ID && slices.Contains(e.found, id) {
 				hits[i].finding.CausedBy = append(hits[i].finding.CausedBy, id)
 			}
 		}

@@ -13,16 +13,18 @@ type view struct {
 }
 
 func look(l *inspect.Leg) view {
-	v := view{leg: l, tls: &inspect.TLS{}, hello: &inspect.Hello{}, server: &inspect.Server{}}
-	if l == nil || l.TLS == nil {
-		return v
+	v := view{leg: l}
+	if l != nil && l.TLS != nil {
+		v.tls, v.hello, v.server, v.spoke = l.TLS, l.TLS.Client, l.TLS.Server, l.TLS.Client != nil
 	}
-	v.tls = l.TLS
-	if l.TLS.Client != nil {
-		v.hello, v.spoke = l.TLS.Client, true
+	if v.tls == nil {
+		v.tls = &inspect.TLS{}
 	}
-	if l.TLS.Server != nil {
-		v.server = l.TLS.Server
+	if v.hello == nil {
+		v.hello = &inspect.Hello{}
+	}
+	if v.server == nil {
+		v.server = &inspect.Server{}
 	}
 	return v
 }
