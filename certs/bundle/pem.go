@@ -8,8 +8,9 @@ import (
 	"strings"
 )
 
-// begin is the first line of a PEM block; word processors make other dashes of the hyphens, and copying loses some of them.
-var begin = regexp.MustCompile(`[-\x{2010}-\x{2015}]{2,}[ \t]*BEGIN ([A-Za-z0-9# .]{1,40}?)[ \t]*[-\x{2010}-\x{2015}]{2,}`)
+// begin is the first line of a PEM block; word processors make other dashes of the hyphens, and copying loses some of them. Where
+// line ends are lost the hyphens of the END line come right before.
+var begin = regexp.MustCompile(`[-\x{2010}-\x{2015}]{2,5}[ \t]*BEGIN ([A-Za-z0-9# .]{1,40}?)[ \t]*[-\x{2010}-\x{2015}]{2,}`)
 
 var end = regexp.MustCompile(`[-\x{2010}-\x{2015}]{2,}[ \t]*END ([A-Za-z0-9# .]{1,40}?)[ \t]*[-\x{2010}-\x{2015}]{2,}`)
 

@@ -146,8 +146,9 @@ type reader struct {
 	pile      *Pile
 	passwords []string
 	blocks    int
-	budget    int // iterations of key derivation left
-	beyond    bool
+	budget    int  // iterations of key derivation left
+	beyond    bool // MaxBlocks was reached, and said
+	silent    bool // maxNotes was
 
 	emptyBytes bool // the empty password of PKCS #12 is no bytes at all, where otherwise it is two zero bytes
 }
@@ -157,8 +158,12 @@ func newReader(passwords []string) *reader {
 }
 
 func (r *reader) note(kind NoteKind, at Source, format string, args ...any) {
-	if len(r.pile.Notes) < maxNotes {
+	switch n := len(r.pile.Notes); {
+	case n < maxNotes, kind == Beyond && n < 2*maxNotes:
 		r.pile.Notes = append(r.pile.Notes, Note{kind, at, fmt.Sprintf(format, args...)})
+	case !r.silent:
+		r.silent = true
+		r.pile.Notes = append(r.pile.Notes, Note{Beyond, at, fmt.Sprintf("more than %d notes: this one and those after it are left out", maxNotes)})
 	}
 }
 

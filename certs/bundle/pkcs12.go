@@ -108,7 +108,7 @@ func (r *reader) found(s *store, at Source) {
 		r.note(Unsupported, at, "%d private key(s) of a kind that TLS cannot use", s.otherKeys)
 	}
 	if s.unopened != nil {
-		r.note(Locked, at, "a private key in the PKCS #12 file has another password than the file, and none of those given opens it")
+		r.locked(at, "a private key in the PKCS #12 file is encrypted", openPKCS12)
 	}
 	if n == 0 && s.otherKeys == 0 && s.unopened == nil {
 		r.note(Ignored, at, "a PKCS #12 file with neither certificate nor key")
