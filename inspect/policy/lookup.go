@@ -130,5 +130,6 @@ func (p *Policy) clone() *Policy {
 	c.Certificates = slices.Clone(p.Certificates)
 	c.ALPN = slices.Clone(p.ALPN)
 	c.Names = slices.Clone(p.Names)
+	c.BlockedVersions = slices.Clone(p.BlockedVersions)
 	return &c
 }

@@ -1,6 +1,10 @@
 package policy
 
-import "github.com/tlstriage/tlstriage/inspect/wire"
+import (
+	"slices"
+
+	"github.com/tlstriage/tlstriage/inspect/wire"
+)
 
 // Negotiate says what an endpoint with policy p answers to the hello h: what it would choose, or the first dimension in
 // which the two do not agree and the alert that ends the handshake. It judges a full handshake; a resumption that the
@@ -10,7 +14,12 @@ import "github.com/tlstriage/tlstriage/inspect/wire"
 // does not state is never a reason to reject: Result.Uncertain says where the answer depends on it.
 func Negotiate(h *wire.ClientHello, p *Policy) Result {
 	if p.Certificates != nil {
-		return negotiate(h, p, p.Certificates)
+		certs := p.Certificates
+		if p.CertificateFirst && len(certs) > 1 {
+			i := firstCertificate(h, certs)
+			certs = certs[i : i+1]
+		}
+		return negotiate(h, p, certs)
 	}
 	r := negotiate(h, p, defaultCertificates[:])
 	if r.Accepted && r.Certificate != CertRSA && r.Uncertain == "" && !negotiate(h, p, defaultCertificates[:1]).Accepted {
@@ -21,15 +30,19 @@ func Negotiate(h *wire.ClientHello, p *Policy) Result {
 
 func negotiate(h *wire.ClientHello, p *Policy, certs []CertificateType) Result {
 	n := negotiation{h: h, p: p, certs: certs}
-	if n.chooseVersion() && n.checkServerName() {
-		if n.r.Version == wire.VersionTLS13 {
+	nameFirst := p.CertificateFirst
+	if (!nameFirst || n.checkServerName()) && n.chooseVersion() && (nameFirst || n.checkServerName()) {
+		switch {
+		case n.blocked:
+			n.negotiateBlocked()
+		case n.r.Version == wire.VersionTLS13:
 			n.negotiate13()
-		} else {
+		default:
 			n.negotiate12()
 		}
 	}
 	if n.r.RejectedBy != DimensionNone {
-		return Result{RejectedBy: n.r.RejectedBy, Alert: n.r.Alert, Uncertain: n.r.Uncertain}
+		return Result{RejectedBy: n.r.RejectedBy, Alert: n.r.Alert, Silent: n.r.Silent, Uncertain: n.r.Uncertain}
 	}
 	n.r.Accepted = true
 	return n.r
@@ -53,6 +66,8 @@ type negotiation struct {
 	p     *Policy
 	certs []CertificateType // that may be served in this run
 	r     Result
+
+	blocked bool // the version is one of those in which no handshake completes
 
 	// What does not depend on the suite is looked up once: a hello can list thousands of suites, groups and schemes.
 	group    groupAnswer
@@ -97,7 +112,8 @@ func (n *negotiation) doubt(reason string) {
 }
 
 // chooseVersion takes the highest version that both have. A hello above everything that the server knows is no
-// reason to refuse it (RFC 5246, Appendix E.1): the server answers with its own best.
+// reason to refuse it (RFC 5246, Appendix E.1): the server answers with its own best. Versions that are blocked are chosen
+// like others.
 func (n *negotiation) chooseVersion() bool {
 	var best, lowest, highest wire.Version
 	for _, v := range n.p.Versions {
@@ -111,9 +127,14 @@ func (n *negotiation) chooseVersion() bool {
 	}
 	if n.h.SSLv2 && n.p.Family == FamilyGo { // crypto/tls reads no SSLv2-format hello
 		best = 0
+	} else if v := n.blockedVersion(lowest); v > best {
+		best, n.blocked = v, true
+	}
+	for _, v := range n.p.BlockedVersions {
+		highest = max(highest, v)
 	}
 	if best == 0 {
-		return n.reject(DimensionVersion, n.versionAlert(lowest, highest))
+		return n.reject(DimensionVersion, n.versionAlert())
 	}
 	// RFC 7507, Section 3: the fallback signal with a version below the server's highest is an inappropriate fallback.
 	// crypto/tls checks it after the suite is chosen.
@@ -124,27 +145,44 @@ func (n *negotiation) chooseVersion() bool {
 	return true
 }
 
+// blockedVersion is the highest version on offer that the endpoint takes, but has no way to complete a handshake with; 0: none.
+// A policy with an OldVersionAlert and no such versions means TLS 1.0 and 1.1 below its lowest.
+func (n *negotiation) blockedVersion(lowest wire.Version) wire.Version {
+	var best wire.Version
+	for _, v := range n.p.BlockedVersions {
+		if v > best && offers(n.h, v) {
+			best = v
+		}
+	}
+	if n.p.BlockedVersions != nil || n.p.OldVersionAlert == 0 {
+		return best
+	}
+	for v := min(lowest-1, wire.VersionTLS11); v >= wire.VersionTLS10; v-- {
+		if offers(n.h, v) {
+			return v
+		}
+	}
+	return 0
+}
+
+// negotiateBlocked is the end of a handshake in a blocked version. It may fail for the want of a suite before.
+func (n *negotiation) negotiateBlocked() {
+	alert := n.p.OldVersionAlert
+	if alert == 0 {
+		alert = wire.AlertInternalError
+	}
+	if _, failed := n.chooseSuite(); failed != DimensionNone {
+		alert = wire.AlertHandshakeFailure
+	}
+	n.reject(DimensionVersion, alert)
+}
+
 // versionAlert is the answer to a client without a version in common.
-func (n *negotiation) versionAlert(lowest, highest wire.Version) wire.AlertDescription {
-	if n.p.Family == FamilyOpenSSL && lowest > wire.VersionSSLv3 && highestOffered(n.h) == wire.VersionSSLv3 {
+func (n *negotiation) versionAlert() wire.AlertDescription {
+	if n.p.Family == FamilyOpenSSL && !slices.Contains(n.p.Versions, wire.VersionSSLv3) && highestOffered(n.h) == wire.VersionSSLv3 {
 		return wire.AlertHandshakeFailure // a build without SSLv3 takes the record for a broken one
 	}
-	old := min(lowest-1, wire.VersionTLS11)
-	for old >= wire.VersionTLS10 && !offers(n.h, old) {
-		old--
-	}
-	if n.p.OldVersionAlert == 0 || old < wire.VersionTLS10 {
-		return wire.AlertProtocolVersion
-	}
-	// The endpoint has the old version but no way to complete a handshake with it; it may fail for another reason before.
-	if old < highest && n.h.CipherSuites.Contains(wire.FallbackSCSV) {
-		return wire.AlertInappropriateFallback
-	}
-	n.r.Version = old
-	if _, failed := n.chooseSuite(); failed != DimensionNone {
-		return wire.AlertHandshakeFailure
-	}
-	return n.p.OldVersionAlert
+	return wire.AlertProtocolVersion
 }
 
 // offers reports whether the client speaks v. With supported_versions nothing else counts (RFC 8446, Section 4.2.1);
@@ -169,16 +207,20 @@ func highestOffered(h *wire.ClientHello) wire.Version {
 
 // checkServerName refuses names that the endpoint does not serve, and their absence where it needs one. RFC 6066,
 // Section 3 names the alert for the first; for the second RFC 8446, Section 9.2 asks for missing_extension, while
-// nginx and HAProxy answer unrecognized_name.
+// nginx and HAProxy answer unrecognized_name. An endpoint that serves no name at all, which nginx calls
+// ssl_reject_handshake, refuses hellos without one, too.
 func (n *negotiation) checkServerName() bool {
+	none := n.p.Names != nil && len(n.p.Names) == 0
 	if len(n.h.ServerName) == 0 {
-		if !n.p.SNIRequired {
+		switch {
+		case none:
+			return n.rejectName()
+		case !n.p.SNIRequired:
 			return true
-		}
-		if n.r.Version == wire.VersionTLS13 && n.p.Family != FamilyOpenSSL {
+		case n.r.Version == wire.VersionTLS13 && n.p.Family != FamilyOpenSSL && n.p.NameAlert == 0 && !n.p.NameSilent:
 			return n.reject(DimensionServerName, wire.AlertMissingExtension)
 		}
-		return n.reject(DimensionServerName, wire.AlertUnrecognizedName)
+		return n.rejectName()
 	}
 	if n.p.Names == nil {
 		return true
@@ -188,11 +230,26 @@ func (n *negotiation) checkServerName() bool {
 			return true
 		}
 	}
-	return n.reject(DimensionServerName, wire.AlertUnrecognizedName)
+	return n.rejectName()
 }
 
-// nameMatches compares a served name with the one asked for, in any case. A leading "*." stands for one label.
+func (n *negotiation) rejectName() bool {
+	alert := n.p.NameAlert
+	if n.p.NameSilent {
+		n.r.Silent, alert = true, 0
+	} else if alert == 0 {
+		alert = wire.AlertUnrecognizedName
+	}
+	return n.reject(DimensionServerName, alert)
+}
+
+// nameMatches compares a served name with the one asked for, in any case. A leading "*." stands for one label, "**." for
+// one or more.
 func nameMatches(pattern string, name []byte) bool {
+	if len(pattern) > 3 && pattern[:3] == "**." {
+		suffix := pattern[2:]
+		return len(name) > len(suffix) && equalFold(suffix, name[len(name)-len(suffix):])
+	}
 	if len(pattern) > 2 && pattern[:2] == "*." {
 		dot := 0
 		for dot < len(name) && name[dot] != '.' {

@@ -82,7 +82,9 @@ func texts[T interface{ String() string }](values []T) []string {
 func (r Result) Outcome(h *wire.ClientHello, p *Policy) *inspect.PolicyOutcome {
 	o := &inspect.PolicyOutcome{Name: p.Name, Accepted: r.Accepted, RejectedBy: string(r.RejectedBy), Uncertain: r.Uncertain}
 	if !r.Accepted {
-		o.Alert = r.Alert.String()
+		if !r.Silent {
+			o.Alert = r.Alert.String()
+		}
 		if r.Alert != wire.AlertMissingExtension {
 			o.Offered = Offered(h, r.RejectedBy)
 		}

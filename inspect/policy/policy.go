@@ -26,12 +26,13 @@ type Policy struct {
 	SignatureSchemes []wire.SignatureScheme
 	Certificates     []CertificateType // what the endpoint can serve, in its order; nil: both RSA and ECDSA P-256
 	NoDHParameters   bool              // DHE suites are listed but never chosen, for want of parameters (nginx without ssl_dhparam)
-	CertificateFirst bool              // the certificate is chosen before the suite, by what the client can verify (HAProxy)
+	CertificateFirst bool              // name and certificate are chosen before anything else, from what the client lists (HAProxy)
 	ALPN             []string          // in the server's order; nil: the endpoint does not negotiate ALPN
 	ALPNRequired     bool              // no protocol in common ends the handshake (alert 120) rather than being ignored
 	Names            []string          // server names that are served: exact, "*.example.com" (one label), "**.example.com" (one or more); nil: any; empty: none
 	SNIRequired      bool
 	NameAlert        wire.AlertDescription // answer to a server name that is not served; 0: unrecognized_name
+	NameSilent       bool                  // a server name that is not served ends the connection without an alert (Envoy)
 	ClientAuth       ClientAuth
 	Family           Family                // whose TLS library answers, which decides on alerts and on a few choices that the RFCs leave open
 	OldVersionAlert  wire.AlertDescription // answer to hellos below the lowest version, where it was measured and is not protocol_version; 0: protocol_version
@@ -126,5 +127,6 @@ type Result struct {
 	HelloRetry      bool   // TLS 1.3: a HelloRetryRequest comes first
 	RejectedBy      Dimension
 	Alert           wire.AlertDescription // when not accepted; s2n-tls closes some of these connections without one
+	Silent          bool                  // not accepted, and ended without an alert
 	Uncertain       string                // what the policy's facts do not say but the answer depends on; empty: certain
 }
