@@ -48,6 +48,7 @@ type Server struct {
 	describer inspect.Describer
 
 	queue   chan *inspect.Connection
+	pressed chan struct{} // the queue is half full
 	emptied chan struct{} // closed when the queue was closed and emptied; nil: nothing was started
 }
 
@@ -72,6 +73,7 @@ func (s *Server) Start(listeners []*Listener) error {
 	s.sockets = make(map[string]*socket)
 	s.open = make(map[*connection]struct{})
 	s.queue = make(chan *inspect.Connection, limits.Queue)
+	s.pressed = make(chan struct{}, 1)
 	if err := s.Reload(listeners); err != nil {
 		s.cancel()
 		return err
@@ -252,6 +254,12 @@ func (s *Server) hand(record *inspect.Connection) {
 	default:
 		s.dropped.Add(1)
 	}
+	if len(s.queue) > cap(s.queue)/2 {
+		select {
+		case s.pressed <- struct{}{}:
+		default:
+		}
+	}
 }
 
 // done hands over the record of a connection that has ended.
@@ -264,11 +272,23 @@ func (s *Server) done(c *connection) {
 	s.handling.Done()
 }
 
+// How long records may wait for others, so that a busy proxy judges them in one go rather than waking up for each: what runs
+// again at once finds its code and data in the processor's caches. The first one after a pause does not wait.
+const gathering = 20 * time.Millisecond
+
 func (s *Server) deliver() {
 	defer close(s.emptied)
 	for record := range s.queue {
 		if s.OnConnection != nil {
 			s.OnConnection(record)
+		}
+		if len(s.queue) > 0 {
+			continue
+		}
+		select {
+		case <-time.After(gathering):
+		case <-s.pressed:
+		case <-s.ctx.Done():
 		}
 	}
 }

@@ -43,20 +43,128 @@ func TestMain(m *testing.M) {
 		main()
 	case "bare":
 		bareBridge(os.Args[1], os.Args[2], os.Args[3], os.Args[4])
+	case "blind":
+		blindBridge(os.Args[1], os.Args[2], os.Args[3], os.Args[4])
 	case "backend":
 		benchBackend(os.Args[1], os.Args[2], os.Args[3])
 	}
 }
 
-// bareBridge is the same bridge without inspection: terminate, dial, copy; with the same collector.
-func bareBridge(listen, backend, cert, key string) {
+// blindBridge is the same bridge without inspection: the same order of the legs, name and protocol carried across, time limits
+// in every phase, half-closes passed on, and the same collector; nothing is looked at, recorded, judged or reported.
+func blindBridge(listen, backend, cert, key string) {
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		panic(err)
+	}
+	l, err := net.Listen("tcp", listen)
+	if err != nil {
+		panic(err)
+	}
 	var active atomic.Int64
 	if os.Getenv("GOGC") == "" {
 		go tuneCollector(context.Background(), active.Load)
 	}
+	b := &blind{backend: backend, pair: pair}
+	for {
+		client, err := l.Accept()
+		if err != nil {
+			panic(err)
+		}
+		go func() {
+			active.Add(1)
+			defer active.Add(-1)
+			b.serve(client)
+		}()
+	}
+}
+
+type blind struct {
+	backend string
+	pair    tls.Certificate
+}
+
+const blindTimeout = 10 * time.Second
+
+func (b *blind) serve(conn net.Conn) {
+	defer conn.Close()
+	var server *tls.Conn
+	client := tls.Server(conn, &tls.Config{GetConfigForClient: func(chi *tls.ClientHelloInfo) (*tls.Config, error) {
+		var err error
+		if server, err = b.dial(chi.ServerName, chi.SupportedProtos); err != nil {
+			return nil, err
+		}
+		c := &tls.Config{Certificates: []tls.Certificate{b.pair}, MinVersion: tls.VersionTLS10, DynamicRecordSizingDisabled: true}
+		if p := server.ConnectionState().NegotiatedProtocol; p != "" {
+			c.NextProtos = []string{p}
+		}
+		return c, nil
+	}})
+	conn.SetDeadline(time.Now().Add(blindTimeout))
+	err := client.Handshake()
+	if server != nil {
+		defer server.NetConn().Close()
+	}
+	if err != nil {
+		return
+	}
+	conn.SetDeadline(time.Time{})
+	var last atomic.Int64
+	idle := time.AfterFunc(time.Minute, func() { conn.Close() })
+	defer idle.Stop()
+	var copying sync.WaitGroup
+	pass := func(to, from *tls.Conn) {
+		buffer := blindBuffers.Get().(*[16 << 10]byte)
+		defer blindBuffers.Put(buffer)
+		for {
+			n, err := from.Read(buffer[:])
+			if n > 0 {
+				last.Store(time.Now().UnixNano())
+				if _, err := to.Write(buffer[:n]); err != nil {
+					return
+				}
+			}
+			if err != nil {
+				to.CloseWrite()
+				return
+			}
+		}
+	}
+	copying.Go(func() { pass(server, client) })
+	pass(client, server)
+	copying.Wait()
+}
+
+var blindBuffers = sync.Pool{New: func() any { return new([16 << 10]byte) }}
+
+func (b *blind) dial(name string, protocols []string) (*tls.Conn, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), blindTimeout)
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", b.backend)
+	cancel()
+	if err != nil {
+		return nil, err
+	}
+	conn.SetDeadline(time.Now().Add(blindTimeout))
+	server := tls.Client(conn, &tls.Config{
+		ServerName: name, NextProtos: protocols, MinVersion: tls.VersionTLS10, InsecureSkipVerify: true, DynamicRecordSizingDisabled: true,
+	})
+	if err := server.Handshake(); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	conn.SetDeadline(time.Time{})
+	return server, nil
+}
+
+// bareBridge is the least that a program can do: terminate, dial, copy. It knows no name, no protocol and no time limit.
+func bareBridge(listen, backend, cert, key string) {
 	pair, err := tls.LoadX509KeyPair(cert, key)
 	if err != nil {
 		panic(err)
+	}
+	var active atomic.Int64
+	if os.Getenv("GOGC") == "" {
+		go tuneCollector(context.Background(), active.Load)
 	}
 	l, err := tls.Listen("tcp", listen, &tls.Config{Certificates: []tls.Certificate{pair}, DynamicRecordSizingDisabled: true})
 	if err != nil {
@@ -205,6 +313,10 @@ func bare(_ *testing.B, s *bench, listen string) *exec.Cmd {
 	return roleCommand("bare", listen, s.backend, s.cert, s.key)
 }
 
+func uninspected(_ *testing.B, s *bench, listen string) *exec.Cmd {
+	return roleCommand("blind", listen, s.backend, s.cert, s.key)
+}
+
 // haproxy bridges TLS to TLS in TCP mode, verifying the backend; or passes TCP through.
 func haproxy(terminate bool) func(*testing.B, *bench, string) *exec.Cmd {
 	return func(b *testing.B, s *bench, listen string) *exec.Cmd {
@@ -305,7 +417,9 @@ func BenchmarkHandshake(b *testing.B) {
 		cpu     time.Duration
 	}
 	var all []*contender
-	for _, p := range []proxyUnderTest{{"bare", bare}, {"tlstriage", ours()}, {"tlstriage-json", ours("-o", "json")}, {"haproxy", haproxy(true)}} {
+	for _, p := range []proxyUnderTest{
+		{"tlstriage", ours()}, {"uninspected", uninspected}, {"bare", bare}, {"haproxy", haproxy(true)}, {"tlstriage-json", ours("-o", "json")},
+	} {
 		c := &contender{proxyUnderTest: p}
 		var cmd *exec.Cmd
 		c.address, cmd, _ = p.run(b, s)
@@ -329,8 +443,9 @@ func BenchmarkHandshake(b *testing.B) {
 		b.ReportMetric(rate(c), c.name+"/s")
 		b.ReportMetric(float64(c.cpu.Microseconds())/float64(b.N*handshakesPerTurn), c.name+"-cpu-µs")
 	}
-	b.ReportMetric(rate(all[1])/rate(all[0]), "x-bare")
-	b.ReportMetric(rate(all[1])/rate(all[3]), "x-haproxy")
+	for _, c := range all[1:4] {
+		b.ReportMetric(rate(all[0])/rate(c), "x-"+c.name)
+	}
 	b.ReportMetric(0, "ns/op")
 }
 
