@@ -96,3 +96,45 @@ func Quote(s string) string {
 	}
 	return fmt.Sprintf("%q", s)
 }
+
+// ParseJSON reads JSON values one after the other, and nothing else. The error is an *Error.
+func ParseJSON(data []byte) ([]*Node, error) {
+	if len(data) > MaxBytes {
+		return nil, errorAt(0, "%d bytes exceed %d", len(data), MaxBytes)
+	}
+	return parseJSON(data)
+}
+
+// NewMapping, NewList and NewText make nodes for a format that is turned into such a tree.
+func NewMapping(line int) *Node { return &Node{Kind: Mapping, Line: line} }
+
+// NewList is a list of items.
+func NewList(line int, items ...*Node) *Node { return &Node{Kind: List, Line: line, items: items} }
+
+// NewText is a text.
+func NewText(line int, value string) *Node {
+	return &Node{Kind: Scalar, Line: line, Value: value, Quoted: true}
+}
+
+// NewTexts is a list of texts on one line.
+func NewTexts(line int, values ...string) *Node {
+	n := NewList(line)
+	for _, value := range values {
+		n.items = append(n.items, NewText(line, value))
+	}
+	return n
+}
+
+// Set gives a key of a mapping its value.
+func (n *Node) Set(key string, value *Node) {
+	for i, own := range n.keys {
+		if own == key {
+			n.items[i] = value
+			return
+		}
+	}
+	n.keys, n.items = append(n.keys, key), append(n.items, value)
+}
+
+// Append adds an item to a list.
+func (n *Node) Append(item *Node) { n.items = append(n.items, item) }

@@ -1,0 +1,181 @@
+package traefik
+
+import (
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/tlstriage/tlstriage/inspect/policy"
+	"github.com/tlstriage/tlstriage/inspect/policy/imported"
+	"github.com/tlstriage/tlstriage/inspect/policy/internal/certfile"
+	"github.com/tlstriage/tlstriage/inspect/policy/internal/document"
+	"github.com/tlstriage/tlstriage/inspect/policy/internal/release"
+)
+
+// Bounds of what one configuration gives.
+const (
+	maxEndpoints    = 10_000
+	maxProblems     = 1_000
+	maxCertificates = 2_000
+	newest          = "3.7"
+)
+
+// reader is one run of Import.
+type reader struct {
+	fsys    fs.FS
+	file    string
+	version string // of Traefik; empty: the newest
+	golang  string // the Go release it was built with; empty: the newest
+	result  *imported.Result
+
+	options    map[string]*document.Node // of tls.options, by name; in Kubernetes namespace-name
+	order      []string
+	routers    []router
+	transports []transport
+	leaves     []leaf
+	undecided  bool  // a certificate could not be read
+	fallback   *leaf // the default certificate of the store
+}
+
+// leaf is a certificate of the configuration.
+type leaf struct {
+	*certfile.Leaf
+	fact imported.Fact
+}
+
+// router is a router that terminates TLS.
+type router struct {
+	name    string
+	options string // the name of its tls.options
+	rule    *document.Node
+	hosts   []string
+	whole   bool // it matches names that the rule does not list
+	node    *document.Node
+}
+
+// transport is how Traefik connects to servers.
+type transport struct {
+	name string
+	tcp  bool
+	node *document.Node
+}
+
+func newReader(fsys fs.FS, file string, o imported.Options) *reader {
+	r := &reader{
+		fsys: fsys, file: file, version: o.Version, golang: goRelease(o.Version), result: &imported.Result{Kind: Kind},
+		options: make(map[string]*document.Node),
+	}
+	if o.Version != "" && !release.Known(o.Version) {
+		r.problem(nil, "version %s is no number; the newest that is known is taken", document.Quote(o.Version))
+	}
+	return r
+}
+
+// goRelease is the Go release that a release of Traefik names in its go.mod, which decides on crypto/tls's defaults.
+func goRelease(traefik string) string {
+	for _, step := range [...][2]string{{"3.7", ""}, {"3.6", "1.24"}, {"3.3", "1.23"}, {"3.0", "1.22"}, {"2.11", "1.21"}, {"2.10", "1.20"}, {"2.9", "1.19"}} {
+		if release.AtLeast(traefik, step[0]) {
+			return step[1]
+		}
+	}
+	return "1.17"
+}
+
+func (r *reader) problem(n *document.Node, format string, args ...any) {
+	if len(r.result.Problems) < maxProblems {
+		r.result.Problems = append(r.result.Problems, imported.Problem{File: r.file, Line: n.Position(), Text: fmt.Sprintf(format, args...)})
+	}
+}
+
+func (r *reader) add(n *document.Node, e *imported.Endpoint) {
+	if len(r.result.Endpoints) == maxEndpoints {
+		r.problem(n, "more than %d endpoints: this one is left out", maxEndpoints)
+		return
+	}
+	e.System, e.Version = Kind, newest
+	if release.Known(r.version) {
+		e.Version = r.version
+	}
+	r.result.Endpoints = append(r.result.Endpoints, e)
+}
+
+func (r *reader) fact(e *imported.Endpoint, setting string, n *document.Node) {
+	e.Facts = append(e.Facts, imported.Fact{File: r.file, Line: n.Position(), Setting: setting, Value: n.Summary()})
+}
+
+func assume(e *imported.Endpoint, setting, value, source string) {
+	e.Facts = append(e.Facts, imported.Fact{Setting: setting, Value: value, Default: true, Source: source})
+}
+
+func (r *reader) unknownKeys(n *document.Node, what string, known ...string) {
+	for key, value := range n.All() {
+		if !slices.Contains(known, key) {
+			r.problem(value, "%s: %s is not understood", what, document.Quote(key))
+		}
+	}
+}
+
+// certificate reads certFile, which is a file's name or the PEM text itself.
+func (r *reader) certificate(n *document.Node) *leaf {
+	if len(r.leaves) == maxCertificates {
+		r.undecided = true
+		r.problem(n, "more than %d certificates: this one is left out", maxCertificates)
+		return nil
+	}
+	data, shown := []byte(n.Text()), "in the configuration"
+	if !strings.Contains(n.Text(), "-----BEGIN") {
+		shown = n.Text()
+		var err error
+		if data, err = r.readFile(n.Text()); err != nil {
+			r.undecided = true
+			r.problem(n, "certificate %s: %v; its kind is not known", document.Quote(shown), err)
+			return nil
+		}
+	}
+	return r.pem(n, data, shown)
+}
+
+func (r *reader) pem(n *document.Node, data []byte, shown string) *leaf {
+	read, err := certfile.Read(data)
+	if err != nil {
+		r.undecided = true
+		r.problem(n, "certificate %s: %v; its kind is not known", document.Quote(shown), err)
+		return nil
+	}
+	return &leaf{read, imported.Fact{
+		File: r.file, Line: n.Position(), Setting: "certFile", Value: shown + " (" + string(read.Type) + ", " + strings.Join(read.Names, " ") + ")",
+	}}
+}
+
+func (r *reader) readFile(name string) ([]byte, error) {
+	data, err := document.ReadFile(r.fsys, name, certfile.MaxBytes)
+	if err == nil || path.IsAbs(name) || path.Dir(r.file) == "." {
+		return data, err
+	}
+	if beside, besideErr := document.ReadFile(r.fsys, path.Join(path.Dir(r.file), name), certfile.MaxBytes); besideErr == nil {
+		return beside, nil
+	}
+	return nil, err
+}
+
+// kinds are the kinds of the certificates that answer for these names; none: the default one. nil: not known.
+func (r *reader) kinds(e *imported.Endpoint, names []string) []policy.CertificateType {
+	var out []policy.CertificateType
+	take := func(l *leaf) {
+		e.Facts = append(e.Facts, l.fact)
+		if !slices.Contains(out, l.Type) {
+			out = append(out, l.Type)
+		}
+	}
+	for i := range r.leaves {
+		if slices.ContainsFunc(names, r.leaves[i].Covers) {
+			take(&r.leaves[i])
+		}
+	}
+	if len(names) == 0 && r.fallback != nil {
+		take(r.fallback)
+	}
+	return out
+}
