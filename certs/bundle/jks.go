@@ -29,6 +29,9 @@ func (r *reader) keyStore(data []byte, at Source) {
 		r.note(Unreadable, at, "a damaged Java key store")
 		return
 	}
+	if count == 0 {
+		r.note(Ignored, at, "a Java key store without entries")
+	}
 	for range count {
 		if !r.keyStoreEntry(&s, version, at) {
 			return
