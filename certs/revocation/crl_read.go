@@ -318,6 +318,11 @@ func readEntry(in cryptobyte.String, wanted bool) (e entry, critical string, err
 	if in.Empty() {
 		return e, "", nil
 	}
+	// Nearly every entry of nearly every list: a reason and nothing else. Read without making an object of its identifier.
+	if rest, is := bytes.CutPrefix(in, []byte{0x30, 0x0c, 0x30, 0x0a, 0x06, 0x03, 0x55, 0x1d, 0x15, 0x04, 0x03, 0x0a, 0x01}); is && len(rest) == 1 && rest[0] < 0x80 {
+		e.reason = Reason(rest[0])
+		return e, "", nil
+	}
 	if extensions = in; !in.SkipASN1(cbasn1.SEQUENCE) || !in.Empty() {
 		return e, "", errors.New("crlEntryExtensions: not a sequence")
 	}

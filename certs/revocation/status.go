@@ -31,7 +31,7 @@ type CertificateStatus struct {
 }
 
 // Answer is the one that settled it; nil when none did.
-func (c *CertificateStatus) Answer() *Answer {
+func (c CertificateStatus) Answer() *Answer {
 	if c.Decided < 0 || c.Decided >= len(c.Answers) {
 		return nil
 	}
