@@ -61,16 +61,16 @@ func (h *house) authorityCases() []*Case {
 		{name: "excluded-other", edit: func(t *certs.Template) { t.ExtraExtensions = []pkix.Extension{excluded("example.org")} }},
 		{name: "path-length", faults: "cert-wrong-usage", edit: func(t *certs.Template) { t.MaxPathLen = -1 }, below: true},
 		{name: "path-length-enough", edit: func(t *certs.Template) { t.MaxPathLen = 1 }, below: true},
-		{name: "no-ca", faults: "cert-wrong-usage", edit: func(t *certs.Template) { t.CA, t.Usages = false, nil }},
+		{name: "no-ca", faults: "cert-missing-key-identifier? cert-wrong-usage", edit: func(t *certs.Template) { t.CA, t.Usages = false, nil }},
 		{name: "no-basic-constraints", faults: "cert-wrong-usage", forge: func(t *TBS) { t.Drop(OIDBasicConstraints) }},
 		{name: "uncritical-basic-constraints", forge: func(t *TBS) {
 			t.Set(pkix.Extension{Id: OIDBasicConstraints, Value: []byte{0x30, 3, 1, 1, 0xff}})
 		}},
-		{name: "version-1", faults: "cert-wrong-usage", forge: func(t *TBS) { t.Version, t.Extensions = 0, nil }},
-		{name: "no-key-ids", faults: "cert-missing-key-identifier?", forge: func(t *TBS) { t.Drop(OIDSubjectKeyID); t.Drop(OIDAuthorityKeyID) }},
+		{name: "version-1", faults: "cert-missing-key-identifier? cert-wrong-usage", forge: func(t *TBS) { t.Version, t.Extensions = 0, nil }},
+		{name: "no-key-ids", faults: "cert-missing-key-identifier? cert-missing-key-identifier?", forge: func(t *TBS) { t.Drop(OIDSubjectKeyID); t.Drop(OIDAuthorityKeyID) }},
 		{name: "no-key-usage", forge: func(t *TBS) { t.Drop(OIDKeyUsage) }},
 		{name: "zero-serial", faults: "cert-bad-serial?", forge: func(t *TBS) { t.SerialNumber = new(big.Int) }},
-		{name: "other-subject-key-id", forge: func(t *TBS) {
+		{name: "other-subject-key-id", faults: "chain-legacy-path?", forge: func(t *TBS) {
 			t.Set(pkix.Extension{Id: OIDSubjectKeyID, Value: append([]byte{4, 20}, make([]byte, 20)...)})
 		}},
 	} {

@@ -22,7 +22,7 @@ const defaultExpiringSoon = 30 * 24 * time.Hour
 // established with times and names left aside, and these are checked beside it. The cause is named once: a chain that
 // lacks an intermediate is not also reported as untrusted, nor is a self-signed certificate.
 func Examine(presented [][]byte, o Options) *Report {
-	e := &examination{o: o, r: &Report{Raw: presented}}
+	e := &examination{o: o, r: &Report{Raw: presented}, constraints: map[*x509.Certificate]error{}}
 	if len(e.o.Usages) == 0 {
 		e.o.Usages = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	}
@@ -33,12 +33,22 @@ func Examine(presented [][]byte, o Options) *Report {
 	if len(e.certs) > 0 {
 		e.verify()
 		e.link()
+		e.openStores()
 		e.judgeTrust()
+		e.findPaths()
+		e.readTransparency()
+		e.r.Public = e.isPublic()
 		e.judgeOrder()
 		e.judgeTimes()
 		e.judgeName()
+		e.judgeAlternativeNames()
 		e.judgeKeys()
+		e.judgeForms()
 		e.judgeUsages()
+		e.judgeValidity()
+		e.judgeTransparency()
+		e.judgeLegacyPath()
+		e.measure()
 	}
 	return e.finish()
 }
@@ -57,6 +67,10 @@ type examination struct {
 	strictE  error                 // why strict is empty
 	neutralE error                 // why neutral is empty
 	rootDue  *x509.Certificate     // the trusted root whose own time is over or not yet come
+
+	stores      []*store // Options.Roots first
+	asked       int      // of maxAnchored
+	constraints map[*x509.Certificate]error
 }
 
 // cert is one presented certificate.
@@ -65,6 +79,8 @@ type cert struct {
 	index  int
 	inPath bool // reached from the leaf over issuers
 	self   bool // issued and signed by itself
+
+	tolerated bool // crypto/x509 refuses to parse it (parseTolerant)
 }
 
 // add notes a fault. Beyond maxFaults a fatal one takes the place of one that is not: a hundred strangers in the chain must
@@ -90,33 +106,60 @@ func (e *examination) parse() {
 	r := e.r
 	r.Presented = make([]*x509.Certificate, len(r.Raw))
 	if len(r.Raw) == 0 {
-		e.add(Fault{ID: Malformed, Index: -1, Fatal: true, Detail: "no certificate was presented"})
+		e.add(Fault{ID: Malformed, Reason: ReasonUnparseable, Index: -1, Fatal: true, Detail: "no certificate was presented"})
 		r.Err = errors.New("chain: no certificate was presented")
 		return
 	}
 	total := 0
 	for i, der := range r.Raw {
 		if total += len(der); i >= MaxCertificates || total > MaxBytes {
-			e.add(Fault{ID: Malformed, Index: -1, Fatal: total > MaxBytes, Detail: fmt.Sprintf(
+			e.add(Fault{ID: Malformed, Reason: ReasonTooMany, Index: -1, Fatal: total > MaxBytes, Detail: fmt.Sprintf(
 				"%d certificates were presented; only the first %d were looked at (limits: %d certificates, %d bytes)", len(r.Raw), i, MaxCertificates, MaxBytes)})
 			break
 		}
 		c, err := x509.ParseCertificate(der)
+		tolerated := false
 		if err != nil {
-			e.add(Fault{ID: Malformed, Index: i, Fatal: true, Detail: fmt.Sprintf("certificate %d of %d (%d bytes) cannot be parsed: %s", i+1, len(r.Raw), len(der), clip(err.Error()))})
 			if r.Err == nil {
 				r.Err = err
 			}
-			continue
+			if c = e.judgeUnparsed(i, der, err); c == nil {
+				continue
+			}
+			tolerated = true
 		}
-		r.Presented[i] = c
+		if !tolerated {
+			r.Presented[i] = c
+		}
 		if j := slices.IndexFunc(e.certs, func(k *cert) bool { return bytes.Equal(k.Raw, der) }); j >= 0 {
-			e.add(Fault{ID: Unrelated, Index: i, Detail: fmt.Sprintf("certificate %d (%s) is sent twice: it is certificate %d already", i+1, Subject(c), e.certs[j].index+1)})
+			e.add(Fault{ID: Unrelated, Reason: ReasonDuplicateSent, Index: i, Detail: fmt.Sprintf("certificate %d (%s) is sent twice: it is certificate %d already", i+1, Subject(c), e.certs[j].index+1)})
 			continue
 		}
-		e.certs = append(e.certs, &cert{Certificate: c, index: i})
+		e.certs = append(e.certs, &cert{Certificate: c, index: i, tolerated: tolerated})
 	}
 	e.leaf = e.findLeaf()
+}
+
+// judgeUnparsed reports what crypto/x509 does not parse, and returns it all the same where other clients do.
+func (e *examination) judgeUnparsed(i int, der []byte, err error) *x509.Certificate {
+	which := fmt.Sprintf("certificate %d of %d", i+1, len(e.r.Raw))
+	c, reasons := parseTolerant(der)
+	for _, reason := range reasons {
+		f := Fault{ID: Malformed, Reason: reason, Index: i, Fatal: true, Detail: fmt.Sprintf("the alternative names of %s (%s) cannot be parsed: %s; clients built with Go refuse it", which, Subject(c), clip(err.Error()))}
+		if reason == ReasonNegativeSerial {
+			f.ID, f.Detail = BadSerial, fmt.Sprintf("the serial number of %s (%s) is negative; it must be positive (RFC 5280, Section 4.1.2.2), and clients built with Go refuse it", which, Subject(c))
+		}
+		e.add(f)
+	}
+	if c != nil {
+		return c
+	}
+	if what := whatIsIt(der); what != "" {
+		e.add(Fault{ID: Malformed, Reason: ReasonNotACertificate, Index: i, Fatal: true, Detail: fmt.Sprintf("%s (%d bytes) is no certificate but %s", which, len(der), what)})
+		return nil
+	}
+	e.add(Fault{ID: Malformed, Reason: ReasonUnparseable, Index: i, Fatal: true, Detail: fmt.Sprintf("%s (%d bytes) cannot be parsed: %s", which, len(der), clip(err.Error()))})
+	return nil
 }
 
 // findLeaf is the certificate meant to be the server's: the first one, unless that is a CA and a certificate that is none comes later.
@@ -127,7 +170,7 @@ func (e *examination) findLeaf() *cert {
 		return nil
 	}
 	first := e.certs[0]
-	if !first.IsCA || e.r.Presented[0] == nil {
+	if !first.IsCA || e.r.Presented[0] == nil || first.index > 0 {
 		return first
 	}
 	var other *cert
@@ -166,13 +209,17 @@ func (e *examination) finish() *Report {
 		return cmp.Or(cmp.Compare(rank(a.ID), rank(b.ID)), cmp.Compare(a.Index, b.Index))
 	})
 	r.Valid = !slices.ContainsFunc(r.Faults, fatal)
+	if e.leaf != nil {
+		e.verdicts()
+	}
 	return r
 }
 
 // rank orders faults of the same weight: what is wrong with the whole chain first, then what a new certificate would cure.
 func rank(id FaultID) int {
 	return slices.Index([]FaultID{Malformed, SelfSigned, MissingIntermediate, UntrustedRoot, Expired, NotYetValid, IntermediateExpired, NameMismatch, WrongUsage,
-		WeakKey, WeakSignature, WrongOrder, Unrelated, ExpiringSoon}, id)
+		WeakKey, WeakSignature, BadSerial, BadName, CommonNameOnly, ValidityTooLong, SCTMissing, SCTInvalid, MissingKeyID, WrongOrder, LegacyPath, Unrelated, RootSent,
+		TooLarge, ExpiringSoon}, id)
 }
 
 // Subject is what to call a certificate in a sentence: its common name, or its whole subject, or its first alternative

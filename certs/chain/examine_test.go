@@ -57,7 +57,7 @@ func TestExamineNamesTheFaultOfEachKind(t *testing.T) {
 		certstest.ClientOnly:           {[]string{"cert-wrong-usage"}, true},
 		certstest.CAAsLeaf:             {[]string{"cert-wrong-usage?"}, true},
 		certstest.NoSignatureKeyUsage:  {[]string{"cert-wrong-usage"}, true},
-		certstest.IntermediateIsNoCA:   {[]string{"cert-wrong-usage"}, false},
+		certstest.IntermediateIsNoCA:   {[]string{"cert-missing-key-identifier?", "cert-wrong-usage"}, false},
 		certstest.SignedWithAnotherKey: {[]string{"chain-untrusted-root"}, false},
 	} {
 		t.Run(string(kind), func(t *testing.T) {

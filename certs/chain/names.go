@@ -27,14 +27,20 @@ func (e *examination) judgeName() {
 	cn := c.Subject.CommonName
 	switch {
 	case len(c.DNSNames)+len(c.IPAddresses) == 0 && cn != "":
-		f.Names = []string{clip(cn)}
+		f.Reason, f.Names = ReasonCommonNameOnly, []string{clip(cn)}
 		f.Detail = fmt.Sprintf("the certificate has no subject alternative names, only the common name %s, which clients no longer read (RFC 9525, Section 6.3); asked for was %s", clip(cn), asked)
 	case len(c.DNSNames)+len(c.IPAddresses) == 0:
 		f.Detail = fmt.Sprintf("the certificate has no name at all; asked for was %s", asked)
 	case isIP(e.o.Name):
 		f.Names, f.Detail = e.addressDetail(asked)
+		if slices.Contains(c.DNSNames, strings.Trim(asked, "[]")) {
+			f.Reason = ReasonAddressAsName
+		}
 	default:
 		f.Names, f.Detail = e.nameDetail(asked)
+		if len(f.Names) > 0 {
+			f.Reason = nearMiss(strings.ToLower(strings.TrimSuffix(e.o.Name, ".")), strings.ToLower(f.Names[0]))
+		}
 	}
 	e.add(f)
 }
@@ -68,6 +74,9 @@ func (e *examination) nameDetail(asked string) ([]string, string) {
 		total = len(c.IPAddresses)
 	}
 	detail := fmt.Sprintf("the certificate does not cover %s; it is for %s", asked, listed(nearest, total))
+	if len(nearest) == 0 {
+		return nil, detail
+	}
 	if why := wildcardGap(host, nearest[0]); why != "" {
 		detail += ": " + why
 	}
@@ -85,6 +94,24 @@ func wildcardGap(host, pattern string) string {
 		return fmt.Sprintf("%s does not cover %s itself", pattern, clip(host))
 	case strings.HasSuffix(host, "."+base):
 		return fmt.Sprintf("%s does not cover %s, a wildcard stands for one label only", pattern, clip(host))
+	}
+	return ""
+}
+
+// nearMiss is why the nearest name, which some clients match, does not count.
+func nearMiss(host, name string) Reason {
+	switch {
+	case wildcardGap(host, name) != "":
+		return ReasonWildcardDepth
+	case strings.TrimSuffix(name, ".") == host:
+		return ReasonTrailingDot
+	case !strings.Contains(name, "*"):
+		return ""
+	}
+	for _, r := range nameReasons(name) {
+		if r == ReasonPartialWildcard || r == ReasonWildcardPlace {
+			return r
+		}
 	}
 	return ""
 }

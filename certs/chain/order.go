@@ -1,6 +1,10 @@
 package chain
 
-import "fmt"
+import (
+	"crypto/x509"
+	"fmt"
+	"slices"
+)
 
 // judgeOrder reports certificates that no path needs and certificates that come before what they certify.
 //
@@ -15,8 +19,12 @@ func (e *examination) judgeOrder() {
 	for _, c := range e.certs {
 		switch {
 		case c == e.leaf || c.index < e.leaf.index:
+			if c != e.leaf {
+				e.judgeRootSent(c)
+			}
 		case !c.inPath:
 			e.add(Fault{ID: Unrelated, Index: c.index, Detail: fmt.Sprintf("certificate %d (%s) has no part in the chain of %s", c.index+1, Subject(c.Certificate), Subject(e.leaf.Certificate))})
+		case e.judgeRootSent(c) && !e.beforeItsChildren(c):
 		case e.beforeItsChildren(c):
 			e.add(Fault{ID: WrongOrder, Index: c.index, Detail: fmt.Sprintf("certificate %d (%s) comes before the certificate that it certifies", c.index+1, Subject(c.Certificate))})
 		}
@@ -36,4 +44,56 @@ func (e *examination) beforeItsChildren(c *cert) bool {
 		}
 	}
 	return after
+}
+
+// judgeRootSent reports a trusted root that was sent along. Clients have their own copy or none, so it is bytes for nothing
+// (RFC 8446, Section 4.4.2, lets it be left out); where it is not trusted, UntrustedRoot says that it was sent.
+func (e *examination) judgeRootSent(c *cert) bool {
+	if !c.self || !slices.ContainsFunc(e.anchorsOf(e.stores[0], c.Certificate), func(a anchor) bool { return a.self }) {
+		return false
+	}
+	e.add(Fault{ID: RootSent, Index: c.index, Detail: fmt.Sprintf("certificate %d (%s) is a trusted root: clients have it, and its %d bytes are sent for nothing", c.index+1, Subject(c.Certificate), len(c.Raw))})
+	return true
+}
+
+// judgeLegacyPath reports where clients that never take a step back end up at a certificate that is expired or not trusted,
+// while a path stands for those that look for another: OpenSSL 1.0 follows what was sent to its end, GnuTLS takes the first
+// issuer of the name, OpenSSL the first that is valid.
+func (e *examination) judgeLegacyPath() {
+	if e.strict == nil || e.leaf.index > 0 {
+		return
+	}
+	for _, g := range []greedy{{prefersValid: true}, {trustedFirst: true}, {trustedFirst: true, prefersValid: true}} {
+		path, a := e.follow(g)
+		if f := e.stuck(path, a); f.Reason != "" {
+			e.add(f)
+			return
+		}
+	}
+}
+
+// stuck says what is in the way on a path; the fault has no reason where nothing is.
+func (e *examination) stuck(path []*x509.Certificate, a *anchor) Fault {
+	top := path[len(path)-1]
+	f := Fault{ID: LegacyPath, Index: e.indexOf(top)}
+	switch i := slices.IndexFunc(path, func(c *x509.Certificate) bool { return !e.validNow(c) }); {
+	case i == 0:
+		return f
+	case i > 0:
+		f.Reason, f.Index = ReasonExpiredCrossSign, e.indexOf(path[i])
+		f.Detail = fmt.Sprintf("%s, issued by %s, is valid from %s to %s", Subject(path[i]), clip(path[i].Issuer.String()), stamp(path[i].NotBefore), stamp(path[i].NotAfter))
+	case a == nil && slices.ContainsFunc(e.issuers(top), func(k *cert) bool { return !keyIDsFit(top, k.Certificate) }):
+		f.Reason = ReasonKeyIDMismatch
+		f.Detail = fmt.Sprintf("the authority key identifier of %s is not the subject key identifier of the certificate that signed it", Subject(top))
+	case a == nil:
+		f.Reason = ReasonUntrustedTop
+		f.Detail = fmt.Sprintf("%s leads to %s, which is not trusted", Subject(top), clip(top.Issuer.String()))
+	case a.root != nil && !a.self && !e.validNow(a.root):
+		f.Reason = ReasonExpiredRoot
+		f.Detail = fmt.Sprintf("%s leads to the root %s, which is valid from %s to %s", Subject(top), Subject(a.root), stamp(a.root.NotBefore), stamp(a.root.NotAfter))
+	default:
+		return f
+	}
+	f.Detail += ": clients that follow the chain and never go back refuse it; others find the way to a trusted root"
+	return f
 }

@@ -22,14 +22,14 @@ func (e *examination) judgeKeys() {
 			e.add(Fault{ID: WeakKey, Index: c.index, Fatal: fatal, Detail: fmt.Sprintf("the key of %s is %s", what, weak)})
 		}
 		if c == e.leaf && c.PublicKey == nil {
-			e.add(Fault{ID: Malformed, Index: c.index, Fatal: true, Detail: fmt.Sprintf("the key of %s is of a kind that is not known", what)})
+			e.add(Fault{ID: Malformed, Reason: ReasonUnknownAlgorithm, Index: c.index, Fatal: true, Detail: fmt.Sprintf("the key of %s is of a kind that is not known", what)})
 		}
 		if c.SignatureAlgorithm == x509.UnknownSignatureAlgorithm && !c.self {
-			e.add(Fault{ID: Malformed, Index: c.index, Fatal: fatal, Detail: fmt.Sprintf(
+			e.add(Fault{ID: Malformed, Reason: ReasonUnknownAlgorithm, Index: c.index, Fatal: fatal, Detail: fmt.Sprintf(
 				"%s is signed with an algorithm, or with parameters of RSA-PSS, that crypto/x509 does not know: clients built with Go refuse it", what)})
 		}
 		if weak := weakSignature(c.Certificate); weak != "" && !c.self {
-			e.add(Fault{ID: WeakSignature, Index: c.index, Fatal: fatal, Detail: fmt.Sprintf("%s is signed with %s, which clients refuse", what, weak)})
+			e.add(Fault{ID: WeakSignature, Reason: weakReason(c.Certificate), Index: c.index, Fatal: fatal, Detail: fmt.Sprintf("%s is signed with %s, which clients refuse", what, weak)})
 		}
 	}
 }

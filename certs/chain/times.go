@@ -41,7 +41,7 @@ func (e *examination) judgeTimes() {
 		}
 	}
 	if root := e.rootDue; root != nil && !holds() {
-		e.add(Fault{ID: IntermediateExpired, Index: -1, Fatal: true, Detail: fmt.Sprintf("the trusted root %s is valid from %s to %s only", Subject(root), stamp(root.NotBefore), stamp(root.NotAfter))})
+		e.add(Fault{ID: IntermediateExpired, Reason: ReasonExpiredRoot, Index: -1, Fatal: true, Detail: fmt.Sprintf("the trusted root %s is valid from %s to %s only", Subject(root), stamp(root.NotBefore), stamp(root.NotAfter))})
 	}
 }
 

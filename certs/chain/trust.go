@@ -174,21 +174,37 @@ func (e *examination) judgeBlocked(path []*x509.Certificate) {
 	var critical x509.UnhandledCriticalExtension
 	switch {
 	case errors.As(err, &critical):
-		e.add(Fault{ID: Malformed, Index: e.indexOfCritical(), Fatal: true, Detail: "a critical extension is not understood, so the certificate must be refused (RFC 5280, Section 4.2)"})
+		if !slices.ContainsFunc(path, func(c *x509.Certificate) bool { return len(c.UnhandledCriticalExtensions) > 0 }) {
+			e.add(Fault{ID: Malformed, Reason: ReasonCriticalExtension, Index: -1, Fatal: true, Detail: "a critical extension of the trusted root is not understood, so it must be refused (RFC 5280, Section 4.2)"})
+		}
 	case errors.As(err, &invalid):
-		e.add(Fault{ID: WrongUsage, Index: e.indexOf(invalid.Cert), Fatal: true, Detail: "an authority in the chain is not allowed to issue this: " + detail})
+		e.add(Fault{ID: WrongUsage, Reason: invalidReason(invalid.Reason), Index: e.indexOf(invalid.Cert), Fatal: true, Detail: "an authority in the chain is not allowed to issue this: " + detail})
 	default:
 		e.add(Fault{ID: UntrustedRoot, Index: -1, Fatal: true, Detail: "the path to a trusted root is refused: " + detail})
 	}
 }
 
-// indexOf is the place of c among what was presented, -1 when it is not there.
-func (e *examination) indexOf(c *x509.Certificate) int {
-	return slices.IndexFunc(e.r.Presented, func(p *x509.Certificate) bool { return p != nil && c != nil && bytes.Equal(p.Raw, c.Raw) })
+// invalidReason is crypto/x509's reason in our words.
+func invalidReason(r x509.InvalidReason) Reason {
+	switch r {
+	case x509.TooManyIntermediates:
+		return ReasonPathLength
+	case x509.CANotAuthorizedForThisName, x509.TooManyConstraints, x509.UnconstrainedName, x509.NameConstraintsWithoutSANs, x509.CANotAuthorizedForExtKeyUsage:
+		return ReasonNameConstraints
+	case x509.NotAuthorizedToSign:
+		return ReasonNotCA
+	}
+	return ""
 }
 
-func (e *examination) indexOfCritical() int {
-	return slices.IndexFunc(e.r.Presented, func(p *x509.Certificate) bool { return p != nil && len(p.UnhandledCriticalExtensions) > 0 })
+// indexOf is the place of c among what was presented, -1 when it is not there.
+func (e *examination) indexOf(c *x509.Certificate) int {
+	for _, k := range e.certs {
+		if c != nil && bytes.Equal(k.Raw, c.Raw) {
+			return k.index
+		}
+	}
+	return -1
 }
 
 // judgeUnanchored decides between a missing intermediate and an untrusted root for a path at whose top nothing trusted
@@ -248,7 +264,9 @@ func (e *examination) judgeWithKnown(top *cert, path []*x509.Certificate) bool {
 		e.r.Right = right
 	}
 	for _, c := range e.certs { // what was sent from further up is no stranger to this chain
-		c.inPath = c.inPath || slices.ContainsFunc(right, func(k *x509.Certificate) bool { return e.links.signed(k, c.Certificate) })
+		if !c.inPath && slices.ContainsFunc(right, func(k *x509.Certificate) bool { return e.links.signed(k, c.Certificate) }) {
+			c.inPath, c.self = true, bytes.Equal(c.RawSubject, c.RawIssuer) && e.links.signed(c.Certificate, c.Certificate)
+		}
 	}
 	if len(lacking) > 0 {
 		e.add(Fault{ID: MissingIntermediate, Index: top.index, Fatal: true, Missing: clip(top.Issuer.String()), Detail: fmt.Sprintf(

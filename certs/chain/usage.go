@@ -17,12 +17,12 @@ func (e *examination) judgeUsages() {
 		}
 		what := Subject(c.Certificate)
 		if e.refusesUsage(c.Certificate) && !(c.self && c != e.leaf) {
-			e.add(Fault{ID: WrongUsage, Index: c.index, Fatal: !e.avoidable(c), Detail: fmt.Sprintf(
+			e.add(Fault{ID: WrongUsage, Reason: ReasonExtKeyUsage, Index: c.index, Fatal: !e.avoidable(c), Detail: fmt.Sprintf(
 				"the extended key usage of %s allows %s, not %s", what, usageNames(c.Certificate), usageName(e.o.Usages[0]))})
 		}
 		if c != e.leaf {
 			if !mayIssue(c.Certificate) {
-				e.add(Fault{ID: WrongUsage, Index: c.index, Fatal: !e.avoidable(c), Detail: fmt.Sprintf("%s signed a certificate of this chain, but is no certificate authority that may", what)})
+				e.add(Fault{ID: WrongUsage, Reason: whyMayNotIssue(c.Certificate), Index: c.index, Fatal: !e.avoidable(c), Detail: fmt.Sprintf("%s signed a certificate of this chain, but is no certificate authority that may", what)})
 			}
 			continue
 		}
@@ -38,14 +38,14 @@ func (e *examination) judgeLeafUsage(what string) {
 	switch {
 	case c.KeyUsage == 0: // not stated: everything is allowed
 	case c.KeyUsage&forTLS == 0 && !c.self:
-		e.add(Fault{ID: WrongUsage, Index: c.index, Fatal: true, Detail: fmt.Sprintf("the key usage of %s allows neither digital signatures nor key encipherment, so no TLS handshake", what)})
+		e.add(Fault{ID: WrongUsage, Reason: ReasonKeyUsage, Index: c.index, Fatal: true, Detail: fmt.Sprintf("the key usage of %s allows neither digital signatures nor key encipherment, so no TLS handshake", what)})
 	case c.KeyUsage&x509.KeyUsageDigitalSignature == 0 && !c.self:
 		// RFC 8446, Section 4.4.2.2: "The digitalSignature bit MUST be set if the Key Usage extension is present". Chrome refuses
 		// it for elliptic-curve keys; with RSA a TLS 1.2 key exchange without forward secrecy is still possible.
-		e.add(Fault{ID: WrongUsage, Index: c.index, Fatal: ec, Detail: fmt.Sprintf("the key usage of %s does not allow digital signatures, which TLS 1.3 and every ECDHE exchange need", what)})
+		e.add(Fault{ID: WrongUsage, Reason: ReasonKeyUsage, Index: c.index, Fatal: ec, Detail: fmt.Sprintf("the key usage of %s does not allow digital signatures, which TLS 1.3 and every ECDHE exchange need", what)})
 	}
 	if c.IsCA && !c.self {
-		e.add(Fault{ID: WrongUsage, Index: c.index, Detail: fmt.Sprintf("the server's certificate %s is a certificate authority: its key could issue certificates for any name", what)})
+		e.add(Fault{ID: WrongUsage, Reason: ReasonCALeaf, Index: c.index, Detail: fmt.Sprintf("the server's certificate %s is a certificate authority: its key could issue certificates for any name", what)})
 	}
 }
 
@@ -66,6 +66,17 @@ func mayIssue(c *x509.Certificate) bool {
 		return bytes.Equal(c.RawSubject, c.RawIssuer)
 	}
 	return c.BasicConstraintsValid && c.IsCA && (c.KeyUsage == 0 || c.KeyUsage&x509.KeyUsageCertSign != 0)
+}
+
+// whyMayNotIssue is the reason for which mayIssue says no.
+func whyMayNotIssue(c *x509.Certificate) Reason {
+	switch {
+	case c.Version < 3:
+		return ReasonVersion1CA
+	case c.BasicConstraintsValid && c.IsCA:
+		return ReasonKeyUsage
+	}
+	return ReasonNotCA
 }
 
 // usageNames lists what an extended key usage allows.

@@ -15,6 +15,10 @@ import (
 func (e *examination) verify() {
 	if e.r.Err != nil { // a certificate does not parse: clients stop there
 		e.neutralVerify()
+		e.strict = slices.DeleteFunc(slices.Clone(e.neutral), func(path []*x509.Certificate) bool { return !e.holdsNow(path) })
+		if len(e.strict) == 0 {
+			e.strict = nil
+		}
 		e.r.Verified = e.neutral
 		return
 	}
@@ -81,9 +85,22 @@ func (e *examination) neutralVerify() {
 // verifyNeutral is the verification of one certificate with times, names and usages aside; the paths hold the
 // certificates as they were given.
 func (e *examination) verifyNeutral(leaf *x509.Certificate, intermediates []*x509.Certificate) ([][]*x509.Certificate, error) {
+	paths, due, err := e.verifyTimeless(e.o.Roots, leaf, intermediates)
+	if err == nil {
+		e.rootDue = cmp.Or(due, e.rootDue)
+	}
+	return paths, err
+}
+
+// verifyIn is verifyNeutral with other roots.
+func (e *examination) verifyIn(roots *x509.CertPool, leaf *x509.Certificate, intermediates []*x509.Certificate) ([][]*x509.Certificate, error) {
+	paths, _, err := e.verifyTimeless(roots, leaf, intermediates)
+	return paths, err
+}
+
+// verifyTimeless does the work of verifyNeutral; due is the root whose validity the moment had to be moved into.
+func (e *examination) verifyTimeless(roots *x509.CertPool, leaf *x509.Certificate, intermediates []*x509.Certificate) (found [][]*x509.Certificate, due *x509.Certificate, err error) {
 	at := e.o.Time
-	var err error
-	var due *x509.Certificate
 	for range 3 { // the moment is moved into the validity of a root that is not valid now; roots cannot be copied out of a pool
 		originals := map[*x509.Certificate]*x509.Certificate{}
 		timeless := func(c *x509.Certificate) *x509.Certificate {
@@ -100,9 +117,8 @@ func (e *examination) verifyNeutral(leaf *x509.Certificate, intermediates []*x50
 			}
 		}
 		var paths [][]*x509.Certificate
-		paths, err = timeless(leaf).Verify(x509.VerifyOptions{Roots: e.o.Roots, Intermediates: p, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
+		paths, err = timeless(leaf).Verify(x509.VerifyOptions{Roots: roots, Intermediates: p, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
 		if err == nil {
-			e.rootDue = cmp.Or(due, e.rootDue)
 			for _, path := range paths {
 				for i, c := range path {
 					if o := originals[c]; o != nil {
@@ -110,16 +126,16 @@ func (e *examination) verifyNeutral(leaf *x509.Certificate, intermediates []*x50
 					}
 				}
 			}
-			return paths, nil
+			return paths, due, nil
 		}
 		var invalid x509.CertificateInvalidError
 		if !errors.As(err, &invalid) || invalid.Reason != x509.Expired || invalid.Cert == nil || originals[invalid.Cert] != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		due = invalid.Cert
 		at = invalid.Cert.NotBefore.Add(invalid.Cert.NotAfter.Sub(invalid.Cert.NotBefore) / 2)
 	}
-	return nil, err
+	return nil, nil, err
 }
 
 // holdsAbove says whether a path stands now with the leaf's own time, name and usage left aside: then no certificate above it
@@ -187,4 +203,9 @@ func keysBearable(list []*cert) bool {
 func tooLarge(c *x509.Certificate) bool {
 	key, ok := c.PublicKey.(*rsa.PublicKey)
 	return ok && key.N.BitLen() > MaxRSABits
+}
+
+// holdsNow says whether every certificate of a path is valid at the time.
+func (e *examination) holdsNow(path []*x509.Certificate) bool {
+	return !slices.ContainsFunc(path, func(c *x509.Certificate) bool { return !e.validNow(c) })
 }

@@ -1,0 +1,245 @@
+package chain
+
+import "crypto/x509"
+
+// Family is a family of clients that judge certificates alike.
+type Family string
+
+// Families. What is said of Go, OpenSSL, GnuTLS and Java is held to the programs by tests; of the browsers it is what their
+// makers have published.
+const (
+	FamilyGo            Family = "go"             // crypto/x509 since Go 1.23
+	FamilyOpenSSL       Family = "openssl"        // 1.1.0 and later at security level 2, as Debian, Ubuntu and Fedora set it: curl, Python, Ruby, PHP
+	FamilyOpenSSLStrict Family = "openssl-strict" // the same with X509_V_FLAG_X509_STRICT: Python from 3.13
+	FamilyOpenSSL10     Family = "openssl-1.0"    // before 1.1.0, without alternative chains: what was sent is followed to its end, whatever the roots hold
+	FamilyGnuTLS        Family = "gnutls"         // 3.6 and later: wget, systems of Debian
+	FamilyJava          Family = "java"           // the JDK's trust manager, from 11
+	FamilyChrome        Family = "chrome"         // Chrome, Edge and Android's WebView with their own verifier
+	FamilyFirefox       Family = "firefox"
+	FamilyApple         Family = "apple" // Safari, iOS and macOS (support article 103769, formerly HT210176)
+)
+
+// pathHabit is how a family looks for a path.
+type pathHabit int
+
+const (
+	everyPath    pathHabit = iota // goes back and tries others
+	greedyTime                    // the roots first, then what was sent, preferring what is valid now
+	greedyPlain                   // the same without the preference
+	asPresented                   // what was sent to its end, then the roots
+	ownVerifying                  // crypto/x509 itself
+)
+
+// commonNameHabit is when the common name stands in for alternative names.
+type commonNameHabit int
+
+const (
+	never        commonNameHabit = iota
+	withoutDNS                   // when there is no DNS name among them
+	withoutNames                 // when there is neither DNS name nor address
+)
+
+// usageHabit is what of the leaf's key usage counts.
+type usageHabit int
+
+const (
+	ignoresUsage  usageHabit = iota
+	anyForTLS                // one of digital signature, key encipherment, key agreement
+	signatureOnly            // digital signature
+)
+
+// habits are what sets one family apart.
+type habits struct {
+	family Family
+	paths  pathHabit
+
+	anchorsAnything bool // a trusted certificate need not be self-signed, and may be the leaf
+	anchorsNoLeaf   bool // but not the leaf
+	forgivesRoot    bool // the root's own validity does not count
+	anyUsage        bool // anyExtendedKeyUsage is server authentication too
+	wantsUsage      bool // an extended key usage must be there
+	caUsages        bool // extended key usages of authorities narrow what is below
+	leafUsage       usageHabit
+	minRSA, minEC   int  // least bits of keys; roots are not asked
+	sha1, md5       bool // taken in signatures
+	keyIDs          bool // an authority key identifier that does not fit ends the path
+	strict          bool // the forms of RFC 5280: key identifiers, critical basic constraints, key usage of authorities
+	commonName      commonNameHabit
+	match           func(host, pattern string) bool
+	underscore      bool // may stand in a name
+	mappedAddress   bool // ::ffff:192.0.2.7 is 192.0.2.7
+	tolerant        bool // of negative serial numbers and alternative names that crypto/x509 cannot parse
+	emptyName       bool // among alternative names
+	caLeaf          bool // takes an authority for a server
+	badAddress      bool // an address entry of wrong length is passed over
+	public          bool // holds public certificates to validity and timestamps
+	days825         bool // holds all certificates to 825 days
+}
+
+// families are the habits of all. They are made for each examination: nothing of them is shared.
+func families() []habits {
+	openssl := habits{family: FamilyOpenSSL, paths: greedyTime, caUsages: true, leafUsage: anyForTLS, minRSA: 2048, minEC: 224, keyIDs: true,
+		commonName: withoutDNS, match: matchOpenSSL, underscore: true, tolerant: true, emptyName: true, caLeaf: true, badAddress: true}
+	strict := openssl
+	strict.family, strict.strict = FamilyOpenSSLStrict, true
+	old := openssl
+	old.family, old.paths, old.minRSA, old.minEC, old.sha1, old.md5 = FamilyOpenSSL10, asPresented, 0, 0, true, true
+	browser := habits{paths: everyPath, anchorsAnything: true, anyUsage: true, caUsages: true, leafUsage: signatureOnly, minRSA: 1024, minEC: 256,
+		match: matchWhole, underscore: true, mappedAddress: true, emptyName: true, caLeaf: true, public: true}
+	chrome, firefox, apple := browser, browser, browser
+	chrome.family, firefox.family, apple.family = FamilyChrome, FamilyFirefox, FamilyApple
+	firefox.caLeaf = false
+	apple.minRSA, apple.days825, apple.wantsUsage, apple.anyUsage = 2048, true, true, false
+	return []habits{
+		{family: FamilyGo, paths: ownVerifying},
+		openssl, strict, old,
+		{family: FamilyGnuTLS, paths: greedyPlain, anchorsAnything: true, anchorsNoLeaf: true, anyUsage: true, caUsages: true, leafUsage: ignoresUsage, minRSA: 1024, minEC: 192,
+			keyIDs: true, commonName: withoutNames, match: matchGnuTLS, underscore: true, tolerant: true, caLeaf: true, badAddress: true},
+		{family: FamilyJava, paths: everyPath, anchorsAnything: true, forgivesRoot: true, anyUsage: true, leafUsage: signatureOnly, minRSA: 1024, minEC: 224, sha1: true,
+			commonName: withoutDNS, match: matchJava, mappedAddress: true, tolerant: true, emptyName: true, caLeaf: true},
+		chrome, firefox, apple,
+	}
+}
+
+// Verdict is what one family makes of the chain.
+type Verdict struct {
+	Family  Family
+	Accepts bool
+	Reasons []Because // why it refuses, or, where it accepts, what others refuse for
+}
+
+// Because is one ground of a verdict.
+type Because struct {
+	Fault  FaultID
+	Reason Reason
+	Index  int // of the certificate in Presented; -1 for a root, or the chain
+	Text   string
+}
+
+// verdicts asks every family.
+func (e *examination) verdicts() {
+	for _, h := range families() {
+		v := Verdict{Family: h.family, Reasons: e.refusals(&h)}
+		if v.Accepts = len(v.Reasons) == 0; v.Accepts {
+			v.Reasons = e.despite()
+		}
+		e.r.Verdicts = append(e.r.Verdicts, v)
+	}
+	for i := range e.r.Faults {
+		f := &e.r.Faults[i]
+		for _, v := range e.r.Verdicts {
+			if v.Accepts {
+				continue
+			}
+			for _, b := range v.Reasons {
+				if b.Fault == f.ID && (b.Index == f.Index || f.Index < 0 || b.Index < 0) && (b.Reason == f.Reason || b.Reason == "" || f.Reason == "") {
+					f.RefusedBy = append(f.RefusedBy, v.Family)
+					break
+				}
+			}
+		}
+	}
+}
+
+// despite lists the fatal faults, for a family that accepts in spite of them.
+func (e *examination) despite() (list []Because) {
+	for _, f := range e.r.Faults {
+		if f.Fatal && len(list) < maxNames {
+			list = append(list, Because{f.ID, f.Reason, f.Index, f.Detail})
+		}
+	}
+	return list
+}
+
+// refusals says why a family refuses the chain; nothing when it accepts.
+func (e *examination) refusals(h *habits) []Because {
+	if h.paths == ownVerifying {
+		return e.ownRefusals()
+	}
+	if list := e.beforePaths(h); len(list) > 0 {
+		return list
+	}
+	var best []Because
+	for i, w := range e.walks(h) {
+		list := append(e.leafRefusals(h), e.walkRefusals(h, w)...)
+		if i == 0 || len(list) < len(best) {
+			best = list
+		}
+		if len(best) == 0 {
+			return nil
+		}
+	}
+	return best[:min(len(best), maxNames)]
+}
+
+// ownRefusals are the grounds of crypto/x509.
+func (e *examination) ownRefusals() (list []Because) {
+	if e.r.Err == nil {
+		return nil
+	}
+	for _, b := range e.despite() {
+		switch {
+		case b.Fault == WeakKey, b.Fault == WrongUsage && (b.Reason == ReasonKeyUsage && b.Index == e.leaf.index || b.Reason == ReasonVersion1CA):
+		default:
+			list = append(list, b)
+		}
+	}
+	if len(list) == 0 {
+		list = []Because{{UntrustedRoot, "", -1, clip(e.r.Err.Error())}}
+	}
+	return list
+}
+
+// beforePaths are the grounds that make an end of it before any path is looked for.
+func (e *examination) beforePaths(h *habits) (list []Because) {
+	for _, f := range e.r.Faults {
+		refuses := false
+		switch f.Reason {
+		case ReasonUnparseable, ReasonNotACertificate:
+			refuses = true
+		case ReasonNegativeSerial:
+			refuses = !h.tolerant
+		case ReasonAlternativeNames:
+			refuses = f.ID == Malformed && !h.tolerant
+		case ReasonTooMany:
+			refuses = f.Fatal
+		}
+		if refuses || f.ID == WrongOrder && f.Fatal {
+			list = append(list, Because{f.ID, f.Reason, f.Index, f.Detail})
+		}
+	}
+	return list
+}
+
+// walk is a path as a family sees it.
+type walk struct {
+	certs []*x509.Certificate
+	a     *anchor // nil: it ends nowhere
+}
+
+// walks are the paths that a family considers.
+func (e *examination) walks(h *habits) (list []walk) {
+	var g greedy
+	switch h.paths {
+	case greedyTime:
+		g = greedy{trustedFirst: true, prefersValid: true}
+	case greedyPlain:
+		g = greedy{trustedFirst: true}
+	case asPresented:
+		g = greedy{prefersValid: true}
+	default:
+		for i := range e.r.Paths {
+			p := &e.r.Paths[i]
+			if p.Store != e.stores[0].Name {
+				continue
+			}
+			list = append(list, walk{p.sent, &p.anchor})
+		}
+		if len(list) == 0 {
+			list = []walk{{certs: []*x509.Certificate{e.leaf.Certificate}}}
+		}
+		return list
+	}
+	path, a := e.follow(g)
+	return []walk{{path, a}}
+}

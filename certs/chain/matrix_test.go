@@ -1,0 +1,98 @@
+package chain_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/tlstriage/tlstriage/certs/certstest"
+	"github.com/tlstriage/tlstriage/certs/chain"
+)
+
+func examineCase(p *certstest.PKI, c *certstest.Case) *chain.Report {
+	return chain.Examine(c.Presented, chain.Options{Name: c.Asked, Roots: c.Pool(), Time: p.Now})
+}
+
+func verdictOf(r *chain.Report, family chain.Family) *chain.Verdict {
+	i := slices.IndexFunc(r.Verdicts, func(v chain.Verdict) bool { return v.Family == family })
+	if i < 0 {
+		return nil
+	}
+	return &r.Verdicts[i]
+}
+
+func TestExamineFindsTheFaultsOfTheMatrix(t *testing.T) {
+	p := certstest.New(t)
+	cases := p.Matrix()
+	if len(cases) < 150 {
+		t.Errorf("the matrix has only %d chains", len(cases))
+	}
+	names := map[string]bool{}
+	for _, c := range cases {
+		if names[c.Name] {
+			t.Errorf("two cases are called %s", c.Name)
+		}
+		names[c.Name] = true
+		r := examineCase(p, c)
+		if got := faults(r); !slices.Equal(got, c.Faults) {
+			t.Errorf("%s: %v, want %v\n%+v", c.Name, got, c.Faults, r.Faults)
+		}
+		fatal := slices.ContainsFunc(c.Faults, func(s string) bool { return !strings.HasSuffix(s, "?") })
+		if r.Valid == fatal || r.Valid && r.Err != nil {
+			t.Errorf("%s: valid %v with %v, crypto/x509 says %v", c.Name, r.Valid, c.Faults, r.Err)
+		}
+		for _, v := range r.Verdicts {
+			if !v.Accepts && len(v.Reasons) == 0 {
+				t.Errorf("%s: %s refuses for no reason", c.Name, v.Family)
+			}
+		}
+	}
+	t.Logf("%d chains", len(cases))
+}
+
+// What other programs say of every chain of the matrix is what the verdict of their family says: where they differ from
+// crypto/x509, and from each other, that is predicted.
+func TestVerdictsAgreeWithOtherPrograms(t *testing.T) {
+	p := certstest.New(t)
+	cases := p.Matrix()
+	top := writeCases(t, cases)
+	reports := make([]*chain.Report, len(cases))
+	for i, c := range cases {
+		reports[i] = examineCase(p, c)
+		if v := verdictOf(reports[i], chain.FamilyGo); v.Accepts != (reports[i].Err == nil) {
+			t.Errorf("%s: Go's verdict is %v, and crypto/x509 says %v", c.Name, v, reports[i].Err)
+		}
+	}
+	for _, other := range []struct {
+		family chain.Family
+		ask    func(*testing.T) []opinion
+	}{
+		{chain.FamilyOpenSSL, func(t *testing.T) []opinion { return askOpenSSL(t, top, cases) }},
+		{chain.FamilyOpenSSLStrict, func(t *testing.T) []opinion { return askOpenSSL(t, top, cases, "-x509_strict") }},
+		{chain.FamilyOpenSSL10, func(t *testing.T) []opinion { return askOldOpenSSL(t, top, cases) }},
+		{chain.FamilyGnuTLS, func(t *testing.T) []opinion { return askGnuTLS(t, top, cases) }},
+		{chain.FamilyJava, func(t *testing.T) []opinion { return askJava(t, top, cases) }},
+	} {
+		t.Run(string(other.family), func(t *testing.T) {
+			said := other.ask(t)
+			accepted, differs := 0, 0
+			for i, c := range cases {
+				v := verdictOf(reports[i], other.family)
+				if v.Accepts != said[i].accepts {
+					t.Errorf("%s: it accepts: %v, predicted: %v, %+v\n%s", c.Name, said[i].accepts, v.Accepts, v.Reasons, said[i].said)
+				}
+				if said[i].accepts {
+					accepted++
+				}
+				if said[i].accepts != (reports[i].Err == nil) {
+					differs++
+				}
+			}
+			t.Log(fmt.Sprintf("%d of %d accepted, %d otherwise than by crypto/x509", accepted, len(cases), differs))
+			if accepted < 50 || accepted > len(cases)-50 || differs < 5 {
+				t.Errorf("%d accepted, %d otherwise than by crypto/x509: the matrix tests one side only", accepted, differs)
+			}
+		})
+	}
+}
