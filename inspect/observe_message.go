@@ -81,17 +81,14 @@ func (o *Observer) applicationData(from Side, s *stream, m *wire.Message) {
 // the length of a Finished counts.
 func (o *Observer) finishes(from Side, length int) bool {
 	tag, hash := 16, 32
-	if info, ok := o.chosen.cipher.Info(); ok {
-		if info.Mode == "CCM_8" {
-			tag = 8
-		}
-		if info.PRF == "SHA384" {
-			hash = 48
-		}
+	if o.chosen.shortTag {
+		tag = 8
 	}
-	finished := 4 + hash + 1 + tag // header, verify_data, content type, tag (RFC 8446, Sections 4.4.4 and 5.2)
+	if o.chosen.longHash {
+		hash = 48
+	}
 	if hello := o.hello.message; from == FromClient && !o.retryRequest && hello != nil && hello.EarlyData {
-		return length == finished
+		return length == 4+hash+1+tag // header, verify_data, content type, tag (RFC 8446, Sections 4.4.4 and 5.2)
 	}
 	return length >= 4+32+1+tag
 }
@@ -156,6 +153,9 @@ func (o *Observer) serverHello(m *wire.Message) (retry bool) {
 		seen: true, final: !hello.HelloRetryRequest, version: hello.Version, cipher: hello.CipherSuite, psk: hello.PreSharedKey, scts: hello.SCTs,
 		// Only TLS 1.3 and its drafts say the version in an extension (RFC 8446, Section 4.2.1), be it by a number of their own.
 		tls13: hello.Version.IsTLS13() || hello.Extensions.Has(wire.ExtensionSupportedVersions),
+	}
+	if info, ok := hello.CipherSuite.Info(); ok {
+		o.chosen.shortTag, o.chosen.longHash = info.Mode == "CCM_8", info.PRF == "SHA384"
 	}
 	if hello.HelloRetryRequest {
 		o.retryRequest = true
