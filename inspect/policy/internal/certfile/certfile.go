@@ -22,7 +22,9 @@ const MaxBytes = 1 << 20
 type Leaf struct {
 	Type  policy.CertificateType
 	Names []string // DNS names, as the certificate has them
-	Bits  int      // of an RSA key
+	// CommonName is the subject's; few programs choose certificates by it any more.
+	CommonName string
+	Bits       int // of an RSA key
 }
 
 // Read reads the first certificate in a PEM file.
@@ -48,7 +50,7 @@ func Read(data []byte) (*Leaf, error) {
 }
 
 func leaf(cert *x509.Certificate) (*Leaf, error) {
-	l := &Leaf{Names: cert.DNSNames}
+	l := &Leaf{Names: cert.DNSNames, CommonName: cert.Subject.CommonName}
 	switch key := cert.PublicKey.(type) {
 	case *rsa.PublicKey:
 		l.Type, l.Bits = policy.CertRSA, key.N.BitLen()
