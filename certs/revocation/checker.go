@@ -134,7 +134,7 @@ func (c *Checker) look(chain []*x509.Certificate, stapled []byte) (status Status
 		return status, nil
 	}
 	for i, cert := range chain[:min(len(chain), maxChain)] {
-		if cert == nil || selfIssued(cert) {
+		if cert == nil || c.once("self", cert, cert, func() bool { return selfIssued(cert) }) {
 			continue // a root: whoever trusts it has to stop doing so
 		}
 		s := CertificateStatus{Index: i, Subject: subject(cert), Serial: fmt.Sprintf("%x", cert.SerialNumber), Result: Unknown, Decided: -1}
@@ -396,15 +396,20 @@ func (c *Checker) issuerIn(chain []*x509.Certificate, i int) *x509.Certificate {
 		if candidate == nil || candidate == chain[i] || !bytes.Equal(candidate.RawSubject, chain[i].RawIssuer) {
 			continue
 		}
-		k, now := keyOf([]byte("signed"), chain[i].Raw, candidate.Raw), c.o.Now()
-		signed, _, known := c.signed.look(k, now)
-		if !known {
-			signed = signedBy(chain[i], candidate) == nil
-			c.signed.keep(k, signed, nil, statusBytes, now.Add(c.o.CacheCap))
-		}
-		if signed {
+		if c.once("signed", chain[i], candidate, func() bool { return signedBy(chain[i], candidate) == nil }) {
 			return candidate
 		}
 	}
 	return nil
+}
+
+// once keeps what a signature check said: the certificates of a busy proxy are always the same few.
+func (c *Checker) once(question string, cert, other *x509.Certificate, check func() bool) bool {
+	k, now := keyOf([]byte(question), cert.Raw, other.Raw), c.o.Now()
+	answer, _, known := c.signed.look(k, now)
+	if !known {
+		answer = check()
+		c.signed.keep(k, answer, nil, statusBytes, now.Add(c.o.CacheCap))
+	}
+	return answer
 }

@@ -1,7 +1,6 @@
 package revocation_test
 
 import (
-	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/rand"
@@ -343,11 +342,6 @@ func only(t testing.TB, s revocation.Status) revocation.CertificateStatus {
 	return s.Certificates[0]
 }
 
-func background(t testing.TB) context.Context {
-	t.Helper()
-	return t.Context()
-}
-
 // run is the standard output of a program.
 func run(t testing.TB, path string, args ...string) []byte {
 	t.Helper()
@@ -379,4 +373,29 @@ func (c *clock) add(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.at = c.at.Add(d)
+}
+
+// pkcs7 is a certs-only message (RFC 5652): nobody signs it.
+func pkcs7(list ...*x509.Certificate) []byte {
+	var b cryptobyte.Builder
+	explicit0 := cbasn1.Tag(0).ContextSpecific().Constructed()
+	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		b.AddASN1ObjectIdentifier(asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 2})
+		b.AddASN1(explicit0, func(b *cryptobyte.Builder) {
+			b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+				b.AddASN1Int64(1)
+				b.AddASN1(cbasn1.SET, func(*cryptobyte.Builder) {})
+				b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+					b.AddASN1ObjectIdentifier(asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 1})
+				})
+				b.AddASN1(explicit0, func(b *cryptobyte.Builder) {
+					for _, c := range list {
+						b.AddBytes(c.Raw)
+					}
+				})
+				b.AddASN1(cbasn1.SET, func(*cryptobyte.Builder) {})
+			})
+		})
+	})
+	return b.BytesOrPanic()
 }
