@@ -1,0 +1,142 @@
+package trial
+
+import "time"
+
+// How much of a result its renderings list; JSON has all of it.
+const (
+	maxListedLosses  = 50
+	maxListedChoices = 30
+	maxListedValues  = 6
+	maxListedNames   = 5
+)
+
+// Text is the report for a terminal.
+func (r *Report) Text() string { return r.document().text() }
+
+// Markdown is the report for a ticket.
+func (r *Report) Markdown() string { return r.document().markdown() }
+
+func (r *Report) document() *document {
+	var d document
+	d.add(heading("Policy check"))
+	d.say(prose("policy "), value(r.Policy), prose(": tried on %s of %s", plural(r.Connections, "connection"), plural(r.Shapes, "client shape")), span{text: r.period()})
+	if r.Lost.Connections == 0 {
+		d.say(prose("No client would be lost."))
+	} else {
+		d.say(prose("%s would be lost: %s.", r.Lost.words(), share(r.Lost.Connections, r.Connections)))
+	}
+	if r.Unverified {
+		d.say(prose("The facts of this policy are not all checked against a second source."))
+	}
+	for _, doubt := range r.Uncertain {
+		d.say(prose("Not certain for %s: %s.", doubt.words(), doubt.Reason))
+	}
+	if r.Unjudged > 0 {
+		d.say(prose("%s could not be judged: of so many kinds of clients or names no more is kept.", plural(r.Unjudged, "connection")))
+	}
+	sayEntries(&d, r)
+	if len(r.Losses) > 0 {
+		d.add(heading("Lost"))
+		addLosses(&d, r.Losses, r.Connections)
+	}
+	if len(r.Negotiated) > 0 {
+		d.add(heading("Negotiated with the others"))
+		t := table{head: []string{"connections", "share", "shapes", "version", "cipher suite", "group"}, right: []bool{true, true, true, false, false, false}}
+		for _, c := range r.Negotiated[:min(len(r.Negotiated), maxListedChoices)] {
+			t.rows = append(t.rows, [][]span{
+				{prose("%s", number(c.Connections))}, {prose("%s", share(c.Connections, r.Connections))}, {prose("%s", number(c.Shapes))},
+				{value(c.Version)}, {value(c.Cipher)}, groupCell(c.Curve),
+			})
+		}
+		d.add(t)
+		sayMore(&d, len(r.Negotiated)-maxListedChoices, "combination")
+	}
+	return &d
+}
+
+// sayEntries says which entries of the recording gave no client.
+func sayEntries(d *document, r *Report) {
+	for _, s := range [...]struct {
+		n    int64
+		noun string
+	}{
+		{r.Skipped.Malformed, "damaged entry"}, {r.Skipped.NoHello, "record without a ClientHello"},
+		{r.Skipped.Incomplete, "record of an incomplete ClientHello"}, {r.Skipped.BrokenHello, "record of a ClientHello that does not parse"},
+	} {
+		if s.n > 0 {
+			d.say(prose("Not tried: %s × %s.", number(s.n), s.noun))
+		}
+	}
+}
+
+func groupCell(curve string) []span {
+	if curve == "" {
+		return []span{prose("-")}
+	}
+	return []span{value(curve)}
+}
+
+func sayMore(d *document, n int, noun string) {
+	if n > 0 {
+		d.say(prose("… and %s", plural(n, "more "+noun)))
+	}
+}
+
+func (r *Report) period() string {
+	if r.First == nil {
+		return ""
+	}
+	return ", " + r.First.UTC().Format(time.DateTime) + " to " + r.Last.UTC().Format(time.DateTime) + " UTC"
+}
+
+// addLosses lists losses, or what would be gained: who, how many, and what they and the policy do not agree in.
+func addLosses(d *document, losses []Loss, of int64) {
+	for _, l := range losses[:min(len(losses), maxListedLosses)] {
+		d.add(l.entry(of))
+	}
+	sayMore(d, len(losses)-maxListedLosses, "kind")
+}
+
+func (l *Loss) entry(of int64) entry {
+	e := entry{title: []span{prose("%s (%s)  ", plural(l.Connections, "connection"), share(l.Connections, of)), value(l.Client)}}
+	if l.Confidence != "" {
+		e.title = append(e.title, prose(", %s", l.Confidence))
+	}
+	add := func(label string, text ...span) {
+		if len(text) > 0 {
+			e.fields = append(e.fields, labelled{label, text})
+		}
+	}
+	why := []span{prose("%s", l.Reason)}
+	if l.Alert != "" {
+		why = append(why, prose(", answered with alert "), value(l.Alert))
+	}
+	add("why", why...)
+	add("offers", values(l.Offered, maxListedValues)...)
+	add("accepted", values(l.Accepts, maxListedValues)...)
+	if l.Uncertain != "" {
+		add("uncertain", prose("%s", l.Uncertain))
+	}
+	var names []span
+	for i, n := range l.ServerNames[:min(len(l.ServerNames), maxListedNames)] {
+		if i > 0 {
+			names = append(names, prose(", "))
+		}
+		if n.Name == "" {
+			names = append(names, prose("none (%s)", number(n.Connections)))
+			continue
+		}
+		names = append(names, value(n.Name), prose(" (%s)", number(n.Connections)))
+	}
+	if n := len(l.ServerNames) - maxListedNames + l.MoreNames; n > 0 && len(l.ServerNames) >= maxListedNames {
+		names = append(names, prose(" and %d more", n))
+	}
+	add("names", names...)
+	add("from", values(l.Addresses, maxListedNames)...)
+	shape := []span{value(l.Shape), prose("  ja4 "), value(l.JA4)}
+	if l.EventID != "" {
+		shape = append(shape, prose("  record "), value(l.EventID))
+	}
+	add("shape", shape...)
+	return e
+}

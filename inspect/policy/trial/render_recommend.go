@@ -1,0 +1,113 @@
+package trial
+
+import "strings"
+
+// Text is the recommendation for a terminal.
+func (r *Recommendation) Text() string { return r.document().text() }
+
+// Markdown is the recommendation for a ticket.
+func (r *Recommendation) Markdown() string { return r.document().markdown() }
+
+func (r *Recommendation) document() *document {
+	var d document
+	d.add(heading("Recommended policy"))
+	d.say(prose("%s, %s tried, a loss of %s accepted", Amount{r.Connections, r.Shapes}.words(), policies(r.Tried), r.MaxLoss))
+	switch {
+	case r.Best != nil && r.Best.Lost.Connections == 0:
+		d.say(value(r.Best.Policy), prose(" is the strictest that loses nobody%s.", mark(r.Best)))
+	case r.Best != nil:
+		d.say(value(r.Best.Policy), prose(" is the strictest that loses no more: %s, %s%s.", r.Best.Lost.words(), share(r.Best.Lost.Connections, r.Connections), mark(r.Best)))
+	case r.Cheapest != nil:
+		d.say(prose("Every policy loses more. Least is lost by "), value(r.Cheapest.Policy), prose(": %s, %s%s.", r.Cheapest.Lost.words(), share(r.Cheapest.Lost.Connections, r.Connections), mark(r.Cheapest)))
+	}
+	if r.Best != nil && len(r.Best.Losses) > 0 {
+		d.add(heading("What it costs"))
+		addLosses(&d, r.Best.Losses, r.Connections)
+		sayMore(&d, r.Best.MoreLosses, "kind")
+	}
+	r.candidates(&d, "Stricter ones cost", r.Stricter)
+	r.candidates(&d, "Runners-up, less strict", r.Others)
+	if len(r.Unservable) > 0 {
+		d.add(heading("Lost whatever the policy"))
+		addLosses(&d, r.Unservable, r.Connections)
+	}
+	for i := range r.Tailored {
+		r.Tailored[i].document(&d, r.Connections)
+	}
+	return &d
+}
+
+func policies(n int) string {
+	if n == 1 {
+		return "1 policy"
+	}
+	return number(n) + " policies"
+}
+
+func mark(c *Candidate) string {
+	if c.Unverified {
+		return " (not all of its facts are checked against a second source)"
+	}
+	return ""
+}
+
+func (r *Recommendation) candidates(d *document, title string, list []Candidate) {
+	if len(list) == 0 {
+		return
+	}
+	d.add(heading(title))
+	t := table{
+		head:  []string{"policy", "lost", "share", "shapes", "versions", "suites", "without forward secrecy", "without AEAD", "why"},
+		right: []bool{false, true, true, true, false, true, true, true, false},
+	}
+	for _, c := range list {
+		name := []span{value(c.Policy)}
+		if c.Unverified {
+			name = append(name, prose(" (unverified)"))
+		}
+		s := c.Strictness
+		t.rows = append(t.rows, [][]span{
+			name, {prose("%s", number(c.Lost.Connections))}, {prose("%s", share(c.Lost.Connections, r.Connections))}, {prose("%s", number(c.Lost.Shapes))},
+			{prose("%s to %s", s.MinVersion, s.MaxVersion)}, {prose("%d", s.Suites)}, {prose("%d", s.NoForwardSecrecy)}, {prose("%d", s.NotAEAD)}, c.why(),
+		})
+	}
+	d.add(t)
+}
+
+// why names the largest loss.
+func (c *Candidate) why() []span {
+	if len(c.Losses) == 0 {
+		return []span{prose("-")}
+	}
+	return []span{value(c.Losses[0].Client), prose(": %s", c.Losses[0].Reason)}
+}
+
+func (t *Tailored) document(d *document, of int64) {
+	d.add(heading("Tailored for " + string(t.System)))
+	if t.Lost.Connections == 0 {
+		d.say(prose("loses nobody"))
+	} else {
+		d.say(prose("loses %s, %s", t.Lost.words(), share(t.Lost.Connections, of)))
+	}
+	e := entry{title: []span{prose("what the recorded clients need")}}
+	for _, f := range [...]struct {
+		label string
+		list  []string
+	}{{"versions", t.Versions}, {"suites", t.Ciphers}, {"groups", t.Groups}, {"signatures", t.Schemes}} {
+		e.fields = append(e.fields, labelled{f.label, values(f.list, len(f.list))})
+	}
+	if len(t.OpenSSL) > 0 && t.System.openSSLNames() {
+		e.fields = append(e.fields, labelled{"OpenSSL", []span{code(strings.Join(t.OpenSSL, ":"))}})
+	}
+	for _, n := range t.Notes {
+		e.fields = append(e.fields, labelled{"note", []span{prose("%s", n)}})
+	}
+	d.add(e)
+	if len(t.Losses) > 0 {
+		addLosses(d, t.Losses[:min(len(t.Losses), maxCandidateLosses)], of)
+		sayMore(d, len(t.Losses)-maxCandidateLosses, "kind")
+	}
+}
+
+// openSSLNames reports whether the system's configuration has OpenSSL's names of suites.
+func (s System) openSSLNames() bool { return s != SystemGo }
