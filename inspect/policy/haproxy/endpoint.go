@@ -1,0 +1,274 @@
+package haproxy
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tlstriage/tlstriage/inspect/policy"
+	"github.com/tlstriage/tlstriage/inspect/policy/imported"
+	"github.com/tlstriage/tlstriage/inspect/policy/openssl"
+)
+
+// choice are the certificates between which a client's hello decides: HAProxy takes the ECDSA one where the client can use it, else
+// the RSA one, and only then negotiates, with the SSL_CTX of that certificate.
+type choice struct {
+	ecdsa, rsa, other *certificate
+}
+
+func (c *choice) take(cert *certificate) {
+	var at **certificate
+	switch cert.kind() {
+	case policy.CertECDSAP256, policy.CertECDSAP384, policy.CertECDSAP521:
+		at = &c.ecdsa
+	case policy.CertRSA:
+		at = &c.rsa
+	default:
+		at = &c.other
+	}
+	if *at == nil {
+		*at = cert
+	}
+}
+
+func (c choice) empty() bool { return c == choice{} }
+
+func (c choice) all() (certs []*certificate) {
+	for _, cert := range []*certificate{c.ecdsa, c.rsa, c.other} {
+		if cert != nil {
+			certs = append(certs, cert)
+		}
+	}
+	return certs
+}
+
+// lookup finds the certificates for a name, or with name "*.x" for one that only the wildcard knows. Exact names and wildcards are
+// looked at together: an ECDSA wildcard goes before an exact name with RSA.
+func (b *bind) lookup(name string) choice {
+	var c choice
+	patterns := []string{name}
+	if _, domain, ok := strings.Cut(name, "."); ok && !strings.HasPrefix(name, "*.") {
+		patterns = append(patterns, "*."+domain)
+	}
+	for _, pattern := range patterns {
+		for _, cert := range b.certs {
+			if slices.Contains(cert.names, pattern) && (pattern == name || !slices.Contains(cert.negated, name)) {
+				c.take(cert)
+			}
+		}
+	}
+	return c
+}
+
+// fallback is the choice where no name matches.
+func (im *importer) fallback(b *bind) choice {
+	var c choice
+	for _, cert := range b.certs {
+		if cert.isDefault {
+			c.take(cert)
+		}
+	}
+	if !c.empty() || len(b.certs) == 0 {
+		return c
+	}
+	first := b.certs[0]
+	c.take(first)
+	if im.version.since("3.0") { // all of a bundle
+		for _, cert := range b.certs[1:] {
+			if cert.at.number == first.at.number && cert.at.file == first.at.file && base(cert.file) == base(first.file) {
+				c.take(cert)
+			}
+		}
+	}
+	return c
+}
+
+// base is the name of a bundle.
+func base(file string) string {
+	for _, end := range []string{".dsa", ".ecdsa", ".rsa"} {
+		if name, ok := strings.CutSuffix(file, end); ok {
+			return name
+		}
+	}
+	return file
+}
+
+// bindEndpoints makes one endpoint for names that no certificate has, and one for each group of names that have the same ones.
+func (im *importer) bindEndpoints(s *section, b *bind) {
+	fallback := im.fallback(b)
+	var order []choice
+	names := map[choice][]string{}
+	for _, cert := range b.certs {
+		for _, name := range slices.Concat(cert.names, cert.negated) {
+			c := b.lookup(name)
+			if c.empty() {
+				if b.strictSNI != nil {
+					continue
+				}
+				c = fallback
+			}
+			if names[c] == nil {
+				order = append(order, c)
+			}
+			if !slices.Contains(names[c], name) {
+				names[c] = append(names[c], name)
+			}
+		}
+	}
+	if b.strictSNI == nil {
+		im.add(b.at, im.bindEndpoint(s, b, fallback, nil))
+	}
+	for _, c := range order {
+		if b.strictSNI != nil || c != fallback {
+			im.add(b.at, im.bindEndpoint(s, b, c, names[c]))
+		}
+	}
+	if b.strictSNI != nil && len(order) == 0 {
+		im.problem(b.strictSNI.at, "strict-sni: no certificate has a name that is known here")
+	}
+}
+
+// bindEndpoint is what answers the names; nil: all that no other endpoint has.
+func (im *importer) bindEndpoint(s *section, b *bind, c choice, names []string) *imported.Endpoint {
+	e := &imported.Endpoint{System: Kind, Version: string(im.version), Side: imported.Server, Name: s.name, Listen: b.listen, Default: names == nil}
+	switch {
+	case b.name != "":
+		e.Name += "/" + b.name
+	case len(b.listen) > 0:
+		e.Name += "/" + strings.Join(b.listen, ",")
+	}
+	all := c.all()
+	own := b.own
+	if len(all) > 0 {
+		own = all[0].own.or(b.own)
+		for _, other := range all[1:] {
+			if fmt.Sprint(other.own.or(b.own)) != fmt.Sprint(own) {
+				im.problem(other.at, "crt %s has other settings than %s, which is served for the same names; the policy has those of the latter", other.file, all[0].file)
+			}
+		}
+	}
+	x := im.context(b.global)
+	own.apply(&x)
+	lowest := im.version.minVersion()
+	x.Versions = own.versions(im, lowest.value)
+	x.ServerPreference, x.PrioritizeChaCha = own.preferClient == nil, true
+	e.Facts = own.facts()
+	if own.min == nil {
+		e.Facts = append(e.Facts, standard("ssl-min-ver", word(lowest.value), lowest.source))
+	}
+	im.groups(e, &x, b, own)
+	im.keys(e, &x, b, all)
+	p, notes, errs := x.Policy()
+	for _, err := range errs {
+		im.problem(own.about(err, b.at), "%v; HAProxy refuses it", err)
+	}
+	for _, note := range notes {
+		e.Facts = append(e.Facts, standard("security level", note, "OpenSSL, SSL_CTX_set_security_level(3)"))
+	}
+	p.Name, p.Provider, p.Product, p.Names = e.Name, Kind, "bind", names
+	p.CertificateFirst = len(p.Certificates) > 1
+	if b.strictSNI != nil {
+		p.SNIRequired = true
+		e.Facts = append(e.Facts, b.strictSNI.fact())
+	}
+	im.alpn(e, s, own)
+	e.Policy = p
+	p.ALPN = protocols(own.alpn)
+	if own.alpn == nil {
+		if d := im.version.alpn(s.http); d.value != "" {
+			p.ALPN = strings.Split(d.value, ",")
+		}
+	}
+	return e
+}
+
+func (im *importer) context(g global) openssl.Context {
+	x := openssl.Context{Options: openssl.Options{Version: im.openssl}, ClientAuth: policy.ClientAuthNone}
+	if g.securityLevel != nil {
+		level, _ := strconv.Atoi(g.securityLevel.text)
+		x.Options.SecurityLevel = &level
+	}
+	return x
+}
+
+func standard(name, text, source string) imported.Fact {
+	return imported.Fact{Setting: name, Value: text, Default: true, Source: source}
+}
+
+func word(v fmt.Stringer) string {
+	if text := v.String(); text != "0x0000" {
+		return text
+	}
+	return "none"
+}
+
+// groups are those of the bind line, whatever a crt-list says: OpenSSL copies them into a connection before HAProxy has chosen a
+// certificate.
+func (im *importer) groups(e *imported.Endpoint, x *openssl.Context, b *bind, own settings) {
+	v := b.own.groups()
+	if v != nil {
+		x.Groups = v.text
+	} else {
+		e.Facts = append(e.Facts, standard("curves", "those of OpenSSL", manual+", curves"))
+	}
+	if have := own.groups(); have != v {
+		e.Facts = slices.DeleteFunc(e.Facts, func(f imported.Fact) bool { return have != nil && f == have.fact() })
+		im.problem(have.at, "%s %s has no effect in a crt-list: OpenSSL takes the groups of the bind line", have.name, have.text)
+	}
+}
+
+// filterFact is the setting under which an endpoint keeps the names that a wildcard of its leaves out.
+const filterFact = "crt-list filter"
+
+// keys tells a context of the certificates and the Diffie-Hellman parameters.
+func (im *importer) keys(e *imported.Endpoint, x *openssl.Context, b *bind, all []*certificate) {
+	unknown := false
+	smallest := 0
+	for _, cert := range all {
+		text := "not known"
+		if unknown = unknown || cert.leaf == nil; cert.leaf != nil {
+			x.Certificates = append(x.Certificates, openssl.Certificate{Type: cert.leaf.Type, Bits: cert.leaf.Bits})
+			text = string(cert.leaf.Type)
+			smallest = cert.leaf.Bits
+		}
+		e.Facts = append(e.Facts, cert.at.fact("crt", cert.file+" ("+text+")"))
+		for _, name := range cert.negated {
+			e.Facts = append(e.Facts, cert.at.fact(filterFact, "!"+name))
+			im.problem(cert.at, "filter !%s: a policy cannot say which names it does not serve", name)
+		}
+	}
+	if unknown {
+		x.Certificates = nil
+	}
+	own := 0
+	for _, cert := range all {
+		own = max(own, cert.dhBits)
+	}
+	d := im.version.dhBits()
+	switch g := b.global; {
+	case own > 0:
+		x.DHBits = own
+	case g.dhFile != nil:
+		x.DHBits = g.dhBits
+		e.Facts = append(e.Facts, g.dhFile.fact())
+	case g.defaultDH != nil:
+		x.DHBits = g.defaultDHValue
+		if smallest > 0 {
+			x.DHBits = min(x.DHBits, smallest)
+		}
+		e.Facts = append(e.Facts, g.defaultDH.fact())
+	default:
+		if x.DHBits = d.value; smallest > 0 {
+			x.DHBits = min(x.DHBits, smallest)
+		}
+		e.Facts = append(e.Facts, standard("tune.ssl.default-dh-param", strconv.Itoa(d.value), d.source))
+	}
+}
+
+func (im *importer) alpn(e *imported.Endpoint, s *section, own settings) {
+	if own.alpn == nil {
+		d := im.version.alpn(s.http)
+		e.Facts = append(e.Facts, standard("alpn", d.value, d.source))
+	}
+}

@@ -1,0 +1,101 @@
+// Package haproxy reads HAProxy configurations: the bind lines that speak TLS, each certificate choice of theirs with the policy
+// that HAProxy and the OpenSSL below it make of the settings, and the server lines as the client side. It says which line each
+// setting is from, and what it could not judge.
+package haproxy
+
+import (
+	"bytes"
+	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
+	"slices"
+
+	"github.com/tlstriage/tlstriage/inspect/policy/imported"
+	"github.com/tlstriage/tlstriage/inspect/policy/internal/document"
+)
+
+// Kind is Result.Kind of what this package reads.
+const Kind = "haproxy"
+
+// Bounds of a configuration.
+const (
+	MaxFileBytes    = 1 << 20
+	maxLines        = 100_000
+	maxWords        = 1000 // in one line
+	maxConditions   = 64   // nested .if
+	maxEndpoints    = 5000
+	maxProblems     = 500
+	maxCertificates = 2000 // of one bind line
+)
+
+// Import reads the configuration in file, and the certificates and lists it names, through fsys. Relative paths are taken as
+// HAProxy takes them: from where it is started, which is the root of fsys here, unless crt-base says otherwise. The error is an
+// *imported.Error where the configuration cannot be read at all.
+func Import(fsys fs.FS, file string, o imported.Options) (*imported.Result, error) {
+	v, err := parseVersion(o.Version)
+	if err != nil {
+		return nil, &imported.Error{File: file, Text: err.Error()}
+	}
+	data, err := document.ReadFile(fsys, file, MaxFileBytes)
+	if err != nil {
+		return nil, &imported.Error{File: file, Text: err.Error()}
+	}
+	im := importer{fsys: fsys, file: file, version: v, openssl: o.OpenSSL, result: &imported.Result{Kind: Kind}, env: map[string]string{}}
+	if err := im.read(data); err != nil {
+		return nil, err
+	}
+	if im.dropped > 0 {
+		im.result.Problems = append(im.result.Problems, imported.Problem{File: file, Text: "more problems than can be listed"})
+	}
+	return im.result, nil
+}
+
+// importer makes endpoints of lines.
+type importer struct {
+	fsys    fs.FS
+	file    string
+	version version
+	openssl string
+	result  *imported.Result
+	dropped int
+	env     map[string]string // set by the configuration itself
+
+	global   global
+	stores   map[string]string // certificates of crt-store sections by "@store/alias"
+	defaults map[string]*section
+	last     *section // the latest defaults section
+}
+
+func (im *importer) problem(at line, format string, args ...any) {
+	if len(im.result.Problems) >= maxProblems {
+		im.dropped++
+		return
+	}
+	p := imported.Problem{File: at.file, Line: at.number, Text: fmt.Sprintf(format, args...)}
+	if !slices.Contains(im.result.Problems, p) {
+		im.result.Problems = append(im.result.Problems, p)
+	}
+}
+
+func (im *importer) add(at line, e *imported.Endpoint) {
+	switch n := len(im.result.Endpoints); {
+	case n < maxEndpoints:
+		im.result.Endpoints = append(im.result.Endpoints, e)
+	default:
+		im.problem(at, "more than %d endpoints; the rest is left out", maxEndpoints)
+	}
+}
+
+var (
+	sectionLine = regexp.MustCompile(`(?m)^\s*(global|defaults(\s+\S.*)?|(frontend|backend|listen)\s+\S+.*)\s*$`)
+	keywordLine = regexp.MustCompile(`(?m)^\s+(bind\s+\S+|server\s+\S+\s+\S+|mode\s+(tcp|http)|ssl-default-\S+|timeout\s+(connect|client|server)|default_backend\s|maxconn\s+\d+|log\s+\S+\s+\S+|stats\s+socket|daemon)`)
+)
+
+// Detect reports whether a file is likely an HAProxy configuration, by its name and its first bytes.
+func Detect(name string, head []byte) bool {
+	if path.Base(name) == "haproxy.cfg" {
+		return true
+	}
+	return bytes.IndexByte(head, 0) < 0 && sectionLine.Match(head) && keywordLine.Match(head)
+}
