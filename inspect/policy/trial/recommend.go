@@ -15,7 +15,7 @@ type Recommendation struct {
 	MaxLoss     string      `json:"max_loss"`
 	Tried       int         `json:"tried"`                // policies
 	Best        *Candidate  `json:"best"`                 // null: every policy loses more
-	Stricter    []Candidate `json:"stricter"`             // that lose more than was accepted: the nearest to the best first
+	Stricter    []Candidate `json:"stricter"`             // that lose more than was accepted, or are not verified: the nearest to the best first
 	Others      []Candidate `json:"others"`               // that lose no more either, and are less strict: the strictest first
 	Cheapest    *Candidate  `json:"cheapest,omitempty"`   // without a best one: what loses least
 	Tailored    []Tailored  `json:"tailored"`             // versions and suites to measure
@@ -41,8 +41,8 @@ const (
 )
 
 // Recommend tries policies on recorded clients and takes the strictest (see Strictness) that loses no more than maxLoss, and fits a
-// tailored one for each of systems. Of policies that are equally strict the one that loses less is taken, and a verified one before
-// others.
+// tailored one for each of systems. Of policies that are equally strict the one that loses less is taken. One that is not verified is
+// recommended only where no verified one would do.
 func Recommend(policies []*policy.Policy, t *recording.Tally, maxLoss Threshold, systems ...System) *Recommendation {
 	shapes := t.Shapes()
 	r := &Recommendation{
@@ -69,7 +69,11 @@ func Recommend(policies []*policy.Policy, t *recording.Tally, maxLoss Threshold,
 			CompareStrictness(a.Strictness, b.Strictness), cmp.Compare(a.Lost.Connections, b.Lost.Connections),
 			compareBool(a.Unverified, b.Unverified), cmp.Compare(a.Policy, b.Policy))
 	})
-	best := slices.IndexFunc(candidates, func(c Candidate) bool { return !maxLoss.Exceeded(c.Lost.Connections, r.Connections) })
+	cheap := func(c Candidate) bool { return !maxLoss.Exceeded(c.Lost.Connections, r.Connections) }
+	best := slices.IndexFunc(candidates, func(c Candidate) bool { return cheap(c) && !c.Unverified })
+	if best < 0 {
+		best = slices.IndexFunc(candidates, cheap)
+	}
 	switch {
 	case best >= 0:
 		r.Best = &candidates[best]
@@ -77,7 +81,7 @@ func Recommend(policies []*policy.Policy, t *recording.Tally, maxLoss Threshold,
 			r.Stricter = append(r.Stricter, candidates[i])
 		}
 		for _, c := range candidates[best+1:] {
-			if len(r.Others) < maxRunnersUp && !maxLoss.Exceeded(c.Lost.Connections, r.Connections) {
+			if len(r.Others) < maxRunnersUp && cheap(c) {
 				r.Others = append(r.Others, c)
 			}
 		}

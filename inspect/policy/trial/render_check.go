@@ -6,7 +6,7 @@ import "time"
 const (
 	maxListedLosses  = 50
 	maxListedChoices = 30
-	maxListedValues  = 6
+	maxListedValues  = 4
 	maxListedNames   = 5
 )
 

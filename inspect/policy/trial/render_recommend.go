@@ -25,7 +25,7 @@ func (r *Recommendation) document() *document {
 		addLosses(&d, r.Best.Losses, r.Connections)
 		sayMore(&d, r.Best.MoreLosses, "kind")
 	}
-	r.candidates(&d, "Stricter ones cost", r.Stricter)
+	r.candidates(&d, "Stricter ones, which lose more or are not verified", r.Stricter)
 	r.candidates(&d, "Runners-up, less strict", r.Others)
 	if len(r.Unservable) > 0 {
 		d.add(heading("Lost whatever the policy"))
@@ -102,11 +102,11 @@ func (t *Tailored) document(d *document, of int64) {
 	for _, n := range t.Notes {
 		e.fields = append(e.fields, labelled{"note", []span{prose("%s", n)}})
 	}
-	d.add(e)
-	if len(t.Losses) > 0 {
-		addLosses(d, t.Losses[:min(len(t.Losses), maxCandidateLosses)], of)
-		sayMore(d, len(t.Losses)-maxCandidateLosses, "kind")
+	for _, l := range t.Losses[:min(len(t.Losses), maxCandidateLosses)] {
+		e.fields = append(e.fields, labelled{"lost", []span{prose("%s: ", plural(l.Connections, "connection")), value(l.Client), prose(", %s", l.Reason)}})
 	}
+	d.add(e)
+	sayMore(d, len(t.Losses)-maxCandidateLosses, "kind")
 }
 
 // openSSLNames reports whether the system's configuration has OpenSSL's names of suites.
