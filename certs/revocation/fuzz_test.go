@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"crypto/x509"
 	"encoding/pem"
-	"math/big"
 	"testing"
-	"time"
 
 	"golang.org/x/crypto/ocsp"
 
@@ -16,17 +14,11 @@ import (
 
 // What is believed of a response is what the library reads in it, and nothing that was not signed is believed.
 func FuzzVerifyOCSP(f *testing.F) {
-	p := certstest.New(f)
-	leaf, responder := p.Leaf(name).Certificate, delegate(p, p.Issuing)
-	issuer := p.Issuing.Certificate
-	for _, said := range []revocation.Result{revocation.Good, revocation.Revoked, revocation.Unknown} {
-		f.Add(response{by: p.Issuing, singles: []single{about(leaf, issuer, said, p.Now)}}.der(f))
-		f.Add(response{by: responder, byKey: true, nonce: []byte("0123456789abcdef"), certs: []*x509.Certificate{responder.Certificate}, singles: []single{about(leaf, issuer, said, p.Now), about(issuer, p.Intermediate.Certificate, said, p.Now)}}.der(f))
-	}
+	leaf, issuer := corpusPair(f)
 	f.Add(errorResponse(3))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, der []byte) {
-		a := revocation.VerifyOCSP(der, leaf, issuer, p.Now, revocation.Verification{})
+		a := revocation.VerifyOCSP(der, leaf, issuer, corpusTime(), revocation.Verification{})
 		if a.Result == "" || a.Detail == "" || len(a.Detail) > 2000 {
 			t.Fatalf("%+v", a)
 		}
@@ -49,17 +41,7 @@ func FuzzVerifyOCSP(f *testing.F) {
 
 // A list that the library takes and ours takes too has the same issuer, times and number of entries; neither panics.
 func FuzzReadList(f *testing.F) {
-	p := certstest.New(f)
-	leaf := p.Leaf(name).Certificate
-	for _, l := range []*x509.RevocationList{
-		{ThisUpdate: p.Now, NextUpdate: p.Now.Add(time.Hour)},
-		{ThisUpdate: p.Now, NextUpdate: p.Now.Add(time.Hour), RevokedCertificateEntries: []x509.RevocationListEntry{
-			{SerialNumber: leaf.SerialNumber, RevocationTime: p.Now, ReasonCode: 1}, {SerialNumber: big.NewInt(1), RevocationTime: p.Now.AddDate(40, 0, 0)}}},
-	} {
-		der := crl(f, p.Issuing, l)
-		f.Add(der)
-		f.Add(pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: der}))
-	}
+	leaf, issuer := corpusPair(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		l, err := revocation.ReadList(bytes.NewReader(data), 1<<20)
 		if err != nil {
@@ -68,7 +50,7 @@ func FuzzReadList(f *testing.F) {
 			}
 			return
 		}
-		a := l.Answer(leaf, p.Issuing.Certificate, p.Now, revocation.Verification{})
+		a := l.Answer(leaf, issuer, corpusTime(), revocation.Verification{})
 		if a.Result == "" || a.Detail == "" || a.Result.Settles() && a.Said == "" {
 			t.Fatalf("%+v", a)
 		}
@@ -79,7 +61,7 @@ func FuzzReadList(f *testing.F) {
 		if !bytes.Equal(l.Issuer, theirs.RawIssuer) || !l.ThisUpdate.Equal(theirs.ThisUpdate) || !l.NextUpdate.Equal(theirs.NextUpdate) || l.Entries != len(theirs.RevokedCertificateEntries) {
 			t.Fatalf("ours %+v\ntheirs %+v", l, theirs)
 		}
-		if signed := theirs.CheckSignatureFrom(p.Issuing.Certificate) == nil; a.Said != "" && !signed {
+		if signed := theirs.CheckSignatureFrom(issuer) == nil; a.Said != "" && !signed {
 			t.Fatalf("believed, but not signed: %+v", a)
 		}
 	})
