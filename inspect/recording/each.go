@@ -78,8 +78,8 @@ func open(r io.Reader) (*bufio.Reader, Form, error) {
 // peek passes over a byte order mark, and over white space up to where something is to be seen.
 func peek(in *bufio.Reader) (Form, error) {
 	head, err := in.Peek(DetectBytes)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return 0, err
+	if err != nil && !errors.Is(err, io.EOF) && len(head) == 0 {
+		return 0, err // behind some bytes it comes again when they are read
 	}
 	form := Detect(head)
 	if form == FormEmpty && len(head) == DetectBytes {
@@ -110,7 +110,13 @@ func (s *stream) lines(in io.Reader, take func(line []byte, number, offset int64
 			if offset == 0 {
 				line = bytes.TrimPrefix(line, byteOrderMark)
 			}
-			if err := take(line, number, offset); err != nil {
+			err := error(nil)
+			if len(line) > maxLine {
+				err = s.refuse(Malformed, errTooLong, number, offset)
+			} else {
+				err = take(line, number, offset)
+			}
+			if err != nil {
 				return err
 			}
 			offset += int64(len(rest) - len(after))

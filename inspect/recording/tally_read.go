@@ -100,7 +100,10 @@ func (w *worker) block(b *block) {
 		if offset == 0 {
 			text = bytes.TrimPrefix(text, byteOrderMark)
 		}
-		if !blank(text) {
+		switch {
+		case len(text) > maxLine:
+			w.tally.Refuse(&Error{File: w.file, Line: line, Offset: offset, Reason: Malformed, Err: errTooLong})
+		case !blank(text):
 			w.record(text, line, offset)
 		}
 		offset += int64(len(rest) - len(after))
