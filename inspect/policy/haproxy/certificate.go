@@ -1,8 +1,6 @@
 package haproxy
 
 import (
-	"crypto/x509"
-	"encoding/pem"
 	"io/fs"
 	"path"
 	"slices"
@@ -115,8 +113,10 @@ func (im *importer) open(b *bind, at line, name string, own settings, filters []
 	// A line with a filter, be it a negative one, is served for what the filters say, and not for what the certificate says.
 	if len(filters) == 0 {
 		if c.leaf != nil {
-			for _, n := range append(slices.Clone(c.leaf.Names), commonNames(data)...) {
-				c.serve(n)
+			for _, n := range append(slices.Clone(c.leaf.Names), c.leaf.CommonName) {
+				if n != "" {
+					c.serve(n)
+				}
 			}
 		}
 		return
@@ -137,24 +137,6 @@ func (im *importer) open(b *bind, at line, name string, own settings, filters []
 func (c *certificate) serve(name string) {
 	if name = strings.ToLower(name); !slices.Contains(c.names, name) {
 		c.names = append(c.names, name)
-	}
-}
-
-// commonNames are the subject's common names, for which HAProxy serves a certificate as well.
-func commonNames(data []byte) (names []string) {
-	for {
-		var block *pem.Block
-		if block, data = pem.Decode(data); block == nil {
-			return nil
-		}
-		if block.Type != "CERTIFICATE" && block.Type != "TRUSTED CERTIFICATE" && block.Type != "X509 CERTIFICATE" {
-			continue
-		}
-		cert, err := x509.ParseCertificate(block.Bytes)
-		if err != nil || cert.Subject.CommonName == "" {
-			return nil
-		}
-		return []string{cert.Subject.CommonName}
 	}
 }
 

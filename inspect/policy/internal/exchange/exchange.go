@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/tlstriage/tlstriage/inspect/policy"
 	"github.com/tlstriage/tlstriage/inspect/wire"
@@ -26,7 +25,7 @@ type Answer struct {
 }
 
 // Ask sends a hello (the record, or for an SSLv2-format hello the message) and reads the answer: up to the ServerHello in TLS 1.3,
-// to the ServerHelloDone below.
+// to the ServerHelloDone below. A read that times out is an error; any other end of the connection is an answer.
 func Ask(conn io.ReadWriter, hello []byte) (a Answer, err error) {
 	if _, err := conn.Write(hello); err != nil {
 		return a, err
@@ -46,8 +45,9 @@ func Ask(conn io.ReadWriter, hello []byte) (a Answer, err error) {
 		if r.Err() != nil {
 			return a, r.Err()
 		}
+		var late interface{ Timeout() bool }
 		switch {
-		case errors.Is(err, os.ErrDeadlineExceeded):
+		case errors.As(err, &late) && late.Timeout():
 			return a, err
 		case err != nil:
 			a.Closed = a.Suite == 0
