@@ -37,7 +37,6 @@ type cache[V any] struct {
 type cached[V any] struct {
 	key     key
 	value   V
-	err     error
 	size    int64
 	expires time.Time
 }
@@ -46,25 +45,25 @@ func newCache[V any](entries int, bytes int64) *cache[V] {
 	return &cache[V]{entries: entries, bytes: bytes, order: list.New(), byKey: make(map[key]*list.Element)}
 }
 
-// look finds what is kept; err is what was kept of a failure.
-func (c *cache[V]) look(k key, now time.Time) (value V, err error, ok bool) { //nolint:revive,staticcheck // the error is what was kept, not of this call
+// look finds what is kept.
+func (c *cache[V]) look(k key, now time.Time) (value V, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e, there := c.byKey[k]
 	if !there {
-		return value, nil, false
+		return value, false
 	}
 	item := e.Value.(*cached[V])
 	if !now.Before(item.expires) {
 		c.drop(e)
-		return value, nil, false
+		return value, false
 	}
 	c.order.MoveToFront(e)
-	return item.value, item.err, true
+	return item.value, true
 }
 
 // keep stores a value; one that is larger than the whole cache is not kept.
-func (c *cache[V]) keep(k key, value V, err error, size int64, expires time.Time) {
+func (c *cache[V]) keep(k key, value V, size int64, expires time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e, there := c.byKey[k]; there {
@@ -73,7 +72,7 @@ func (c *cache[V]) keep(k key, value V, err error, size int64, expires time.Time
 	if size > c.bytes {
 		return
 	}
-	c.byKey[k] = c.order.PushFront(&cached[V]{k, value, err, size, expires})
+	c.byKey[k] = c.order.PushFront(&cached[V]{k, value, size, expires})
 	for c.used += size; c.used > c.bytes || c.order.Len() > c.entries; {
 		c.drop(c.order.Back())
 	}

@@ -8,8 +8,8 @@ import (
 func TestCacheIsBounded(t *testing.T) {
 	now := time.Now()
 	c := newCache[int](3, 100)
-	has := func(name string) bool { _, _, ok := c.look(keyOf([]byte(name)), now); return ok }
-	keep := func(name string, size int64) { c.keep(keyOf([]byte(name)), 1, nil, size, now.Add(time.Hour)) }
+	has := func(name string) bool { _, ok := c.look(keyOf([]byte(name)), now); return ok }
+	keep := func(name string, size int64) { c.keep(keyOf([]byte(name)), 1, size, now.Add(time.Hour)) }
 	keep("a", 10)
 	keep("b", 10)
 	keep("c", 10)
@@ -32,7 +32,7 @@ func TestCacheIsBounded(t *testing.T) {
 	if c.used != 5 || c.order.Len() != 1 {
 		t.Errorf("%d bytes in %d entries after replacing", c.used, c.order.Len())
 	}
-	if _, _, ok := c.look(keyOf([]byte("large")), now.Add(time.Hour)); ok || c.used != 0 {
+	if _, ok := c.look(keyOf([]byte("large")), now.Add(time.Hour)); ok || c.used != 0 {
 		t.Error("kept beyond its time")
 	}
 	if keyOf([]byte("ab"), []byte("c")) == keyOf([]byte("a"), []byte("bc")) {

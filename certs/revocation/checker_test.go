@@ -3,6 +3,7 @@ package revocation_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -11,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -211,6 +213,52 @@ func TestModes(t *testing.T) {
 	}
 	if _, err := revocation.New(revocation.Options{Mode: "sometimes"}); err == nil {
 		t.Error("a mode of no such name is taken")
+	}
+}
+
+// A cache between us and the responder that gives an old answer is gone past.
+func TestStaleAnswerOfACacheIsAskedPast(t *testing.T) {
+	p := certstest.New(t)
+	site := newSite(t)
+	leaf := shallow(p, certs.Template{OCSPServer: []string{site.URL + "/ocsp"}})
+	old := about(leaf.Certificate, p.Root.Certificate, revocation.Good, p.Now)
+	old.thisUpdate, old.nextUpdate = p.Now.Add(-72*time.Hour), p.Now.Add(-48*time.Hour)
+	site.on("ocsp", func(w http.ResponseWriter, r *http.Request) {
+		s := old
+		if r.Method == http.MethodPost {
+			s = about(leaf.Certificate, p.Root.Certificate, revocation.Revoked, p.Now)
+		}
+		_, _ = w.Write(response{by: p.Root, singles: []single{s}}.der(t))
+	})
+	if status := newChecker(t, revocation.Options{Mode: revocation.Check}).Check(t.Context(), path(leaf), nil); status.Result != revocation.Revoked {
+		t.Errorf("got %+v", status)
+	}
+}
+
+// A handshake asks memory alone, and is refused by a staple that says revoked.
+func TestKnownInAHandshake(t *testing.T) {
+	p := certstest.New(t)
+	leaf := p.Leaf(name)
+	c := newChecker(t, revocation.Options{Mode: revocation.Staple})
+	for _, said := range []revocation.Result{revocation.Good, revocation.Revoked} {
+		served := leaf.TLSWith(p.Issuing.Certificate, p.Intermediate.Certificate)
+		served.OCSPStaple = response{by: p.Issuing, singles: []single{about(leaf.Certificate, p.Issuing.Certificate, said, p.Now)}}.der(t)
+		near, far := net.Pipe()
+		server := tls.Server(far, &tls.Config{Certificates: []tls.Certificate{*served}})
+		done := make(chan error, 1)
+		go func() { done <- server.Handshake() }()
+		var status revocation.Status
+		client := tls.Client(near, &tls.Config{ServerName: name, RootCAs: p.Roots(), VerifyConnection: func(state tls.ConnectionState) error {
+			status, _ = c.Known(state.VerifiedChains[0], state.OCSPResponse)
+			return status.Err()
+		}})
+		err := client.Handshake()
+		_ = near.Close()
+		<-done
+		_ = far.Close()
+		if status.Result != said || errors.Is(err, revocation.ErrRevoked) != (said == revocation.Revoked) || (err == nil) != (said == revocation.Good) {
+			t.Errorf("%s: %v, %+v", said, err, status)
+		}
 	}
 }
 

@@ -52,7 +52,7 @@ type Fetcher struct {
 	client  *http.Client
 	slots   *semaphore.Weighted
 
-	kept    *cache[[]byte] // bodies of intermediates by URL
+	kept    *cache[fetched] // bodies of intermediates by URL
 	flights *flights
 }
 
@@ -70,7 +70,7 @@ func NewFetcher(o FetchOptions) (*Fetcher, error) {
 		o.Now = time.Now
 	}
 	f := &Fetcher{
-		o: o, guard: newGuard(), slots: semaphore.NewWeighted(int64(o.Concurrency)), kept: newCache[[]byte](o.CacheEntries, 32<<20), flights: newFlights(),
+		o: o, guard: newGuard(), slots: semaphore.NewWeighted(int64(o.Concurrency)), kept: newCache[fetched](o.CacheEntries, 32<<20), flights: newFlights(),
 	}
 	for _, entry := range o.AllowHosts {
 		if err := f.allowed.add(entry); err != nil {

@@ -79,11 +79,17 @@ func (f *Fetcher) Intermediates(ctx context.Context, cert *x509.Certificate, don
 	return found, nil
 }
 
+// fetched is what came of a request.
+type fetched struct {
+	body []byte
+	err  error
+}
+
 // keptBytes fetches a body, or takes it from memory. Failures are remembered shortly, so that a proxy does not ask for every connection.
 func (f *Fetcher) keptBytes(ctx context.Context, u string) ([]byte, error) {
 	k := keyOf([]byte(u))
-	if body, err, ok := f.kept.look(k, f.o.Now()); ok {
-		return body, err
+	if kept, ok := f.kept.look(k, f.o.Now()); ok {
+		return kept.body, kept.err
 	}
 	v, err := f.flights.do(ctx, k, func(ctx context.Context) (any, error) {
 		body, _, err := f.bytes(ctx, request{method: http.MethodGet, url: u, limit: f.o.MaxIntermediateBytes, timeout: f.o.Timeout})
@@ -91,7 +97,7 @@ func (f *Fetcher) keptBytes(ctx context.Context, u string) ([]byte, error) {
 		if err != nil {
 			lifetime = min(lifetime/12, 5*time.Minute)
 		}
-		f.kept.keep(k, body, err, int64(len(body))+int64(len(u)), f.o.Now().Add(lifetime))
+		f.kept.keep(k, fetched{body, err}, int64(len(body))+int64(len(u)), f.o.Now().Add(lifetime))
 		return body, err
 	})
 	body, _ := v.([]byte)

@@ -97,11 +97,13 @@ func (c *Checker) exchange(ctx context.Context, responder string, cert, issuer *
 	}
 	if u := getURL(responder, body, c.o.Nonce); u != "" {
 		answer := c.exchangeBy(ctx, http.MethodGet, u, nil, cert, issuer, nil)
-		// A responder that knows POST alone answers a GET with 404, 405, a page, or an error of OCSP.
-		if answer.Result != Malformed && answer.Result != ErrorStatus && !isStatus(answer.Err) {
+		// A responder that knows POST alone answers a GET with 404, 405, a page, or an error of OCSP; a cache on the way may give an old answer,
+		// and nothing but a POST goes past it.
+		stale := answer.judged(c.o.Now(), c.o.freshness()).Result == Expired
+		if !stale && answer.Result != Malformed && answer.Result != ErrorStatus && !isStatus(answer.Err) {
 			return answer
 		}
-		if again := c.exchangeBy(ctx, http.MethodPost, responder, body, cert, issuer, nil); again.Said != "" || answer.Result != ErrorStatus {
+		if again := c.exchangeBy(ctx, http.MethodPost, responder, body, cert, issuer, nil); again.Said != "" || !stale && answer.Result != ErrorStatus {
 			return again
 		}
 		return answer
