@@ -9,7 +9,7 @@ type Confidence string
 const (
 	// Exact: every release named in Versions was captured sending this form, and no other client of the collection does.
 	Exact Confidence = "exact"
-	// Likely: one release was captured and stands for its series, or several clients send the same form.
+	// Likely: one release was captured and stands for its series, whose neighbours may send the same, or several clients do.
 	Likely Confidence = "likely"
 )
 
@@ -25,15 +25,13 @@ type Client struct {
 // maxPrograms is how many programs a name lists.
 const maxPrograms = 2
 
-// String is "OpenSSL 3.0", "Node.js 20.20.2 (OpenSSL 3.0)" where one program was seen to send the form, or "OpenSSL 3.0 (as curl
-// 7.88.1, Python 3.11.7 and others)".
+// String is "OpenSSL 3.0", or "OpenSSL 3.0 (as Node.js 20.20.2)" where only programs were captured that set something up, which
+// says how the library is used and not that it is this program or this release of it.
 func (c Client) String() string {
 	library := strings.TrimSpace(c.Library + " " + c.Versions)
 	switch n := len(c.Programs); {
 	case n == 0:
 		return library
-	case n == 1:
-		return c.Programs[0] + " (" + library + ")"
 	case n <= maxPrograms:
 		return library + " (as " + strings.Join(c.Programs, ", ") + ")"
 	}

@@ -79,11 +79,11 @@ func TestCollectionIsNamed(t *testing.T) {
 	want := map[string]string{
 		"openssl-3.0.22-s_client-default": "OpenSSL 3.0",
 		"openssl-3.0.22-s_client-no-sni":  "OpenSSL 3.0",
-		"curl-7.88.1-default":             "curl 7.88.1 (OpenSSL 3.0)",
+		"curl-7.88.1-default":             "OpenSSL 3.0 (as curl 7.88.1)",
 		"gnutls-3.7.9-cli-default":        "GnuTLS 3.7",
 		"java-17.0.15-httpclient":         "OpenJDK 17",
 		"java-17.0.15-sslv2hello":         "OpenJDK 17",
-		"node-20.20.2-tls":                "Node.js 20.20.2 (OpenSSL 3.0)",
+		"node-20.20.2-tls":                "OpenSSL 3.0 (as Node.js 20.20.2)",
 		"go-1.26.8-default":               "Go 1.26",
 		"chromium-156.0.8078.79-again":    "Chromium 156",
 		"openssl-1.0.1a":                  "OpenSSL 1.0.1-beta1 to 1.0.1, 1.0.1a to 1.0.1e",
@@ -109,6 +109,97 @@ func TestCollectionIsNamed(t *testing.T) {
 	}
 	if checked != len(want) {
 		t.Errorf("%d of %d captures are in the collection", checked, len(want))
+	}
+}
+
+// TestResemblanceIsNotEnough changes a little in every captured hello: what a library does not do is not that library.
+func TestResemblanceIsNotEnough(t *testing.T) {
+	mutations := map[string]func(h *wire.ClientHello) bool{
+		"two suites change places": func(h *wire.ClientHello) bool {
+			n := h.CipherSuites.Len()
+			if n < 2 || h.SSLv2 {
+				return false
+			}
+			s := append(wire.List[wire.CipherSuite](nil), h.CipherSuites...)
+			copy(s[2*n-4:], h.CipherSuites[2*n-2:])
+			copy(s[2*n-2:], h.CipherSuites[2*n-4:2*n-2])
+			h.CipherSuites = s
+			return true
+		},
+		"a suite more": func(h *wire.ClientHello) bool {
+			h.CipherSuites = append(append(wire.List[wire.CipherSuite](nil), h.CipherSuites...), 0xFE, 0xED)
+			return true
+		},
+		"another last group": func(h *wire.ClientHello) bool {
+			if n := len(h.SupportedGroups); n > 0 {
+				h.SupportedGroups = append(append(wire.List[wire.NamedGroup](nil), h.SupportedGroups[:n-2]...), 0x63, 0x99)
+			}
+			return len(h.SupportedGroups) > 0
+		},
+		"an extension more": func(h *wire.ClientHello) bool {
+			h.HasExtensions = true
+			h.Extensions = append(append(wire.Extensions(nil), h.Extensions...), 0xFA, 0xCE, 0, 0)
+			return true
+		},
+		"another protocol": func(h *wire.ClientHello) bool {
+			h.ALPN = wire.ProtocolNamesOf("h2", "toast")
+			return true
+		},
+		"another legacy version": func(h *wire.ClientHello) bool {
+			h.LegacyVersion ^= 0x0F00
+			return true
+		},
+		"a signature algorithm less": func(h *wire.ClientHello) bool {
+			n := len(h.SignatureSchemes)
+			if n > 2 {
+				h.SignatureSchemes = append(append(wire.List[wire.SignatureScheme](nil), h.SignatureSchemes[:n-2]...), 0xFE, 0xED)
+			}
+			return n > 2
+		},
+		"extensions in another order": func(h *wire.ClientHello) bool {
+			if client, _ := clients.Name(h); client.Library == "Chromium" || h.Extensions.Len() < 2 {
+				return false // it shuffles them itself
+			}
+			var turned wire.Extensions
+			for kind, body := range h.Extensions.All() {
+				one := wire.Extensions{byte(kind >> 8), byte(kind), byte(len(body) >> 8), byte(len(body))}
+				turned = append(append(one, body...), turned...)
+			}
+			h.Extensions = turned
+			return true
+		},
+	}
+	mutated := 0
+	for _, c := range collection(t) {
+		record := unhex(t, c.Record)
+		for what, mutate := range mutations {
+			h := parse(t, record)
+			if !mutate(h) {
+				continue
+			}
+			mutated++
+			if client, ok := clients.Name(h); ok {
+				t.Errorf("%s, %s: still named %s", c.ID, what, client)
+			}
+		}
+	}
+	if mutated < 1000 {
+		t.Errorf("only %d hellos were changed", mutated)
+	}
+}
+
+// TestWhatVariesDoesNotMatter changes what is new with every connection.
+func TestWhatVariesDoesNotMatter(t *testing.T) {
+	for _, c := range collection(t) {
+		h := parse(t, unhex(t, c.Record))
+		before, known := clients.Name(h)
+		h.Random, h.SessionID = make([]byte, 32), nil
+		if h.ServerName != nil {
+			h.ServerName = []byte("another.example")
+		}
+		if after, ok := clients.Name(h); ok != known || after.String() != before.String() {
+			t.Errorf("%s: %q became %q", c.ID, before, after)
+		}
 	}
 }
 
