@@ -186,3 +186,6 @@ func (h *house) nameCases() []*Case {
 	}
 	return out
 }
+
+// MustStaple is the TLS feature extension that asks for a staple.
+func MustStaple() pkix.Extension { return mustStaple }

@@ -89,16 +89,12 @@ func TestExamineIsBounded(t *testing.T) {
 			if limit := costLimit * raceFactor; best > limit {
 				t.Errorf("took %v, want at most %v", best, limit)
 			}
-			size := 0
 			for _, f := range r.Faults {
-				size += len(f.Detail) + len(f.Missing) + len(strings.Join(f.Names, ""))
 				if len(f.Names) > 10 {
 					t.Errorf("%d names in a fault", len(f.Names))
 				}
 			}
-			if r.Err != nil {
-				size += len(r.Err.Error())
-			}
+			size := reportSize(r)
 			if size > sizeLimit {
 				t.Errorf("the report has %d bytes", size)
 			}
@@ -110,9 +106,33 @@ func TestExamineIsBounded(t *testing.T) {
 	}
 }
 
+// reportSize is how many bytes of text a report holds, the certificates aside.
+func reportSize(r *chain.Report) (size int) {
+	for _, f := range r.Faults {
+		size += len(f.ID) + len(f.Reason) + len(f.Detail) + len(f.Missing) + len(strings.Join(f.Names, "")) + 16*len(f.RefusedBy)
+	}
+	for _, v := range r.Verdicts {
+		for _, b := range v.Reasons {
+			size += len(b.Fault) + len(b.Reason) + len(b.Text)
+		}
+	}
+	for _, s := range r.SCTs {
+		size += len(s.Log) + len(s.Error) + 64
+	}
+	if r.Err != nil {
+		size += len(r.Err.Error())
+	}
+	return size + 100*len(r.Paths)
+}
+
 // ring is a leaf below nine authorities that all certify each other: the number of paths is beyond counting.
+// With no curve given it is P-256, and the root certifies each of them too.
 func ring(t *testing.T, p *certstest.PKI, curve elliptic.Curve) [][]byte {
 	t.Helper()
+	rooted := curve == nil
+	if rooted {
+		curve = elliptic.P256()
+	}
 	var members []*certs.Pair
 	for i := range 9 {
 		key, err := ecdsa.GenerateKey(curve, rand.Reader)
@@ -123,6 +143,9 @@ func ring(t *testing.T, p *certstest.PKI, curve elliptic.Curve) [][]byte {
 	}
 	presented := raw(p.Issue(members[0], certs.Template{Names: []string{name}}).Certificate)
 	for _, a := range members {
+		if rooted {
+			presented = append(presented, p.Issue(p.Root, certs.Template{CommonName: a.Certificate.Subject.CommonName, CA: true, Signer: a.Key}).Certificate.Raw)
+		}
 		for _, b := range members {
 			presented = append(presented, p.Issue(a, certs.Template{CommonName: b.Certificate.Subject.CommonName, CA: true, Signer: b.Key}).Certificate.Raw)
 		}

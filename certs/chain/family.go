@@ -1,6 +1,9 @@
 package chain
 
-import "crypto/x509"
+import (
+	"crypto/x509"
+	"slices"
+)
 
 // Family is a family of clients that judge certificates alike.
 type Family string
@@ -132,7 +135,7 @@ func (e *examination) verdicts() {
 				continue
 			}
 			for _, b := range v.Reasons {
-				if b.Fault == f.ID && (b.Index == f.Index || f.Index < 0 || b.Index < 0) && (b.Reason == f.Reason || b.Reason == "" || f.Reason == "") {
+				if b.Fault == f.ID && f.ID == LegacyPath || b.Fault == f.ID && (b.Index == f.Index || f.Index < 0 || b.Index < 0) && (b.Reason == f.Reason || b.Reason == "" || f.Reason == "") {
 					f.RefusedBy = append(f.RefusedBy, v.Family)
 					break
 				}
@@ -169,7 +172,25 @@ func (e *examination) refusals(h *habits) []Because {
 			return nil
 		}
 	}
+	if h.paths != everyPath {
+		e.blamePath(best)
+	}
 	return best[:min(len(best), maxNames)]
+}
+
+// blamePath puts what a client that never goes back met on its path down to that: another path stands.
+func (e *examination) blamePath(list []Because) {
+	if !slices.ContainsFunc(e.r.Faults, func(f Fault) bool { return f.ID == LegacyPath }) {
+		return
+	}
+	for i := range list {
+		if b := &list[i]; b.Fault == IntermediateExpired {
+			b.Fault = LegacyPath
+			if b.Reason == "" {
+				b.Reason = ReasonExpiredCrossSign
+			}
+		}
+	}
 }
 
 // ownRefusals are the grounds of crypto/x509.

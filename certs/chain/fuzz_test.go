@@ -1,9 +1,13 @@
 package chain_test
 
 import (
+	"bytes"
+	"math/big"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/tlstriage/tlstriage/certs"
 	"github.com/tlstriage/tlstriage/certs/certstest"
 	"github.com/tlstriage/tlstriage/certs/chain"
 )
@@ -12,8 +16,23 @@ import (
 // verdict that follows from the faults and is never kinder than crypto/x509 about trust.
 func FuzzExamine(f *testing.F) {
 	p := certstest.NewAt(f, time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC))
+	var seeds [][][]byte
 	for _, kind := range certstest.Kinds() {
-		c := p.Make(kind, name).Raw()
+		seeds = append(seeds, p.Make(kind, name).Raw())
+	}
+	log := p.NewCTLog("log", certs.ECDSAP256)
+	seeds = append(seeds, [][]byte{p.Embed(p.Issuing, p.Leaf(name).Certificate, p.Now, log), p.Issuing.Certificate.Raw, log.SCT(p.Now, 0, []byte("x"))})
+	for _, edit := range []func(*certstest.TBS){
+		func(t *certstest.TBS) { t.SerialNumber = big.NewInt(-1) },
+		func(t *certstest.TBS) {
+			t.Set(certstest.SAN(certstest.DNS("b\u00fccher.*.x_y."), certstest.Address([]byte(name))))
+		},
+		func(t *certstest.TBS) { t.Set(certstest.MustStaple()); t.Drop(certstest.OIDAuthorityKeyID) },
+		func(t *certstest.TBS) { t.Version, t.Extensions = 0, nil },
+	} {
+		seeds = append(seeds, [][]byte{p.Forge(p.Issuing, p.Leaf(name).Certificate, 0, edit), p.Issuing.Certificate.Raw, p.Intermediate.Certificate.Raw})
+	}
+	for _, c := range seeds {
 		for len(c) < 3 {
 			c = append(c, nil)
 		}
@@ -28,6 +47,8 @@ func FuzzExamine(f *testing.F) {
 		}
 		o := options(p)
 		o.Name = asked
+		o.SCTs, o.OCSPResponse = [][]byte{c, b[:min(len(b), 200)]}, c
+		o.Stores = []chain.Store{{Name: "other", Roots: p.Roots(), Public: true}}
 		r := chain.Examine(presented, o)
 		if len(r.Presented) != len(presented) || len(r.Raw) != len(presented) {
 			t.Fatal("certificates were lost")
@@ -42,8 +63,83 @@ func FuzzExamine(f *testing.F) {
 		if r.Valid == fatal {
 			t.Fatalf("valid %v with %+v", r.Valid, r.Faults)
 		}
+		if n := reportSize(r); n > sizeLimit {
+			t.Fatalf("the report has %d bytes", n)
+		}
+		for _, v := range r.Verdicts {
+			if !v.Accepts && len(v.Reasons) == 0 {
+				t.Fatalf("%s refuses for no reason", v.Family)
+			}
+			if v.Family == chain.FamilyGo && v.Accepts != (r.Err == nil) {
+				t.Fatalf("the verdict of Go is %v, and crypto/x509 says %v", v.Accepts, r.Err)
+			}
+		}
 		if r.Err != nil && r.Valid {
 			t.Fatalf("crypto/x509 refuses (%v) what is called valid: %+v", r.Err, r.Faults)
+		}
+	})
+}
+
+// FuzzParseSCTList reads arbitrary bytes as a list of timestamps: what is taken must make the same bytes again.
+func FuzzParseSCTList(f *testing.F) {
+	p := certstest.NewAt(f, time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC))
+	log := p.NewCTLog("log", certs.ECDSAP256)
+	f.Add(certstest.SCTList(log.SCT(p.Now, 0, []byte("entry"))))
+	f.Add(certstest.SCTList(log.SCT(p.Now, 0, []byte("entry")), []byte{1, 2, 3}))
+	f.Add([]byte{0, 0})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		list, err := chain.ParseSCTList(b)
+		if err != nil {
+			return
+		}
+		var again [][]byte
+		for _, s := range list {
+			if s.Version != 0 {
+				return // only the version is kept
+			}
+			one := append([]byte{0}, s.LogID[:]...)
+			one = append(one, big.NewInt(s.Time.UnixMilli()).FillBytes(make([]byte, 8))...)
+			one = append(append(one, byte(len(s.Extensions)>>8), byte(len(s.Extensions))), s.Extensions...)
+			one = append(one, s.Hash, s.Algorithm, byte(len(s.Signature)>>8), byte(len(s.Signature)))
+			again = append(again, append(one, s.Signature...))
+		}
+		if !bytes.Equal(certstest.SCTList(again...), b) {
+			t.Fatalf("%x is read as %+v", b, list)
+		}
+	})
+}
+
+// FuzzParseLogList reads arbitrary bytes as a log list: a list is found again by its identifiers, and errors are bounded.
+func FuzzParseLogList(f *testing.F) {
+	p := certstest.NewAt(f, time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC))
+	f.Add(certstest.LogListJSON(p.NewCTLog("ec", certs.ECDSAP256), p.NewCTLog("rsa", certs.RSA2048)))
+	f.Add([]byte(`{"operators":[{"logs":[{"key":"AAAA"}]}]}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		list, err := chain.ParseLogList(b)
+		switch {
+		case err == nil && list.Len() == 0:
+			t.Fatal("a list of nothing")
+		case err != nil && (list != nil || len(err.Error()) > 2000):
+			t.Fatalf("%d bytes of error", len(err.Error()))
+		}
+	})
+}
+
+// FuzzReadInput reads arbitrary bytes as a file: certificates are parts of it, and problems are few.
+func FuzzReadInput(f *testing.F) {
+	p := certstest.NewAt(f, time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC))
+	leaf := p.Leaf(name)
+	f.Add(certs.EncodePEM(leaf.Chain()...))
+	f.Add(leaf.Certificate.Raw)
+	f.Add([]byte("-----BEGIN CERTIFICATE-----\n-----BEGIN X-----\n-----END X-----\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		in := chain.ReadInput(b)
+		if len(in.Certificates) > chain.MaxCertificates || len(in.Problems) > 64 || len(in.Certificates)+len(in.Problems) == 0 {
+			t.Fatalf("%d certificates, %d problems", len(in.Certificates), len(in.Problems))
+		}
+		lines := bytes.Count(b, []byte{'\n'}) + 1
+		if slices.ContainsFunc(in.Problems, func(p chain.InputProblem) bool { return p.Line > lines || p.Detail == "" || len(p.Detail) > 1000 }) {
+			t.Fatalf("%+v", in.Problems)
 		}
 	})
 }

@@ -1,17 +1,37 @@
 package chain_test
 
 import (
-	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/tlstriage/tlstriage/certs/certstest"
 	"github.com/tlstriage/tlstriage/certs/chain"
 )
 
-func examineCase(p *certstest.PKI, c *certstest.Case) *chain.Report {
-	return chain.Examine(c.Presented, chain.Options{Name: c.Asked, Roots: c.Pool(), Time: p.Now})
+// shared is the matrix, which is dear to make (keys), made once for all tests.
+var shared struct {
+	once  sync.Once
+	now   time.Time
+	cases []*certstest.Case
+}
+
+func matrix(t *testing.T) []*certstest.Case {
+	t.Helper()
+	shared.once.Do(func() {
+		p := certstest.New(t)
+		shared.now, shared.cases = p.Now, p.Matrix()
+	})
+	if shared.cases == nil {
+		t.Fatal("the matrix could not be made")
+	}
+	return shared.cases
+}
+
+func examineCase(c *certstest.Case) *chain.Report {
+	return chain.Examine(c.Presented, chain.Options{Name: c.Asked, Roots: c.Pool(), Time: shared.now})
 }
 
 func verdictOf(r *chain.Report, family chain.Family) *chain.Verdict {
@@ -23,8 +43,7 @@ func verdictOf(r *chain.Report, family chain.Family) *chain.Verdict {
 }
 
 func TestExamineFindsTheFaultsOfTheMatrix(t *testing.T) {
-	p := certstest.New(t)
-	cases := p.Matrix()
+	cases := matrix(t)
 	if len(cases) < 150 {
 		t.Errorf("the matrix has only %d chains", len(cases))
 	}
@@ -34,7 +53,7 @@ func TestExamineFindsTheFaultsOfTheMatrix(t *testing.T) {
 			t.Errorf("two cases are called %s", c.Name)
 		}
 		names[c.Name] = true
-		r := examineCase(p, c)
+		r := examineCase(c)
 		if got := faults(r); !slices.Equal(got, c.Faults) {
 			t.Errorf("%s: %v, want %v\n%+v", c.Name, got, c.Faults, r.Faults)
 		}
@@ -54,12 +73,11 @@ func TestExamineFindsTheFaultsOfTheMatrix(t *testing.T) {
 // What other programs say of every chain of the matrix is what the verdict of their family says: where they differ from
 // crypto/x509, and from each other, that is predicted.
 func TestVerdictsAgreeWithOtherPrograms(t *testing.T) {
-	p := certstest.New(t)
-	cases := p.Matrix()
+	cases := matrix(t)
 	top := writeCases(t, cases)
 	reports := make([]*chain.Report, len(cases))
 	for i, c := range cases {
-		reports[i] = examineCase(p, c)
+		reports[i] = examineCase(c)
 		if v := verdictOf(reports[i], chain.FamilyGo); v.Accepts != (reports[i].Err == nil) {
 			t.Errorf("%s: Go's verdict is %v, and crypto/x509 says %v", c.Name, v, reports[i].Err)
 		}
@@ -89,7 +107,7 @@ func TestVerdictsAgreeWithOtherPrograms(t *testing.T) {
 					differs++
 				}
 			}
-			t.Log(fmt.Sprintf("%d of %d accepted, %d otherwise than by crypto/x509", accepted, len(cases), differs))
+			t.Logf("%d of %d accepted, %d otherwise than by crypto/x509", accepted, len(cases), differs)
 			if accepted < 50 || accepted > len(cases)-50 || differs < 5 {
 				t.Errorf("%d accepted, %d otherwise than by crypto/x509: the matrix tests one side only", accepted, differs)
 			}

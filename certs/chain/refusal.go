@@ -82,7 +82,7 @@ func (e *examination) certRefusals(h *habits, w walk, i int, refuse func(FaultID
 	}
 	parent := e.parentIn(w, i)
 	if parent != nil && h.keyIDs && !keyIDsFit(c, parent) {
-		refuse(UntrustedRoot, "", c, fmt.Sprintf("the authority key identifier of %s is not that of its issuer", what))
+		refuse(LegacyPath, ReasonKeyIDMismatch, c, fmt.Sprintf("the authority key identifier of %s is not that of its issuer", what))
 	}
 	if h.strict && c.Version >= 3 {
 		if len(c.AuthorityKeyId) == 0 && !self {
@@ -288,8 +288,8 @@ func (e *examination) whyUnanchored(w walk) (list []Because) {
 		}
 	}
 	if len(list) == 0 {
-		top := w.certs[len(w.certs)-1]
-		list = append(list, Because{LegacyPath, ReasonUntrustedTop, e.indexOf(top), fmt.Sprintf("the path followed ends at %s, whose issuer %s is not trusted", Subject(top), clip(top.Issuer.String()))})
+		f := e.stuck(w.certs, nil)
+		list = append(list, Because{f.ID, f.Reason, f.Index, f.Detail})
 	}
 	return list
 }

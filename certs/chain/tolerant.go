@@ -161,13 +161,13 @@ func whatIsIt(der []byte) string {
 		}
 		switch {
 		case body.PeekASN1Tag(cbasn1.SEQUENCE) && version == 0:
-			return "a private key (PKCS #8): it is no longer secret once it was sent"
+			return "a private key (PKCS #8), which is no secret any more once it was sent"
 		case body.PeekASN1Tag(cbasn1.SEQUENCE) && version == 3:
 			return "a PKCS #12 store"
 		case body.PeekASN1Tag(cbasn1.INTEGER) && version == 0:
-			return "an RSA private key (PKCS #1): it is no longer secret once it was sent"
+			return "an RSA private key (PKCS #1), which is no secret any more once it was sent"
 		case body.PeekASN1Tag(cbasn1.OCTET_STRING) && version == 1:
-			return "an elliptic-curve private key (SEC 1): it is no longer secret once it was sent"
+			return "an elliptic-curve private key (SEC 1), which is no secret any more once it was sent"
 		}
 	case body.PeekASN1Tag(cbasn1.OBJECT_IDENTIFIER):
 		if body.ReadASN1(&oid, cbasn1.OBJECT_IDENTIFIER) && bytes.HasPrefix(oid, []byte{0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7}) {
