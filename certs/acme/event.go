@@ -79,15 +79,15 @@ func reasonForProblem(p acme.Problem) Reason {
 		return NameRefused
 	case acme.ProblemTypeRateLimited:
 		return RateLimited
-	case acme.ProblemTypeExternalAccountRequired, acme.ProblemTypeAccountDoesNotExist, acme.ProblemTypeInvalidContact, acme.ProblemTypeUnsupportedContact, acme.ProblemTypeUserActionRequired:
-		return AccountRefused
+	}
+	if _, challenged := p.Resource.(acme.Authorization); challenged {
+		return Unvalidated
+	}
+	switch p.Type {
 	case acme.ProblemTypeConnection, acme.ProblemTypeDNS, acme.ProblemTypeIncorrectResponse, acme.ProblemTypeTLS:
 		return Unvalidated
-	case acme.ProblemTypeUnauthorized:
-		// The same word is used for an account that may not, and for a challenge that met somebody else.
-		if _, ok := p.Resource.(acme.Authorization); ok {
-			return Unvalidated
-		}
+	case acme.ProblemTypeExternalAccountRequired, acme.ProblemTypeAccountDoesNotExist, acme.ProblemTypeInvalidContact, acme.ProblemTypeUnsupportedContact,
+		acme.ProblemTypeUserActionRequired, acme.ProblemTypeUnauthorized:
 		return AccountRefused
 	case acme.ProblemTypeCompound:
 		if len(p.Subproblems) > 0 {
