@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -343,7 +344,8 @@ func TestLocalNamesComeFromTheAuthority(t *testing.T) {
 func TestHandshakeWaitsOnlySoLong(t *testing.T) {
 	silent := listen(t) // accepts, and never answers
 	defer silent.Close()
-	r := start(t, nil, listen(t), acme.Settings{Names: []string{"www.example.com"}, Directory: "https://" + silent.Addr().String() + "/dir", Wait: 200 * time.Millisecond})
+	dir := t.TempDir()
+	r := start(t, nil, listen(t), acme.Settings{Names: []string{"www.example.com"}, Directory: "https://" + silent.Addr().String() + "/dir", Wait: 200 * time.Millisecond, Dir: dir})
 	begin := time.Now()
 	if _, err := r.dial("www.example.com", nil); !strings.Contains(alert(err), "internal error") {
 		t.Error(err)
@@ -355,6 +357,9 @@ func TestHandshakeWaitsOnlySoLong(t *testing.T) {
 	r.Close()
 	if took := time.Since(begin); took > 10*time.Second {
 		t.Errorf("closing took %v", took)
+	}
+	if locks, err := os.ReadDir(filepath.Join(dir, "locks")); err != nil || len(locks) > 0 {
+		t.Errorf("locks are left behind, which would hold up replicas: %v, %v", locks, err)
 	}
 }
 
