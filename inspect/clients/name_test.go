@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/tlstriage/tlstriage/inspect"
 	"github.com/tlstriage/tlstriage/inspect/clients"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
@@ -200,6 +201,35 @@ func TestWhatVariesDoesNotMatter(t *testing.T) {
 		if after, ok := clients.Name(h); ok != known || after.String() != before.String() {
 			t.Errorf("%s: %q became %q", c.ID, before, after)
 		}
+	}
+}
+
+// TestRebuiltHellosAreNamedAlike takes the bytes from hellos, as a recording without bytes does.
+func TestRebuiltHellosAreNamedAlike(t *testing.T) {
+	named := 0
+	for _, c := range collection(t) {
+		h := parse(t, unhex(t, c.Record))
+		recorded := inspect.DescribeHello(h, 0, inspect.TransportTCP)
+		recorded.Message.Raw = nil
+		rebuilt, err := recorded.ClientHello()
+		if err != nil {
+			t.Fatal(c.ID, err)
+		}
+		want, known := clients.Name(h)
+		if got, ok := clients.NameRebuilt(recorded.Shape, rebuilt); ok != known || got.String() != want.String() {
+			t.Errorf("%s: %q, rebuilt %q", c.ID, want, got)
+		}
+		if known {
+			named++
+		}
+		for _, bad := range []string{"", "s1_", "s0" + recorded.Shape[2:], recorded.Shape + "0", recorded.Shape[:18] + "G"} {
+			if got, ok := clients.NameRebuilt(bad, rebuilt); ok {
+				t.Errorf("%s: by the shape %q named %s", c.ID, bad, got)
+			}
+		}
+	}
+	if named < 150 {
+		t.Errorf("only %d are named", named)
 	}
 }
 

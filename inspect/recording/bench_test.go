@@ -11,7 +11,7 @@ import (
 )
 
 // sample is a recording of so many connections of 2,000 kinds of clients, in blocks that are read again and again.
-func sample(tb testing.TB, connections int) (text []byte, records int) {
+func sample(tb testing.TB, connections int, raw report.Raw) (text []byte, records int) {
 	tb.Helper()
 	r := newRand(1)
 	offers := make([]offer, 2000)
@@ -21,7 +21,7 @@ func sample(tb testing.TB, connections int) (text []byte, records int) {
 	for i := range connections {
 		o := offers[r.IntN(len(offers))]
 		o.name = fmt.Sprintf("host-%d.example.com", r.IntN(50))
-		text = append(text, record(tb, o.hello(r), i, report.RawAll)...)
+		text = append(text, record(tb, o.hello(r), i, raw)...)
 	}
 	return text, connections
 }
@@ -47,7 +47,7 @@ func (r *repeated) Read(p []byte) (int, error) {
 
 // BenchmarkTally counts the clients of a recording. Its peer is what reading and counting lines alone takes.
 func BenchmarkTally(b *testing.B) {
-	text, records := sample(b, 8000)
+	text, records := sample(b, 8000, report.RawAll)
 	const times = 10
 	b.Run("tally", func(b *testing.B) {
 		b.SetBytes(int64(len(text) * times))
@@ -59,6 +59,17 @@ func BenchmarkTally(b *testing.B) {
 			}
 		}
 		b.ReportMetric(float64(len(text)/records), "B/record")
+	})
+	bare, _ := sample(b, 8000, report.RawNone)
+	b.Run("tally, records without bytes", func(b *testing.B) {
+		b.SetBytes(int64(len(bare) * times))
+		b.ReportAllocs()
+		for b.Loop() {
+			var t Tally
+			if err := t.Read(&repeated{text: bare, n: times}, ""); err != nil || t.Connections != int64(records*times) {
+				b.Fatal(t.Connections, err)
+			}
+		}
 	})
 	b.Run("tally, one processor", func(b *testing.B) {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))

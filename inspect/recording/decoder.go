@@ -17,6 +17,11 @@ type decoder struct {
 	raw    []byte // of the hello
 	shape  []byte
 	fields fields
+
+	rebuilt    map[string]*wire.ClientHello // by what they were rebuilt from
+	key        []byte
+	extensions wire.Extensions
+	types      map[string]wire.ExtensionType // by their names in records
 }
 
 // record reads the line of a record into d.client.
@@ -26,6 +31,9 @@ func (d *decoder) record(line []byte) (Reason, error) {
 		return d.plain(line)
 	}
 	f := &d.fields
+	if f.raw == nil {
+		return d.recall(line)
+	}
 	n := base64.StdEncoding.DecodedLen(len(f.raw))
 	if cap(d.raw) < n {
 		d.raw = make([]byte, n)

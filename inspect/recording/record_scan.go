@@ -10,6 +10,11 @@ type fields struct {
 	raw       []byte // base64
 	complete  bool
 	sslv2     bool
+
+	// For a hello without bytes: the text of what it is rebuilt from, and of the whole of it.
+	hello []byte
+	parts [partCount][]byte
+	odd   bool // something in the hello is not of the type that it should have, or comes twice, or is rare
 }
 
 // place is an object of a record in which a field of interest lies.
@@ -105,14 +110,17 @@ func fieldOf(in place, key []byte) (f field, strange bool) {
 
 // scanRecord finds the fields of a line that is a whole record, in the form that our own encoder gives it. False says nothing
 // about the line but that it must go the plain way: what is malformed, what repeats a field or spells it in another way, what has
-// a value of another type, and whose hello has no bytes.
+// a value of another type, and whose hello can neither be read nor rebuilt from what is here.
 func scanRecord(line []byte, f *fields) bool {
 	*f = fields{}
 	s := scan{text: line}
 	if s.next() != '{' || !s.object(f, inRecord) || s.next() != 0 || s.at != len(line) {
 		return false
 	}
-	return f.seen&(1<<fieldSchema) != 0 && f.raw != nil
+	if f.seen&(1<<fieldSchema) == 0 {
+		return false
+	}
+	return f.raw != nil || f.seen&(1<<fieldMessage) != 0 && f.complete && !f.odd
 }
 
 // object takes an object; outside of elsewhere its fields of interest go to f.
@@ -160,7 +168,7 @@ func (s *scan) object(f *fields, in place) bool {
 func (s *scan) member(f *fields, in place, key []byte) bool {
 	which, strange := fieldOf(in, key)
 	if which == none {
-		return !strange && s.value()
+		return !strange && s.unread(f, in, key)
 	}
 	if f.seen&(1<<which) != 0 {
 		return false
@@ -189,7 +197,14 @@ func (s *scan) member(f *fields, in place, key []byte) bool {
 	if s.next() != '{' {
 		return false
 	}
-	return s.object(f, inside(which))
+	start := s.at
+	if !s.object(f, inside(which)) {
+		return false
+	}
+	if which == fieldHello {
+		f.hello = s.text[start:s.at]
+	}
+	return true
 }
 
 // inside is the object that is a field's value.

@@ -187,11 +187,12 @@ func (e *entry) sample(c *Client, at position) {
 	e.Hello = keep(c.Hello)
 }
 
-// keep copies a hello out of the memory that it was read in. One that was rebuilt has memory of its own.
+// keep copies a hello out of the memory that it was read in. Of one that was rebuilt only the parts that a decoder uses again need it.
 func keep(h *wire.ClientHello) *wire.ClientHello {
 	own := new(wire.ClientHello)
 	if len(h.Raw) == 0 {
 		*own = *h
+		own.ServerName, own.Extensions = bytes.Clone(h.ServerName), bytes.Clone(h.Extensions)
 		return own
 	}
 	read := wire.ParseClientHello

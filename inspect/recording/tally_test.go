@@ -192,15 +192,18 @@ func TestNoAllocationInTheSteadyState(t *testing.T) {
 	r := newRand(24)
 	o := randomOffer(r)
 	o.name = "a.example"
-	line := bytes.TrimSpace(record(t, o.hello(r), 1, report.RawAll))
-	var tally Tally
-	w := worker{tally: &tally}
-	w.record(line, 1, 0)
-	if n := testing.AllocsPerRun(100, func() { w.record(line, 2, 100) }); n != 0 {
-		t.Errorf("%v allocations a record", n)
-	}
-	if tally.Len() != 1 || tally.Connections < 100 {
-		t.Errorf("%d shapes, %d connections", tally.Len(), tally.Connections)
+	msg := o.hello(r)
+	for _, raw := range []report.Raw{report.RawAll, report.RawNone} {
+		line := bytes.TrimSpace(record(t, msg, 1, raw))
+		var tally Tally
+		w := worker{tally: &tally}
+		w.record(line, 1, 0)
+		if n := testing.AllocsPerRun(100, func() { w.record(line, 2, 100) }); n != 0 {
+			t.Errorf("raw %s: %v allocations a record", raw, n)
+		}
+		if tally.Len() != 1 || tally.Connections < 100 {
+			t.Errorf("raw %s: %d shapes, %d connections", raw, tally.Len(), tally.Connections)
+		}
 	}
 }
 

@@ -180,7 +180,7 @@ func lossOf(s *recording.Shape, v *verdict, p *policy.Policy) Loss {
 		Reason: reason(v.result.RejectedBy), Offered: o.Offered, Accepts: o.Accepts, Uncertain: o.Uncertain,
 		Addresses: s.Addresses, EventID: s.EventID,
 	}
-	l.Client, l.Confidence = clientName(s.Hello)
+	l.Client, l.Confidence = clientName(s.Name, s.Hello, s.Rebuilt)
 	l.ServerNames, l.MoreNames = listNames(v.names)
 	return l
 }
@@ -196,8 +196,14 @@ func listNames(names []recording.Name) (listed []Name, more int) {
 }
 
 // clientName is from whom a hello likely is.
-func clientName(h *wire.ClientHello) (name, confidence string) {
-	if c, ok := clients.Name(h); ok {
+func clientName(shape string, h *wire.ClientHello, rebuilt bool) (name, confidence string) {
+	c, ok := clients.Client{}, false
+	if rebuilt {
+		c, ok = clients.NameRebuilt(shape, h)
+	} else {
+		c, ok = clients.Name(h)
+	}
+	if ok {
 		return c.String(), string(c.Confidence)
 	}
 	return Unknown, ""

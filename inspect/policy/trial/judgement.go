@@ -24,6 +24,6 @@ func Judge(c *recording.Client, p *policy.Policy) Judgement {
 		Index: c.Index, Shape: string(c.Shape), JA4: c.JA4(), Policy: policy.Negotiate(c.Hello, p).Outcome(c.Hello, p),
 		ServerName: inspect.Bounded(string(c.Hello.ServerName)), EventID: string(c.EventID), Address: inspect.Bounded(string(c.Address)),
 	}
-	j.Client, _ = clientName(c.Hello)
+	j.Client, _ = clientName(j.Shape, c.Hello, c.Rebuilt)
 	return j
 }

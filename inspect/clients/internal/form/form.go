@@ -30,6 +30,26 @@ func Of(h *wire.ClientHello) Form {
 	return f
 }
 
+// Named is the form of a hello that lacks bytes, whose shape is known by its name (fingerprint.Shape) from when it had them; false:
+// that is no name of a shape, or one of another release's.
+func Named(shape string, h *wire.ClientHello) (Form, bool) {
+	var text [32]byte
+	own := fingerprint.AppendShape(text[:0], h)
+	at := len(own) - 16
+	if len(shape) != len(own) || shape[:at] != string(own[:at]) {
+		return Form{}, false
+	}
+	f := Form{Order: orderOf(h)}
+	for i := at; i < len(shape); i++ {
+		c := shape[i]
+		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return Form{}, false
+		}
+		f.Shape = f.Shape<<4 | uint64(digit(c))
+	}
+	return f, true
+}
+
 func digit(c byte) byte {
 	if c >= 'a' {
 		return c - 'a' + 10
