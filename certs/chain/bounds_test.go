@@ -6,6 +6,8 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"errors"
 	"fmt"
 	"math/big"
@@ -75,10 +77,18 @@ func TestExamineIsBounded(t *testing.T) {
 	below := p.Issue(p.Issuing, certs.Template{Names: []string{name}})
 	cases["an RSA key of 65,536 bits above"] = append(raw(below.Chain()...), bigCA.Certificate.Raw)
 
+	hostileForms(t, p, cases, names)
+
 	for what, presented := range cases {
 		t.Run(what, func(t *testing.T) {
 			o := options(p)
 			o.Known = []*x509.Certificate{p.Intermediate.Certificate, p.Issuing.Certificate, p.Root.Certificate}
+			for range 8 {
+				o.Stores = append(o.Stores, chain.Store{Name: "another", Roots: p.Roots(), Public: true})
+			}
+			if strings.Contains(what, "names") {
+				o.Name = strings.Repeat("a.", 120) + "host-77.some.where.example.com"
+			}
 			best := time.Hour
 			var r *chain.Report
 			for range 3 { // the least of three: other work on the machine is not ours
@@ -104,6 +114,111 @@ func TestExamineIsBounded(t *testing.T) {
 			t.Logf("%v, %d faults, %d bytes", best, len(r.Faults), size)
 		})
 	}
+}
+
+// hostileForms adds the certificates of past vulnerabilities of crypto/x509, and those that our own readers may stumble over.
+func hostileForms(t *testing.T, p *certstest.PKI, cases map[string][][]byte, names []string) {
+	t.Helper()
+	leaf := p.Leaf(name)
+	forge := func(issuer *certs.Pair, of *x509.Certificate, edit func(*certstest.TBS)) []byte {
+		return p.Forge(issuer, of, 0, edit)
+	}
+	above := raw(leaf.Chain()[1:]...)
+	with := func(der []byte) [][]byte { return append([][]byte{der}, above...) }
+	var dns []asn1.RawValue
+	for _, n := range names {
+		dns = append(dns, certstest.DNS("*."+n))
+	}
+	cases["10,000 names, one of them not ASCII"] = with(forge(p.Issuing, leaf.Certificate, func(tbs *certstest.TBS) {
+		tbs.SerialNumber = big.NewInt(-1)
+		tbs.Set(certstest.SAN(append(slices.Clone(dns), certstest.DNS("b\u00fccher.example.com"))...))
+	}))
+	var stars []asn1.RawValue
+	for i := range 4500 {
+		stars = append(stars, certstest.DNS(strings.Repeat("*a*.", 10)+fmt.Sprint(i)), certstest.DNS("xn--"+strings.Repeat("z9", 28)+fmt.Sprint(i)+".example.com"))
+	}
+	cases["10,000 names of stars and punycode"] = with(forge(p.Issuing, leaf.Certificate, func(tbs *certstest.TBS) { tbs.Set(certstest.SAN(stars...)) }))
+	cases["an empty DNS name"] = with(forge(p.Issuing, leaf.Certificate, func(tbs *certstest.TBS) { tbs.Set(certstest.SAN(certstest.DNS(""), certstest.DNS("."))) })) // CVE-2026-27138
+
+	// Quadratic work between constraints and names: CVE-2025-58187.
+	type subtree struct{ Base asn1.RawValue }
+	var permitted []subtree
+	for i := range 3000 {
+		permitted = append(permitted, subtree{certstest.DNS(fmt.Sprintf("p%d.invalid", i))})
+	}
+	constraints, err := asn1.Marshal(struct {
+		Permitted []subtree `asn1:"optional,tag:0"`
+	}{permitted})
+	if err != nil {
+		t.Fatal(err)
+	}
+	narrow := p.Issue(p.Intermediate, certs.Template{CommonName: "Narrow", CA: true, ExtraExtensions: []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 30}, Critical: true, Value: constraints}}})
+	cases["10,000 names under 3,000 constraints"] = raw(p.Issue(narrow, certs.Template{Names: names}).Chain()...)
+
+	// Policy mappings: CVE-2026-32281.
+	type mapping struct{ From, To asn1.ObjectIdentifier }
+	var mappings []mapping
+	var policies []struct{ ID asn1.ObjectIdentifier }
+	for i := range 3000 {
+		mappings = append(mappings, mapping{asn1.ObjectIdentifier{1, 2, 3, i}, asn1.ObjectIdentifier{1, 2, 3, (i * 7) % 3000}})
+		policies = append(policies, struct{ ID asn1.ObjectIdentifier }{asn1.ObjectIdentifier{1, 2, 3, i}})
+	}
+	mapped, err := asn1.Marshal(mappings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed, err := asn1.Marshal(policies)
+	if err != nil {
+		t.Fatal(err)
+	}
+	extensions := []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 33}, Value: mapped}, {Id: asn1.ObjectIdentifier{2, 5, 29, 32}, Value: listed}}
+	first := p.Issue(p.Root, certs.Template{CommonName: "Maps 1", CA: true, ExtraExtensions: extensions})
+	second := p.Issue(first, certs.Template{CommonName: "Maps 2", CA: true, ExtraExtensions: extensions})
+	cases["3,000 policy mappings in two authorities"] = raw(p.Issue(second, certs.Template{Names: []string{name}, ExtraExtensions: extensions[1:]}).Chain()...)
+
+	// An authority with a DSA key, and what claims to be signed by it: CVE-2025-58188.
+	dsaKey, err := asn1.Marshal(struct {
+		Algorithm pkix.AlgorithmIdentifier
+		Key       asn1.BitString
+	}{pkix.AlgorithmIdentifier{Algorithm: asn1.ObjectIdentifier{1, 2, 840, 10040, 4, 1}, Parameters: asn1.RawValue{FullBytes: []byte{0x30, 9, 2, 1, 23, 2, 1, 11, 2, 1, 4}}}, asn1.BitString{Bytes: []byte{2, 1, 8}, BitLength: 24}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cases["an authority with a DSA key"] = [][]byte{leaf.Certificate.Raw, forge(p.Intermediate, p.Issuing.Certificate, func(tbs *certstest.TBS) { tbs.PublicKey = asn1.RawValue{FullBytes: dsaKey} }), p.Intermediate.Certificate.Raw}
+
+	// Deep ASN.1: CVE-2026-33818.
+	nest := func(depth int) []byte {
+		der := []byte{5, 0}
+		for range depth {
+			der, _ = asn1.Marshal(asn1.RawValue{Tag: asn1.TagSequence, IsCompound: true, Bytes: der})
+		}
+		return der
+	}
+	deep := nest(5000)
+	cases["nothing but depth"] = [][]byte{deep, deep}
+	for what, id := range map[string]asn1.ObjectIdentifier{"names": certstest.OIDSubjectAltName, "key identifier": certstest.OIDAuthorityKeyID, "timestamps": {1, 3, 6, 1, 4, 1, 11129, 2, 4, 2},
+		"features": {1, 3, 6, 1, 5, 5, 7, 1, 24}, "constraints": {2, 5, 29, 30}} {
+		cases["deep "+what] = with(forge(p.Issuing, leaf.Certificate, func(tbs *certstest.TBS) { tbs.Set(pkix.Extension{Id: id, Value: deep}) }))
+	}
+	cases["a deep name"] = with(forge(p.Issuing, leaf.Certificate, func(tbs *certstest.TBS) { tbs.Subject = asn1.RawValue{FullBytes: deep} }))
+
+	var negative [][]byte
+	for range 100 {
+		negative = append(negative, forge(p.Intermediate, p.Issuing.Certificate, func(tbs *certstest.TBS) {
+			tbs.SerialNumber.Neg(tbs.SerialNumber)
+			tbs.SerialNumber.Sub(tbs.SerialNumber, big.NewInt(int64(len(negative))))
+		}))
+	}
+	cases["a hundred issuers with negative serial numbers"] = append([][]byte{leaf.Certificate.Raw}, negative...)
+
+	// As many that say they are issued by the root, each to be asked about.
+	var claims [][]byte
+	for i := range 99 {
+		claims = append(claims, forge(p.OtherRoot, p.Issuing.Certificate, func(tbs *certstest.TBS) {
+			tbs.Issuer, tbs.SerialNumber = asn1.RawValue{FullBytes: p.Root.Certificate.RawSubject}, big.NewInt(int64(i+1))
+		}))
+	}
+	cases["a hundred issuers that claim the root"] = append([][]byte{leaf.Certificate.Raw}, claims...)
 }
 
 // reportSize is how many bytes of text a report holds, the certificates aside.

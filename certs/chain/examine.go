@@ -70,6 +70,7 @@ type examination struct {
 
 	stores      []*store // Options.Roots first
 	asked       int      // of maxAnchored
+	unparsed    int      // certificates that crypto/x509 does not parse
 	constraints map[*x509.Certificate]error
 }
 
@@ -137,6 +138,9 @@ func (e *examination) parse() {
 		}
 		e.certs = append(e.certs, &cert{Certificate: c, index: i, tolerated: tolerated})
 	}
+	if more := e.unparsed - maxUnparsed; more > 0 {
+		e.add(Fault{ID: Malformed, Reason: ReasonTooMany, Index: -1, Detail: fmt.Sprintf("%d more certificates are as broken", more)})
+	}
 	e.leaf = e.findLeaf()
 }
 
@@ -144,6 +148,9 @@ func (e *examination) parse() {
 func (e *examination) judgeUnparsed(i int, der []byte, err error) *x509.Certificate {
 	which := fmt.Sprintf("certificate %d of %d", i+1, len(e.r.Raw))
 	c, reasons := parseTolerant(der)
+	if e.unparsed++; e.unparsed > maxUnparsed {
+		return c
+	}
 	for _, reason := range reasons {
 		f := Fault{ID: Malformed, Reason: reason, Index: i, Fatal: true, Detail: fmt.Sprintf("the alternative names of %s (%s) cannot be parsed: %s; clients built with Go refuse it", which, Subject(c), clip(err.Error()))}
 		if reason == ReasonNegativeSerial {

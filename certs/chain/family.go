@@ -124,7 +124,10 @@ func (e *examination) verdicts() {
 	for _, h := range families() {
 		v := Verdict{Family: h.family, Reasons: e.refusals(&h)}
 		if v.Accepts = len(v.Reasons) == 0; v.Accepts {
-			v.Reasons = e.despite()
+			v.Reasons = e.fatal()
+		}
+		if len(v.Reasons) > maxReasons {
+			v.Reasons = v.Reasons[:maxReasons:maxReasons]
 		}
 		e.r.Verdicts = append(e.r.Verdicts, v)
 	}
@@ -144,10 +147,10 @@ func (e *examination) verdicts() {
 	}
 }
 
-// despite lists the fatal faults, for a family that accepts in spite of them.
-func (e *examination) despite() (list []Because) {
+// fatal lists the fatal faults.
+func (e *examination) fatal() (list []Because) {
 	for _, f := range e.r.Faults {
-		if f.Fatal && len(list) < maxNames {
+		if f.Fatal {
 			list = append(list, Because{f.ID, f.Reason, f.Index, f.Detail})
 		}
 	}
@@ -175,7 +178,7 @@ func (e *examination) refusals(h *habits) []Because {
 	if h.paths != everyPath {
 		e.blamePath(best)
 	}
-	return best[:min(len(best), maxNames)]
+	return best
 }
 
 // blamePath puts what a client that never goes back met on its path down to that: another path stands.
@@ -198,7 +201,7 @@ func (e *examination) ownRefusals() (list []Because) {
 	if e.r.Err == nil {
 		return nil
 	}
-	for _, b := range e.despite() {
+	for _, b := range e.fatal() {
 		switch {
 		case b.Fault == WeakKey, b.Fault == WrongUsage && (b.Reason == ReasonKeyUsage && b.Index == e.leaf.index || b.Reason == ReasonVersion1CA):
 		default:

@@ -25,6 +25,8 @@ const (
 	maxErrorBytes    = 1000 // of Report.Err
 	maxNamesCompared = 10_000
 	maxFaults        = 64
+	maxUnparsed      = 16 // certificates that do not parse, each with a fault
+	maxReasons       = 5  // of one verdict
 )
 
 // checkCost weighs a signature check with the key of c; P-256 is 2, some 60 µs. crypto/x509 tries up to a hundred paths, so that

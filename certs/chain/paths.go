@@ -199,9 +199,9 @@ func (e *examination) holdsIn(s *store, path []*x509.Certificate) bool {
 	}
 	pool := x509.NewCertPool()
 	for _, c := range path[1:] {
-		pool.AddCert(c)
+		pool.AddCert(withoutPolicies(c))
 	}
-	paths, err := path[0].Verify(x509.VerifyOptions{Roots: s.Roots, Intermediates: pool, CurrentTime: e.o.Time, KeyUsages: e.o.Usages})
+	paths, err := withoutPolicies(path[0]).Verify(x509.VerifyOptions{Roots: s.Roots, Intermediates: pool, CurrentTime: e.o.Time, KeyUsages: e.o.Usages})
 	return err == nil && slices.ContainsFunc(paths, func(q []*x509.Certificate) bool { return slices.EqualFunc(path, q, sameCertificate) })
 }
 
