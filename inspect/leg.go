@@ -13,6 +13,7 @@ type Leg struct {
 	ProxyProtocol string      `json:"proxy_protocol,omitempty"` // backend leg: version of the PROXY protocol header that was sent first, v1 or v2
 	Plain         bool        `json:"plain,omitempty"`          // the leg is plain TCP by configuration
 	Passthrough   bool        `json:"passthrough,omitempty"`    // bytes went through untouched
+	Looks         []Look      `json:"looks,omitempty"`          // backend leg: what it answers to other names, where that was looked at
 }
 
 // TLS is what was seen of a TLS handshake. Negotiated values are empty when nothing was negotiated.
@@ -76,6 +77,8 @@ type Server struct {
 	CertificateChain   []Certificate       `json:"certificate_chain,omitempty"` // as presented, leaf first
 	OCSP               *OCSP               `json:"ocsp,omitempty"`
 	SCTs               int                 `json:"scts,omitempty"`
+	SCTList            [][]byte            `json:"sct_list,omitempty"`   // the timestamps that came in the handshake, as they came
+	Revocation         *Revocation         `json:"revocation,omitempty"` // what was found out about the chain; absent: nobody asked
 	Validation         *Validation         `json:"validation,omitempty"`
 	CertificateRequest *CertificateRequest `json:"certificate_request,omitempty"` // the server asked for a client certificate
 }
@@ -100,12 +103,6 @@ const (
 	ValidationNotChecked = "not_checked"
 	ValidationNotVisible = "not_visible"
 )
-
-// OCSP is a stapled OCSP response.
-type OCSP struct {
-	Stapled bool   `json:"stapled"`
-	Status  string `json:"status,omitempty"` // good | revoked | unknown | expired | invalid
-}
 
 // Alert is a TLS alert with the side that sent it.
 type Alert struct {

@@ -103,10 +103,11 @@ func setState(t *inspect.TLS, state *tls.ConnectionState) {
 	t.Resumed = state.DidResume
 	t.HelloRetryRequest = state.HelloRetryRequest
 	if len(state.SignedCertificateTimestamps) > 0 {
-		t.ServerSide().SCTs = len(state.SignedCertificateTimestamps)
+		server := t.ServerSide()
+		server.SCTs, server.SCTList = len(state.SignedCertificateTimestamps), state.SignedCertificateTimestamps
 	}
 	if len(state.OCSPResponse) > 0 {
-		t.ServerSide().OCSP = &inspect.OCSP{Stapled: true}
+		t.ServerSide().OCSP = &inspect.OCSP{Stapled: true, Raw: state.OCSPResponse}
 	}
 }
 

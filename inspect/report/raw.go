@@ -30,6 +30,12 @@ func legWithoutBytes(l *inspect.Leg) *inspect.Leg {
 				x.Raw = nil
 				server.CertificateChain[i] = x
 			}
+			server.SCTList = nil
+			if server.OCSP != nil {
+				ocsp := *server.OCSP
+				ocsp.Raw = nil
+				server.OCSP = &ocsp
+			}
 			tls.Server = &server
 		}
 		leg.TLS = &tls

@@ -332,7 +332,7 @@ func (c *contract) leg(o object, key string, backend bool) bool {
 		o.complain(key, "absent")
 		return false
 	}
-	l.keys("address port tls tcp error first_bytes server_name proxy_protocol plain passthrough")
+	l.keys("address port tls tcp error first_bytes server_name proxy_protocol plain passthrough looks")
 	if backend {
 		l.text("address", false)
 		l.number("port", false)
@@ -498,12 +498,12 @@ func (c *contract) raw(h, m object, size int, sslv2 bool, suites []string) {
 }
 
 func (c *contract) server(s object) {
-	s.keys("certificate_chain ocsp scts validation certificate_request")
+	s.keys("certificate_chain ocsp scts sct_list revocation validation certificate_request")
 	for _, x := range s.objects("certificate_chain") {
 		c.certificate(x)
 	}
 	if o, ok := s.object("ocsp"); ok {
-		o.keys("stapled status")
+		o.keys("stapled status detail raw")
 		o.boolean("stapled", false)
 		o.oneOf("status", "good revoked unknown expired invalid", true)
 	}
