@@ -32,7 +32,7 @@ import (
 
 func TestMain(m *testing.M) {
 	if config := os.Getenv(replicaEnv); config != "" {
-		os.Exit(replica(config))
+		os.Exit(replica(config)) //nolint:forbidigo // the exit code of a process of its own
 	}
 	goleak.VerifyTestMain(m,
 		// certmagic keeps a limiter of orders for each account until the process ends.

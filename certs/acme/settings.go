@@ -30,11 +30,11 @@ const (
 )
 
 // Storage keeps certificates, keys and accounts, and holds the locks by which replicas agree who orders. Whoever can read it
-// has the keys. KeyInfo is what its Stat returns.
-type (
-	Storage = certmagic.Storage
-	KeyInfo = certmagic.KeyInfo
-)
+// has the keys.
+type Storage = certmagic.Storage
+
+// KeyInfo is what a Storage's Stat returns.
+type KeyInfo = certmagic.KeyInfo
 
 // ExternalAccount binds the account to one that the authority knows already (RFC 8555, Section 7.3.4).
 type ExternalAccount struct {

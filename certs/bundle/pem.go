@@ -20,6 +20,9 @@ var header = regexp.MustCompile(`^[ \t>]*([A-Za-z][A-Za-z0-9-]{0,40}): *(.*)$`)
 // pem reads all PEM blocks of a text, also those that encoding/pem would not: with broken lines, without line ends, indented,
 // quoted. It says whether there was any.
 func (r *reader) pem(text string, at Source) bool {
+	if !strings.Contains(text, "BEGIN") {
+		return false
+	}
 	starts := begin.FindAllStringSubmatchIndex(text, MaxBlocks+1)
 	for i, m := range starts {
 		here := at
@@ -115,8 +118,8 @@ func (r *reader) legacyKey(b *pem.Block, at Source) {
 		return
 	}
 	for _, password := range r.passwords {
-		// It is weak, and what is read here is not more secret for it.
-		der, err := x509.DecryptPEMBlock(b, []byte(password)) //nolint:staticcheck // the form is deprecated, files in it are not gone
+		//lint:ignore SA1019 the form is deprecated for being weak, and files in it are not gone
+		der, err := x509.DecryptPEMBlock(b, []byte(password))
 		if err != nil {
 			continue
 		}
