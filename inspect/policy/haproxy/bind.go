@@ -12,6 +12,7 @@ type bind struct {
 	own       settings
 	strictSNI *value
 	certs     []*certificate
+	byName    map[string][]*certificate // by the names for which they are served
 	global    global
 	name      string
 }

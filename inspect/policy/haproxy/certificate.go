@@ -88,18 +88,23 @@ func (im *importer) directory(b *bind, at line, name string) {
 	}
 }
 
-func (im *importer) keep(b *bind, c *certificate) {
-	if len(b.certs) >= maxCertificates {
+// keep adds a certificate to those of a bind line, unless there are too many in all.
+func (im *importer) keep(b *bind, c *certificate) bool {
+	if im.certs >= maxCertificates {
 		im.problem(b.at, "more than %d certificates; the rest is left out", maxCertificates)
-		return
+		return false
 	}
+	im.certs++
 	b.certs = append(b.certs, c)
+	return true
 }
 
 // open reads a certificate file.
 func (im *importer) open(b *bind, at line, name string, own settings, filters []string, isDefault bool) {
 	c := &certificate{at: at, file: name, own: own, isDefault: isDefault}
-	im.keep(b, c)
+	if !im.keep(b, c) {
+		return
+	}
 	data, err := document.ReadFile(im.fsys, name, certfile.MaxBytes)
 	if err != nil {
 		im.problem(at, "crt %s: %v; its kind is not known", name, err)
@@ -134,11 +139,7 @@ func (im *importer) open(b *bind, at line, name string, own settings, filters []
 	}
 }
 
-func (c *certificate) serve(name string) {
-	if name = strings.ToLower(name); !slices.Contains(c.names, name) {
-		c.names = append(c.names, name)
-	}
-}
+func (c *certificate) serve(name string) { c.names = append(c.names, strings.ToLower(name)) }
 
 // list reads a crt-list: a certificate, settings in brackets and filters a line.
 func (im *importer) list(b *bind, name string) {

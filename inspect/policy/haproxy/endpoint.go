@@ -52,8 +52,8 @@ func (b *bind) lookup(name string) choice {
 		patterns = append(patterns, "*."+domain)
 	}
 	for _, pattern := range patterns {
-		for _, cert := range b.certs {
-			if slices.Contains(cert.names, pattern) && (pattern == name || !slices.Contains(cert.negated, name)) {
+		for _, cert := range b.byName[pattern] {
+			if pattern == name || !slices.Contains(cert.negated, name) {
 				c.take(cert)
 			}
 		}
@@ -97,10 +97,20 @@ func base(file string) string {
 // bindEndpoints makes one endpoint for names that no certificate has, and one for each group of names that have the same ones.
 func (im *importer) bindEndpoints(s *section, b *bind) {
 	fallback := im.fallback(b)
+	b.byName = map[string][]*certificate{}
+	for _, cert := range b.certs {
+		for _, name := range cert.names {
+			b.byName[name] = append(b.byName[name], cert)
+		}
+	}
 	var order []choice
-	names := map[choice][]string{}
+	names, seen := map[choice][]string{}, map[string]bool{}
 	for _, cert := range b.certs {
 		for _, name := range slices.Concat(cert.names, cert.negated) {
+			if seen[name] {
+				continue
+			}
+			seen[name] = true
 			c := b.lookup(name)
 			if c.empty() {
 				if b.strictSNI != nil {
@@ -111,9 +121,7 @@ func (im *importer) bindEndpoints(s *section, b *bind) {
 			if names[c] == nil {
 				order = append(order, c)
 			}
-			if !slices.Contains(names[c], name) {
-				names[c] = append(names[c], name)
-			}
+			names[c] = append(names[c], name)
 		}
 	}
 	if b.strictSNI == nil {

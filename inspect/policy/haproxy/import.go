@@ -26,7 +26,7 @@ const (
 	maxConditions   = 64   // nested .if
 	maxEndpoints    = 5000
 	maxProblems     = 500
-	maxCertificates = 2000 // of one bind line
+	maxCertificates = 20_000 // read in all
 )
 
 // Import reads the configuration in file, and the certificates and lists it names, through fsys. Relative paths are taken as
@@ -65,6 +65,7 @@ type importer struct {
 	stores   map[string]string // certificates of crt-store sections by "@store/alias"
 	defaults map[string]*section
 	last     *section // the latest defaults section
+	certs    int      // certificates so far
 }
 
 func (im *importer) problem(at line, format string, args ...any) {

@@ -24,6 +24,7 @@ const (
 	maxIncludeDepth = 32
 	maxBlockDepth   = 100
 	maxEndpoints    = 5000
+	maxSockets      = 20_000
 	maxProblems     = 500
 )
 
@@ -39,7 +40,7 @@ func Import(fsys fs.FS, file string, o imported.Options) (*imported.Result, erro
 	if err != nil {
 		return nil, err
 	}
-	im := importer{reader: &r, version: version, openssl: o.OpenSSL, result: &imported.Result{Kind: Kind}}
+	im := importer{reader: &r, version: version, openssl: o.OpenSSL, result: &imported.Result{Kind: Kind}, leaves: make(map[string]leaf)}
 	im.main(root)
 	im.result.Problems = append(r.problems, im.result.Problems...)
 	if r.dropped > 0 {

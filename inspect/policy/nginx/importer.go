@@ -2,11 +2,9 @@ package nginx
 
 import (
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 
-	"github.com/tlstriage/tlstriage/inspect/policy"
 	"github.com/tlstriage/tlstriage/inspect/policy/imported"
 	"github.com/tlstriage/tlstriage/inspect/policy/openssl"
 )
@@ -17,7 +15,8 @@ type importer struct {
 	version version
 	openssl string
 	result  *imported.Result
-	full    bool // the bound on endpoints was met
+	full    bool            // the bound on endpoints was met
+	leaves  map[string]leaf // by file
 }
 
 func (im *importer) main(root []*statement) {
@@ -39,9 +38,9 @@ func (im *importer) main(root []*statement) {
 
 // servers makes the endpoints of an http or stream block: for each server and the sockets on which it behaves alike one, and the
 // connections to upstreams.
-func (im *importer) servers(blockOf *statement) {
-	_, servers := im.collect(blockOf)
-	sockets := im.socketsOf(servers)
+func (im *importer) servers(block *statement) {
+	servers := im.collect(block)
+	im.socketsOf(servers)
 	own := make(map[*server]*settings)
 	of := func(s *server) *settings {
 		if own[s] == nil {
@@ -49,22 +48,23 @@ func (im *importer) servers(blockOf *statement) {
 		}
 		return own[s]
 	}
+	type behaviour struct {
+		first *server
+		http2 bool
+	}
 	for _, s := range servers {
-		var made []*imported.Endpoint
-		for _, at := range sockets {
-			if !at.ssl || !slices.Contains(at.servers, s) {
+		made := make(map[behaviour]*imported.Endpoint)
+		for _, at := range s.sockets {
+			if !at.ssl || im.full {
 				continue
 			}
-			e := im.endpoint(s, at, of(s), of(at.defaultServer))
-			same := slices.IndexFunc(made, func(other *imported.Endpoint) bool { return sameEndpoint(other, e) })
-			if same >= 0 {
-				made[same].Listen = append(made[same].Listen, at.name)
-				continue
+			alike := behaviour{at.defaultServer, at.http2}
+			if e := made[alike]; e == nil {
+				made[alike] = im.endpoint(s, at, of(s), of(at.defaultServer))
+				im.add(s.at, made[alike])
+			} else if !slices.Contains(e.Listen, at.name) {
+				e.Listen = append(e.Listen, at.name)
 			}
-			made = append(made, e)
-		}
-		for _, e := range made {
-			im.add(e)
 		}
 	}
 	for _, s := range servers {
@@ -72,19 +72,13 @@ func (im *importer) servers(blockOf *statement) {
 	}
 }
 
-func (im *importer) add(e *imported.Endpoint) {
+func (im *importer) add(at *statement, e *imported.Endpoint) {
 	if len(im.result.Endpoints) < maxEndpoints {
 		im.result.Endpoints = append(im.result.Endpoints, e)
 	} else if !im.full {
 		im.full = true
-		im.problem(im.stackTop(), 0, "more than %d endpoints; the rest is left out", maxEndpoints)
+		im.problem(at.file, at.line, "more than %d endpoints; the rest is left out", maxEndpoints)
 	}
-}
-
-func (im *importer) stackTop() string { return im.base }
-
-func sameEndpoint(a, b *imported.Endpoint) bool {
-	return a.Default == b.Default && reflect.DeepEqual(a.Policy, b.Policy) && slices.Equal(a.Facts, b.Facts)
 }
 
 // endpoint is a server on one socket. OpenSSL and nginx together settle some things before the name that the client asks for
@@ -124,7 +118,7 @@ func (im *importer) mixed(s *server, at *socket, own, first *settings) (openssl.
 				facts = append(facts, f)
 			}
 		}
-		if d := im.latest(s.scope, setting); d != nil && !sameLines(s.scope.all(setting), at.defaultServer.all(setting)) {
+		if d := im.latest(s.scope, setting); d != nil && !slices.Equal(s.scope.all(setting), at.defaultServer.all(setting)) {
 			im.problem(d.file, d.line, "%s has no effect for this server on %s: nginx %v takes it from the default server (%s)", setting, at.name, im.version, at.defaultServer.place())
 		}
 	}
@@ -159,8 +153,6 @@ func (im *importer) latest(s *scope, name string) *statement {
 	}
 	return all[len(all)-1]
 }
-
-func sameLines(a, b []*statement) bool { return slices.Equal(a, b) }
 
 func sameVersions[T comparable](a, b []T) bool {
 	for _, v := range a {
@@ -233,8 +225,9 @@ func (im *importer) finish(e *imported.Endpoint, s *server, at *socket, rejects 
 		e.Facts = append(e.Facts, imported.Fact{File: d.file, Line: d.line, Setting: d.name, Value: d.args[0]})
 	}
 	for _, l := range s.listen {
-		if l.http2 && slices.Contains(l.sockets, at.name) {
+		if slices.Contains(l.sockets, at.name) {
 			e.Facts = append(e.Facts, imported.Fact{File: l.file, Line: l.line, Setting: "listen", Value: strings.Join(l.args, " ")})
+			break
 		}
 	}
 	var source string
@@ -266,5 +259,3 @@ func (im *importer) nameFacts(s *server) (facts []imported.Fact) {
 	}
 	return facts
 }
-
-var _ = policy.ClientAuthNone

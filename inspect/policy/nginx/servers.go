@@ -1,25 +1,24 @@
 package nginx
 
-import (
-	"slices"
-)
-
 // scope is a block with the blocks around it, from which it inherits.
 type scope struct {
 	parent *scope
 	body   []*statement
+	byName map[string][]*statement // of body, made when it is first asked for
 }
 
 // all are the directives of a name that hold here: the block's own or, where it has none, those of the block around it.
 func (s *scope) all(name string) []*statement {
 	for ; s != nil; s = s.parent {
-		var own []*statement
-		for _, d := range s.body {
-			if d.name == name && !d.isBlock {
-				own = append(own, d)
+		if s.byName == nil {
+			s.byName = make(map[string][]*statement)
+			for _, d := range s.body {
+				if !d.isBlock {
+					s.byName[d.name] = append(s.byName[d.name], d)
+				}
 			}
 		}
-		if own != nil {
+		if own := s.byName[name]; own != nil {
 			return own
 		}
 	}
@@ -33,19 +32,21 @@ type server struct {
 	names  []*statement // server_name directives
 	listen []listen
 	stream bool
+	// sockets are where it listens, in the order of its directives, some perhaps twice.
+	sockets []*socket
 }
 
-// socket is an address and port, with all servers on it.
+// socket is an address and port.
 type socket struct {
 	name          string
 	ssl, http2    bool
-	servers       []*server // each once, in the order of the file
+	explicit      bool // a server says that it is the default
 	defaultServer *server
 }
 
 // collect takes the servers of an http or stream block.
-func (im *importer) collect(block *statement) (outer *scope, servers []*server) {
-	outer = &scope{body: block.body}
+func (im *importer) collect(block *statement) (servers []*server) {
+	outer := &scope{body: block.body}
 	for _, d := range block.body {
 		if d.name != "server" || !d.isBlock {
 			continue
@@ -64,12 +65,11 @@ func (im *importer) collect(block *statement) (outer *scope, servers []*server) 
 		}
 		servers = append(servers, s)
 	}
-	return outer, servers
+	return servers
 }
 
 // socketsOf groups servers by where they listen. What one server says of a socket holds for all servers on it.
-func (im *importer) socketsOf(servers []*server) []*socket {
-	var out []*socket
+func (im *importer) socketsOf(servers []*server) map[string]*socket {
 	index := make(map[string]*socket)
 	for _, s := range servers {
 		legacy := im.flag(s.scope, "ssl") // "ssl on", up to 1.25.0
@@ -81,29 +81,25 @@ func (im *importer) socketsOf(servers []*server) []*socket {
 			for _, name := range l.sockets {
 				at := index[name]
 				if at == nil {
-					at = &socket{name: name}
+					if len(index) >= maxSockets {
+						im.problem(l.file, l.line, "more than %d sockets; the rest is left out", maxSockets)
+						break
+					}
+					at = &socket{name: name, defaultServer: s}
 					index[name] = at
-					out = append(out, at)
 				}
+				s.sockets = append(s.sockets, at)
 				at.ssl = at.ssl || l.ssl || legacy
 				at.http2 = at.http2 || l.http2
-				if !slices.Contains(at.servers, s) {
-					at.servers = append(at.servers, s)
-				}
 				switch {
 				case !l.isDefault:
-				case at.defaultServer != nil && at.defaultServer != s:
+				case at.explicit && at.defaultServer != s:
 					im.problem(l.file, l.line, "listen %s: a second default server for this address; nginx refuses it", l.args[0])
 				default:
-					at.defaultServer = s
+					at.defaultServer, at.explicit = s, true
 				}
 			}
 		}
 	}
-	for _, at := range out {
-		if at.defaultServer == nil {
-			at.defaultServer = at.servers[0]
-		}
-	}
-	return out
+	return index
 }

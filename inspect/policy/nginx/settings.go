@@ -170,22 +170,41 @@ func (im *importer) certificate(s *settings, d *statement, value string) {
 	case value == "": // proxy_ssl_certificate "" takes an inherited one away
 		return
 	}
-	data, name := []byte(inline), value
-	if !isData {
-		var err error
+	var c *certfile.Leaf
+	var err error
+	name := "data"
+	if isData {
+		c, err = certfile.Read([]byte(inline))
+	} else {
 		name = im.reader.name(value)
-		if data, err = document.ReadFile(im.fsys, name, certfile.MaxBytes); err != nil {
-			im.problem(d.file, d.line, "%s %s: %v; its kind is not known", d.name, name, err)
-			return
-		}
+		c, err = im.leaf(name)
 	}
-	c, err := certfile.Read(data)
 	if err != nil {
-		im.problem(d.file, d.line, "%s %s: %v", d.name, name, err)
+		im.problem(d.file, d.line, "%s %s: %v; its kind is not known", d.name, name, err)
 		return
 	}
 	s.context.Certificates = append(s.context.Certificates, openssl.Certificate{Type: c.Type, Bits: c.Bits})
 	s.facts = append(s.facts, imported.Fact{File: name, Setting: "certificate", Value: keyKind(c)})
+}
+
+// leaf reads a certificate file, each but once.
+func (im *importer) leaf(name string) (*certfile.Leaf, error) {
+	if c, ok := im.leaves[name]; ok {
+		return c.leaf, c.err
+	}
+	var c leaf
+	data, err := document.ReadFile(im.fsys, name, certfile.MaxBytes)
+	if c.err = err; err == nil {
+		c.leaf, c.err = certfile.Read(data)
+	}
+	im.leaves[name] = c
+	return c.leaf, c.err
+}
+
+// leaf is what a certificate file was found to hold.
+type leaf struct {
+	leaf *certfile.Leaf
+	err  error
 }
 
 // keyKind is the kind of a certificate's key in words.

@@ -82,7 +82,7 @@ func (im *importer) client(sc *scope, pass *statement, module, target string) {
 	}
 	e := &imported.Endpoint{System: Kind, Version: string(im.version), Side: imported.Client, Name: target, Listen: []string{target}, Policy: p, Facts: s.facts}
 	if !slices.ContainsFunc(im.result.Endpoints, func(other *imported.Endpoint) bool { return sameClient(other, e) }) {
-		im.add(e)
+		im.add(pass, e)
 	}
 }
 
