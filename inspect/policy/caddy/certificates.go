@@ -1,0 +1,142 @@
+package caddy
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/tlstriage/tlstriage/inspect/policy"
+	"github.com/tlstriage/tlstriage/inspect/policy/imported"
+	"github.com/tlstriage/tlstriage/inspect/policy/internal/certfile"
+	"github.com/tlstriage/tlstriage/inspect/policy/internal/document"
+)
+
+const sourceKeyType = "Caddy: JSON structure, apps.tls.automation.policies.key_type; p256 by default"
+
+// certificates reads the TLS app: which certificates there are, and what keys are made for the names that are managed.
+func (r *reader) certificates(app *document.Node) {
+	r.unknownKeys(app, "apps.tls", "certificates", "automation", "session_tickets", "cache", "disable_ocsp_stapling", "disable_storage_check", "disable_storage_clean",
+		"encrypted_client_hello", "dns", "resolvers")
+	if ech := app.Get("encrypted_client_hello"); !ech.Empty() {
+		r.problem(ech, "encrypted_client_hello: what is inside an encrypted hello is judged by nobody but the server")
+	}
+	for kind, loaders := range app.Get("certificates").All() {
+		switch kind {
+		case "automate":
+			r.automated = append(r.automated, loaders.Texts()...)
+		case "load_files", "load_pem":
+			for _, l := range loaders.Items() {
+				r.loaded(kind, l)
+			}
+		case "load_folders", "load_storage":
+			r.undecided = true
+			r.problem(loaders, "%s: which certificates lie there is not known", kind)
+		default:
+			r.undecided = true
+			r.problem(loaders, "apps.tls.certificates: %s is not understood", document.Quote(kind))
+		}
+	}
+	managed := app.Get("automation")
+	for _, p := range managed.Get("policies").Items() {
+		subjects := p.Get("subjects")
+		if !subjects.Present() {
+			subjects = p.Get("hosts") // its name in early releases
+		}
+		a := automation{subjects: subjects.Texts(), keyType: policy.CertECDSAP256, node: p.Get("key_type")}
+		switch key := p.Get("key_type"); key.Text() {
+		case "", "p256":
+		case "ed25519":
+			a.keyType = policy.CertEd25519
+		case "p384":
+			a.keyType = policy.CertECDSAP384
+		case "rsa2048", "rsa4096":
+			a.keyType = policy.CertRSA
+		default:
+			r.problem(key, "key_type: %s is not understood; p256 is assumed", document.Quote(key.Text()))
+		}
+		if p.Get("on_demand").True() || !p.Get("get_certificate").Empty() {
+			r.undecided = true
+			if len(a.subjects) > 0 {
+				r.automated = append(r.automated, a.subjects...)
+			}
+		}
+		r.managed = append(r.managed, a)
+	}
+}
+
+// loaded reads one certificate that is not managed.
+func (r *reader) loaded(kind string, n *document.Node) {
+	certificate := n.Get("certificate")
+	if len(r.leaves) == maxCertificates {
+		r.undecided = true
+		r.problem(n, "more than %d certificates: this one is left out", maxCertificates)
+		return
+	}
+	data, shown := []byte(certificate.Text()), "in the configuration"
+	if kind == "load_files" {
+		shown = certificate.Text()
+		var err error
+		if data, err = r.readFile(certificate.Text(), certfile.MaxBytes); err != nil {
+			r.undecided = true
+			r.problem(certificate, "certificate %s: %v; its kind is not known", document.Quote(shown), err)
+			return
+		}
+	}
+	read, err := certfile.Read(data)
+	if err != nil {
+		r.undecided = true
+		r.problem(certificate, "certificate %s: %v; its kind is not known", document.Quote(shown), err)
+		return
+	}
+	r.leaves = append(r.leaves, leaf{read, n.Get("tags").Texts(), imported.Fact{
+		File: r.file, Line: certificate.Position(), Setting: kind + ".certificate", Value: shown + " (" + string(read.Type) + ", " + strings.Join(read.Names, " ") + ")",
+	}})
+}
+
+// serve says with which kinds of certificates an endpoint answers for these names (none: for all names of its server).
+func (r *reader) serve(e *imported.Endpoint, names, hosts []string, selection *document.Node) {
+	tags := append(selection.Get("any_tag").Texts(), selection.Get("all_tags").Texts()...)
+	for key, value := range selection.All() {
+		if key != "any_tag" && key != "all_tags" {
+			r.problem(value, "certificate_selection: %s is not understood", document.Quote(key))
+		}
+	}
+	if len(names) == 0 {
+		names = slices.Concat(hosts, r.automated)
+	}
+	var kinds []policy.CertificateType
+	for _, l := range r.leaves {
+		wanted := len(names) == 0 || slices.ContainsFunc(names, l.Covers)
+		if len(tags) > 0 {
+			wanted = slices.ContainsFunc(tags, func(t string) bool { return slices.Contains(l.tags, t) })
+		}
+		if wanted {
+			e.Facts = append(e.Facts, l.fact)
+			kinds = append(kinds, l.Type)
+		}
+	}
+	for _, name := range names {
+		if len(tags) > 0 || slices.ContainsFunc(r.leaves, func(l leaf) bool { return l.Covers(name) }) {
+			continue
+		}
+		key, made := policy.CertECDSAP256, (*document.Node)(nil)
+		for _, a := range r.managed {
+			if len(a.subjects) == 0 || slices.ContainsFunc(a.subjects, func(s string) bool { return strings.EqualFold(s, name) }) {
+				key, made = a.keyType, a.node
+				break
+			}
+		}
+		if slices.Contains(kinds, key) {
+			continue
+		}
+		kinds = append(kinds, key)
+		if made.Present() {
+			r.fact(e, "key_type", made)
+		} else {
+			assume(e, "key_type", "p256", sourceKeyType)
+		}
+	}
+	slices.Sort(kinds)
+	if e.Policy.Certificates = slices.Compact(kinds); len(kinds) == 0 {
+		e.Policy.Certificates = nil
+	}
+}
