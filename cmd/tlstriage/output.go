@@ -49,16 +49,16 @@ func terminalWidth(w io.Writer) int {
 	return width
 }
 
-// recording is the file that records are appended to; without a file it does nothing.
-type recording struct {
+// recorder is the file that records are appended to; without a file it does nothing.
+type recorder struct {
 	file *os.File
 	json *report.JSON
 }
 
 // openRecording opens the file for the owner alone: hellos carry names, tickets and addresses.
-func openRecording(c configs.Record) (*recording, error) {
+func openRecorder(c configs.Record) (*recorder, error) {
 	if c.File == "" {
-		return &recording{}, nil
+		return &recorder{}, nil
 	}
 	f, err := os.OpenFile(c.File, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -70,17 +70,17 @@ func openRecording(c configs.Record) (*recording, error) {
 			return nil, fmt.Errorf("recording: %w", err)
 		}
 	}
-	return &recording{file: f, json: report.NewJSON(f, report.Raw(c.Raw))}, nil
+	return &recorder{file: f, json: report.NewJSON(f, report.Raw(c.Raw))}, nil
 }
 
-func (r *recording) Write(c *inspect.Connection) error {
+func (r *recorder) Write(c *inspect.Connection) error {
 	if r.json == nil {
 		return nil
 	}
 	return r.json.Write(c)
 }
 
-func (r *recording) Close() error {
+func (r *recorder) Close() error {
 	if r.file == nil {
 		return nil
 	}

@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io/fs"
-	"os"
 	"strings"
 	"text/tabwriter"
 
@@ -15,17 +13,19 @@ import (
 func newPolicy() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "policy",
-		Short: "List and show the policies of load balancers and servers",
+		Short: "What load balancers and servers accept, and whom of your clients they would lose",
 		Long: `A policy is what a TLS endpoint accepts. A REF names one: provider/name (aws/ELBSecurityPolicy-2016-08), a bare name
-where that is unique, or a YAML file of your own.`,
-		Example: `  tlstriage policy list
-  tlstriage policy list aws
+where that is unique, a YAML file of your own, or an endpoint of a system's own configuration
+(nginx.conf#server_name=api.example.com; see ` + "`tlstriage policy import --help`" + `).`,
+		Example: `  tlstriage policy list aws
   tlstriage policy show aws/ELBSecurityPolicy-TLS13-1-2-2021-06
-  tlstriage policy show ./my-policy.yaml -o json`,
+  tlstriage policy import /etc/nginx/nginx.conf
+  tlstriage policy check --policy aws/ELBSecurityPolicy-TLS13-1-2-2021-06 --from hellos.ndjson
+  tlstriage policy recommend --provider aws/alb --from hellos.ndjson`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newPolicyList(), newPolicyShow())
+	cmd.AddCommand(newPolicyList(), newPolicyShow(), newPolicyImport(), newPolicyCheck(), newPolicyDiff(), newPolicyRecommend(), newPolicyCiphers())
 	return cmd
 }
 
@@ -163,7 +163,9 @@ func (v policyView) text() string {
 	row("name", v.Name)
 	row("product", v.Product)
 	row("also", strings.Join(v.Aliases, ", "))
-	row("facts", strings.TrimSpace(standing(v.Verified)+" "+v.AsOf))
+	if v.Provider != "" && v.AsOf != "" {
+		row("facts", standing(v.Verified)+" "+v.AsOf)
+	}
 	row("versions", strings.Join(v.Versions, " "))
 	row("suite order", v.CipherPreference)
 	list("ciphers", v.Ciphers, "")
@@ -187,7 +189,7 @@ func newPolicyShow() *cobra.Command {
 		Example: "  tlstriage policy show ELBSecurityPolicy-TLS13-1-2-2021-06\n  tlstriage policy show ./my-policy.yaml",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := loadPolicy(args[0])
+			p, err := loadPolicy(cmd, args[0])
 			if err != nil {
 				return usage(err)
 			}
@@ -198,11 +200,3 @@ func newPolicyShow() *cobra.Command {
 	outputFlag(cmd, &output)
 	return cmd
 }
-
-// loadPolicy finds the policy that a REF names: a file, or a built-in one.
-func loadPolicy(ref string) (*policy.Policy, error) { return policy.Load(osFiles{}, ref) }
-
-// osFiles is the file system by the names that a user types, absolute ones and those with .. too.
-type osFiles struct{}
-
-func (osFiles) Open(name string) (fs.File, error) { return os.Open(name) }

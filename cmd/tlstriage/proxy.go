@@ -87,7 +87,7 @@ type proxyCommand struct {
 	server    *proxy.Server
 	admin     *admin.Admin
 	out       printer
-	recording *recording
+	recording *recorder
 	worst     atomic.Int32 // worst severity seen
 
 	background context.Context // ends with the run
@@ -116,8 +116,9 @@ func (p *proxyCommand) run(ctx context.Context) error {
 		return usage(err)
 	}
 	p.plan.Store(plan)
+	p.warn(plan)
 
-	if p.recording, err = openRecording(config.Record); err != nil {
+	if p.recording, err = openRecorder(config.Record); err != nil {
 		return failed(err)
 	}
 	defer p.recording.Close()
@@ -154,6 +155,13 @@ func (p *proxyCommand) run(ctx context.Context) error {
 
 	p.serve(ctx, hangup)
 	return p.drain(config)
+}
+
+// warn says what was not understood of the configurations that policies are read from.
+func (p *proxyCommand) warn(plan *plan) {
+	for _, problem := range plan.problems {
+		p.log.Warn("policy: not understood", zap.String("file", problem.File), zap.Int("line", problem.Line), zap.String("problem", problem.Text))
+	}
 }
 
 // configuration puts file, environment and flags together.
@@ -342,6 +350,7 @@ func (p *proxyCommand) reload() error {
 	if err := p.server.Reload(next.listeners); err != nil {
 		return err
 	}
+	p.warn(next)
 	old := p.plan.Load()
 	next.inherit(old)
 	p.plan.Store(next)

@@ -16,6 +16,8 @@ import (
 	"github.com/tlstriage/tlstriage/inspect"
 	"github.com/tlstriage/tlstriage/inspect/diagnose"
 	"github.com/tlstriage/tlstriage/inspect/policy"
+	"github.com/tlstriage/tlstriage/inspect/policy/imported"
+	"github.com/tlstriage/tlstriage/inspect/policy/importer"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 	"github.com/tlstriage/tlstriage/proxy"
 )
@@ -28,8 +30,9 @@ type plan struct {
 	files     []*certs.Files
 	serving   []string // the listener of each of files
 	checks    []backendCheck
-	mints     bool             // some listener has no certificates of its own
-	authority *certs.Authority // nil when none mints
+	problems  []imported.Problem // what was not understood of the configurations that policies are read from
+	mints     bool               // some listener has no certificates of its own
+	authority *certs.Authority   // nil when none mints
 
 	cancelWatching context.CancelFunc
 	watching       sync.WaitGroup // of those who follow changes of files
@@ -191,9 +194,12 @@ func (p *plan) route(l *proxy.Listener, c *configs.Route, types []policy.Certifi
 	}
 	var err error
 	if c.Policy != "" {
-		if judge.Policy, err = loadPolicy(c.Policy); err != nil {
+		loaded, err := importer.Load(osFiles{}, c.Policy)
+		if err != nil {
 			return nil, err
 		}
+		judge.Policy = loaded.Policy
+		p.problems = append(p.problems, loaded.Problems...)
 	}
 	if c.Backend.CA != "" {
 		if judge.Roots, judge.KnownCAs, err = certs.LoadCABundle(c.Backend.CA); err != nil {

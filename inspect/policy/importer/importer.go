@@ -1,0 +1,113 @@
+// Package importer reads the configuration of any system that the policy packages know: it tells the kind by the file's
+// name and first bytes, and finds the endpoint that a reference means.
+package importer
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+
+	"github.com/tlstriage/tlstriage/inspect/policy/apache"
+	"github.com/tlstriage/tlstriage/inspect/policy/caddy"
+	"github.com/tlstriage/tlstriage/inspect/policy/cloud"
+	"github.com/tlstriage/tlstriage/inspect/policy/envoy"
+	"github.com/tlstriage/tlstriage/inspect/policy/haproxy"
+	"github.com/tlstriage/tlstriage/inspect/policy/imported"
+	"github.com/tlstriage/tlstriage/inspect/policy/kubernetes"
+	"github.com/tlstriage/tlstriage/inspect/policy/nginx"
+	"github.com/tlstriage/tlstriage/inspect/policy/traefik"
+)
+
+// system is one that can be imported.
+type system struct {
+	kind   string
+	title  string
+	detect func(name string, head []byte) bool
+	read   func(fs.FS, string, imported.Options) (*imported.Result, error)
+	choose func(r *imported.Result, name, listen string) *imported.Endpoint // nil: by the names of the endpoints
+}
+
+// systems in the order in which they are asked whether a file is theirs: the formats that say so themselves come first.
+func systems() []system {
+	return []system{
+		{"cloud", "AWS describe-listeners, describe-ssl-policies, describe-load-balancer-policies; GCP ssl-policies; Azure sslPolicy", cloud.Detect, cloud.Import, nil},
+		{"kubernetes", "Ingress, ConfigMap of ingress-nginx, Secret, Gateway, TLSRoute", kubernetes.Detect, kubernetes.Import, nil},
+		{"envoy", "bootstrap, config_dump", envoy.Detect, envoy.Import, nil},
+		{"caddy", "JSON, Caddyfile", caddy.Detect, caddy.Import, nil},
+		{"traefik", "dynamic configuration, TLSOption", traefik.Detect, traefik.Import, nil},
+		{"haproxy", "haproxy.cfg", haproxy.Detect, haproxy.Import, haproxy.Select},
+		{"apache", "httpd.conf", apache.Detect, apache.Import, nil},
+		{"nginx", "nginx.conf", nginx.Detect, nginx.Import, nginx.Select},
+	}
+}
+
+// Kind is a kind of configuration that can be read.
+type Kind struct {
+	Name  string // what --kind takes
+	Title string // what it reads
+}
+
+// Kinds lists what can be read.
+func Kinds() []Kind {
+	var kinds []Kind
+	for _, s := range systems() {
+		kinds = append(kinds, Kind{s.kind, s.title})
+	}
+	return kinds
+}
+
+// How much of a file is looked at to tell its kind.
+const headBytes = 64 << 10
+
+// ErrKindUnknown says that no system claims a file.
+var ErrKindUnknown = errors.New("its kind is not recognised; name it")
+
+// Import reads a configuration. kind forces what it is ("nginx", …); empty: it is told by the file.
+func Import(fsys fs.FS, file, kind string, o imported.Options) (*imported.Result, error) {
+	s, err := find(fsys, file, kind)
+	if err != nil {
+		return nil, err
+	}
+	return s.read(fsys, file, o)
+}
+
+// find tells the kind of a file.
+func find(fsys fs.FS, file, kind string) (*system, error) {
+	for _, s := range systems() {
+		if kind != "" && s.kind == kind {
+			return &s, nil
+		}
+	}
+	if kind != "" {
+		return nil, fmt.Errorf("policy: no kind %q; there are: %s", kind, strings.Join(kindNames(), ", "))
+	}
+	head, err := readHead(fsys, file)
+	if err != nil {
+		return nil, fmt.Errorf("policy: %w", err)
+	}
+	for _, s := range systems() {
+		if s.detect(file, head) {
+			return &s, nil
+		}
+	}
+	return nil, &imported.Error{File: file, Text: fmt.Sprintf("%s (%s)", ErrKindUnknown, strings.Join(kindNames(), ", "))}
+}
+
+func kindNames() []string {
+	var names []string
+	for _, s := range systems() {
+		names = append(names, s.kind)
+	}
+	return names
+}
+
+func readHead(fsys fs.FS, file string) ([]byte, error) {
+	f, err := fsys.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	head, err := io.ReadAll(io.LimitReader(f, headBytes))
+	return head, errors.Join(err, f.Close())
+}

@@ -1,0 +1,209 @@
+package importer
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"github.com/tlstriage/tlstriage/inspect/policy"
+	"github.com/tlstriage/tlstriage/inspect/policy/imported"
+)
+
+// Reference is a policy as a user names it: a built-in one ("aws/ELBSecurityPolicy-2016-08"), a policy file, or an endpoint of
+// a configuration ("nginx.conf#server_name=api.example.com").
+type Reference struct {
+	Name       string // of the policy, or the file
+	Kind       string // of the configuration; empty: told by the file
+	ServerName string // which endpoint: the one that answers a client that asks for this name
+	Listen     string // which endpoint: where it listens
+	Endpoint   string // which endpoint: its name, as `policy import` prints it
+	Client     bool   // the connections to backends instead of the listeners
+	Options    imported.Options
+	selects    bool // a fragment was given
+}
+
+// ParseReference splits a reference. Behind "#" stand key=value pairs with "&" between them: server_name, listen, endpoint,
+// side (server or client), kind, version, openssl.
+func ParseReference(ref string) (Reference, error) {
+	name, fragment, selects := strings.Cut(ref, "#")
+	r := Reference{Name: name, selects: selects}
+	if !selects {
+		return r, nil
+	}
+	for pair := range strings.SplitSeq(fragment, "&") {
+		key, value, ok := strings.Cut(pair, "=")
+		if !ok {
+			return r, fmt.Errorf("policy: %s: %q behind # is no key=value", ref, pair)
+		}
+		switch key {
+		case "server_name":
+			r.ServerName = value
+		case "listen":
+			r.Listen = value
+		case "endpoint":
+			r.Endpoint = value
+		case "side":
+			if value != string(imported.Server) && value != string(imported.Client) {
+				return r, fmt.Errorf("policy: %s: side is %s or %s, not %q", ref, imported.Server, imported.Client, value)
+			}
+			r.Client = value == string(imported.Client)
+		case "kind":
+			r.Kind = value
+		case "version":
+			r.Options.Version = value
+		case "openssl":
+			r.Options.OpenSSL = value
+		default:
+			return r, fmt.Errorf("policy: %s: unknown key %q behind #; there are: server_name, listen, endpoint, side, kind, version, openssl", ref, key)
+		}
+	}
+	return r, nil
+}
+
+// Loaded is what a reference means.
+type Loaded struct {
+	Policy   *policy.Policy
+	Endpoint *imported.Endpoint // nil: a built-in policy, or a policy file
+	Problems []imported.Problem // of the configuration it stands in
+}
+
+// Load finds what a reference means: a built-in policy, a policy file of the user's own, or an endpoint of a configuration.
+func Load(fsys fs.FS, ref string) (*Loaded, error) {
+	r, err := ParseReference(ref)
+	if err != nil {
+		return nil, err
+	}
+	if !r.selects && r.Kind == "" {
+		p, err := policy.Lookup(r.Name)
+		if err == nil {
+			return &Loaded{Policy: p}, nil
+		}
+		if info, statErr := fs.Stat(fsys, r.Name); statErr != nil || !info.Mode().IsRegular() {
+			if errors.Is(statErr, fs.ErrNotExist) && !strings.ContainsAny(r.Name, `/\`) || statErr == nil {
+				return nil, err
+			}
+			return nil, fmt.Errorf("policy: %w", statErr)
+		}
+	}
+	s, err := find(fsys, r.Name, r.Kind)
+	if err != nil {
+		var unknown *imported.Error
+		if r.Kind == "" && !r.selects && errors.As(err, &unknown) {
+			p, err := policy.Load(fsys, r.Name)
+			if err != nil {
+				return nil, err
+			}
+			return &Loaded{Policy: p}, nil
+		}
+		return nil, err
+	}
+	result, err := s.read(fsys, r.Name, r.Options)
+	if err != nil {
+		return nil, err
+	}
+	endpoint, err := r.choose(s, result)
+	if err != nil {
+		return nil, fmt.Errorf("policy: %s: %w", r.Name, err)
+	}
+	return &Loaded{Policy: endpoint.Policy, Endpoint: endpoint, Problems: result.Problems}, nil
+}
+
+// The most endpoints that an error lists.
+const maxListed = 12
+
+// choose finds the endpoint that is meant.
+func (r *Reference) choose(s *system, result *imported.Result) (*imported.Endpoint, error) {
+	side := imported.Server
+	if r.Client {
+		side = imported.Client
+	}
+	var candidates []*imported.Endpoint
+	for _, e := range result.Endpoints {
+		if e.Side == side && (r.Endpoint == "" || e.Name == r.Endpoint) {
+			candidates = append(candidates, e)
+		}
+	}
+	if len(candidates) == 0 {
+		if r.Endpoint != "" {
+			return nil, fmt.Errorf("no endpoint %q; %s", r.Endpoint, listed(result.Endpoints, side))
+		}
+		return nil, fmt.Errorf("no TLS %s in it", map[imported.Side]string{imported.Server: "listener", imported.Client: "connection to a backend"}[side])
+	}
+	if len(candidates) == 1 && r.ServerName == "" && r.Listen == "" {
+		return candidates[0], nil
+	}
+	if r.ServerName == "" && r.Listen == "" {
+		return nil, fmt.Errorf("several endpoints; choose one with #server_name=NAME or #endpoint=NAME: %s", listed(candidates, side))
+	}
+	choose := s.choose
+	if choose == nil || r.Client {
+		choose = byName
+	}
+	if e := choose(&imported.Result{Kind: result.Kind, Endpoints: candidates}, r.ServerName, r.Listen); e != nil {
+		return e, nil
+	}
+	return nil, fmt.Errorf("no endpoint answers for %q; %s", strings.Join(nonEmpty(r.ServerName, r.Listen), " on "), listed(candidates, side))
+}
+
+func nonEmpty(values ...string) []string {
+	return slices.DeleteFunc(values, func(s string) bool { return s == "" })
+}
+
+// listed names endpoints.
+func listed(endpoints []*imported.Endpoint, side imported.Side) string {
+	var names []string
+	for _, e := range endpoints {
+		if e.Side != side {
+			continue
+		}
+		if len(names) == maxListed {
+			names = append(names, "…")
+			break
+		}
+		names = append(names, fmt.Sprintf("%q", e.Name))
+	}
+	if len(names) == 0 {
+		return "there is none"
+	}
+	return "there are: " + strings.Join(names, ", ")
+}
+
+// byName finds the endpoint that takes a name: the exact one before the longest wildcard before the default.
+func byName(r *imported.Result, name, listen string) *imported.Endpoint {
+	var best, fallback *imported.Endpoint
+	length := -1
+	for _, e := range r.Endpoints {
+		if listen != "" && !listens(e, listen) {
+			continue
+		}
+		if fallback == nil && (e.Default || len(e.Policy.Names) == 0) {
+			fallback = e
+		}
+		for _, n := range e.Policy.Names {
+			if name != "" && e.Policy.Serves(name) && len(n) > length && covers(n, name) {
+				best, length = e, len(n)
+				if !strings.HasPrefix(n, "*") {
+					length += len(name) // an exact name goes before any wildcard
+				}
+			}
+		}
+	}
+	if best != nil {
+		return best
+	}
+	return fallback
+}
+
+// covers reports whether one of an endpoint's names takes a name.
+func covers(pattern, name string) bool {
+	one := policy.Policy{Names: []string{pattern}}
+	return one.Serves(name)
+}
+
+// listens reports whether an endpoint is where listen says: its address as written, or its port.
+func listens(e *imported.Endpoint, listen string) bool {
+	port := ":" + strings.TrimPrefix(listen, ":")
+	return slices.ContainsFunc(e.Listen, func(at string) bool { return at == listen || strings.HasSuffix(at, port) })
+}
