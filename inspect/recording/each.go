@@ -110,7 +110,7 @@ func (s *stream) lines(in io.Reader, take func(line []byte, number, offset int64
 			if offset == 0 {
 				line = bytes.TrimPrefix(line, byteOrderMark)
 			}
-			err := error(nil)
+			var err error
 			if len(line) > maxLine {
 				err = s.refuse(Malformed, errTooLong, number, offset)
 			} else {

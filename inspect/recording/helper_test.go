@@ -1,6 +1,7 @@
 package recording
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
@@ -138,7 +139,7 @@ func record(tb testing.TB, msg []byte, i int, raw report.Raw) []byte {
 		}, TCP: &inspect.TCP{RTTMS: 0.2, MSS: 1448}},
 		BackendLeg: &inspect.Leg{Address: "127.0.0.1", Port: 8443, TLS: &inspect.TLS{
 			Established: true, Version: "TLSv1.3", Cipher: "TLS_AES_256_GCM_SHA384", Curve: "x25519",
-			Server: &inspect.Server{CertificateChain: []inspect.Certificate{}, Validation: &inspect.Validation{Status: inspect.ValidationValid}},
+			Server: &inspect.Server{CertificateChain: []inspect.Certificate{certificate(i), certificate(0)}, Validation: &inspect.Validation{Status: inspect.ValidationValid}},
 		}},
 		Verdict: inspect.OK,
 	}
@@ -147,6 +148,14 @@ func record(tb testing.TB, msg []byte, i int, raw report.Raw) []byte {
 		tb.Fatal(err)
 	}
 	return append([]byte(nil), line...)
+}
+
+// certificate is one of a presented chain, with its bytes.
+func certificate(i int) inspect.Certificate {
+	return inspect.Certificate{
+		Subject: fmt.Sprintf("CN=backend-%d.example.com", i%9), Issuer: "CN=Example Issuing CA,O=Example", SerialNumber: "0AF3", NotBefore: time.Unix(1_790_000_000, 0).UTC(), NotAfter: time.Unix(1_820_000_000, 0).UTC(),
+		Raw: bytes.Repeat([]byte{0x30, 0x82, byte(i % 9)}, 300),
+	}
 }
 
 func newRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 7)) }

@@ -197,13 +197,11 @@ func listNames(names []recording.Name) (listed []Name, more int) {
 
 // clientName is from whom a hello likely is.
 func clientName(shape string, h *wire.ClientHello, rebuilt bool) (name, confidence string) {
-	c, ok := clients.Client{}, false
+	find := func() (clients.Client, bool) { return clients.Name(h) }
 	if rebuilt {
-		c, ok = clients.NameRebuilt(shape, h)
-	} else {
-		c, ok = clients.Name(h)
+		find = func() (clients.Client, bool) { return clients.NameRebuilt(shape, h) }
 	}
-	if ok {
+	if c, ok := find(); ok {
 		return c.String(), string(c.Confidence)
 	}
 	return Unknown, ""
