@@ -10,6 +10,13 @@ func (r *Recommendation) Markdown() string { return r.document().markdown() }
 
 func (r *Recommendation) document() *document {
 	var d document
+	if r.Tried == 0 { // only something tailored was asked for
+		d.say(prose("%s, a loss of %s accepted", Amount{r.Connections, r.Shapes}.words(), r.MaxLoss))
+		for i := range r.Tailored {
+			r.Tailored[i].document(&d, r.Connections)
+		}
+		return &d
+	}
 	d.add(heading("Recommended policy"))
 	d.say(prose("%s, %s tried, a loss of %s accepted", Amount{r.Connections, r.Shapes}.words(), policies(r.Tried), r.MaxLoss))
 	switch {

@@ -33,6 +33,7 @@ func TestGolden(t *testing.T) {
 	}
 	for name, result := range map[string]interface{ Text() string }{
 		"check": Check(tally, to), "diff": DiffClients(from, to, tally), "recommend": Recommend(all, tally, threshold, Systems()...),
+		"tailored": Recommend(nil, tally, Threshold{}, SystemNginx),
 	} {
 		hold(t, name+".txt", result.Text())
 		hold(t, name+".md", result.(interface{ Markdown() string }).Markdown())
