@@ -1,8 +1,8 @@
 package apache
 
 import (
+	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 
 	"github.com/tlstriage/tlstriage/inspect/policy/imported"
@@ -54,19 +54,21 @@ func (im *importer) backend(sc *scope, d *directive, scheme, target string) {
 	} else {
 		s.standard("SSLProxyVerify", "none", documentation)
 	}
+	names := im.sent(sc, d, target)
+	alike := target + fmt.Sprint(names, s.facts[1:])
+	if im.full || im.clients[alike] {
+		return // the same connection, configured by the same lines
+	}
+	im.clients[alike] = true
 	p, notes, errs := s.context.Policy()
 	im.report(s, notes, errs)
 	p.Name, p.Provider, p.Product = target, Kind, "proxy"
 	if scheme == "h2://" {
 		p.ALPN = []string{"h2"}
 	}
-	p.Names = im.sent(sc, d, target)
+	p.Names = names
 	e := &imported.Endpoint{System: Kind, Version: im.version, Side: imported.Client, Name: target, Listen: []string{target}, Policy: p, Facts: s.facts}
-	if !slices.ContainsFunc(im.result.Endpoints, func(o *imported.Endpoint) bool {
-		return o.Side == imported.Client && o.Name == e.Name && slices.Equal(o.Facts[1:], e.Facts[1:])
-	}) {
-		im.add(d, e)
-	}
+	im.add(d, e)
 }
 
 // sent is the server name that httpd sends: the backend's, unless the request's is preserved.

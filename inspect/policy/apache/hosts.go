@@ -13,7 +13,9 @@ type importer struct {
 	*reader
 	openssl string
 	result  *imported.Result
-	https   []string // ports that Listen says speak https
+	https   []string        // ports that Listen says speak https
+	clients map[string]bool // made, by target and settings
+	full    bool            // the bound on endpoints was met
 }
 
 // host is a virtual host, or the main server.
@@ -54,9 +56,6 @@ func (im *importer) main(root []*directive) {
 			}
 			hosts = append(hosts, h)
 		}
-	}
-	if len(hosts) > 1 && outer.last("listen") != nil {
-		hosts[0].addresses = []string{"main server"}
 	}
 	im.hosts(hosts)
 	for _, h := range hosts {
@@ -133,6 +132,9 @@ func (im *importer) hosts(hosts []*host) {
 		made := map[*host]*imported.Endpoint{}
 		for _, a := range h.addresses {
 			d := first[a]
+			if im.full {
+				return
+			}
 			if e := made[d]; e != nil {
 				e.Listen = append(e.Listen, a)
 				continue
@@ -149,7 +151,8 @@ func (im *importer) hosts(hosts []*host) {
 
 func (im *importer) add(at *directive, e *imported.Endpoint) {
 	if len(im.result.Endpoints) >= maxEndpoints {
-		im.problem(at, "more than %d endpoints; the rest is left out", maxEndpoints)
+		im.full = true
+		im.problem(&directive{file: at.file}, "more than %d endpoints; the rest is left out", maxEndpoints)
 		return
 	}
 	im.result.Endpoints = append(im.result.Endpoints, e)

@@ -48,7 +48,7 @@ func Import(fsys fs.FS, file string, o imported.Options) (*imported.Result, erro
 	if err != nil {
 		return nil, err
 	}
-	im := importer{reader: r, openssl: o.OpenSSL, result: &imported.Result{Kind: Kind}}
+	im := importer{reader: r, openssl: o.OpenSSL, result: &imported.Result{Kind: Kind}, clients: map[string]bool{}}
 	im.main(root)
 	im.result.Problems = r.problems
 	if r.dropped > 0 {

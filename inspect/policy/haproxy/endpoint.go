@@ -124,12 +124,12 @@ func (im *importer) bindEndpoints(s *section, b *bind) {
 			names[c] = append(names[c], name)
 		}
 	}
-	if b.strictSNI == nil {
-		im.add(b.at, im.bindEndpoint(s, b, fallback, nil))
+	if b.strictSNI == nil && !im.full(b.at) {
+		im.add(im.bindEndpoint(s, b, fallback, nil))
 	}
 	for _, c := range order {
-		if b.strictSNI != nil || c != fallback {
-			im.add(b.at, im.bindEndpoint(s, b, c, names[c]))
+		if (b.strictSNI != nil || c != fallback) && !im.full(b.at) {
+			im.add(im.bindEndpoint(s, b, c, names[c]))
 		}
 	}
 	if b.strictSNI != nil && len(order) == 0 {

@@ -79,18 +79,20 @@ func (im *importer) problem(at line, format string, args ...any) {
 	}
 }
 
-func (im *importer) add(at line, e *imported.Endpoint) {
-	switch n := len(im.result.Endpoints); {
-	case n < maxEndpoints:
-		im.result.Endpoints = append(im.result.Endpoints, e)
-	default:
-		im.problem(at, "more than %d endpoints; the rest is left out", maxEndpoints)
+// full says, and tells, that no more endpoints are taken.
+func (im *importer) full(at line) bool {
+	if len(im.result.Endpoints) < maxEndpoints {
+		return false
 	}
+	im.problem(line{file: at.file}, "more than %d endpoints; the rest is left out", maxEndpoints)
+	return true
 }
 
+func (im *importer) add(e *imported.Endpoint) { im.result.Endpoints = append(im.result.Endpoints, e) }
+
 var (
-	sectionLine = regexp.MustCompile(`(?m)^\s*(global|defaults(\s+\S.*)?|(frontend|backend|listen)\s+\S+.*)\s*$`)
-	keywordLine = regexp.MustCompile(`(?m)^\s+(bind\s+\S+|server\s+\S+\s+\S+|mode\s+(tcp|http)|ssl-default-\S+|timeout\s+(connect|client|server)|default_backend\s|maxconn\s+\d+|log\s+\S+\s+\S+|stats\s+socket|daemon)`)
+	sectionLine = regexp.MustCompile(`(?m)^[ \t]*(global|defaults([ \t]+[^\n;{]*)?|(frontend|backend|listen)[ \t]+[^\n;{]+)\r?$`)
+	keywordLine = regexp.MustCompile(`(?m)^[ \t]+(bind[ \t]+\S+|server[ \t]+\S+[ \t]+\S+|mode[ \t]+(tcp|http)|ssl-default-\S+|timeout[ \t]+(connect|client|server)|default_backend[ \t]|maxconn[ \t]+\d+|log[ \t]+\S+[ \t]+\S+|stats[ \t]+socket|daemon)`)
 )
 
 // Detect reports whether a file is likely an HAProxy configuration, by its name and its first bytes.

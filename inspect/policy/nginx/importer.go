@@ -17,6 +17,7 @@ type importer struct {
 	result  *imported.Result
 	full    bool            // the bound on endpoints was met
 	leaves  map[string]leaf // by file
+	clients map[string]bool // made, by target and settings
 }
 
 func (im *importer) main(root []*statement) {

@@ -1,8 +1,8 @@
 package nginx
 
 import (
+	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 
 	"github.com/tlstriage/tlstriage/inspect/policy/imported"
@@ -65,6 +65,11 @@ func (im *importer) client(sc *scope, pass *statement, module, target string) {
 		}
 	}
 	names := im.sent(s, sc, module, target)
+	alike := target + fmt.Sprint(names, s.facts[1:])
+	if im.full || im.clients[alike] {
+		return // the same connection, configured by the same lines
+	}
+	im.clients[alike] = true
 	p, notes, errs := s.context.Policy()
 	im.report(s, notes, errs)
 	p.Name, p.Provider, p.Product, p.Names = target, Kind, "upstream", names
@@ -81,14 +86,7 @@ func (im *importer) client(sc *scope, pass *statement, module, target string) {
 		p.ALPN = []string{"h2"}
 	}
 	e := &imported.Endpoint{System: Kind, Version: string(im.version), Side: imported.Client, Name: target, Listen: []string{target}, Policy: p, Facts: s.facts}
-	if !slices.ContainsFunc(im.result.Endpoints, func(other *imported.Endpoint) bool { return sameClient(other, e) }) {
-		im.add(pass, e)
-	}
-}
-
-// sameClient: the same connection, configured by the same lines (those of the pass directives aside).
-func sameClient(a, b *imported.Endpoint) bool {
-	return a.Side == imported.Client && a.Name == b.Name && slices.Equal(a.Facts[1:], b.Facts[1:])
+	im.add(pass, e)
 }
 
 // sent is the server name that a client sends; nil: none.
