@@ -21,13 +21,13 @@ func apply(p *policy.Policy, tls, certpath Disabled, rel release) {
 			return v >= info.MinVersion && v <= info.MaxVersion
 		})
 	})
-	// A version without a suite is not spoken.
-	p.Versions = slices.DeleteFunc(p.Versions, func(v wire.Version) bool {
-		return !slices.ContainsFunc(p.CipherSuites, func(c wire.CipherSuite) bool {
-			info, _ := c.Info()
-			return v >= info.MinVersion && v <= info.MaxVersion
-		})
-	})
+	// TLS 1.3 is not spoken without a suite of its own. Older versions are: the renegotiation signal counts as a suite of theirs.
+	if !slices.ContainsFunc(p.CipherSuites, func(c wire.CipherSuite) bool {
+		info, _ := c.Info()
+		return info.TLS13()
+	}) {
+		p.Versions = slices.DeleteFunc(p.Versions, wire.Version.IsTLS13)
+	}
 	groupOff := func(g wire.NamedGroup) bool {
 		algorithm, bits := groupAlgorithm(g)
 		for _, d := range [...]Disabled{tls, certpath} {
