@@ -200,6 +200,9 @@ func (a *adapter) site(s site, body []directive) {
 			}
 			line = address.line
 			on := a.server(port, line)
+			if on == nil {
+				continue
+			}
 			if !slices.Contains(order, on) {
 				order = append(order, on)
 			}
@@ -230,6 +233,10 @@ func (a *adapter) server(port string, line int) *caddyServer {
 		if s.port == port {
 			return s
 		}
+	}
+	if len(a.servers) == maxPorts {
+		a.problem(document.NewText(line, ""), "more than %d ports: the rest is left out", maxPorts)
+		return nil
 	}
 	s := &caddyServer{port: port, node: document.NewMapping(line), routes: document.NewList(line), policies: document.NewList(line)}
 	s.node.Set("listen", document.NewTexts(line, ":"+port))

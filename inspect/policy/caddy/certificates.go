@@ -22,7 +22,7 @@ func (r *reader) certificates(app *document.Node) {
 	for kind, loaders := range app.Get("certificates").All() {
 		switch kind {
 		case "automate":
-			r.automated = append(r.automated, loaders.Texts()...)
+			r.automate(loaders)
 		case "load_files", "load_pem":
 			for _, l := range loaders.Items() {
 				r.loaded(kind, l)
@@ -55,12 +55,21 @@ func (r *reader) certificates(app *document.Node) {
 		}
 		if p.Get("on_demand").True() || !p.Get("get_certificate").Empty() {
 			r.undecided = true
-			if len(a.subjects) > 0 {
-				r.automated = append(r.automated, a.subjects...)
-			}
+			r.automate(subjects)
 		}
 		r.managed = append(r.managed, a)
 	}
+}
+
+// automate adds names that are managed though no route has them.
+func (r *reader) automate(n *document.Node) {
+	names := n.Texts()
+	if room := maxNames - len(r.automated); len(names) > room {
+		r.undecided = true
+		r.problem(n, "more than %d names: the rest is left out", maxNames)
+		names = names[:room]
+	}
+	r.automated = append(r.automated, names...)
 }
 
 // loaded reads one certificate that is not managed.
@@ -87,6 +96,12 @@ func (r *reader) loaded(kind string, n *document.Node) {
 		r.problem(certificate, "certificate %s: %v; its kind is not known", document.Quote(shown), err)
 		return
 	}
+	r.byName.Add(read)
+	if len(r.leafNames)+len(read.Names) > maxNames {
+		r.undecided = true
+	} else {
+		r.leafNames = append(r.leafNames, read.Names...)
+	}
 	r.leaves = append(r.leaves, leaf{read, n.Get("tags").Texts(), imported.Fact{
 		File: r.file, Line: certificate.Position(), Setting: kind + ".certificate", Value: shown + " (" + string(read.Type) + ", " + strings.Join(read.Names, " ") + ")",
 	}})
@@ -104,8 +119,14 @@ func (r *reader) serve(e *imported.Endpoint, names, hosts []string, selection *d
 		names = slices.Concat(hosts, r.automated)
 	}
 	var kinds []policy.CertificateType
-	for _, l := range r.leaves {
-		wanted := len(names) == 0 || slices.ContainsFunc(names, l.Covers)
+	wantedByName := make(map[int]bool)
+	for _, name := range names {
+		for _, i := range r.byName.Find(name) {
+			wantedByName[i] = true
+		}
+	}
+	for i, l := range r.leaves {
+		wanted := len(names) == 0 || wantedByName[i]
 		if len(tags) > 0 {
 			wanted = slices.ContainsFunc(tags, func(t string) bool { return slices.Contains(l.tags, t) })
 		}
@@ -115,7 +136,7 @@ func (r *reader) serve(e *imported.Endpoint, names, hosts []string, selection *d
 		}
 	}
 	for _, name := range names {
-		if len(tags) > 0 || slices.ContainsFunc(r.leaves, func(l leaf) bool { return l.Covers(name) }) {
+		if len(tags) > 0 || len(r.byName.Find(name)) > 0 {
 			continue
 		}
 		key, made := policy.CertECDSAP256, (*document.Node)(nil)

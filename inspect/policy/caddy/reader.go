@@ -16,7 +16,10 @@ import (
 
 // Bounds of what one configuration gives.
 const (
-	maxEndpoints    = 10_000
+	maxEndpoints    = 2_000
+	maxHosts        = 10_000 // of one server
+	maxNames        = 2_000  // in all certificates, and of those that are managed
+	maxPorts        = 1_000  // of a Caddyfile
 	maxProblems     = 1_000
 	maxCertificates = 2_000
 	maxDepth        = 50 // of routes in routes, and of blocks in a Caddyfile
@@ -31,7 +34,9 @@ type reader struct {
 	result  *imported.Result
 
 	leaves    []leaf
-	undecided bool // names are served that the file does not tell: on demand, or in certificates that were not read
+	byName    certfile.Index // numbers of leaves
+	leafNames []string       // in the leaves
+	undecided bool           // names are served that the file does not tell: on demand, or in certificates that were not read
 	managed   []automation
 	automated []string // names that are managed though no route has them
 }

@@ -22,7 +22,7 @@ const (
 
 // server reads one HTTP server: an endpoint for each of its connection policies.
 func (r *reader) server(name string, n, config *document.Node) {
-	hosts := hostsOf(n.Get("routes"), 0, nil)
+	hosts := r.hostsOf(n.Get("routes"))
 	r.proxies(name, n.Get("routes"), 0)
 	listen := n.Get("listen")
 	policies := n.Get("tls_connection_policies")
@@ -37,9 +37,7 @@ func (r *reader) server(name string, n, config *document.Node) {
 	var served []string
 	served = append(served, hosts...)
 	served = append(served, r.automated...)
-	for _, l := range r.leaves {
-		served = append(served, l.Names...)
-	}
+	served = append(served, r.leafNames...)
 	if policies.Empty() {
 		e := &imported.Endpoint{Side: imported.Server, Name: name, Listen: secure, Default: true}
 		assume(e, "tls_connection_policies", "one, with defaults", "Caddy: automatic HTTPS")
@@ -110,15 +108,21 @@ func (r *reader) automatic(n *document.Node, hosts, secure []string, config *doc
 	return len(secure) == len(n.Get("listen").Texts()) && !slices.ContainsFunc(secure, func(a string) bool { return portOf(a) != https })
 }
 
-// hostsOf are the names that the matchers of routes ask for; those of subroutes, too.
-func hostsOf(routes *document.Node, depth int, out []string) []string {
-	if depth > maxDepth {
-		return out
-	}
+// hostsOf are the names that the matchers of routes ask for, each once.
+func (r *reader) hostsOf(routes *document.Node) []string {
+	var out []string
+	known := make(map[string]bool)
 	for _, route := range routes.Items() {
 		for _, m := range route.Get("match").Items() {
 			for _, host := range m.Get("host").Texts() {
-				if !slices.Contains(out, host) && !placeholder(host) && isName(host) {
+				switch {
+				case known[host] || placeholder(host) || !isName(host):
+				case len(out) == maxHosts:
+					r.undecided = true
+					r.problem(m, "more than %d hosts of one server: the rest is left out", maxHosts)
+					return out
+				default:
+					known[host] = true
 					out = append(out, host)
 				}
 			}

@@ -15,10 +15,17 @@ const (
 	sourceUpstream = "Envoy: UpstreamTlsContext, defaults of TlsParameters"
 )
 
+// maxListeners is how many listeners the API lets a Gateway have.
+const maxListeners = 64
+
 // gatewayAPI makes endpoints of the listeners of Gateways, and of BackendTLSPolicies.
 func (r *reader) gatewayAPI() {
 	for _, g := range r.gateways {
-		for _, l := range g.At("spec", "listeners").Items() {
+		for i, l := range g.At("spec", "listeners").Items() {
+			if i == maxListeners {
+				r.problem(l, "Gateway %s: the API takes %d listeners; the rest is left out", document.Quote(nameOf(g)), maxListeners)
+				break
+			}
 			r.gatewayListener(g, l)
 		}
 	}
@@ -111,7 +118,7 @@ func (r *reader) gatewayNames(e *imported.Endpoint, g, l *document.Node) {
 		r.fact(e, "hostname", host)
 		names = []string{host.Text()}
 	}
-	for _, route := range r.routes {
+	for _, route := range r.routes[namespaceOf(g)+"/"+nameOf(g)] {
 		if !attached(route, g, l) {
 			continue
 		}
@@ -139,7 +146,7 @@ func (r *reader) gatewayNames(e *imported.Endpoint, g, l *document.Node) {
 // routed are the names that TLSRoutes give to a listener, for a message.
 func (r *reader) routed(g, l *document.Node) string {
 	names := l.Get("hostname").Texts()
-	for _, route := range r.routes {
+	for _, route := range r.routes[namespaceOf(g)+"/"+nameOf(g)] {
 		if attached(route, g, l) {
 			names = append(names, route.At("spec", "hostnames").Texts()...)
 		}
@@ -148,6 +155,20 @@ func (r *reader) routed(g, l *document.Node) string {
 		return "every name"
 	}
 	return document.Quote(strings.Join(names, " "))
+}
+
+// route puts a route under the Gateways that it names.
+func (r *reader) route(n *document.Node) {
+	for _, parent := range n.At("spec", "parentRefs").Items() {
+		namespace := parent.Get("namespace").Text()
+		if namespace == "" {
+			namespace = namespaceOf(n)
+		}
+		key := namespace + "/" + parent.Get("name").Text()
+		if known := r.routes[key]; len(known) == 0 || known[len(known)-1] != n {
+			r.routes[key] = append(known, n)
+		}
+	}
 }
 
 // attached reports whether a route names the listener as its parent.

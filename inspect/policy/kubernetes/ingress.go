@@ -137,6 +137,10 @@ func (r *reader) ingress(s *settings, n *document.Node, taken map[string]string)
 func (r *reader) groups(n *document.Node, a annotations) []served {
 	var rules, covered []string
 	for _, rule := range n.At("spec", "rules").Items() {
+		if len(rules) == maxHosts {
+			r.problem(rule, "more than %d hosts of one Ingress: the rest is left out", maxHosts)
+			break
+		}
 		if host := strings.ToLower(rule.Get("host").Text()); host != "" && !slices.Contains(rules, host) {
 			rules = append(rules, host)
 		}
@@ -155,7 +159,8 @@ func (r *reader) groups(n *document.Node, a annotations) []served {
 		group := served{secret: tls.Get("secretName"), at: tls}
 		if hosts := tls.Get("hosts"); hosts.Present() {
 			group.at = hosts
-			for _, host := range hosts.Texts() {
+			names := hosts.Texts()
+			for _, host := range names[:min(len(names), max(0, maxHosts-len(covered)))] {
 				group.hosts = append(group.hosts, strings.ToLower(host))
 			}
 		} else {

@@ -15,6 +15,7 @@ const (
 	maxEndpoints = 10_000
 	maxProblems  = 1_000
 	maxObjects   = 200_000
+	maxHosts     = 5_000 // of one Ingress
 )
 
 // reader is one run of Import.
@@ -30,7 +31,7 @@ type reader struct {
 	secrets    map[string]*document.Node // by namespace/name
 	classes    map[string]string         // controllers of GatewayClasses and IngressClasses, by name
 	gateways   []*document.Node
-	routes     []*document.Node
+	routes     map[string][]*document.Node // by namespace/name of the Gateways that are their parents
 	backends   []*document.Node
 	controller controller
 }
@@ -48,7 +49,7 @@ type controller struct {
 func newReader(file string, o imported.Options) *reader {
 	return &reader{
 		file: file, options: o, result: &imported.Result{Kind: Kind},
-		secrets: make(map[string]*document.Node), classes: make(map[string]string),
+		secrets: make(map[string]*document.Node), classes: make(map[string]string), routes: make(map[string][]*document.Node),
 	}
 }
 
@@ -133,7 +134,7 @@ func (r *reader) object(n *document.Node, kind, group string) {
 		r.relevant = true
 		r.gateways = append(r.gateways, n)
 	case (kind == "TLSRoute" || kind == "HTTPRoute" || kind == "GRPCRoute") && gateway:
-		r.routes = append(r.routes, n)
+		r.route(n)
 	case kind == "BackendTLSPolicy" && gateway:
 		r.relevant = true
 		r.backends = append(r.backends, n)

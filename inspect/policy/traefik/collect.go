@@ -30,7 +30,7 @@ func (r *reader) collect(n *document.Node, depth int) bool {
 	}
 	for _, c := range tls.Get("certificates").Items() {
 		if l := r.certificate(c.Get("certFile")); l != nil {
-			r.leaves = append(r.leaves, *l)
+			r.keep(l)
 		}
 	}
 	for name, store := range tls.Get("stores").All() {
@@ -167,6 +167,6 @@ func (r *reader) secret(n *document.Node) {
 		return
 	}
 	if l := r.pem(crt, data, "Secret "+n.At("metadata", "name").Text()); l != nil {
-		r.leaves = append(r.leaves, *l)
+		r.keep(l)
 	}
 }

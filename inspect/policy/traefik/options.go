@@ -43,7 +43,9 @@ func (r *reader) claims() map[string][]string {
 	owner := make(map[string]router)
 	contested := make(map[string]bool)
 	out := make(map[string][]string)
+	r.byOptions = make(map[string][]router)
 	for _, route := range r.routers {
+		r.byOptions[route.options] = append(r.byOptions[route.options], route)
 		if _, ok := r.options[route.options]; !ok && route.options != "default" {
 			if provider := strings.Contains(route.options, "@"); provider {
 				r.problem(route.node, "router %s: tls.options %s are another provider's, not in this file", document.Quote(route.name), document.Quote(route.options))
@@ -98,10 +100,8 @@ func (r *reader) server(name string, n *document.Node, hosts []string) {
 	e.Policy = config.Policy()
 	if !e.Default {
 		e.Policy.Names = slices.Clone(hosts)
-		for _, route := range r.routers {
-			if route.options == name {
-				r.fact(e, "rule", route.rule)
-			}
+		for _, route := range r.byOptions[name] {
+			r.fact(e, "rule", route.rule)
 		}
 	}
 	r.strict(e, n.Get("sniStrict"), hosts)
@@ -124,7 +124,7 @@ func (r *reader) strict(e *imported.Endpoint, n *document.Node, hosts []string) 
 	if !e.Default {
 		if !r.undecided && len(r.leaves) > 0 {
 			e.Policy.Names = slices.DeleteFunc(e.Policy.Names, func(name string) bool {
-				return !slices.ContainsFunc(r.leaves, func(l leaf) bool { return l.Covers(name) })
+				return len(r.byName.Find(name)) == 0
 			})
 		}
 		return

@@ -35,8 +35,10 @@ type reader struct {
 	routers    []router
 	transports []transport
 	leaves     []leaf
-	undecided  bool  // a certificate could not be read
-	fallback   *leaf // the default certificate of the store
+	byName     certfile.Index      // numbers of leaves
+	byOptions  map[string][]router // routers by their tls.options
+	undecided  bool                // a certificate could not be read
+	fallback   *leaf               // the default certificate of the store
 }
 
 // leaf is a certificate of the configuration.
@@ -137,6 +139,12 @@ func (r *reader) certificate(n *document.Node) *leaf {
 	return r.pem(n, data, shown)
 }
 
+// keep adds a certificate to those that are chosen by name.
+func (r *reader) keep(l *leaf) {
+	r.leaves = append(r.leaves, *l)
+	r.byName.Add(l.Leaf)
+}
+
 func (r *reader) pem(n *document.Node, data []byte, shown string) *leaf {
 	read, err := certfile.Read(data)
 	if err != nil {
@@ -169,9 +177,13 @@ func (r *reader) kinds(e *imported.Endpoint, names []string) []policy.Certificat
 			out = append(out, l.Type)
 		}
 	}
-	for i := range r.leaves {
-		if slices.ContainsFunc(names, r.leaves[i].Covers) {
-			take(&r.leaves[i])
+	taken := make(map[int]bool)
+	for _, name := range names {
+		for _, i := range r.byName.Find(name) {
+			if !taken[i] {
+				taken[i] = true
+				take(&r.leaves[i])
+			}
 		}
 	}
 	if len(names) == 0 && r.fallback != nil {
