@@ -30,9 +30,9 @@ type Options struct {
 	Roots *x509.CertPool // nil: the system's roots
 	Name  string         // the DNS name or IP address to serve; empty: every server certificate of the pile gets its bundle
 
-	// FetchIntermediate fetches what a certificate names as its issuer's address (RFC 5280, Section 4.2.2.1): DER, PKCS #7
-	// or PEM. Guarding and bounding the fetch is its job. Nil: nothing is fetched, and the address is said in Missing.
-	FetchIntermediate func(ctx context.Context, url string) ([]byte, error)
+	// FetchIntermediate fetches the issuers of a certificate from the addresses that it names (RFC 5280, Section 4.2.2.1), as
+	// revocation.Fetcher does. Nil: nothing is fetched, and the addresses are said in Missing.
+	FetchIntermediate func(ctx context.Context, below *x509.Certificate) ([]*x509.Certificate, error)
 }
 
 // Result is what can be made of a pile.
@@ -51,7 +51,7 @@ type Bundle struct {
 	Chain   []*x509.Certificate // what to send: the leaf first, each next one certifies the one before, no root
 	Root    *x509.Certificate   // where the chain ends; nil when it is not known
 	Private bool                // it ends at a root of the pile that is not among the trusted ones
-	Fetched []string            // addresses from which parts of Chain were fetched
+	Fetched []string            // subjects of the certificates of Chain that were fetched
 	Missing *Missing            // the chain is not complete; nil when it is
 	Report  *chain.Report       // on Chain, as clients see it
 }
@@ -315,30 +315,27 @@ func validAt(c *x509.Certificate, at time.Time) bool {
 	return !at.Before(c.NotBefore) && !at.After(c.NotAfter)
 }
 
-// fetch gets the issuer of the chain's last certificate.
+// fetch gets the issuers of the chain's last certificate.
 func (b *builder) fetch(ctx context.Context, out *Bundle) []*x509.Certificate {
-	top := out.Chain[len(out.Chain)-1]
-	for _, url := range out.Missing.URLs {
-		data, err := b.o.FetchIntermediate(ctx, url)
-		if err != nil {
-			out.Missing.Err = err
-			continue
-		}
-		pile := Read([]Input{{url, data}})
-		b.result.Notes = append(b.result.Notes, pile.Notes...)
-		var found []*x509.Certificate
-		for _, c := range pile.Certificates[:min(len(pile.Certificates), maxFetches)] {
-			if bytes.Equal(c.RawSubject, top.RawIssuer) && (!checkable(c.Certificate) || top.CheckSignatureFrom(c.Certificate) == nil) {
-				found = append(found, c.Certificate)
-			}
-		}
-		if len(found) > 0 {
-			out.Fetched = append(out.Fetched, url)
-			return found
-		}
-		out.Missing.Err = fmt.Errorf("%s holds no certificate of %s", url, clip(out.Missing.Subject))
+	if len(out.Missing.URLs) == 0 {
+		return nil
 	}
-	return nil
+	top := out.Chain[len(out.Chain)-1]
+	certificates, err := b.o.FetchIntermediate(ctx, top)
+	var found []*x509.Certificate
+	for _, c := range certificates[:min(len(certificates), maxFetches)] {
+		if bytes.Equal(c.RawSubject, top.RawIssuer) && (!checkable(c) || top.CheckSignatureFrom(c) == nil) {
+			found = append(found, c)
+			out.Fetched = append(out.Fetched, clip(c.Subject.String()))
+		}
+	}
+	if len(found) == 0 {
+		if err == nil {
+			err = fmt.Errorf("%s holds no certificate of %s", strings.Join(out.Missing.URLs, ", "), clip(out.Missing.Subject))
+		}
+		out.Missing.Err = err
+	}
+	return found
 }
 
 // examine judges the chain as it will be sent. A private root is what its clients trust.

@@ -8,6 +8,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -155,26 +156,30 @@ func TestBuildFetchesWhatLacks(t *testing.T) {
 	if m := r.Bundles[0].Missing; m == nil || len(m.URLs) != 1 || m.URLs[0] != issuingURL || !hasProblem(r, bundle.IncompleteChain, issuingURL) {
 		t.Fatalf("missing %+v, problems %v", m, r.Problems)
 	}
-	options := bundle.Options{Time: p.Now, Roots: p.Roots(), FetchIntermediate: func(_ context.Context, url string) ([]byte, error) {
-		switch url {
+	options := bundle.Options{Time: p.Now, Roots: p.Roots(), FetchIntermediate: func(_ context.Context, below *x509.Certificate) ([]*x509.Certificate, error) {
+		switch below.IssuingCertificateURL[0] {
 		case issuingURL:
-			return issuing.Certificate.Raw, nil
+			return []*x509.Certificate{issuing.Certificate}, nil
 		case intermediateURL:
-			return certs.EncodePEM(p.OtherIntermediate.Certificate, p.Intermediate.Certificate), nil
+			return []*x509.Certificate{p.OtherIntermediate.Certificate, p.Intermediate.Certificate}, nil
 		}
 		return nil, errors.New("no such address")
 	}}
 	fetched := bundle.Build(context.Background(), bundle.Read(inputs), options)
-	if b := complete(t, fetched); len(b.Fetched) != 2 || b.Fetched[0] != issuingURL {
+	if b := complete(t, fetched); len(b.Fetched) != 2 || !strings.Contains(b.Fetched[0], "Test Issuing") {
 		t.Errorf("fetched %v", b.Fetched)
 	}
 
-	options.FetchIntermediate = func(context.Context, string) ([]byte, error) { return nil, errors.New("connection refused") }
+	options.FetchIntermediate = func(context.Context, *x509.Certificate) ([]*x509.Certificate, error) {
+		return nil, errors.New("connection refused")
+	}
 	failed := bundle.Build(context.Background(), bundle.Read(inputs), options)
 	if !hasProblem(failed, bundle.IncompleteChain, "connection refused") {
 		t.Errorf("problems %v", failed.Problems)
 	}
-	options.FetchIntermediate = func(context.Context, string) ([]byte, error) { return p.OtherRoot.Certificate.Raw, nil }
+	options.FetchIntermediate = func(context.Context, *x509.Certificate) ([]*x509.Certificate, error) {
+		return []*x509.Certificate{p.OtherRoot.Certificate}, nil
+	}
 	wrong := bundle.Build(context.Background(), bundle.Read(inputs), options)
 	if !hasProblem(wrong, bundle.IncompleteChain, "holds no certificate of") || len(wrong.Bundles[0].Chain) != 1 {
 		t.Errorf("problems %v", wrong.Problems)
