@@ -177,7 +177,7 @@ func lossOf(s *recording.Shape, v *verdict, p *policy.Policy) Loss {
 	o := v.result.Outcome(v.hello, p)
 	l := Loss{
 		Shape: s.Name, JA4: s.JA4, Connections: v.connections, RejectedBy: o.RejectedBy, Alert: o.Alert,
-		Reason: reason(v.result.RejectedBy), Offered: o.Offered, Accepts: o.Accepts, Uncertain: o.Uncertain,
+		Reason: reason(v.result), Offered: o.Offered, Accepts: o.Accepts, Uncertain: o.Uncertain,
 		Addresses: s.Addresses, EventID: s.EventID,
 	}
 	l.Client, l.Confidence = clientName(s.Name, s.Hello, s.Rebuilt)
@@ -208,8 +208,14 @@ func clientName(shape string, h *wire.ClientHello, rebuilt bool) (name, confiden
 }
 
 // reason says in a few words in what a client and a policy do not agree.
-func reason(d policy.Dimension) string {
-	switch d {
+func reason(r policy.Result) string {
+	switch r.Alert {
+	case wire.AlertInappropriateFallback:
+		return "a fallback below the best version in common (TLS_FALLBACK_SCSV)"
+	case wire.AlertMissingExtension:
+		return "an extension that TLS 1.3 needs is missing"
+	}
+	switch r.RejectedBy {
 	case policy.DimensionVersion:
 		return "no TLS version in common"
 	case policy.DimensionServerName:

@@ -50,6 +50,9 @@ func Recommend(policies []*policy.Policy, t *recording.Tally, maxLoss Threshold,
 		Stricter: []Candidate{}, Others: []Candidate{}, Tailored: []Tailored{},
 	}
 	candidates := make([]Candidate, 0, len(policies))
+	// The least strict comes last: what it says of a client that all refuse is the reason that counts.
+	policies = slices.Clone(policies)
+	slices.SortStableFunc(policies, func(a, b *policy.Policy) int { return CompareStrictness(StrictnessOf(a), StrictnessOf(b)) })
 	refusals := make(map[string]int) // of a shape: the policies in a row that refuse it altogether
 	for i, p := range policies {
 		report := check(t, shapes, p)

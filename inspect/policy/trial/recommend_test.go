@@ -214,6 +214,23 @@ func twinOf(suite wire.CipherSuite, in []wire.CipherSuite) int {
 	})
 }
 
+// TestUnservableIsExplainedByTheMildestPolicy looks at clients that no policy of a provider takes.
+func TestUnservableIsExplainedByTheMildestPolicy(t *testing.T) {
+	all, err := Candidates("aws/alb")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tally := counts{"openssl-3.0.22-s_client-fallback-scsv": 3, "java-17.0.15-sslv3": 2, "curl-7.88.1-default": 5, "openssl-3.0.22-s_client-tls10": 1}.tally(t)
+	r := Recommend(all, tally, Threshold{})
+	got := make(map[int64]Loss)
+	for _, l := range r.Unservable {
+		got[l.Connections] = l
+	}
+	if len(r.Unservable) != 2 || got[3].Alert != "inappropriate_fallback" || !strings.Contains(got[3].Reason, "TLS_FALLBACK_SCSV") || !slices.Contains(got[2].Accepts, "TLSv1.0") {
+		t.Errorf("unservable: %+v", r.Unservable)
+	}
+}
+
 func TestTailoredGivesUpTheWeakest(t *testing.T) {
 	tally := counts{"chromium-156.0.8078.79-default": 900, "openssl-3.0.22-s_client-tls12": 90, "java-17.0.15-tls10": 10}.tally(t)
 	none, err := ParseThreshold("0")

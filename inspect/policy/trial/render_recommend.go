@@ -64,7 +64,7 @@ func (r *Recommendation) candidates(d *document, title string, list []Candidate)
 	}
 	d.add(heading(title))
 	t := table{
-		head:  []string{"policy", "lost", "share", "shapes", "versions", "suites", "without forward secrecy", "without AEAD", "why"},
+		head:  []string{"policy", "lost", "share", "shapes", "versions", "suites", "no FS", "no AEAD", "largest loss"},
 		right: []bool{false, true, true, true, false, true, true, true, false},
 	}
 	for _, c := range list {
