@@ -41,10 +41,12 @@ func (h *host) name() string {
 func (im *importer) main(root []*directive) {
 	im.unknown(root, "")
 	outer := &scope{body: root}
-	hosts := []*host{{scope: outer, at: &directive{file: im.fileOf(root), line: 1}, addresses: []string{"main server"}}}
+	hosts := []*host{{scope: outer, at: &directive{file: im.fileOf(root), line: 1}}}
+	listens := []string{}
 	for _, d := range root {
 		switch {
 		case d.name == "listen":
+			listens = append(listens, listenAddress(d.arg(0)))
 			port := d.arg(0)[strings.LastIndexByte(d.arg(0), ':')+1:]
 			if strings.EqualFold(d.arg(1), "https") || len(d.args) == 1 && port == "443" {
 				im.https = append(im.https, port)
@@ -57,6 +59,7 @@ func (im *importer) main(root []*directive) {
 			hosts = append(hosts, h)
 		}
 	}
+	hosts[0].addresses = uncovered(listens, hosts)
 	im.hosts(hosts)
 	for _, h := range hosts {
 		im.backends(h.scope)
@@ -68,6 +71,30 @@ func (im *importer) fileOf(root []*directive) string {
 		return root[0].file
 	}
 	return "."
+}
+
+// listenAddress is the address of a Listen directive, which may be a port alone.
+func listenAddress(a string) string {
+	if a != "" && strings.Trim(a, "0123456789") == "" {
+		a = "*:" + a
+	}
+	return address(a)
+}
+
+// uncovered are the addresses on which no virtual host listens: the main server answers there.
+func uncovered(listens []string, hosts []*host) []string {
+	covered := map[string]bool{}
+	for _, h := range hosts {
+		for _, a := range h.addresses {
+			covered[a] = true
+			if port, ok := strings.CutPrefix(a, "*:"); ok {
+				covered["any:"+port] = true
+			}
+		}
+	}
+	return slices.DeleteFunc(listens, func(a string) bool {
+		return covered[a] || covered["any:"+a[strings.LastIndexByte(a, ':')+1:]] || covered["any:*"]
+	})
 }
 
 // address is an address of a virtual host in one spelling.
@@ -126,7 +153,7 @@ func (im *importer) hosts(hosts []*host) {
 		return own[h]
 	}
 	for _, h := range hosts {
-		if !im.speaksTLS(h) || h.addresses[0] == "main server" && len(hosts) > 1 {
+		if len(h.addresses) == 0 || !im.speaksTLS(h) {
 			continue
 		}
 		made := map[*host]*imported.Endpoint{}
