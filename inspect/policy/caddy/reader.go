@@ -84,9 +84,14 @@ func (r *reader) shownVersion() string {
 const newest = "2.11"
 
 func (r *reader) problem(n *document.Node, format string, args ...any) {
-	if len(r.result.Problems) < maxProblems {
-		r.result.Problems = append(r.result.Problems, imported.Problem{File: r.file, Line: n.Position(), Text: fmt.Sprintf(format, args...)})
+	text := fmt.Sprintf(format, args...)
+	switch told := len(r.result.Problems); {
+	case told > maxProblems:
+		return
+	case told == maxProblems:
+		text = fmt.Sprintf("more than %d problems: the others are not told", maxProblems)
 	}
+	r.result.Problems = append(r.result.Problems, imported.Problem{File: r.file, Line: n.Position(), Text: text})
 }
 
 func (r *reader) add(n *document.Node, e *imported.Endpoint) {

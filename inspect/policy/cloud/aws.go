@@ -148,7 +148,7 @@ func (r *reader) sslPolicies(n *document.Node) {
 		name := item.Get("Name").Text()
 		e := &imported.Endpoint{System: "aws-elb", Side: imported.Server, Name: name, Default: true}
 		p := &policy.Policy{Provider: "aws", Product: "ALB/NLB", Name: "aws/" + name, Family: policy.FamilyS2N, Preference: policy.PreferServer}
-		if known, err := policy.Lookup("aws/" + name); err == nil {
+		if known, err := r.finder.Find("aws/" + name); err == nil {
 			p.Groups, p.SignatureSchemes, p.Source = known.Groups, known.SignatureSchemes, known.Source
 			assume(e, "groups, signature schemes", known.Name, "built-in policy of that name")
 		} else {

@@ -126,7 +126,7 @@ func (r *reader) classicListener(balancer string, d *document.Node, cookies map[
 			continue
 		}
 		custom := r.custom[name.Text()]
-		known, err := policy.Lookup("aws/clb/" + name.Text())
+		known, err := r.finder.Find("aws/clb/" + name.Text())
 		switch {
 		case custom != nil:
 			own := *custom.Policy

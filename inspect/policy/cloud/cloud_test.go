@@ -296,3 +296,11 @@ func FuzzImport(f *testing.F) {
 		}
 	})
 }
+
+func TestProblemsBeyondTheBoundAreCounted(t *testing.T) {
+	text := `{"Listeners": [` + strings.TrimSuffix(strings.Repeat(`{"ListenerArn": "a", "Protocol": "HTTPS", "SslPolicy": "none"},`, maxProblems+10), ",") + "]}"
+	result := importText(t, text)
+	if last := result.Problems[len(result.Problems)-1]; len(result.Problems) != maxProblems+1 || !strings.Contains(last.Text, "the others are not told") {
+		t.Errorf("%d problems, the last %q", len(result.Problems), last.Text)
+	}
+}

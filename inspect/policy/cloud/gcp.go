@@ -41,7 +41,7 @@ func (r *reader) googlePolicy(n *document.Node) {
 		p.CipherSuites = slices.Concat(
 			[]wire.CipherSuite{wire.TLS_AES_128_GCM_SHA256, wire.TLS_AES_256_GCM_SHA384, wire.TLS_CHACHA20_POLY1305_SHA256},
 			slices.DeleteFunc(r.suites("enabledFeatures", features.Items()), isTLS13))
-		if known, err := policy.Lookup("gcp/" + base); err == nil {
+		if known, err := r.finder.Find("gcp/" + base); err == nil {
 			p.Groups = known.Groups
 		}
 		r.fact(e, "enabledFeatures", features)

@@ -9,6 +9,7 @@ import (
 	"github.com/tlstriage/tlstriage/inspect/policy"
 	"github.com/tlstriage/tlstriage/inspect/policy/imported"
 	"github.com/tlstriage/tlstriage/inspect/policy/internal/document"
+	"github.com/tlstriage/tlstriage/inspect/policy/internal/named"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
@@ -17,12 +18,18 @@ type reader struct {
 	file   string
 	result *imported.Result
 	custom map[string]*imported.Endpoint // policies of Classic Load Balancers in the file, by name
+	finder named.Finder
 }
 
 func (r *reader) problem(n *document.Node, format string, args ...any) {
-	if len(r.result.Problems) < maxProblems {
-		r.result.Problems = append(r.result.Problems, imported.Problem{File: r.file, Line: n.Position(), Text: fmt.Sprintf(format, args...)})
+	text := fmt.Sprintf(format, args...)
+	switch told := len(r.result.Problems); {
+	case told > maxProblems:
+		return
+	case told == maxProblems:
+		text = fmt.Sprintf("more than %d problems: the others are not told", maxProblems)
 	}
+	r.result.Problems = append(r.result.Problems, imported.Problem{File: r.file, Line: n.Position(), Text: text})
 }
 
 func (r *reader) add(n *document.Node, e *imported.Endpoint) {
@@ -54,7 +61,7 @@ func (r *reader) unknownKeys(n *document.Node, what string, known ...string) {
 
 // named is the built-in policy of a name. Without one, a problem says which names are near.
 func (r *reader) named(n *document.Node, setting, ref string) *policy.Policy {
-	p, err := policy.Lookup(ref)
+	p, err := r.finder.Find(ref)
 	var unknown *policy.UnknownError
 	if errors.As(err, &unknown) {
 		text := fmt.Sprintf("%s: no policy of the name %s is known", setting, document.Quote(n.Text()))

@@ -22,7 +22,6 @@ type settings struct {
 	facts   []imported.Fact
 	alpn    []string
 	rejects *document.Node // ssl-reject-handshake, where it is on
-	proxied *document.Node // use-proxy-protocol, where it is on
 }
 
 // globals reads the ConfigMap of the controller, with the defaults of its release.

@@ -82,7 +82,7 @@ func (r *reader) gatewayListener(g, l *document.Node) {
 	}
 	class := g.At("spec", "gatewayClassName")
 	ref := r.implementation(class.Text())
-	p, err := policy.Lookup(ref)
+	p, err := r.finder.Find(ref)
 	if ref == "" || err != nil {
 		r.problem(class, "Gateway %s is of class %s, whose versions and suites are not known: with its GatewayClass in the file those of Envoy Gateway, Istio, Contour, Cilium, kgateway, Traefik and GKE are", document.Quote(nameOf(g)), document.Quote(class.Text()))
 		return
@@ -251,7 +251,7 @@ func (r *reader) backendPolicy(n *document.Node) {
 		}
 		ref = own
 	}
-	p, err := policy.Lookup(ref)
+	p, err := r.finder.Find(ref)
 	if ref == "" || err != nil || p.Family != policy.FamilyBoringSSL || strings.HasPrefix(ref, "gcp/") {
 		r.problem(n, "BackendTLSPolicy %s: no Gateway in this file tells which implementation connects, or its offer is not known", document.Quote(nameOf(n)))
 		return

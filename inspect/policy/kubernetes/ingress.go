@@ -234,7 +234,7 @@ func (r *reader) albIngress(n *document.Node) {
 		ref = name.Text()
 		r.fact(e, prefix+"ssl-policy", name)
 	}
-	p, err := policy.Lookup("aws/" + ref)
+	p, err := r.finder.Find("aws/" + ref)
 	if err != nil {
 		r.problem(name, "ssl-policy: %v", err)
 		return

@@ -8,6 +8,7 @@ import (
 	"github.com/tlstriage/tlstriage/inspect/policy/imported"
 	"github.com/tlstriage/tlstriage/inspect/policy/internal/certfile"
 	"github.com/tlstriage/tlstriage/inspect/policy/internal/document"
+	"github.com/tlstriage/tlstriage/inspect/policy/internal/named"
 )
 
 // Bounds of what one file gives.
@@ -34,16 +35,16 @@ type reader struct {
 	routes     map[string][]*document.Node // by namespace/name of the Gateways that are their parents
 	backends   []*document.Node
 	controller controller
+	finder     named.Finder
 }
 
 // controller is what a Deployment in the file tells of ingress-nginx.
 type controller struct {
-	version        string
-	versionAt      *document.Node
-	configMap      string // namespace/name, of --configmap
-	defaultSecret  *document.Node
-	passthrough    bool // --enable-ssl-passthrough
-	chainArguments []*document.Node
+	version       string
+	versionAt     *document.Node
+	configMap     string // namespace/name, of --configmap
+	defaultSecret *document.Node
+	passthrough   bool // --enable-ssl-passthrough
 }
 
 func newReader(file string, o imported.Options) *reader {
@@ -54,9 +55,14 @@ func newReader(file string, o imported.Options) *reader {
 }
 
 func (r *reader) problem(n *document.Node, format string, args ...any) {
-	if len(r.result.Problems) < maxProblems {
-		r.result.Problems = append(r.result.Problems, imported.Problem{File: r.file, Line: n.Position(), Text: fmt.Sprintf(format, args...)})
+	text := fmt.Sprintf(format, args...)
+	switch told := len(r.result.Problems); {
+	case told > maxProblems:
+		return
+	case told == maxProblems:
+		text = fmt.Sprintf("more than %d problems: the others are not told", maxProblems)
 	}
+	r.result.Problems = append(r.result.Problems, imported.Problem{File: r.file, Line: n.Position(), Text: text})
 }
 
 func (r *reader) add(n *document.Node, e *imported.Endpoint) {
