@@ -37,9 +37,9 @@ func systems() []system {
 		{"envoy", "bootstrap, config_dump", envoy.Detect, envoy.Import, nil},
 		{"caddy", "JSON, Caddyfile", caddy.Detect, caddy.Import, nil},
 		{"traefik", "dynamic configuration, TLSOption", traefik.Detect, traefik.Import, nil},
+		{"nginx", "nginx.conf", nginx.Detect, nginx.Import, nginx.Select},
 		{"haproxy", "haproxy.cfg", haproxy.Detect, haproxy.Import, haproxy.Select},
 		{"apache", "httpd.conf", apache.Detect, apache.Import, nil},
-		{"nginx", "nginx.conf", nginx.Detect, nginx.Import, nginx.Select},
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"slices"
 	"strings"
 
@@ -80,11 +81,10 @@ func Load(fsys fs.FS, ref string) (*Loaded, error) {
 		if err == nil {
 			return &Loaded{Policy: p}, nil
 		}
-		if info, statErr := fs.Stat(fsys, r.Name); statErr != nil || !info.Mode().IsRegular() {
-			if errors.Is(statErr, fs.ErrNotExist) && !strings.ContainsAny(r.Name, `/\`) || statErr == nil {
-				return nil, err
-			}
+		if info, statErr := fs.Stat(fsys, r.Name); statErr != nil && isPath(r.Name) {
 			return nil, fmt.Errorf("policy: %w", statErr)
+		} else if statErr != nil || !info.Mode().IsRegular() {
+			return nil, err
 		}
 	}
 	s, err := find(fsys, r.Name, r.Kind)
@@ -108,6 +108,15 @@ func Load(fsys fs.FS, ref string) (*Loaded, error) {
 		return nil, fmt.Errorf("policy: %s: %w", r.Name, err)
 	}
 	return &Loaded{Policy: endpoint.Policy, Endpoint: endpoint, Problems: result.Problems}, nil
+}
+
+// isPath reports whether a name can only be meant as a file's.
+func isPath(name string) bool {
+	switch path.Ext(name) {
+	case ".conf", ".cfg", ".json", ".yaml", ".yml", ".toml":
+		return true
+	}
+	return strings.HasPrefix(name, "/") || strings.HasPrefix(name, ".")
 }
 
 // The most endpoints that an error lists.
@@ -182,11 +191,12 @@ func byName(r *imported.Result, name, listen string) *imported.Endpoint {
 			fallback = e
 		}
 		for _, n := range e.Policy.Names {
-			if name != "" && e.Policy.Serves(name) && len(n) > length && covers(n, name) {
-				best, length = e, len(n)
-				if !strings.HasPrefix(n, "*") {
-					length += len(name) // an exact name goes before any wildcard
-				}
+			weight := len(n)
+			if !strings.HasPrefix(n, "*") {
+				weight += len(name) // an exact name goes before any wildcard
+			}
+			if name != "" && weight > length && covers(n, name) {
+				best, length = e, weight
 			}
 		}
 	}
