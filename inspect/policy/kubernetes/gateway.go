@@ -21,6 +21,9 @@ const maxListeners = 64
 // gatewayAPI makes endpoints of the listeners of Gateways, and of BackendTLSPolicies.
 func (r *reader) gatewayAPI() {
 	for _, g := range r.gateways {
+		if r.full(g) {
+			return
+		}
 		for i, l := range g.At("spec", "listeners").Items() {
 			if i == maxListeners {
 				r.problem(l, "Gateway %s: the API takes %d listeners; the rest is left out", document.Quote(nameOf(g)), maxListeners)

@@ -18,6 +18,9 @@ func (r *reader) ingressNginx() {
 	s := r.globals()
 	taken := make(map[string]string)
 	for _, n := range r.ingresses {
+		if r.full(n) {
+			break
+		}
 		switch class, at := r.class(n); {
 		case class == "alb":
 			r.albIngress(n)
@@ -103,6 +106,9 @@ func (r *reader) ingress(s *settings, n *document.Node, taken map[string]string)
 		})
 		if len(group.hosts) == 0 {
 			continue
+		}
+		if r.full(n) {
+			return
 		}
 		e := &imported.Endpoint{System: "ingress-nginx", Version: s.version, Side: imported.Server, Name: group.hosts[0], Listen: []string{":443"}, Facts: slices.Clone(s.facts)}
 		context := s.context

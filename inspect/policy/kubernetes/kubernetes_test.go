@@ -253,3 +253,30 @@ func FuzzImport(f *testing.F) {
 		}
 	})
 }
+
+func TestEndpointsAreBounded(t *testing.T) {
+	var text strings.Builder
+	text.WriteString("{\"apiVersion\": \"v1\", \"kind\": \"List\", \"items\": [")
+	for i := range 4 {
+		if i > 0 {
+			text.WriteString(",")
+		}
+		fmt.Fprintf(&text, "\n{\"apiVersion\": \"networking.k8s.io/v1\", \"kind\": \"Ingress\", \"metadata\": {\"name\": \"i%d\"}, \"spec\": {\"tls\": [", i)
+		for j := range maxHosts {
+			if j > 0 {
+				text.WriteString(",")
+			}
+			fmt.Fprintf(&text, "{\"hosts\": [\"h%d-%d.example\"]}", i, j)
+		}
+		text.WriteString("]}}")
+	}
+	text.WriteString("]}")
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	result := importText(t, text.String(), imported.Options{})
+	if len(result.Endpoints) != maxEndpoints || endpoint(t, result, "_") == nil {
+		t.Errorf("%d endpoints, want %d with the default server among them", len(result.Endpoints), maxEndpoints)
+	}
+	problem(t, result, 3, "the rest is left out")
+}

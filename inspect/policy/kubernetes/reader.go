@@ -36,6 +36,7 @@ type reader struct {
 	backends   []*document.Node
 	controller controller
 	finder     named.Finder
+	told       bool // that there are too many endpoints
 }
 
 // controller is what a Deployment in the file tells of ingress-nginx.
@@ -81,7 +82,19 @@ func assume(e *imported.Endpoint, setting, value, source string) {
 	e.Facts = append(e.Facts, imported.Fact{Setting: setting, Value: value, Default: true, Source: source})
 }
 
-// names of an object.
+// full tells, once, that no endpoint can be added any more, so that none is worked out in vain.
+func (r *reader) full(n *document.Node) bool {
+	if len(r.result.Endpoints) < maxEndpoints-1 { // the last place is the default server's
+		return false
+	}
+	if !r.told {
+		r.told = true
+		r.problem(n, "more than %d endpoints: the rest is left out", maxEndpoints)
+	}
+	return true
+}
+
+// nameOf is the name of an object.
 func nameOf(n *document.Node) string { return n.At("metadata", "name").Text() }
 
 func namespaceOf(n *document.Node) string {
