@@ -25,8 +25,12 @@ type Backend struct {
 	// Address if that is a name.
 	ServerName string
 
-	// Verify judges the backend's certificates before anything is sent to it; an error refuses the backend. Nil: what is
-	// wrong is recorded, and the traffic goes on.
+	// VerifyPeer judges what the backend presented before anything is sent to it; an error refuses the backend. It answers
+	// from memory: a client waits for it. A *RevocationError says that the certificate is revoked, or that nobody can tell.
+	// Nil: what is wrong is recorded, and the traffic goes on.
+	VerifyPeer func(*BackendPeer) error
+
+	// Verify is VerifyPeer for what judges the certificates alone. Where both are given, both must agree.
 	Verify func(presented [][]byte, name string) error
 
 	Certificate   *tls.Certificate // our client certificate, given when the backend asks for one
@@ -36,6 +40,14 @@ type Backend struct {
 
 	// Dialer connects. The zero value is a plain dialer.
 	Dialer net.Dialer
+}
+
+// BackendPeer is what a backend presented in a handshake. Nothing in it may be changed.
+type BackendPeer struct {
+	Name      string   // to be verified: Backend.ServerName says whence it is; empty: the backend was dialled by address alone
+	Presented [][]byte // certificates as they came, DER, leaf first
+	OCSP      []byte   // the stapled response; nil: none
+	SCTs      [][]byte // timestamps that came in the handshake, not those in certificates
 }
 
 // backendSuites are all that crypto/tls has, its own preference first: the backend's choice is judged afterwards.
@@ -60,6 +72,9 @@ type backendLeg struct {
 	observer    *inspect.Observer
 	state       *tls.ConnectionState // nil until established
 	chain       [][]byte             // as presented, also when refused
+	ocsp        []byte               // stapled, where the leg was not established
+	scts        [][]byte             // likewise
+	revocation  *inspect.Revocation  // why the certificate was refused, where that is the reason
 	request     *tls.CertificateRequestInfo
 	sent        bool   // our certificate was sent
 	early       []byte // application data that came while it was settled
@@ -91,16 +106,25 @@ func (b *Backend) nameFor(clientName string) (verified, sent string) {
 	return name, name
 }
 
+// opening says how a leg to a backend is opened.
+type opening struct {
+	address             string   // dialled; empty: the backend's
+	verified, sent      string   // names, as nameFor has them
+	protocols           []string // offered by ALPN
+	source, destination net.Addr // the client's addresses, for the PROXY protocol
+	unjudged            bool     // neither VerifyPeer nor Verify is asked
+}
+
 // open connects to the backend and does the handshake. What goes wrong is in the leg's err; the leg is never nil. When it
 // failed after it was connected (its tap is not nil), the caller lingers on it. The end of ctx closes it.
-// source and destination are the client's addresses, for the PROXY protocol.
-func (b *Backend) open(ctx context.Context, limits Timeouts, describer *inspect.Describer, clientName string, protocols []string, source, destination net.Addr) *backendLeg {
-	leg := &backendLeg{backend: b, started: time.Now()}
-	verified, sent := b.nameFor(clientName)
-	leg.name = verified
-
+func (b *Backend) open(ctx context.Context, limits Timeouts, describer *inspect.Describer, how opening) *backendLeg {
+	leg := &backendLeg{backend: b, started: time.Now(), name: how.verified}
+	address := how.address
+	if address == "" {
+		address = b.Address
+	}
 	dialCtx, cancel := context.WithTimeout(ctx, limits.Dial)
-	conn, err := b.Dialer.DialContext(dialCtx, "tcp", b.Address)
+	conn, err := b.Dialer.DialContext(dialCtx, "tcp", address)
 	cancel()
 	if err != nil {
 		leg.err = dialError(err)
@@ -112,7 +136,7 @@ func (b *Backend) open(ctx context.Context, limits Timeouts, describer *inspect.
 	leg.tap = &tap{Conn: conn, peer: inspect.FromServer, self: inspect.FromClient}
 	if b.ProxyProtocol != 0 {
 		conn.SetWriteDeadline(time.Now().Add(limits.Dial))
-		if err := writeProxyHeader(conn, b.ProxyProtocol, source, destination); err != nil {
+		if err := writeProxyHeader(conn, b.ProxyProtocol, how.source, how.destination); err != nil {
 			leg.fail(transportError(err, inspect.PhaseHandshake))
 			return leg
 		}
@@ -125,42 +149,14 @@ func (b *Backend) open(ctx context.Context, limits Timeouts, describer *inspect.
 
 	leg.observer = inspect.NewObserver(describer)
 	leg.tap.observer = leg.observer
-	minVersion := b.MinVersion
-	if minVersion == 0 {
-		minVersion = tls.VersionTLS10
-	}
 	handshakeStart := time.Now()
-	leg.tls = tls.Client(leg.tap, &tls.Config{
-		ServerName:         sent,
-		NextProtos:         protocols,
-		MinVersion:         minVersion,
-		MaxVersion:         b.MaxVersion,
-		CipherSuites:       backendSuites,
-		InsecureSkipVerify: true, // what is presented is judged in full by Verify and by the diagnosis, not up to its first fault
-		VerifyPeerCertificate: func(raw [][]byte, _ [][]*x509.Certificate) error {
-			leg.chain = raw
-			if b.Verify == nil {
-				return nil
-			}
-			if err := b.Verify(raw, verified); err != nil {
-				return &backendCertificateError{err}
-			}
-			return nil
-		},
-		GetClientCertificate: func(info *tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			leg.request = info
-			if b.Certificate == nil {
-				return &tls.Certificate{}, nil
-			}
-			leg.sent = true
-			return b.Certificate, nil
-		},
-		DynamicRecordSizingDisabled: true,
-	})
+	leg.tls = tls.Client(leg.tap, leg.config(how))
 	leg.tap.SetDeadline(handshakeStart.Add(limits.BackendHandshake))
 	err = leg.tls.HandshakeContext(context.Background()) // ctx has its say already
 	leg.took = time.Since(handshakeStart)
 	if err != nil {
+		state := leg.tls.ConnectionState()
+		leg.ocsp, leg.scts = state.OCSPResponse, state.SignedCertificateTimestamps
 		leg.fail(leg.handshakeError(err))
 		return leg
 	}
@@ -171,6 +167,56 @@ func (b *Backend) open(ctx context.Context, limits Timeouts, describer *inspect.
 	leg.tap.detach()
 	leg.settle(limits)
 	return leg
+}
+
+// config is how TLS is spoken to the backend.
+func (l *backendLeg) config(how opening) *tls.Config {
+	b := l.backend
+	config := &tls.Config{
+		ServerName:         how.sent,
+		NextProtos:         how.protocols,
+		MinVersion:         b.MinVersion,
+		MaxVersion:         b.MaxVersion,
+		CipherSuites:       backendSuites,
+		InsecureSkipVerify: true, // what is presented is judged in full by VerifyPeer and by the diagnosis, not up to its first fault
+		VerifyPeerCertificate: func(raw [][]byte, _ [][]*x509.Certificate) error {
+			l.chain = raw
+			return nil
+		},
+		GetClientCertificate: func(info *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			l.request = info
+			if b.Certificate == nil {
+				return &tls.Certificate{}, nil
+			}
+			l.sent = true
+			return b.Certificate, nil
+		},
+		DynamicRecordSizingDisabled: true,
+	}
+	if config.MinVersion == 0 {
+		config.MinVersion = tls.VersionTLS10
+	}
+	if !how.unjudged && (b.VerifyPeer != nil || b.Verify != nil) {
+		config.VerifyConnection = l.judge
+	}
+	return config
+}
+
+// judge asks whoever judges backends. crypto/tls calls it when it has all that came with the certificates, before the proof that
+// the key is the backend's own.
+func (l *backendLeg) judge(state tls.ConnectionState) error {
+	if judge := l.backend.Verify; judge != nil {
+		if err := judge(l.chain, l.name); err != nil {
+			return &backendCertificateError{err}
+		}
+	}
+	if judge := l.backend.VerifyPeer; judge != nil {
+		peer := &BackendPeer{Name: l.name, Presented: l.chain, OCSP: state.OCSPResponse, SCTs: state.SignedCertificateTimestamps}
+		if err := judge(peer); err != nil {
+			return &backendCertificateError{err}
+		}
+	}
+	return nil
 }
 
 // established reports that bytes can be sent to the backend.
@@ -203,7 +249,8 @@ func (l *backendLeg) handshakeError(err error) *inspect.Error {
 	var refused *backendCertificateError
 	if errors.As(err, &refused) {
 		result.Type = inspect.ErrorCertificate
-		// What crypto/tls sends for an error of VerifyPeerCertificate; in TLS 1.3 nobody else can see it.
+		l.revocation = revocationIn(err)
+		// What crypto/tls sends for an error of VerifyConnection, whatever it is; in TLS 1.3 nobody else can see it.
 		l.alerts = append(l.alerts, newAlert(wire.AlertBadCertificate, inspect.FromClient))
 		return result
 	}
@@ -258,6 +305,12 @@ func (l *backendLeg) describe(describer *inspect.Describer) *inspect.Leg {
 		setState(leg.TLS, l.state)
 		leg.TLS.Established = leg.TLS.Established && l.err == nil
 	}
+	if l.state == nil {
+		setPresented(leg.TLS, l.ocsp, l.scts)
+	}
+	if l.revocation != nil {
+		leg.TLS.ServerSide().Revocation = l.revocation
+	}
 	if len(l.chain) > 0 || l.request != nil {
 		server := leg.TLS.ServerSide()
 		if len(l.chain) > 0 {
@@ -265,7 +318,7 @@ func (l *backendLeg) describe(describer *inspect.Describer) *inspect.Leg {
 			server.Validation = &inspect.Validation{Status: inspect.ValidationNotChecked}
 		}
 		if l.request != nil {
-			server.CertificateRequest = describeRequest(l.request, l.sent)
+			server.CertificateRequest = describeRequest(server.CertificateRequest, l.request, l.sent)
 		}
 	}
 	return leg
@@ -285,16 +338,22 @@ func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 
 // Check opens a connection to the backend as a client would that asks for name and offers protocols, closes it, and
 // returns what was seen as a record with a backend leg only.
 func (s *Server) Check(ctx context.Context, b *Backend, name string, protocols []string) *inspect.Connection {
+	return s.CheckAddress(ctx, b, "", name, protocols)
+}
+
+// CheckAddress is Check of one of the backend's addresses (host:port); empty: any, as for a client. It works on a server that
+// was not started, too.
+func (s *Server) CheckAddress(ctx context.Context, b *Backend, address, name string, protocols []string) *inspect.Connection {
 	c := s.newRecord(nil, time.Now(), netip.AddrPort{}, netip.AddrPort{})
 	limits := s.limits().Timeouts
-	leg := b.open(ctx, limits, &s.describer, name, protocols, nil, nil)
-	if leg.established() {
-		leg.facts = tcpFacts(leg.tap.Conn)
-		leg.close()
-	} else if leg.tap != nil {
-		linger(leg.tap, limits.Linger)
-	}
+	how := opening{address: address, protocols: protocols}
+	how.verified, how.sent = b.nameFor(name)
+	leg := b.open(ctx, limits, &s.describer, how)
+	leg.end(limits)
 	c.BackendLeg = leg.describe(&s.describer)
+	if address != "" && leg.remote == nil {
+		c.BackendLeg.Address, c.BackendLeg.Port = hostPort(address)
+	}
 	addEnd(c.BackendLeg, leg.err, leg.facts, leg.alerts)
 	c.Event.DurationMS = milliseconds(time.Since(leg.started))
 	c.Event.Outcome = inspect.Failure
@@ -302,6 +361,16 @@ func (s *Server) Check(ctx context.Context, b *Backend, name string, protocols [
 		c.Event.Outcome = inspect.Success
 	}
 	return c
+}
+
+// end closes a leg of which nothing but the handshake was wanted.
+func (l *backendLeg) end(limits Timeouts) {
+	if l.established() {
+		l.facts = tcpFacts(l.tap.Conn)
+		l.close()
+	} else if l.tap != nil {
+		linger(l.tap, limits.Linger)
+	}
 }
 
 // How long a TLS 1.3 backend that asked for a client certificate may take to say what it thinks of the answer.

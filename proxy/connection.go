@@ -97,6 +97,10 @@ func (c *connection) run(ctx context.Context) {
 		c.refuseBeforeHello()
 		return
 	}
+	if ch := c.listener.Challenge; ch != nil && ch.takes(c.hello) {
+		c.answerChallenge()
+		return
+	}
 	if !c.decide() {
 		return
 	}
@@ -177,7 +181,9 @@ func (c *connection) refuseBeforeHello() {
 // terminate is bridge mode: open the backend leg, terminate the client's TLS, copy.
 func (c *connection) terminate(ctx context.Context) {
 	offered := c.protocols()
-	c.backend = c.route.Backend.open(ctx, c.limits.Timeouts, &c.server.describer, c.serverName(), offered, c.source, c.destination)
+	how := opening{protocols: offered, source: c.source, destination: c.destination}
+	how.verified, how.sent = c.route.Backend.nameFor(c.serverName())
+	c.backend = c.route.Backend.open(ctx, c.limits.Timeouts, &c.server.describer, how)
 	if c.backend.tap != nil {
 		c.adopt(c.backend.tap.Conn)
 	}
@@ -331,7 +337,8 @@ func (c *connection) sendAlert(alert wire.AlertDescription) {
 	_, _ = c.client.Write([]byte{byte(wire.ContentTypeAlert), byte(version >> 8), byte(version), 0, 2, byte(wire.AlertLevelFatal), byte(alert)})
 }
 
-// failClient closes the client's side after a failure there, and hands over the record.
+// failClient closes the client's side where nothing was or will be copied, most often after a failure there, and hands over
+// the record.
 func (c *connection) failClient() {
 	c.clientFacts = tcpFacts(c.conn)
 	linger(c.client, c.limits.Timeouts.Linger)

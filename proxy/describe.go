@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"time"
 
@@ -75,9 +76,10 @@ func (c *connection) describeClient() *inspect.Leg {
 			leg.TLS.Client.Certificate = inspect.DescribeCertificate(presented[0].Raw)
 		}
 	}
-	var refused *tls.CertificateVerificationError
-	if errors.As(c.refusal, &refused) && len(refused.UnverifiedCertificates) > 0 && leg.TLS.Client != nil {
-		leg.TLS.Client.Certificate = inspect.DescribeCertificate(refused.UnverifiedCertificates[0].Raw)
+	if leg.TLS.Client != nil && leg.TLS.Client.Certificate == nil && c.clientErr != nil {
+		if presented := c.refusedCertificates(); len(presented) > 0 {
+			leg.TLS.Client.Certificate = inspect.DescribeCertificate(presented[0].Raw)
+		}
 	}
 	if c.served != nil {
 		server := leg.TLS.ServerSide()
@@ -86,9 +88,30 @@ func (c *connection) describeClient() *inspect.Leg {
 	}
 	if c.route != nil && c.route.ClientAuth != tls.NoClientCert {
 		sent := leg.TLS.Client != nil && leg.TLS.Client.Certificate != nil
-		leg.TLS.ServerSide().CertificateRequest = &inspect.CertificateRequest{CertificateSent: sent}
+		request := inspect.CertificateRequest{}
+		if seen := leg.TLS.ServerSide().CertificateRequest; seen != nil {
+			request = *seen
+		}
+		request.CertificateSent = sent
+		if request.Authorities == nil {
+			request.Authorities = c.route.authorities
+		}
+		leg.TLS.Server.CertificateRequest = &request
 	}
 	return leg
+}
+
+// refusedCertificates are what a client presented whose handshake failed. crypto/tls keeps those that it had nothing to say against
+// and hands out the others with its error; those that do not parse are in neither.
+func (c *connection) refusedCertificates() []*x509.Certificate {
+	var refused *tls.CertificateVerificationError
+	if errors.As(c.refusal, &refused) {
+		return refused.UnverifiedCertificates
+	}
+	if c.clientTLS == nil || c.clientState != nil {
+		return nil
+	}
+	return c.clientTLS.ConnectionState().PeerCertificates
 }
 
 // setState adds what crypto/tls knows of a handshake that it finished.
@@ -102,27 +125,49 @@ func setState(t *inspect.TLS, state *tls.ConnectionState) {
 	t.NextProtocol = state.NegotiatedProtocol
 	t.Resumed = state.DidResume
 	t.HelloRetryRequest = state.HelloRetryRequest
-	if len(state.SignedCertificateTimestamps) > 0 {
+	setPresented(t, state.OCSPResponse, state.SignedCertificateTimestamps)
+}
+
+// setPresented adds what came with a server's certificates.
+func setPresented(t *inspect.TLS, ocsp []byte, scts [][]byte) {
+	if len(scts) > 0 {
 		server := t.ServerSide()
-		server.SCTs, server.SCTList = len(state.SignedCertificateTimestamps), state.SignedCertificateTimestamps
+		server.SCTs, server.SCTList = len(scts), scts
 	}
-	if len(state.OCSPResponse) > 0 {
-		t.ServerSide().OCSP = &inspect.OCSP{Stapled: true, Raw: state.OCSPResponse}
+	if len(ocsp) > 0 {
+		t.ServerSide().OCSP = &inspect.OCSP{Stapled: true, Raw: ocsp}
 	}
 }
 
 // The most certificate authorities of a CertificateRequest that a record keeps.
 const maxAuthorities = 50
 
-func describeRequest(info *tls.CertificateRequestInfo, sent bool) *inspect.CertificateRequest {
-	request := &inspect.CertificateRequest{CertificateSent: sent}
-	for _, der := range info.AcceptableCAs[:min(maxAuthorities, len(info.AcceptableCAs))] {
-		if name, ok := inspect.DistinguishedName(der); ok {
-			request.Authorities = append(request.Authorities, name)
+// describeRequest is what a backend asked of our certificate. seen is what the observer read of it in the clear (TLS 1.2), which
+// is more than crypto/tls tells: that leaves out the signature schemes that do not fit the certificate types. Nil: it was encrypted.
+func describeRequest(seen *inspect.CertificateRequest, info *tls.CertificateRequestInfo, sent bool) *inspect.CertificateRequest {
+	request := &inspect.CertificateRequest{}
+	if seen != nil {
+		*request = *seen
+	}
+	request.CertificateSent = sent
+	if len(request.Authorities) == 0 {
+		request.Authorities = describeAuthorities(info.AcceptableCAs)
+	}
+	if len(request.SignatureAlgorithms) == 0 {
+		for _, s := range info.SignatureSchemes {
+			request.SignatureAlgorithms = append(request.SignatureAlgorithms, wire.SignatureScheme(s).String())
 		}
 	}
-	for _, s := range info.SignatureSchemes {
-		request.SignatureAlgorithms = append(request.SignatureAlgorithms, wire.SignatureScheme(s).String())
-	}
 	return request
+}
+
+// describeAuthorities are distinguished names for the record.
+func describeAuthorities(names [][]byte) []string {
+	var described []string
+	for _, der := range names[:min(maxAuthorities, len(names))] {
+		if name, ok := inspect.DistinguishedName(der); ok {
+			described = append(described, name)
+		}
+	}
+	return described
 }

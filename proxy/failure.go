@@ -2,14 +2,11 @@ package proxy
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
 	"net"
 	"os"
 	"reflect"
-	"strings"
 	"syscall"
 
 	"github.com/tlstriage/tlstriage/inspect"
@@ -114,7 +111,7 @@ func newAlert(code wire.AlertDescription, from inspect.Side) inspect.Alert {
 func (c *connection) clientHandshakeError(err error) *inspect.Error {
 	result := &inspect.Error{Type: inspect.ErrorAlertSent, Message: err.Error(), Phase: inspect.PhaseHandshake}
 	switch {
-	case c.refusedCertificate(err), c.lacksCertificate(err):
+	case c.refusedCertificate(err):
 		result.Type = inspect.ErrorClientCertificate
 		return result
 	case errors.Is(err, errViewsDiffer):
@@ -164,49 +161,4 @@ func (c *connection) refusedFor(alert wire.AlertDescription) inspect.ErrorType {
 		}
 	}
 	return inspect.ErrorAlertSent
-}
-
-// refusedCertificate reports whether the client was refused for the certificate it sent, and keeps the alert for it, which
-// is encrypted in TLS 1.3: crypto/tls chooses it by the type of the error.
-func (c *connection) refusedCertificate(err error) bool {
-	var resumed *resumedCertificateError
-	if errors.As(err, &resumed) {
-		c.clientAlerts = append(c.clientAlerts, newAlert(wire.AlertBadCertificate, inspect.FromServer))
-		return true
-	}
-	var refused *tls.CertificateVerificationError
-	if !errors.As(err, &refused) {
-		return false
-	}
-	alert := wire.AlertBadCertificate
-	var unknown x509.UnknownAuthorityError
-	var invalid x509.CertificateInvalidError
-	if errors.As(refused.Err, &unknown) {
-		alert = wire.AlertUnknownCA
-	} else if errors.As(refused.Err, &invalid) && invalid.Reason == x509.Expired {
-		alert = wire.AlertCertificateExpired
-	}
-	c.clientAlerts = append(c.clientAlerts, newAlert(alert, inspect.FromServer))
-	return true
-}
-
-// What crypto/tls says of a client that sent no certificate, or could not prove that the one it sent is its own. It has no
-// types for these errors, and in TLS 1.3 the alert is encrypted.
-const (
-	textNoCertificate = "tls: client didn't provide a certificate"
-	textNoProof       = "tls: invalid signature by the client certificate"
-)
-
-// lacksCertificate reports whether the client was refused because it brought no certificate of its own, and keeps the alert.
-func (c *connection) lacksCertificate(err error) bool {
-	alert := wire.AlertCertificateRequired
-	if text := err.Error(); strings.HasPrefix(text, textNoProof) {
-		alert = wire.AlertDecryptError
-	} else if text != textNoCertificate {
-		return false
-	}
-	if _, visible := c.clientObserver.Alert(inspect.FromServer); !visible {
-		c.clientAlerts = append(c.clientAlerts, newAlert(alert, inspect.FromServer))
-	}
-	return true
 }

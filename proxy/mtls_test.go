@@ -220,7 +220,7 @@ func TestVerifyClientJudgesResumedSessions(t *testing.T) {
 // What is no ticket of the route's is no session, and no error either: the client gets a full handshake.
 func TestForeignTicketIsNoSession(t *testing.T) {
 	r := &Route{}
-	r.prepare()
+	r.prepare(&Listener{})
 	if s, err := r.unwrapSession([]byte("no ticket of ours"), tls.ConnectionState{ServerName: testName}); s != nil || err != nil {
 		t.Errorf("%v, %v", s, err)
 	}

@@ -3,7 +3,6 @@ package proxy
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -35,6 +34,10 @@ type Listener struct {
 
 	// Fallback hands a client that crypto/tls cannot serve to the backend untouched instead of refusing it.
 	Fallback bool
+
+	// Challenge answers the hellos by which an authority validates that a name is served here, before any route is looked at
+	// and in every mode. Nil: they are connections like any other.
+	Challenge *Challenge
 }
 
 // key tells the listener's socket from others, over a reload too: its address, and its name where any free port will do.
@@ -68,8 +71,20 @@ type Route struct {
 	ClientAuth tls.ClientAuthType
 	ClientCAs  *x509.CertPool // against which client certificates are verified
 
-	once sync.Once
-	base *tls.Config // made by prepare
+	// VerifyClient judges what a client presented once it is verified, of a session that is resumed, too; the verified chains
+	// of that are built anew. It is not called for a client without a certificate. An error refuses the client; a *RevocationError
+	// says that the certificate is revoked, or that nobody can tell. It answers from memory: the client waits for it.
+	VerifyClient func(tls.ConnectionState) error
+
+	// TicketKeys seal session tickets, so that the replicas of one service resume each other's sessions: the first one seals, all
+	// of them open. A ticket is bound to the listener's name, the route's and the server name whatever its key: routes that share
+	// keys share no session. Nil: keys of the route's own that change every day.
+	TicketKeys [][32]byte
+
+	once        sync.Once
+	base        *tls.Config // made by prepare
+	mark        string      // of the sessions in its tickets; the server name follows
+	authorities []string    // of ClientCAs, for the record
 	// One configuration per ALPN protocol that a backend chose, so that a connection need not clone one.
 	variants     sync.Map // protocol string -> *tls.Config
 	variantCount int
@@ -158,9 +173,9 @@ func (r *Route) config(protocol string) *tls.Config {
 }
 
 // prepare makes the configuration that terminates the route's client leg, once: a reload may hand over a route again.
-func (r *Route) prepare() { r.once.Do(r.configure) }
+func (r *Route) prepare(l *Listener) { r.once.Do(func() { r.configure(l) }) }
 
-func (r *Route) configure() {
+func (r *Route) configure(l *Listener) {
 	minVersion, maxVersion := r.MinVersion, r.MaxVersion
 	if minVersion == 0 {
 		minVersion = tls.VersionTLS10
@@ -177,34 +192,16 @@ func (r *Route) configure() {
 		WrapSession:                 r.wrapSession,
 		UnwrapSession:               r.unwrapSession,
 	}
-	if r.ClientAuth >= tls.VerifyClientCertIfGiven {
+	if r.ClientAuth >= tls.VerifyClientCertIfGiven || r.ClientAuth != tls.NoClientCert && r.VerifyClient != nil {
 		r.base.VerifyConnection = r.verifyClient
 	}
-}
-
-// sessionName marks the server name among what a session ticket carries.
-const sessionName = "tlstriage server name: "
-
-// wrapSession seals a session for its ticket, with keys that are the route's own, and binds it to the server name.
-func (r *Route) wrapSession(state tls.ConnectionState, session *tls.SessionState) ([]byte, error) {
-	session.Extra = append(session.Extra, []byte(sessionName+state.ServerName))
-	return r.base.EncryptTicket(state, session)
-}
-
-// unwrapSession opens a ticket. A session that was made under another server name is not resumed: "A server that implements
-// this extension MUST NOT accept the request to resume the session if the server_name extension contains a different name"
-// (RFC 6066, Section 3). What the client was never shown a certificate for, it would then be told to be connected to.
-func (r *Route) unwrapSession(ticket []byte, state tls.ConnectionState) (*tls.SessionState, error) {
-	session, err := r.base.DecryptTicket(ticket, state)
-	if err != nil || session == nil {
-		return nil, nil //nolint:nilerr // crypto/tls goes on with a full handshake
+	if len(r.TicketKeys) > 0 {
+		r.base.SetSessionTicketKeys(r.TicketKeys)
 	}
-	for _, extra := range session.Extra {
-		if string(extra) == sessionName+state.ServerName {
-			return session, nil
-		}
+	r.mark = fmt.Sprintf("tlstriage session of %q, %q for ", l.Name, r.Name)
+	if r.ClientAuth != tls.NoClientCert && r.ClientCAs != nil {
+		r.authorities = describeAuthorities(r.ClientCAs.Subjects()) //nolint:staticcheck // of a pool that is no system pool it gives them all
 	}
-	return nil, nil
 }
 
 // certificate chooses what is served and keeps it for the record.
@@ -220,41 +217,4 @@ func (r *Route) certificate(chi *tls.ClientHelloInfo) (*tls.Certificate, error) 
 		t.connection.served = certificate
 	}
 	return certificate, nil
-}
-
-// resumedCertificateError is the refusal of a client for the certificate that its session was made with.
-type resumedCertificateError struct{ err error }
-
-func (e *resumedCertificateError) Error() string {
-	return "client certificate of the resumed session: " + e.err.Error()
-}
-func (e *resumedCertificateError) Unwrap() error { return e.err }
-
-var errNoClientCertificate = errors.New("required, and there is none")
-
-// verifyClient checks the client's certificate anew where crypto/tls would rely on the session that is resumed: a
-// session must not outlive the trust it was made with.
-func (r *Route) verifyClient(state tls.ConnectionState) error {
-	if !state.DidResume {
-		return nil // crypto/tls has just verified it
-	}
-	if len(state.PeerCertificates) == 0 {
-		if r.ClientAuth == tls.RequireAndVerifyClientCert {
-			return &resumedCertificateError{errNoClientCertificate}
-		}
-		return nil
-	}
-	intermediates := x509.NewCertPool()
-	for _, c := range state.PeerCertificates[1:] {
-		intermediates.AddCert(c)
-	}
-	_, err := state.PeerCertificates[0].Verify(x509.VerifyOptions{
-		Roots:         r.ClientCAs,
-		Intermediates: intermediates,
-		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-	})
-	if err != nil {
-		return &resumedCertificateError{&tls.CertificateVerificationError{UnverifiedCertificates: state.PeerCertificates, Err: err}}
-	}
-	return nil
 }

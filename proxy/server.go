@@ -101,7 +101,10 @@ func (s *Server) Reload(listeners []*Listener) error {
 		}
 		wanted[l.key()] = l
 		for _, r := range l.Routes {
-			r.prepare()
+			r.prepare(l)
+		}
+		if l.Challenge != nil {
+			l.Challenge.prepare(l)
 		}
 	}
 	opened := make(map[string]*socket)

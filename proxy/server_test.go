@@ -381,7 +381,7 @@ func TestRoutes(t *testing.T) {
 // A hostile client cannot fill the memory with protocols of its own invention.
 func TestVariantsAreBounded(t *testing.T) {
 	r := &Route{}
-	r.prepare()
+	r.prepare(&Listener{})
 	for i := range 1000 {
 		name := strings.Repeat("x", i)
 		if c := r.config(name); name != "" && c.NextProtos[0] != name {
