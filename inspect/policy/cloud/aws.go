@@ -52,7 +52,8 @@ func (r *reader) listener(l *document.Node) {
 	e.Name = balancerOf(l.Get("LoadBalancerArn").Text(), l.Get("ListenerArn").Text()) + ":" + l.Get("Port").Text()
 	r.unknownKeys(l, "listener", "ListenerArn", "LoadBalancerArn", "Port", "Protocol", "Certificates", "SslPolicy", "DefaultActions", "AlpnPolicy", "MutualAuthentication")
 
-	name, p := l.Get("SslPolicy"), (*policy.Policy)(nil)
+	var p *policy.Policy
+	name := l.Get("SslPolicy")
 	if name.Empty() {
 		p, _ = policy.Lookup("aws/" + defaultSSLPolicy)
 		assume(e, "SslPolicy", defaultSSLPolicy, sourceELBDefault)

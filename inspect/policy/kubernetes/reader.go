@@ -181,7 +181,8 @@ func (r *reader) certificate(e *imported.Endpoint, namespace string, name *docum
 		r.problem(name, "Secret %s is not in this file: the kind of its certificate is not known", document.Quote(key))
 		return nil
 	}
-	crt, data := secret.At("stringData", "tls.crt"), []byte(nil)
+	var data []byte
+	crt := secret.At("stringData", "tls.crt")
 	if crt.Present() {
 		data = []byte(crt.Text())
 	} else {

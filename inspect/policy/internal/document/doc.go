@@ -91,7 +91,7 @@ func (n *Node) Empty() bool {
 	return len(n.items) == 0
 }
 
-// At which line n stands; 0 where it is absent.
+// Position is the line on which n stands; 0 where it is absent.
 func (n *Node) Position() int {
 	if n == nil {
 		return 0

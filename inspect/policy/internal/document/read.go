@@ -105,7 +105,7 @@ func ParseJSON(data []byte) ([]*Node, error) {
 	return parseJSON(data)
 }
 
-// NewMapping, NewList and NewText make nodes for a format that is turned into such a tree.
+// NewMapping is an empty mapping, for a format that is turned into such a tree.
 func NewMapping(line int) *Node { return &Node{Kind: Mapping, Line: line} }
 
 // NewList is a list of items.
