@@ -266,6 +266,35 @@ func TestIncludesKeepTheirPlaces(t *testing.T) {
 	}
 }
 
+// TestWorkIsBounded whatever a file of the largest size holds. Each is read in well under the time that is allowed here, on a busy
+// machine too.
+func TestWorkIsBounded(t *testing.T) {
+	for name, text := range map[string]string{
+		"variables that grow":    "Define A aaaaaaaaaaaaaaaa\n" + strings.Repeat("Define A ${A}${A}\n", 40),
+		"variables in each line": "Define A " + strings.Repeat("a", 60_000) + "\n" + strings.Repeat("${A}\n", 100_000),
+		"hosts":                  strings.Repeat("<VirtualHost *:1>\nSSLEngine on\n</VirtualHost>\n", 20_000),
+		"hosts elsewhere":        strings.Repeat("<VirtualHost *:1 *:2 *:3 *:4 *:5 *:6 *:7>\nSSLEngine on\n</VirtualHost>\n", 14_000),
+		"backends":               "SSLProxyEngine on\n" + strings.Repeat("ProxyPass / https://a\n", 45_000),
+		"a long line":            strings.Repeat("a \\\n", 250_000),
+	} {
+		t.Run(name, func(t *testing.T) {
+			if len(text) > apache.MaxFileBytes {
+				t.Fatalf("%d bytes", len(text))
+			}
+			fsys, begun := tree(t, map[string]string{"httpd.conf": text}), time.Now()
+			r, err := apache.Import(fsys, "httpd.conf", imported.Options{})
+			if took := time.Since(begun); took > 20*time.Second {
+				t.Errorf("%v", took)
+			} else {
+				t.Log(took)
+			}
+			if err == nil {
+				apache.Select(r, strings.Repeat("a", 200), "1")
+			}
+		})
+	}
+}
+
 func TestDetect(t *testing.T) {
 	tests := []struct {
 		name, head string

@@ -137,6 +137,9 @@ func (p *parser) expand(text string, number int, active bool) (string, error) {
 	if len(out) > maxLine {
 		return "", p.fail(number, "the line has more than %d bytes", maxLine)
 	}
+	if p.bytes += len(out); p.bytes > maxTotalBytes {
+		return "", p.fail(number, "with its variables the configuration has more than %d bytes", maxTotalBytes)
+	}
 	return out, nil
 }
 

@@ -22,8 +22,10 @@ const Kind = "haproxy"
 const (
 	MaxFileBytes    = 1 << 20
 	maxLines        = 100_000
-	maxWords        = 1000 // in one line
-	maxConditions   = 64   // nested .if
+	maxWords        = 1000     // in one line
+	maxLine         = 64 << 10 // bytes that variables bring to one line
+	maxBrought      = 16 << 20 // and to all
+	maxConditions   = 64       // nested .if
 	maxEndpoints    = 5000
 	maxProblems     = 500
 	maxCertificates = 20_000 // read in all

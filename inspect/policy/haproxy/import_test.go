@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/tlstriage/tlstriage/inspect/policy"
 	"github.com/tlstriage/tlstriage/inspect/policy/haproxy"
@@ -253,6 +254,36 @@ func TestLinesAreCutAsHAProxyCutsThem(t *testing.T) {
 			r := importText(t, test.text, "2.6")
 			if len(r.Endpoints) != 1 || fmt.Sprint(r.Endpoints[0].Listen) != test.want {
 				t.Errorf("endpoints %+v, problems %q", r.Endpoints, problems(r))
+			}
+		})
+	}
+}
+
+// TestWorkIsBounded whatever a file of the largest size holds. Each is read in well under the time that is allowed here, on a busy
+// machine too.
+func TestWorkIsBounded(t *testing.T) {
+	for name, text := range map[string]string{
+		"variables that grow":    "global\nsetenv A aaaaaaaaaaaaaaaa\n" + strings.Repeat("setenv A \"$A$A\"\n", 40),
+		"variables in each line": "global\nsetenv A " + strings.Repeat("a", 60_000) + "\n" + strings.Repeat("\"$A\"\n", 90_000),
+		"binds":                  "frontend f\n" + strings.Repeat("bind :1 ssl crt rsa.pem\n", 40_000),
+		"certificates":           "frontend f\nbind :1 ssl" + strings.Repeat(" crt rsa.pem", 400) + "\n",
+		"addresses":              "frontend f\nbind " + strings.Repeat(":1,", 300_000) + " ssl crt rsa.pem\n",
+		"servers":                "backend b\n" + strings.Repeat("server a b ssl\n", 65_000),
+		"conditions":             strings.Repeat(".if "+strings.Repeat("(", 60)+"\n", 16_000),
+	} {
+		t.Run(name, func(t *testing.T) {
+			if len(text) > haproxy.MaxFileBytes {
+				t.Fatalf("%d bytes", len(text))
+			}
+			fsys, begun := tree(t, map[string]string{"haproxy.cfg": text}), time.Now()
+			r, err := haproxy.Import(fsys, "haproxy.cfg", imported.Options{})
+			if took := time.Since(begun); took > 20*time.Second {
+				t.Errorf("%v", took)
+			} else {
+				t.Log(took)
+			}
+			if err == nil {
+				haproxy.Select(r, strings.Repeat("a", 200), "1")
 			}
 		})
 	}

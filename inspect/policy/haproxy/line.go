@@ -35,6 +35,7 @@ type splitter struct {
 	begun   bool // a word has begun, be it empty
 	words   []string
 	unknown []string // variables that nobody set
+	brought int      // bytes that variables brought
 }
 
 // split returns the words, or what is wrong with the line.
@@ -178,6 +179,9 @@ func (s *splitter) variable() string {
 	}
 	if !known {
 		s.unknown = append(s.unknown, name)
+	}
+	if s.brought += len(value); s.brought > maxLine {
+		return "its variables bring more than " + strconv.Itoa(maxLine) + " bytes"
 	}
 	if !spread {
 		s.word.WriteString(value)

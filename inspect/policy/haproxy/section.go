@@ -39,7 +39,7 @@ func (im *importer) read(data []byte) error {
 	var stack []branch
 	current := &section{}
 	im.defaults, im.stores = map[string]*section{}, map[string]string{}
-	number := 0
+	number, brought := 0, 0
 	for text := range strings.SplitSeq(strings.TrimPrefix(string(data), "\ufeff"), "\n") {
 		if number++; number > maxLines {
 			return &imported.Error{File: im.file, Line: number, Text: fmt.Sprintf("the file has more than %d lines", maxLines)}
@@ -50,6 +50,9 @@ func (im *importer) read(data []byte) error {
 		active := len(stack) == 0 || stack[len(stack)-1].active
 		s := splitter{text: text, env: func(name string) (string, bool) { return im.variable(name, number, current) }}
 		words, wrong := s.split()
+		if brought += s.brought; brought > maxBrought {
+			return &imported.Error{File: im.file, Line: number, Text: fmt.Sprintf("variables bring more than %d bytes", maxBrought)}
+		}
 		at := line{file: im.file, number: number, words: words}
 		if wrong != "" {
 			if !active {

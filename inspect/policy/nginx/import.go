@@ -24,7 +24,7 @@ const (
 	maxIncludeDepth = 32
 	maxBlockDepth   = 100
 	maxEndpoints    = 5000
-	maxSockets      = 20_000
+	maxSockets      = 50_000 // of all listen directives
 	maxProblems     = 500
 )
 

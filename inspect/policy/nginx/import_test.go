@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/tlstriage/tlstriage/inspect/policy"
 	"github.com/tlstriage/tlstriage/inspect/policy/imported"
@@ -328,6 +329,36 @@ func TestIncludesKeepTheirPlaces(t *testing.T) {
 		if b == nil || !slices.Contains(b.Facts, want) {
 			t.Errorf("no fact %+v in %+v", want, b)
 		}
+	}
+}
+
+// TestWorkIsBounded whatever a file of the largest size holds. Each is read in well under the time that is allowed here, on a busy
+// machine too.
+func TestWorkIsBounded(t *testing.T) {
+	for name, text := range map[string]string{
+		"servers":         "http { ssl_certificate rsa.crt; " + strings.Repeat("server { listen 1 ssl; }", 40_000) + "}",
+		"sockets":         "http { ssl_certificate rsa.crt; " + strings.Repeat("server { listen 1-999 ssl; }", 35_000) + "}",
+		"listens":         "http { ssl_certificate rsa.crt; server {" + strings.Repeat("listen 1 ssl;", 75_000) + "} }",
+		"upstreams":       "http { server { " + strings.Repeat("proxy_pass https://a;", 45_000) + "} }",
+		"other upstreams": "http { server { " + strings.Repeat("location / { proxy_ssl_name a; proxy_pass https://a; }", 18_000) + "} }",
+		"arguments":       "http { server { ssl_protocols " + strings.Repeat("a ", 500_000) + "; } }",
+		"expressions":     "http { ssl_certificate rsa.crt; " + strings.Repeat("server { listen 1 ssl; server_name ~(a*)*b; }", 20_000) + "}",
+	} {
+		t.Run(name, func(t *testing.T) {
+			if len(text) > nginx.MaxFileBytes {
+				t.Fatalf("%d bytes", len(text))
+			}
+			fsys, begun := tree(t, map[string]string{"nginx.conf": text}), time.Now()
+			r, err := nginx.Import(fsys, "nginx.conf", imported.Options{})
+			if took := time.Since(begun); took > 20*time.Second {
+				t.Errorf("%v", took)
+			} else {
+				t.Log(took)
+			}
+			if err == nil {
+				nginx.Select(r, strings.Repeat("a", 200), "1")
+			}
+		})
 	}
 }
 

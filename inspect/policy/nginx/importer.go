@@ -15,6 +15,7 @@ type importer struct {
 	version version
 	openssl string
 	result  *imported.Result
+	listens int             // sockets of listen directives so far
 	full    bool            // the bound on endpoints was met
 	leaves  map[string]leaf // by file
 	clients map[string]bool // made, by target and settings

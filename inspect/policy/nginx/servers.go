@@ -55,7 +55,12 @@ func (im *importer) collect(block *statement) (servers []*server) {
 		for _, inner := range d.body {
 			switch inner.name {
 			case "listen":
-				s.listen = append(s.listen, parseListen(inner, s.stream))
+				l := parseListen(inner, s.stream)
+				if im.listens += len(l.sockets); im.listens > maxSockets {
+					im.problem(block.file, block.line, "more than %d sockets; the rest is left out", maxSockets)
+					return servers
+				}
+				s.listen = append(s.listen, l)
 			case "server_name":
 				s.names = append(s.names, inner)
 			}
@@ -69,7 +74,7 @@ func (im *importer) collect(block *statement) (servers []*server) {
 }
 
 // socketsOf groups servers by where they listen. What one server says of a socket holds for all servers on it.
-func (im *importer) socketsOf(servers []*server) map[string]*socket {
+func (im *importer) socketsOf(servers []*server) {
 	index := make(map[string]*socket)
 	for _, s := range servers {
 		legacy := im.flag(s.scope, "ssl") // "ssl on", up to 1.25.0
@@ -81,10 +86,6 @@ func (im *importer) socketsOf(servers []*server) map[string]*socket {
 			for _, name := range l.sockets {
 				at := index[name]
 				if at == nil {
-					if len(index) >= maxSockets {
-						im.problem(l.file, l.line, "more than %d sockets; the rest is left out", maxSockets)
-						break
-					}
 					at = &socket{name: name, defaultServer: s}
 					index[name] = at
 				}
@@ -101,5 +102,4 @@ func (im *importer) socketsOf(servers []*server) map[string]*socket {
 			}
 		}
 	}
-	return index
 }
