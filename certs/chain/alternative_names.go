@@ -72,7 +72,7 @@ func (e *examination) judgeAlternativeNames() {
 	names, _ := generalNames(ext.Value)
 	seen := make(map[string]bool, min(len(names), maxNamesCompared))
 	for _, n := range names[:min(len(names), maxNamesCompared)] {
-		text := ""
+		var text string
 		switch n.tag {
 		case tagDNSName:
 			text = strings.ToLower(string(n.value))
@@ -231,7 +231,7 @@ func punycode(s string) bool {
 			if at >= len(s) {
 				return false
 			}
-			digit := 0
+			var digit int
 			switch b := s[at]; {
 			case 'a' <= b && b <= 'z':
 				digit = int(b - 'a')

@@ -58,7 +58,7 @@ type habits struct {
 
 	anchorsAnything bool // a trusted certificate need not be self-signed, and may be the leaf
 	anchorsNoLeaf   bool // but not the leaf
-	forgivesRoot    bool // the root's own validity does not count
+	forgivesRoot    bool // the root's own validity does not count where the chain is sent in order, and nothing else
 	anyUsage        bool // anyExtendedKeyUsage is server authentication too
 	wantsUsage      bool // an extended key usage must be there
 	caUsages        bool // extended key usages of authorities narrow what is below
@@ -108,6 +108,7 @@ func families() []habits {
 type Verdict struct {
 	Family  Family
 	Accepts bool
+	Unsure  bool      // what is known of the family does not settle it: other certificates along make it go either way
 	Reasons []Because // why it refuses, or, where it accepts, what others refuse for
 }
 
@@ -123,7 +124,9 @@ type Because struct {
 func (e *examination) verdicts() {
 	for _, h := range families() {
 		v := Verdict{Family: h.family, Reasons: e.refusals(&h)}
-		if v.Accepts = len(v.Reasons) == 0; v.Accepts {
+		v.Accepts = len(v.Reasons) == 0
+		v.Unsure = h.paths == greedyPlain && e.unsettled(&h, v.Accepts)
+		if v.Accepts {
 			v.Reasons = e.fatal()
 		}
 		if len(v.Reasons) > maxReasons {
@@ -145,6 +148,19 @@ func (e *examination) verdicts() {
 			}
 		}
 	}
+}
+
+// unsettled says whether a client like GnuTLS accepts or refuses by what else was sent: when the chain followed to its end and
+// the chain cut at a trusted certificate within fare differently, and when it leads to an untrusted root that was sent while
+// another path stands.
+func (e *examination) unsettled(h *habits, accepts bool) bool {
+	if !accepts {
+		return e.strict != nil && slices.ContainsFunc(e.certs, func(c *cert) bool {
+			return c.inPath && c.self && c != e.leaf && len(e.anchorsOf(e.stores[0], c.Certificate)) == 0
+		})
+	}
+	path, a := e.follow(greedy{})
+	return len(e.walkRefusals(h, walk{path, a})) > 0
 }
 
 // fatal lists the fatal faults.
@@ -248,7 +264,7 @@ func (e *examination) walks(h *habits) (list []walk) {
 	case greedyTime:
 		g = greedy{trustedFirst: true, prefersValid: true}
 	case greedyPlain:
-		g = greedy{trustedFirst: true}
+		g = greedy{trustedFirst: true, partial: true}
 	case asPresented:
 		g = greedy{prefersValid: true}
 	default:

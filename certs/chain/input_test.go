@@ -35,7 +35,8 @@ func TestReadInput(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	legacy, err := x509.EncryptPEMBlock(rand.Reader, "EC PRIVATE KEY", block.Bytes, []byte("secret"), x509.PEMCipherAES128) //nolint:staticcheck // what old files hold
+	//lint:ignore SA1019 it is what old files hold
+	legacy, err := x509.EncryptPEMBlock(rand.Reader, "EC PRIVATE KEY", block.Bytes, []byte("secret"), x509.PEMCipherAES128)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"bytes"
 	"crypto/x509"
 	"fmt"
 	"slices"
@@ -63,7 +64,7 @@ func (e *examination) judgeLegacyPath() {
 	if e.strict == nil || e.leaf.index > 0 {
 		return
 	}
-	for _, g := range []greedy{{prefersValid: true}, {trustedFirst: true}, {trustedFirst: true, prefersValid: true}} {
+	for _, g := range []greedy{{prefersValid: true}, {trustedFirst: true, partial: true}, {trustedFirst: true, prefersValid: true}} {
 		path, a := e.follow(g)
 		if f := e.stuck(path, a); f.Reason != "" {
 			e.add(f)
@@ -82,6 +83,8 @@ func (e *examination) stuck(path []*x509.Certificate, a *anchor) Fault {
 	case i > 0:
 		f.Reason, f.Index = ReasonExpiredCrossSign, e.indexOf(path[i])
 		f.Detail = fmt.Sprintf("%s, issued by %s, is valid from %s to %s", Subject(path[i]), clip(path[i].Issuer.String()), stamp(path[i].NotBefore), stamp(path[i].NotAfter))
+	case a == nil && e.trustedBelowRoot(path) != nil: // that is how the roots were chosen, and no fault of the chain
+		return f
 	case a == nil && slices.ContainsFunc(e.issuers(top), func(k *cert) bool { return !keyIDsFit(top, k.Certificate) }):
 		f.Reason = ReasonKeyIDMismatch
 		f.Detail = fmt.Sprintf("the authority key identifier of %s is not the subject key identifier of the certificate that signed it", Subject(top))
@@ -96,4 +99,14 @@ func (e *examination) stuck(path []*x509.Certificate, a *anchor) Fault {
 	}
 	f.Detail += ": clients that follow the chain and never go back refuse it; others find the way to a trusted root"
 	return f
+}
+
+// trustedBelowRoot is a certificate of a path that is trusted itself and is no root.
+func (e *examination) trustedBelowRoot(path []*x509.Certificate) *x509.Certificate {
+	for _, c := range path {
+		if !bytes.Equal(c.RawSubject, c.RawIssuer) && slices.ContainsFunc(e.anchorsOf(e.stores[0], c), func(a anchor) bool { return a.self }) {
+			return c
+		}
+	}
+	return nil
 }

@@ -65,8 +65,6 @@ func (e *examination) openStores() {
 	for _, path := range e.strict { // what crypto/x509 found already need not be asked again
 		if n := len(path); n > 1 {
 			e.stores[0].learn(path[n-2], anchor{root: path[n-1]})
-		} else {
-			e.stores[0].learn(path[0], anchor{root: path[0], self: true})
 		}
 	}
 }
@@ -106,12 +104,22 @@ func (e *examination) anchorsOf(s *store, c *x509.Certificate) []anchor {
 	if err != nil {
 		return nil
 	}
-	for _, p := range paths {
-		a := anchor{root: p[len(p)-1], self: len(p) == 1}
-		if a.self {
-			a.root = c
+	if len(paths[0]) == 1 {
+		s.learn(c, anchor{root: c, self: true})
+		if bytes.Equal(c.RawIssuer, c.RawSubject) {
+			return s.anchors[c]
 		}
-		s.learn(c, a)
+		// crypto/x509 looks no further than a trusted certificate. By other bytes it does not know it, and finds who issued it.
+		k.Raw = append(slices.Clip(k.Raw), 0)
+		if e.asked++; e.asked > maxAnchored {
+			return s.anchors[c]
+		}
+		if paths, err = e.verifyIn(s.Roots, &k, nil); err != nil {
+			return s.anchors[c]
+		}
+	}
+	for _, p := range paths {
+		s.learn(c, anchor{root: p[len(p)-1]})
 	}
 	return s.anchors[c]
 }
@@ -219,27 +227,31 @@ func (e *examination) issuersByName(c *x509.Certificate) (out []*cert) {
 type greedy struct {
 	trustedFirst bool // look among the roots before what was sent (OpenSSL from 1.1.0); else follow what was sent to its end
 	prefersValid bool // of several issuers take one whose time it is
+	partial      bool // end at any trusted certificate; else only at a self-signed one
 }
 
 // follow builds the path that such a client arrives at: the certificates, and the root, or no anchor where it gets stuck.
+// Trusted certificates below a root are among the certificates.
 func (e *examination) follow(g greedy) (path []*x509.Certificate, a *anchor) {
 	at := e.leaf.Certificate
 	path = []*x509.Certificate{at}
 	for range maxPathDepth {
 		if g.trustedFirst {
 			if a := e.rootAbove(at, g); a != nil {
-				return path, a
+				return e.climbStore(path, a, g)
 			}
 		}
 		self := bytes.Equal(at.RawSubject, at.RawIssuer)
 		next := e.nextByName(at, path, g)
 		if self || next == nil {
 			if a := e.rootAbove(at, g); a != nil {
-				return path, a
+				return e.climbStore(path, a, g)
 			}
-			if self && len(path) > 1 { // a root that was sent gives way to the same one, or another of its name and key, in the store
+			if self && len(path) > 1 { // a root that was sent gives way to another of its name and key in the store
 				path = path[:len(path)-1]
-				return path, e.rootAbove(path[len(path)-1], g)
+				if a := e.rootAbove(path[len(path)-1], g); a != nil {
+					return e.climbStore(path, a, g)
+				}
 			}
 			return path, nil
 		}
@@ -248,20 +260,38 @@ func (e *examination) follow(g greedy) (path []*x509.Certificate, a *anchor) {
 	return path, nil
 }
 
+// climbStore goes on from a trusted certificate that is no root to the root above it, for clients that want one.
+func (e *examination) climbStore(path []*x509.Certificate, a *anchor, g greedy) ([]*x509.Certificate, *anchor) {
+	for range maxPathDepth {
+		if g.partial || a.self || a.root == nil || bytes.Equal(a.root.RawSubject, a.root.RawIssuer) {
+			return path, a
+		}
+		next := e.rootAbove(a.root, g)
+		if next == nil {
+			return path, a
+		}
+		path, a = append(path, a.root), next
+	}
+	return path, nil
+}
+
 // rootAbove is the anchor over a certificate that a greedy client picks.
 func (e *examination) rootAbove(c *x509.Certificate, g greedy) *anchor {
 	all := e.anchorsOf(e.stores[0], c)
-	if g.prefersValid {
-		for i := range all {
-			if r := all[i].root; r == nil || !e.o.Time.After(r.NotAfter) && !e.o.Time.Before(r.NotBefore) {
-				return &all[i]
-			}
+	self := bytes.Equal(c.RawSubject, c.RawIssuer)
+	var first *anchor
+	for i := range all {
+		if all[i].self && !self && !g.partial {
+			continue // it asks who issued it, not whether it is trusted
+		}
+		if r := all[i].root; !g.prefersValid || r == nil || e.validNow(r) {
+			return &all[i]
+		}
+		if first == nil {
+			first = &all[i]
 		}
 	}
-	if len(all) == 0 {
-		return nil
-	}
-	return &all[0]
+	return first
 }
 
 // nextByName is the issuer among what was sent that a greedy client picks: by name and key identifier, not by signature.

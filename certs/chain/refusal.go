@@ -17,6 +17,7 @@ func (e *examination) walkRefusals(h *habits, w walk) (list []Because) {
 	refuse := func(id FaultID, reason Reason, c *x509.Certificate, text string) {
 		list = append(list, Because{id, reason, e.indexOf(c), text})
 	}
+	forgives := h.forgivesRoot && e.asSent(w)
 	switch {
 	case w.a == nil:
 		list = append(list, e.whyUnanchored(w)...)
@@ -26,12 +27,12 @@ func (e *examination) walkRefusals(h *habits, w walk) (list []Because) {
 	case h.anchorsNoLeaf && w.a.self && len(w.certs) == 1:
 		refuse(SelfSigned, "", w.a.root, "a server's certificate is not taken for an authority that could be trusted")
 	}
-	if w.a != nil && !h.forgivesRoot && w.a.root != nil && !w.a.self && !e.validNow(w.a.root) {
+	if w.a != nil && !forgives && w.a.root != nil && !w.a.self && !e.validNow(w.a.root) {
 		refuse(IntermediateExpired, ReasonExpiredRoot, w.a.root, fmt.Sprintf("the trusted root %s is valid from %s to %s only", Subject(w.a.root), stamp(w.a.root.NotBefore), stamp(w.a.root.NotAfter)))
 	}
 	for i, c := range w.certs {
 		anchored := w.a != nil && w.a.self && i == len(w.certs)-1
-		if !(anchored && h.forgivesRoot && len(w.certs) > 1) && !e.validNow(c) {
+		if !(anchored && forgives && len(w.certs) > 1) && !e.validNow(c) {
 			id := IntermediateExpired
 			switch {
 			case e.o.Time.Before(c.NotBefore):
@@ -50,6 +51,19 @@ func (e *examination) walkRefusals(h *habits, w walk) (list []Because) {
 		e.constraintRefusals(w, refuse)
 	}
 	return list
+}
+
+// asSent says whether a path is the presented chain, certificate by certificate, to its end or to a trusted one.
+func (e *examination) asSent(w walk) bool {
+	if len(w.certs) > len(e.r.Raw) || w.a == nil || !w.a.self && len(w.certs) < len(e.r.Raw) {
+		return false
+	}
+	for i, c := range w.certs {
+		if !bytes.Equal(c.Raw, e.r.Raw[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 func (e *examination) validNow(c *x509.Certificate) bool {
@@ -287,8 +301,14 @@ func (e *examination) whyUnanchored(w walk) (list []Because) {
 			list = append(list, Because{f.ID, f.Reason, f.Index, f.Detail})
 		}
 	}
+	if c := e.trustedBelowRoot(w.certs); len(list) == 0 && c != nil {
+		list = append(list, Because{UntrustedRoot, "", e.indexOf(c), fmt.Sprintf("the trusted %s is no self-signed root", Subject(c))})
+	}
 	if len(list) == 0 {
 		f := e.stuck(w.certs, nil)
+		if f.Reason == "" {
+			f.Detail = "the path followed does not end at a root"
+		}
 		list = append(list, Because{f.ID, f.Reason, f.Index, f.Detail})
 	}
 	return list
