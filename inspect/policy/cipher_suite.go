@@ -37,18 +37,45 @@ func (n *negotiation) clientOrder() bool {
 
 func (n *negotiation) firstOfClient() (wire.CipherSuite, Dimension) {
 	worst := DimensionCipher
+	var last wire.CipherSuite // a suite that JSSE takes where there is no other (jdk.tls.legacyAlgorithms)
 	for i := range n.h.CipherSuites.Len() {
 		suite := n.h.CipherSuites.At(i)
 		if !slices.Contains(n.p.CipherSuites, suite) {
 			continue
 		}
 		failed := n.usable(suite)
-		if failed == DimensionNone {
+		switch {
+		case n.signsTooLate(failed):
+			return 0, failed
+		case failed != DimensionNone:
+			worst = further(worst, failed)
+		case n.p.Family == FamilyJSSE && isLegacy(suite):
+			if last == 0 {
+				last = suite
+			}
+		default:
 			return suite, DimensionNone
 		}
-		worst = further(worst, failed)
+	}
+	if last != 0 {
+		return last, DimensionNone
 	}
 	return 0, worst
+}
+
+// signsTooLate reports whether the server stops at a suite that lacks nothing but a signature: JSSE has chosen it by the time it
+// looks for one.
+func (n *negotiation) signsTooLate(failed Dimension) bool {
+	return failed == DimensionSignature && n.p.Family == FamilyJSSE && n.r.Version == wire.VersionTLS12
+}
+
+func isLegacy(suite wire.CipherSuite) bool {
+	info, _ := suite.Info()
+	switch info.Encryption {
+	case "3DES", "RC4", "DES", "NULL":
+		return true
+	}
+	return false
 }
 
 func (n *negotiation) firstOfClientIn(group []wire.CipherSuite, otherwise wire.CipherSuite) wire.CipherSuite {
@@ -75,6 +102,9 @@ func (n *negotiation) firstOfServer() (wire.CipherSuite, Dimension) {
 			failed := n.usable(suite)
 			if failed == DimensionNone {
 				return suite, DimensionNone
+			}
+			if n.signsTooLate(failed) {
+				return 0, failed
 			}
 			worst = further(worst, failed)
 		}

@@ -133,12 +133,15 @@ func (n *negotiation) chooseVersion() bool {
 	for _, v := range n.p.BlockedVersions {
 		highest = max(highest, v)
 	}
+	if n.h.SSLv2 && n.p.Family == FamilyJSSE { // SSLv2Hello is off
+		return n.reject(DimensionVersion, wire.AlertHandshakeFailure)
+	}
 	if best == 0 {
 		return n.reject(DimensionVersion, n.versionAlert())
 	}
 	// RFC 7507, Section 3: the fallback signal with a version below the server's highest is an inappropriate fallback.
-	// crypto/tls checks it after the suite is chosen.
-	if best < highest && n.p.Family != FamilyGo && n.h.CipherSuites.Contains(wire.FallbackSCSV) {
+	// crypto/tls checks it after the suite is chosen, and JSSE not at all.
+	if best < highest && n.p.Family != FamilyGo && n.p.Family != FamilyJSSE && n.h.CipherSuites.Contains(wire.FallbackSCSV) {
 		return n.reject(DimensionVersion, wire.AlertInappropriateFallback)
 	}
 	n.r.Version = best

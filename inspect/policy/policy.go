@@ -98,6 +98,7 @@ const (
 	FamilyGo        Family = "go"
 	FamilyGnuTLS    Family = "gnutls"
 	FamilySchannel  Family = "schannel"
+	FamilyJSSE      Family = "jsse" // Java
 )
 
 // Dimension is what a hello and a policy can fail to agree on. Its values are those of the record's rejected_by.

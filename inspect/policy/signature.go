@@ -19,7 +19,7 @@ func (n *negotiation) scheme(cert CertificateType) (wire.SignatureScheme, bool) 
 	}
 	if own == nil {
 		for i := range offered.Len() {
-			if fits(offered.At(i), cert, n.r.Version) {
+			if n.fits(offered.At(i), cert) {
 				return 0, true
 			}
 		}
@@ -27,14 +27,14 @@ func (n *negotiation) scheme(cert CertificateType) (wire.SignatureScheme, bool) 
 	}
 	if n.clientSchemeOrder() {
 		for i := range offered.Len() {
-			if s := offered.At(i); fits(s, cert, n.r.Version) && hasScheme(own, s) {
+			if s := offered.At(i); n.fits(s, cert) && hasScheme(own, s) {
 				return s, true
 			}
 		}
 		return 0, false
 	}
 	for _, s := range own {
-		if fits(s, cert, n.r.Version) && offered.Contains(s) {
+		if n.fits(s, cert) && offered.Contains(s) {
 			return s, true
 		}
 	}
@@ -43,7 +43,7 @@ func (n *negotiation) scheme(cert CertificateType) (wire.SignatureScheme, bool) 
 
 func (n *negotiation) clientSchemeOrder() bool {
 	switch n.p.Family {
-	case FamilyGo, FamilyGnuTLS:
+	case FamilyGo, FamilyGnuTLS, FamilyJSSE:
 		return true
 	case FamilyOpenSSL:
 		return n.p.Preference == PreferClient
@@ -87,6 +87,14 @@ func fits(s wire.SignatureScheme, cert CertificateType, version wire.Version) bo
 	return false
 }
 
+// fits is fits for this endpoint: JSSE binds ECDSA schemes to a curve in TLS 1.2, too, where they have one.
+func (n *negotiation) fits(s wire.SignatureScheme, cert CertificateType) bool {
+	if n.p.Family == FamilyJSSE && s>>8 >= 4 && s&0xFF == 3 && cert.curve() != 0 {
+		return fits(s, cert, wire.VersionTLS13)
+	}
+	return fits(s, cert, n.r.Version)
+}
+
 // doubtScheme says so when the schemes of the policy are not known and the client has none that every endpoint has.
 func (n *negotiation) doubtScheme(cert CertificateType) {
 	if n.p.SignatureSchemes != nil || n.r.Version < wire.VersionTLS12 {
@@ -94,7 +102,7 @@ func (n *negotiation) doubtScheme(cert CertificateType) {
 	}
 	for i := range n.h.SignatureSchemes.Len() {
 		s := n.h.SignatureSchemes.At(i)
-		if fits(s, cert, n.r.Version) && (s>>8 >= 4) { // SHA-256 and above, PSS, EdDSA
+		if n.fits(s, cert) && (s>>8 >= 4) { // SHA-256 and above, PSS, EdDSA
 			return
 		}
 	}

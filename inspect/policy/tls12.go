@@ -52,6 +52,10 @@ func (n *negotiation) negotiate12With() {
 		return
 	}
 	suite, failed := n.chooseSuite()
+	if failed == DimensionSignature && n.p.Family == FamilyJSSE && n.r.Version == wire.VersionTLS12 {
+		n.reject(failed, wire.AlertInternalError) // noticed when it comes to sign
+		return
+	}
 	if failed != DimensionNone {
 		n.reject(failed, wire.AlertHandshakeFailure)
 		return
@@ -101,7 +105,7 @@ func (n *negotiation) findGroup() (wire.NamedGroup, bool) {
 		return 0, false
 	}
 	offered, own := n.h.SupportedGroups, n.p.Groups
-	if len(offered) == 0 {
+	if len(offered) == 0 || n.p.Family == FamilyJSSE && !n.knownGroups() {
 		if n.needsGroups() {
 			return 0, false
 		}
@@ -131,6 +135,16 @@ func (n *negotiation) findGroup() (wire.NamedGroup, bool) {
 	return 0, false
 }
 
+// knownGroups reports whether the client lists any group that a server could know: one that JSSE does not is as if it were not there.
+func (n *negotiation) knownGroups() bool {
+	for i := range n.h.SupportedGroups.Len() {
+		if g := n.h.SupportedGroups.At(i); forECDHE(g) || g >= wire.GroupFfdhe2048 && g <= wire.GroupFfdhe8192 {
+			return true
+		}
+	}
+	return false
+}
+
 // needsGroups reports whether the server leaves ECDHE alone when the client lists no groups.
 func (n *negotiation) needsGroups() bool {
 	switch n.p.Family {
@@ -140,9 +154,10 @@ func (n *negotiation) needsGroups() bool {
 	return false
 }
 
-// groupUnasked is the group for a client that lists none: secp256r1 where the server has it, or else its first.
+// groupUnasked is the group for a client that lists none: secp256r1 where the server has it, or else its first, which is what
+// JSSE always takes.
 func (n *negotiation) groupUnasked() wire.NamedGroup {
-	if contains(n.p.Groups, wire.GroupSecp256r1) {
+	if n.p.Family != FamilyJSSE && contains(n.p.Groups, wire.GroupSecp256r1) {
 		return wire.GroupSecp256r1
 	}
 	for _, g := range n.p.Groups {
@@ -156,7 +171,7 @@ func (n *negotiation) groupUnasked() wire.NamedGroup {
 // clientGroupOrder reports whether the client's order of groups wins in TLS 1.2 and below.
 func (n *negotiation) clientGroupOrder() bool {
 	switch n.p.Family {
-	case FamilyGo, FamilyGnuTLS:
+	case FamilyGo, FamilyGnuTLS, FamilyJSSE:
 		return true
 	case FamilyOpenSSL, FamilyBoringSSL:
 		return n.p.Preference == PreferClient
@@ -183,10 +198,11 @@ func (n *negotiation) uncompressedPoints() bool {
 }
 
 // curveAccepted reports whether the server would use a certificate with this client, as far as its curve goes.
-// RFC 8422, Section 5.1.1 has the client's groups bind the curve of the certificate too; OpenSSL holds to it.
+// RFC 8422, Section 5.1.1 has the client's groups bind the curve of the certificate too; OpenSSL and JSSE hold to it.
 func (n *negotiation) curveAccepted(cert CertificateType) bool {
 	curve := cert.curve()
-	return n.p.Family != FamilyOpenSSL || curve == 0 || len(n.h.SupportedGroups) == 0 || n.h.SupportedGroups.Contains(curve)
+	binds := n.p.Family == FamilyOpenSSL || n.p.Family == FamilyJSSE
+	return !binds || curve == 0 || len(n.h.SupportedGroups) == 0 || n.h.SupportedGroups.Contains(curve)
 }
 
 func (n *negotiation) doubtGroup() {

@@ -6,6 +6,9 @@ import "github.com/tlstriage/tlstriage/inspect/wire"
 // The order of the checks decides which of several alerts is sent: it is OpenSSL's, unless Go answers.
 func (n *negotiation) negotiate13() {
 	suite, failed := n.chooseSuite()
+	if n.p.Family == FamilyJSSE && !n.extensionsForJSSE() {
+		return
+	}
 	if failed != DimensionNone {
 		n.reject(failed, wire.AlertHandshakeFailure)
 		return
@@ -19,6 +22,8 @@ func (n *negotiation) negotiate13() {
 	// missing_extension, unless a pre-shared key makes up for it.
 	shares, groups := n.h.Extensions.Has(wire.ExtensionKeyShare), len(n.h.SupportedGroups) > 0
 	switch {
+	case !groups && n.p.Family == FamilyJSSE:
+		n.reject(DimensionGroup, wire.AlertUnexpectedMessage)
 	case shares && !groups:
 		n.reject(DimensionGroup, n.missingExtension())
 	case !n.chooseProtocol():
@@ -32,6 +37,17 @@ func (n *negotiation) negotiate13() {
 	case n.chooseGroup13():
 		n.chooseCertificate13()
 	}
+}
+
+// extensionsForJSSE refuses a hello without an extension that it needs before anything is chosen, as JSSE does.
+func (n *negotiation) extensionsForJSSE() bool {
+	switch {
+	case len(n.h.SignatureSchemes) == 0:
+		return n.reject(DimensionSignature, wire.AlertMissingExtension)
+	case len(n.h.SupportedGroups) > 0 && !n.h.Extensions.Has(wire.ExtensionKeyShare):
+		return n.reject(DimensionGroup, wire.AlertMissingExtension)
+	}
+	return true
 }
 
 // missingExtension is the answer to a TLS 1.3 hello without an extension that it needs; GnuTLS has its own
@@ -58,6 +74,7 @@ func (n *negotiation) keyExchange13Go() bool {
 //   - OpenSSL before 3.5: the client's first share that the server can use, or else the server's first group;
 //   - BoringSSL: the server's first group, share or not;
 //   - GnuTLS: the client's first group, share or not;
+//   - JSSE: the client's first share that the server can use, or else the client's first group;
 //   - Go and s2n-tls: post-quantum groups, then groups with a share, then the rest, each in the server's order.
 func (n *negotiation) chooseGroup13() bool {
 	if n.p.Groups == nil {
@@ -80,6 +97,14 @@ func (n *negotiation) chooseGroup13() bool {
 		} else {
 			g = n.serverGroup(false, false)
 		}
+	case FamilyJSSE:
+		for share := range n.h.KeyShares.All() {
+			if contains(n.p.Groups, share) {
+				n.r.Group = share
+				return true
+			}
+		}
+		g = n.clientGroup()
 	case FamilyGnuTLS:
 		g = n.clientGroup()
 	case FamilyGo, FamilyS2N:
@@ -92,6 +117,9 @@ func (n *negotiation) chooseGroup13() bool {
 		if g = n.serverGroup(false, true); g == 0 {
 			g = n.serverGroup(false, false)
 		}
+	}
+	if g == 0 && n.p.Family == FamilyJSSE {
+		return n.reject(DimensionGroup, wire.AlertUnexpectedMessage)
 	}
 	if g == 0 {
 		return n.reject(DimensionGroup, wire.AlertHandshakeFailure)

@@ -63,7 +63,7 @@ func (e *FileError) Error() string {
 //	server_names: [example.com, "*.example.com"]
 //	sni_required: true
 //	client_auth: none                # none | request | require
-//	family: openssl                  # s2n | openssl | boringssl | go | gnutls | schannel: whose library answers
+//	family: openssl                  # s2n | openssl | boringssl | go | gnutls | schannel | jsse: whose library answers
 //	notes: text
 //
 // The name of the file is for errors alone. What is wrong comes back as *FileError values joined, with lines and the
@@ -203,7 +203,7 @@ func (d *yamlDecoder) set(p *Policy, key string, n *yaml.Node) *Policy {
 	case "client_auth":
 		p.ClientAuth = choice(d, key, n, own(ClientAuthNone, ClientAuthRequest, ClientAuthRequire))
 	case "family":
-		p.Family = choice(d, key, n, own(FamilyS2N, FamilyOpenSSL, FamilyBoringSSL, FamilyGo, FamilyGnuTLS, FamilySchannel))
+		p.Family = choice(d, key, n, own(FamilyS2N, FamilyOpenSSL, FamilyBoringSSL, FamilyGo, FamilyGnuTLS, FamilySchannel, FamilyJSSE))
 	}
 	return p
 }

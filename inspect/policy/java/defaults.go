@@ -50,7 +50,7 @@ func Policy(o Options) (*policy.Policy, error) {
 	p := &policy.Policy{
 		Versions:     []wire.Version{wire.VersionTLS10, wire.VersionTLS11, wire.VersionTLS12, wire.VersionTLS13},
 		CipherSuites: defaultSuites(rel), Groups: defaultGroups(rel), SignatureSchemes: defaultSchemes(rel),
-		Preference: policy.PreferServer, ClientAuth: policy.ClientAuthNone,
+		Family: policy.FamilyJSSE, Preference: policy.PreferServer, ClientAuth: policy.ClientAuthNone,
 	}
 	if rel.number < 13 {
 		p.Preference = policy.PreferClient // JDK-8219657
