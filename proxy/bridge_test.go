@@ -443,7 +443,7 @@ func TestIdleTimeCountsFromTheLastByte(t *testing.T) {
 	certificate := *certstest.New(t).Make(certstest.Healthy, testName).TLS()
 	synctest.Test(t, func(t *testing.T) {
 		records := make(chan *inspect.Connection, 1)
-		s := &Server{OnConnection: func(c *inspect.Connection) { records <- c }, ctx: t.Context(), queue: make(chan *inspect.Connection, 1), emptied: make(chan struct{})}
+		s := &Server{OnConnection: func(c *inspect.Connection) { records <- c }, ctx: t.Context(), queue: make(chan ended, 1), emptied: make(chan struct{})}
 		go s.deliver()
 		near, client := net.Pipe()
 		backend, far := net.Pipe()

@@ -8,6 +8,10 @@ type Limits struct {
 	HelloBytes  int // of a client's first flight until its hello is whole; default 64 KiB
 	Queue       int // records that wait to be diagnosed; further ones are dropped and counted; default 4,096
 
+	// LookInterval is for how long what a second look at a backend showed is taken for granted; default 5 min. A backend is looked
+	// at for at most eight sets of names in this time.
+	LookInterval time.Duration
+
 	Timeouts Timeouts
 }
 
@@ -27,6 +31,7 @@ func (l Limits) withDefaults() Limits {
 	setDefault(&l.Connections, 10_000)
 	setDefault(&l.HelloBytes, 64<<10)
 	setDefault(&l.Queue, 4096)
+	setDefault(&l.LookInterval, 5*time.Minute)
 	t := &l.Timeouts
 	setDefault(&t.ProxyProtocol, 5*time.Second)
 	setDefault(&t.ClientHello, 10*time.Second)

@@ -25,8 +25,15 @@ var discardLog = log.New(io.Discard, "", 0)
 type Server struct {
 	// OnConnection is given each record, one at a time, on a goroutine of its own. Nil: records are thrown away.
 	OnConnection func(*inspect.Connection)
-	Log          *zap.Logger // nil: silent
-	Limits       Limits
+
+	// LookAgain is asked about each record with a backend leg of TLS, before OnConnection and on its goroutine: whether another look
+	// at the backend, without a name and with those that it might know, would help to understand what happened. What it shows is in
+	// the record's backend leg by the time of OnConnection, unless it takes too long: a record waits for 2 s at most, and only
+	// for the first look at a backend and its names in Limits.LookInterval. Nil: never.
+	LookAgain func(*inspect.Connection) bool
+
+	Log    *zap.Logger // nil: silent
+	Limits Limits
 
 	ctx    context.Context // ends when the drain time is over
 	cancel context.CancelFunc
@@ -46,10 +53,17 @@ type Server struct {
 	loud    atomic.Int64 // when the bound on connections was last said aloud
 
 	describer inspect.Describer
+	looker    looker
 
-	queue   chan *inspect.Connection
+	queue   chan ended
 	pressed chan struct{} // the queue is half full
 	emptied chan struct{} // closed when the queue was closed and emptied; nil: nothing was started
+}
+
+// ended is a connection that is over: its record, and the backend that it went to (nil: none).
+type ended struct {
+	record  *inspect.Connection
+	backend *Backend
 }
 
 // socket is one listening address; the listener behind it is exchanged at a reload.
@@ -72,7 +86,7 @@ func (s *Server) Start(listeners []*Listener) error {
 	s.salt = hex.EncodeToString(salt[:])
 	s.sockets = make(map[string]*socket)
 	s.open = make(map[*connection]struct{})
-	s.queue = make(chan *inspect.Connection, limits.Queue)
+	s.queue = make(chan ended, limits.Queue)
 	s.pressed = make(chan struct{}, 1)
 	if err := s.Reload(listeners); err != nil {
 		s.cancel()
@@ -207,7 +221,7 @@ func (s *Server) overloaded(l *Listener, conn net.Conn, limit int64) {
 		Type:    inspect.ErrorOverloaded,
 		Message: fmt.Sprintf("the bound of %d open connections is reached; %d were refused so far, at most one a second has a record", limit, refused),
 	}}
-	s.hand(record)
+	s.hand(ended{record: record})
 }
 
 // handle runs a connection. done is called when it ends, be it on another goroutine.
@@ -251,9 +265,9 @@ func (s *Server) newRecord(l *Listener, now time.Time, client, server netip.Addr
 }
 
 // hand hands over a record. It never blocks: a full queue drops the record and counts it.
-func (s *Server) hand(record *inspect.Connection) {
+func (s *Server) hand(e ended) {
 	select {
-	case s.queue <- record:
+	case s.queue <- e:
 	default:
 		s.dropped.Add(1)
 	}
@@ -267,7 +281,11 @@ func (s *Server) hand(record *inspect.Connection) {
 
 // done hands over the record of a connection that has ended.
 func (s *Server) done(c *connection) {
-	s.hand(c.record)
+	e := ended{record: c.record}
+	if c.backend != nil {
+		e.backend = c.backend.backend
+	}
+	s.hand(e)
 	s.mu.Lock()
 	delete(s.open, c)
 	s.mu.Unlock()
@@ -281,9 +299,10 @@ const gathering = 20 * time.Millisecond
 
 func (s *Server) deliver() {
 	defer close(s.emptied)
-	for record := range s.queue {
+	for e := range s.queue {
+		s.lookAgain(e)
 		if s.OnConnection != nil {
-			s.OnConnection(record)
+			s.OnConnection(e.record)
 		}
 		if len(s.queue) > 0 {
 			continue
@@ -337,5 +356,6 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.cancel()
 	close(s.queue)
 	<-emptied
+	s.looker.running.Wait()
 	return err
 }
