@@ -43,7 +43,7 @@ func (im *importer) load(b *bind, r reference) {
 
 // crt reads a file, a bundle or a directory.
 func (im *importer) crt(b *bind, at line, name string, own settings, filters []string, isDefault bool) {
-	full := within(b.global.crtBase, name)
+	full := im.within(b.global.crtBase, name)
 	if stored, ok := im.stores[name]; ok {
 		full = stored
 	} else if strings.HasPrefix(name, "@") {
@@ -143,7 +143,7 @@ func (c *certificate) serve(name string) { c.names = append(c.names, strings.ToL
 
 // list reads a crt-list: a certificate, settings in brackets and filters a line.
 func (im *importer) list(b *bind, name string) {
-	data, err := document.ReadFile(im.fsys, path.Clean(name), MaxFileBytes)
+	data, err := document.ReadFile(im.fsys, im.within("", name), MaxFileBytes)
 	if err != nil {
 		im.problem(b.at, "crt-list %s: %v; the certificates are not known", name, err)
 		im.keep(b, &certificate{at: b.at, file: name})

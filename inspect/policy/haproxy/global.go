@@ -54,6 +54,8 @@ func (im *importer) globalLine(at line) {
 		set(&g.serverVerify)
 	case "crt-base":
 		g.crtBase = text
+	case "default-path":
+		im.defaultPath(at)
 	case "ssl-dh-param-file":
 		set(&g.dhFile)
 		im.dhFile(at, text)
@@ -124,7 +126,7 @@ func (im *importer) optionsLine(s *settings, at line) {
 
 // dhFile reads the size of the parameters in a file.
 func (im *importer) dhFile(at line, name string) {
-	data, err := document.ReadFile(im.fsys, path.Clean(name), certfile.MaxBytes)
+	data, err := document.ReadFile(im.fsys, im.within("", name), certfile.MaxBytes)
 	if err != nil {
 		im.problem(at, "%s %s: %v; 2048 bits are assumed", at.words[0], name, err)
 		im.global.dhBits = 2048
@@ -159,7 +161,7 @@ func (im *importer) storeLine(s *section, at line) {
 		if base == "" {
 			base = im.global.crtBase
 		}
-		full := within(base, file)
+		full := im.within(base, file)
 		for _, name := range []string{file, alias} {
 			if name != "" {
 				im.stores["@"+store+"/"+name] = full
@@ -168,10 +170,28 @@ func (im *importer) storeLine(s *section, at line) {
 	}
 }
 
-// within is a path below a base directory, unless it is absolute.
-func within(base, name string) string {
-	if base == "" || path.IsAbs(name) {
-		return path.Clean(name)
+// defaultPath changes where relative paths start from here on.
+func (im *importer) defaultPath(at line) {
+	switch at.word(1) {
+	case "current":
+		im.base = ""
+	case "config":
+		im.base = path.Dir(im.file)
+	case "parent":
+		im.base = path.Join(path.Dir(im.file), "..")
+	case "origin":
+		im.base = at.word(2)
+	default:
+		im.problem(at, "default-path %s is not understood; HAProxy refuses it", at.word(1))
 	}
-	return path.Join(base, name)
+}
+
+// within is a path below a base directory such as crt-base, unless it is absolute.
+func (im *importer) within(base, name string) string {
+	for _, dir := range []string{base, im.base} {
+		if dir != "" && !path.IsAbs(name) {
+			name = path.Join(dir, name)
+		}
+	}
+	return path.Clean(name)
 }

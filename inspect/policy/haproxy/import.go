@@ -32,7 +32,8 @@ const (
 )
 
 // Import reads the configuration in file, and the certificates and lists it names, through fsys. Relative paths are taken as
-// HAProxy takes them: from where it is started, which is the root of fsys here, unless crt-base says otherwise. The error is an
+// HAProxy takes them: from where it is started, which is the root of fsys here, unless crt-base or default-path
+// says otherwise. The error is an
 // *imported.Error where the configuration cannot be read at all.
 func Import(fsys fs.FS, file string, o imported.Options) (*imported.Result, error) {
 	v, err := parseVersion(o.Version)
@@ -64,6 +65,7 @@ type importer struct {
 	env     map[string]string // set by the configuration itself
 
 	global   global
+	base     string            // of default-path; empty: where HAProxy is started
 	stores   map[string]string // certificates of crt-store sections by "@store/alias"
 	defaults map[string]*section
 	last     *section // the latest defaults section

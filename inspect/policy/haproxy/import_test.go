@@ -205,6 +205,24 @@ func TestStoresAndTheDefaultOfABundle(t *testing.T) {
 	}
 }
 
+// TestPathsStartWhereHAProxySays: at the root, at crt-base, at default-path.
+func TestPathsStartWhereHAProxySays(t *testing.T) {
+	for global, crt := range map[string]string{
+		"": "certs/b.pem", "crt-base certs": "b.pem", "crt-base /nowhere": "/../certs/b.pem", "default-path config": "../certs/b.pem", "default-path parent": "certs/b.pem",
+		"default-path origin certs": "b.pem", "default-path config\n crt-base ../certs": "b.pem",
+	} {
+		fsys := tree(t, map[string]string{"etc/haproxy.cfg": "global\n " + global + "\nfrontend f\n  bind :443 ssl crt " + crt + "\n"})
+		r, err := haproxy.Import(fsys, "etc/haproxy.cfg", imported.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := slices.ContainsFunc(r.Endpoints, func(e *imported.Endpoint) bool { return slices.Contains(e.Policy.Certificates, policy.CertECDSAP256) })
+		if want := global != "crt-base /nowhere"; found != want || (len(r.Problems) == 0) != want {
+			t.Errorf("%q and %s: %t, problems %q", global, crt, found, problems(r))
+		}
+	}
+}
+
 // TestServerLinesAreClients with the settings of default-server and global.
 func TestServerLinesAreClients(t *testing.T) {
 	r := importText(t, `global

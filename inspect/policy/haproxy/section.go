@@ -12,7 +12,6 @@ type section struct {
 	kind, name string
 	at         line
 	http       bool // mode http
-	modeKnown  bool
 	binds      []*bind
 	servers    []*target
 	defaults   clientSettings // of default-server, as they stand after the lines so far

@@ -129,11 +129,16 @@ func (im *importer) mixed(s *server, at *socket, own, first *settings) (openssl.
 		c.Groups = first.context.Groups
 		inherit("ssl_ecdh_curve")
 	}
+	// nginx hands over the versions that are off, from 1.29.2 on before they count, but never the bounds of ssl_conf_command.
+	if c.Min != first.context.Min || c.Max != first.context.Max {
+		c.Min, c.Max = first.context.Min, first.context.Max
+		im.problem(own.at.file, own.at.line, "ssl_conf_command MinProtocol and MaxProtocol: on %s those of the default server hold (%s)", at.name, at.defaultServer.place())
+	}
 	if im.version.perName() {
 		return c, facts
 	}
-	if c.Min != first.context.Min || c.Max != first.context.Max || !sameVersions(c.Versions, first.context.Versions) {
-		c.Versions, c.Min, c.Max = first.context.Versions, first.context.Min, first.context.Max
+	if !sameVersions(c.Versions, first.context.Versions) {
+		c.Versions = first.context.Versions
 		inherit("ssl_protocols")
 	}
 	o, of := c.Options, first.context.Options

@@ -67,6 +67,14 @@ func TestNginxAnswersAsImported(t *testing.T) {
 			server { listen 127.0.0.1:PORT ssl; server_name one.example; RSA; ssl_prefer_server_ciphers on; ssl_ciphers AES128-SHA:AES256-SHA; ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256; }
 			server { listen 127.0.0.1:PORT ssl default_server; server_name two.example; EC; ssl_protocols TLSv1.2 TLSv1.3; ssl_conf_command Options ServerPreference; } }`,
 			[]string{"", "one.example", "two.example"}},
+		{"bounds of the default", httpFrame + `
+			server { listen 127.0.0.1:PORT ssl; server_name one.example; RSA; ssl_protocols TLSv1.2 TLSv1.3; ssl_conf_command MaxProtocol TLSv1.2; }
+			server { listen 127.0.0.1:PORT ssl; server_name two.example; EC; ssl_protocols TLSv1.2 TLSv1.3; ssl_conf_command MinProtocol TLSv1.3; ssl_conf_command SignatureAlgorithms ECDSA+SHA256; } }`,
+			[]string{"", "one.example", "two.example"}},
+		{"parameters and levels of the named server", httpFrame + `
+			server { listen 127.0.0.1:PORT ssl; server_name one.example; RSA; ssl_protocols TLSv1 TLSv1.1 TLSv1.2; }
+			server { listen 127.0.0.1:PORT ssl; server_name two.example; RSA; ssl_dhparam dh.pem; ssl_ciphers DHE:@SECLEVEL=0; ssl_prefer_server_ciphers on; } }`,
+			[]string{"one.example", "two.example"}},
 		{"names are rejected by the default", httpFrame + `
 			server { listen 127.0.0.1:PORT ssl default_server; ssl_reject_handshake on; }
 			server { listen 127.0.0.1:PORT ssl; server_name two.example; RSA; } }`,

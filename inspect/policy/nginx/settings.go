@@ -295,6 +295,9 @@ func (im *importer) unknown(body []*statement) {
 		if d.name == "http2" && !im.version.since("1.25.1") && !d.isBlock {
 			im.problem(d.file, d.line, "http2: nginx %v has no such directive and refuses it", im.version)
 		}
+		if d.name == "ssl" && im.version.since("1.25.1") {
+			im.problem(d.file, d.line, "ssl: nginx %v has no such directive and refuses it", im.version)
+		}
 		switch d.name {
 		case "types", "map", "geo", "upstream", "split_clients", "match":
 		default:
