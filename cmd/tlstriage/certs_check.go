@@ -1,0 +1,377 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+
+	"github.com/tlstriage/tlstriage/certs"
+	"github.com/tlstriage/tlstriage/certs/bundle"
+	"github.com/tlstriage/tlstriage/certs/revocation"
+	"github.com/tlstriage/tlstriage/configs"
+	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/diagnose"
+	"github.com/tlstriage/tlstriage/inspect/report"
+	"github.com/tlstriage/tlstriage/proxy"
+)
+
+// checkedTarget is what `certs check` found of one target.
+type checkedTarget struct {
+	Target    string                `json:"target"`
+	Verdict   inspect.Verdict       `json:"verdict"`
+	Cause     string                `json:"cause,omitempty"`
+	Fault     inspect.Fault         `json:"fault,omitempty"`
+	Findings  []inspect.Finding     `json:"findings"`
+	Chain     []inspect.Certificate `json:"certificate_chain"`
+	Name      string                `json:"name,omitempty"` // that the certificate was held against
+	Addresses []checkedAddress      `json:"addresses,omitempty"`
+
+	record *inspect.Connection
+}
+
+// checkedAddress is one address of a target that has several.
+type checkedAddress struct {
+	Address     string          `json:"address"`
+	Verdict     inspect.Verdict `json:"verdict"`
+	Cause       string          `json:"cause,omitempty"`
+	Fingerprint string          `json:"sha256,omitempty"` // of the leaf
+}
+
+// certsCheck is one run of `certs check`.
+type certsCheck struct {
+	name, ca, at, revocation, failOn, output string
+	revocationHosts                          []string
+	fetch, verbose                           bool
+	timeout                                  time.Duration
+
+	judge   *diagnose.Diagnoser
+	fetcher *revocation.Fetcher
+	checker *revocation.Checker
+	eye     *proxy.Server
+	when    time.Time // zero: now
+}
+
+func newCertsCheck() *cobra.Command {
+	c := &certsCheck{}
+	cmd := &cobra.Command{
+		Use:   "check HOST:PORT|FILE...",
+		Short: "Say everything that is wrong with a certificate chain",
+		Long: `Examines the chain that an endpoint presents (every address of its name), or that stands in a file as a server would send it:
+expiry, names, order, missing and unrelated certificates, trust, usage, strength, malformed fields, transparency, revocation;
+every fault at once, the cause first, and which clients would refuse it.
+
+Exit code 1 when a finding is at or above --fail-on.`,
+		Example: `  tlstriage certs check www.example.com:443
+  tlstriage certs check 10.0.0.5:8443 --name app.internal --ca corporate-root.pem
+  tlstriage certs check fullchain.pem --name www.example.com --at 2027-01-01T00:00:00Z
+  tlstriage certs check www.example.com:443 --revocation check -o json`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd, args) },
+	}
+	cmd.Flags().StringVar(&c.name, "name", "", "the `NAME` to ask for and to hold the certificate against; default: the host")
+	cmd.Flags().StringVar(&c.ca, "ca", "", "`FILE` with the roots to trust; default: the system's")
+	cmd.Flags().StringVar(&c.at, "at", "", "judge as of this `TIME` (RFC 3339); default: now")
+	cmd.Flags().StringVar(&c.revocation, "revocation", string(revocation.Off), "`off|staple|check|require`: how far revocation is looked into")
+	cmd.Flags().StringSliceVar(&c.revocationHosts, "revocation-host", nil, "`HOST` (host:port, address, network) that may be asked although it is not public")
+	cmd.Flags().BoolVar(&c.fetch, "fetch-intermediates", false, "fetch an intermediate that lacks, to say what to send instead")
+	cmd.Flags().DurationVar(&c.timeout, "timeout", 10*time.Second, "`TIME` for each address")
+	cmd.Flags().StringVar(&c.failOn, "fail-on", string(inspect.SeverityError), "`error|warning|info|never`: severity from which findings make the exit code 1")
+	cmd.Flags().BoolVarP(&c.verbose, "verbose", "v", false, "say all of every finding, with all fixes")
+	outputFlag(cmd, &c.output)
+	cmd.Flags().SortFlags = false
+	return cmd
+}
+
+func (c *certsCheck) run(cmd *cobra.Command, args []string) error {
+	if c.output != "text" && c.output != "json" {
+		return usage(fmt.Errorf("--output: %q is neither text nor json", c.output))
+	}
+	threshold := severityRank(inspect.Severity(c.failOn))
+	if threshold == 0 && c.failOn != string(configs.FailOnNever) {
+		return usage(fmt.Errorf("--fail-on: %q is none of error, warning, info and never", c.failOn))
+	}
+	if err := c.prepare(); err != nil {
+		return usage(err)
+	}
+	defer c.close()
+	worst := int32(0)
+	for _, target := range args {
+		checked, err := c.check(cmd.Context(), target)
+		if err != nil {
+			return err
+		}
+		for _, f := range checked.Findings {
+			worst = max(worst, severityRank(f.Severity))
+		}
+		if c.output == "json" {
+			err = write(cmd, "json", checked, nil)
+		} else {
+			err = c.print(cmd, checked)
+		}
+		if err != nil {
+			return failed(err)
+		}
+	}
+	if threshold > 0 && worst >= threshold {
+		return &exitError{code: exitFindings}
+	}
+	return nil
+}
+
+// prepare reads what the flags name.
+func (c *certsCheck) prepare() error {
+	c.judge = &diagnose.Diagnoser{}
+	c.eye = &proxy.Server{Log: zap.NewNop(), Limits: proxy.Limits{Timeouts: proxy.Timeouts{Dial: c.timeout, BackendHandshake: c.timeout}}}
+	var err error
+	if c.ca != "" {
+		if c.judge.Roots, c.judge.KnownCAs, err = certs.LoadCABundle(c.ca); err != nil {
+			return err
+		}
+	}
+	if c.at != "" {
+		if c.when, err = time.Parse(time.RFC3339, c.at); err != nil {
+			return fmt.Errorf("--at: %q is no time like 2027-01-31T00:00:00Z", c.at)
+		}
+		c.judge.Now = c.when
+	}
+	mode, err := revocation.ParseMode(c.revocation)
+	if err != nil {
+		return fmt.Errorf("--revocation: %w", err)
+	}
+	if mode == revocation.Off && !c.fetch {
+		return nil
+	}
+	if c.fetcher, err = revocation.NewFetcher(revocation.FetchOptions{AllowHosts: c.revocationHosts}); err != nil {
+		return fmt.Errorf("--revocation-host: %w", err)
+	}
+	if mode != revocation.Off {
+		c.checker, err = revocation.New(revocation.Options{Mode: mode, Fetcher: c.fetcher, Now: c.now})
+	}
+	return err
+}
+
+func (c *certsCheck) now() time.Time {
+	if !c.when.IsZero() {
+		return c.when
+	}
+	return time.Now()
+}
+
+func (c *certsCheck) close() {
+	if c.checker != nil {
+		c.checker.Close()
+	}
+	if c.fetcher != nil {
+		c.fetcher.Close()
+	}
+}
+
+// check examines one target: a file where there is one of that name, else an endpoint.
+func (c *certsCheck) check(ctx context.Context, target string) (*checkedTarget, error) {
+	if info, err := os.Stat(target); err == nil && info.Mode().IsRegular() {
+		record, err := c.file(target)
+		if err != nil {
+			return nil, usage(err)
+		}
+		c.look(ctx, record)
+		return view(target, c.name, record), nil
+	}
+	host, _, err := net.SplitHostPort(target)
+	if err != nil {
+		return nil, usage(fmt.Errorf("%s is neither a file nor HOST:PORT", target))
+	}
+	name := cmp.Or(c.name, host)
+	records := c.endpoint(ctx, target, name)
+	worst := slices.MaxFunc(records, func(a, b *inspect.Connection) int { return verdictRank(a.Verdict) - verdictRank(b.Verdict) })
+	checked := view(target, name, worst)
+	if len(records) > 1 {
+		for _, r := range records {
+			checked.Addresses = append(checked.Addresses, viewAddress(r))
+		}
+	}
+	return checked, nil
+}
+
+func verdictRank(v inspect.Verdict) int {
+	switch v {
+	case inspect.Failed:
+		return 2
+	case inspect.Warning:
+		return 1
+	}
+	return 0
+}
+
+// The most addresses of one name that are looked at.
+const maxAddresses = 16
+
+// endpoint looks at every address of an endpoint.
+func (c *certsCheck) endpoint(ctx context.Context, target, name string) []*inspect.Connection {
+	host, port, _ := net.SplitHostPort(target)
+	backend := &proxy.Backend{Address: target, ServerName: name}
+	addresses := []string{""} // whatever the dialer finds: it says itself what is wrong with a name
+	if net.ParseIP(host) == nil {
+		resolve, cancel := context.WithTimeout(ctx, c.timeout)
+		found, err := net.DefaultResolver.LookupHost(resolve, host)
+		cancel()
+		if err == nil && len(found) > 1 {
+			addresses = nil
+			for _, ip := range found[:min(len(found), maxAddresses)] {
+				addresses = append(addresses, net.JoinHostPort(ip, port))
+			}
+		}
+	}
+	var records []*inspect.Connection
+	for _, address := range addresses {
+		r := c.eye.CheckAddress(ctx, backend, address, name, []string{"h2", "http/1.1"})
+		c.look(ctx, r)
+		records = append(records, r)
+	}
+	return records
+}
+
+// file makes a record of a chain as a server that serves the file would present it.
+func (c *certsCheck) file(name string) (*inspect.Connection, error) {
+	data, err := readBounded(name, certs.MaxFileBytes)
+	if err != nil {
+		return nil, err
+	}
+	var raw [][]byte
+	for rest := data; ; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			break
+		}
+		if block.Type == "CERTIFICATE" || block.Type == "X509 CERTIFICATE" || block.Type == "TRUSTED CERTIFICATE" {
+			raw = append(raw, block.Bytes)
+		}
+	}
+	if len(raw) == 0 {
+		pile := bundle.Read([]bundle.Input{{Name: name, Data: data}})
+		for _, x := range pile.Certificates {
+			raw = append(raw, x.Raw)
+		}
+		if len(raw) == 0 {
+			var reasons []error
+			for _, n := range pile.Notes {
+				reasons = append(reasons, fmt.Errorf("%s: %s", n.Source, n.Detail))
+			}
+			return nil, errors.Join(append(reasons, fmt.Errorf("%s: no certificate in it", name))...)
+		}
+	}
+	now := c.now()
+	return &inspect.Connection{
+		Schema: inspect.SchemaVersion, Timestamp: now.UTC(), Transport: inspect.TransportTCP,
+		Event: inspect.Event{Source: inspect.SourceProxy, Outcome: inspect.Success},
+		BackendLeg: &inspect.Leg{
+			Address: name, ServerName: c.name,
+			TLS: &inspect.TLS{Established: true, Server: &inspect.Server{CertificateChain: inspect.Certificates(raw), Validation: &inspect.Validation{Status: inspect.ValidationNotChecked}}},
+		},
+	}, nil
+}
+
+// look asks about revocation, fetches what lacks, and judges.
+func (c *certsCheck) look(ctx context.Context, r *inspect.Connection) {
+	leg := r.BackendLeg
+	presented := presentedBytes(leg)
+	judge := c.judge
+	if c.fetch && len(presented) > 0 {
+		if found := c.missing(ctx, presented); len(found) > 0 {
+			judge = &diagnose.Diagnoser{Roots: c.judge.Roots, KnownCAs: slices.Concat(c.judge.KnownCAs, found), Now: c.judge.Now}
+		}
+	}
+	if c.checker != nil && len(presented) > 0 {
+		var staple []byte
+		if o := leg.TLS.Server.OCSP; o != nil {
+			staple = o.Raw
+		}
+		if path := trustedPath(presented, judge.Roots, leg.ServerName, c.now()); path != nil {
+			status := c.checker.Check(ctx, path, staple)
+			recordRevocation(leg, &status)
+		}
+	}
+	judge.Diagnose(r)
+}
+
+// missing fetches what lacks between the presented chain and a root.
+func (c *certsCheck) missing(ctx context.Context, presented [][]byte) []*x509.Certificate {
+	if trustedPath(presented, c.judge.Roots, "", c.now()) != nil {
+		return nil
+	}
+	known := map[string]bool{}
+	var last *x509.Certificate
+	for _, der := range presented {
+		if x, err := x509.ParseCertificate(der); err == nil {
+			known[string(x.RawSubject)] = true
+			last = x
+		}
+	}
+	if last == nil {
+		return nil
+	}
+	found, _ := c.fetcher.Intermediates(ctx, last, func(x *x509.Certificate) bool {
+		return trustedPath([][]byte{x.Raw}, c.judge.Roots, "", c.now()) != nil
+	})
+	return found
+}
+
+func view(target, name string, r *inspect.Connection) *checkedTarget {
+	v := &checkedTarget{Target: target, Name: name, Verdict: r.Verdict, Cause: r.Cause, Fault: r.Fault, Findings: r.Findings, Chain: []inspect.Certificate{}, record: r}
+	if v.Findings == nil {
+		v.Findings = []inspect.Finding{}
+	}
+	if t := r.BackendLeg.TLS; t != nil && t.Server != nil && t.Server.CertificateChain != nil {
+		v.Chain = t.Server.CertificateChain
+	}
+	return v
+}
+
+func viewAddress(r *inspect.Connection) checkedAddress {
+	a := checkedAddress{Address: net.JoinHostPort(r.BackendLeg.Address, fmt.Sprint(r.BackendLeg.Port)), Verdict: r.Verdict, Cause: r.Cause}
+	if t := r.BackendLeg.TLS; t != nil && t.Server != nil && len(t.Server.CertificateChain) > 0 {
+		a.Fingerprint = t.Server.CertificateChain[0].Hash.SHA256
+	}
+	return a
+}
+
+// print writes the chain as it was presented, then what is wrong with it.
+func (c *certsCheck) print(cmd *cobra.Command, v *checkedTarget) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s  %s", v.Target, v.Verdict)
+	if v.Cause != "" {
+		fmt.Fprintf(&b, "  %s", v.Cause)
+	}
+	b.WriteString("\n")
+	w := tabwriter.NewWriter(&b, 0, 8, 2, ' ', 0)
+	for i, x := range v.Chain {
+		until := "?"
+		if !x.NotAfter.IsZero() {
+			until = x.NotAfter.UTC().Format(time.DateOnly)
+		}
+		fmt.Fprintf(w, "  %d\t%s\t%s %d\tuntil %s\t%s\n", i, x.Subject, x.PublicKeyAlgorithm, x.PublicKeySize, until, strings.Join(x.AlternativeNames[:min(len(x.AlternativeNames), 5)], " "))
+	}
+	for _, a := range v.Addresses {
+		fmt.Fprintf(w, "  at %s\t%s %s\t\t\t%.16s\n", a.Address, a.Verdict, a.Cause, a.Fingerprint)
+	}
+	_ = w.Flush() // into memory
+	if _, err := fmt.Fprint(cmd.OutOrStdout(), printable(b.String())); err != nil {
+		return err
+	}
+	if len(v.Findings) == 0 {
+		return nil
+	}
+	out := cmd.OutOrStdout()
+	return report.NewText(out, report.Options{Color: colored(out), Width: terminalWidth(out), Verbose: c.verbose}).Write(v.record)
+}
