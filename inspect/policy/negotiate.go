@@ -117,7 +117,7 @@ func (n *negotiation) doubt(reason string) {
 func (n *negotiation) chooseVersion() bool {
 	var best, lowest, highest wire.Version
 	for _, v := range n.p.Versions {
-		if offers(n.h, v) && v > best {
+		if n.offers(v) && v > best {
 			best = v
 		}
 		highest = max(highest, v)
@@ -153,7 +153,7 @@ func (n *negotiation) chooseVersion() bool {
 func (n *negotiation) blockedVersion(lowest wire.Version) wire.Version {
 	var best wire.Version
 	for _, v := range n.p.BlockedVersions {
-		if v > best && offers(n.h, v) {
+		if v > best && n.offers(v) {
 			best = v
 		}
 	}
@@ -161,7 +161,7 @@ func (n *negotiation) blockedVersion(lowest wire.Version) wire.Version {
 		return best
 	}
 	for v := min(lowest-1, wire.VersionTLS11); v >= wire.VersionTLS10; v-- {
-		if offers(n.h, v) {
+		if n.offers(v) {
 			return v
 		}
 	}
@@ -196,6 +196,14 @@ func offers(h *wire.ClientHello, v wire.Version) bool {
 		return h.SupportedVersions.Contains(v)
 	}
 	return v <= h.LegacyVersion && v <= wire.VersionTLS12 && v >= wire.VersionSSLv3
+}
+
+// offers is offers as this endpoint reads it: GnuTLS without TLS 1.3 does not know supported_versions, and goes by legacy_version.
+func (n *negotiation) offers(v wire.Version) bool {
+	if n.p.Family == FamilyGnuTLS && !slices.Contains(n.p.Versions, wire.VersionTLS13) {
+		return v <= n.h.LegacyVersion && v <= wire.VersionTLS12 && v >= wire.VersionSSLv3
+	}
+	return offers(n.h, v)
 }
 
 // highestOffered is the highest final version that the client speaks; drafts and GREASE do not count.

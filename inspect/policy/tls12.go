@@ -157,6 +157,9 @@ func (n *negotiation) needsGroups() bool {
 // groupUnasked is the group for a client that lists none: secp256r1 where the server has it, or else its first, which is what
 // JSSE always takes.
 func (n *negotiation) groupUnasked() wire.NamedGroup {
+	if n.p.Family == FamilyGnuTLS { // enabled or not
+		return wire.GroupSecp256r1
+	}
 	if n.p.Family != FamilyJSSE && contains(n.p.Groups, wire.GroupSecp256r1) {
 		return wire.GroupSecp256r1
 	}
@@ -171,9 +174,9 @@ func (n *negotiation) groupUnasked() wire.NamedGroup {
 // clientGroupOrder reports whether the client's order of groups wins in TLS 1.2 and below.
 func (n *negotiation) clientGroupOrder() bool {
 	switch n.p.Family {
-	case FamilyGo, FamilyGnuTLS, FamilyJSSE:
+	case FamilyGo, FamilyJSSE:
 		return true
-	case FamilyOpenSSL, FamilyBoringSSL:
+	case FamilyOpenSSL, FamilyBoringSSL, FamilyGnuTLS:
 		return n.p.Preference == PreferClient
 	}
 	return false

@@ -73,7 +73,7 @@ func (n *negotiation) keyExchange13Go() bool {
 //   - as the RFC suggests: the server's first group that has a share, or else its first, with a HelloRetryRequest;
 //   - OpenSSL before 3.5: the client's first share that the server can use, or else the server's first group;
 //   - BoringSSL: the server's first group, share or not;
-//   - GnuTLS: the client's first group, share or not;
+//   - GnuTLS: the client's first group, share or not, or with %SERVER_PRECEDENCE the server's;
 //   - JSSE: the client's first share that the server can use, or else the client's first group;
 //   - Go and s2n-tls: post-quantum groups, then groups with a share, then the rest, each in the server's order.
 func (n *negotiation) chooseGroup13() bool {
@@ -106,7 +106,11 @@ func (n *negotiation) chooseGroup13() bool {
 		}
 		g = n.clientGroup()
 	case FamilyGnuTLS:
-		g = n.clientGroup()
+		if n.p.Preference == PreferClient {
+			g = n.clientGroup()
+		} else {
+			g = n.serverGroup(false, false)
+		}
 	case FamilyGo, FamilyS2N:
 		for _, form := range [...][2]bool{{true, true}, {true, false}, {false, true}, {false, false}} {
 			if g = n.serverGroup(form[0], form[1]); g != 0 {
