@@ -180,10 +180,17 @@ func hellos(t testing.TB, name string) []*hello {
 			t.Fatal(err)
 		}
 		var ok bool
-		if h.record, ok = exchange.WithServerName(record, name); !ok {
-			continue // SSLv2, or without extensions
+		switch h.record, ok = exchange.WithServerName(record, name); {
+		case ok:
+			err = wire.ParseClientHello(h.record[5:], &h.parsed)
+		case name != "": // without extensions no name can be asked for
+			continue
+		case h.Format == "sslv2":
+			h.record, err = record, wire.ParseSSLv2ClientHello(record[2:], &h.parsed)
+		default:
+			h.record, err = record, wire.ParseClientHello(record[5:], &h.parsed)
 		}
-		if err := wire.ParseClientHello(h.record[5:], &h.parsed); err != nil {
+		if err != nil {
 			t.Fatalf("%s: %v", h.ID, err)
 		}
 		out = append(out, h)

@@ -1,6 +1,7 @@
 package haproxy_test
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -21,6 +22,8 @@ func TestHAProxyAnswersAsImported(t *testing.T) {
 		{name: "defaults with RSA", bind: "crt DIR/rsa.pem", ask: []string{"", "localhost"}},
 		{name: "defaults with ECDSA", bind: "crt DIR/ec.pem", ask: []string{"localhost"}},
 		{name: "a bundle", bind: "crt DIR/both", ask: []string{"", "localhost"}},
+		{name: "a directory", bind: "crt DIR/certs strict-sni", ask: []string{"", "localhost", "a.other.example", "a.b.other.example"}},
+		{name: "variables and a base", global: "setenv CERT DIR/rsa.pem\n  crt-base DIR", bind: "crt \"${CERT}\" crt other.pem no-tlsv12", ask: []string{"localhost", "b.other.example"}},
 		{name: "two certificates of a name", bind: "crt DIR/rsa.pem crt DIR/ec.pem", ask: []string{"", "localhost"}},
 		{name: "two certificates, TLS 1.2", bind: "crt DIR/rsa.pem crt DIR/ec.pem ssl-max-ver TLSv1.2 ciphers ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256:AES128-SHA",
 			ask: []string{"", "localhost"}},
@@ -52,6 +55,14 @@ DIR/rsa.pem
 		t.Run(test.name, func(t *testing.T) {
 			dir, port := t.TempDir(), freePort(t)
 			keyPairs(t, dir)
+			if err := os.Mkdir(filepath.Join(dir, "certs"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range []string{"ec.pem", "other.pem"} {
+				if err := os.Link(filepath.Join(dir, name), filepath.Join(dir, "certs", name)); err != nil {
+					t.Fatal(err)
+				}
+			}
 			fill := strings.NewReplacer("DIR", dir, "PORT", port).Replace
 			write(t, filepath.Join(dir, "list"), fill(strings.Replace(test.list, "\nec.pem", "\nDIR/ec.pem", 1)))
 			conf := filepath.Join(dir, "haproxy.cfg")

@@ -410,3 +410,18 @@ func FuzzImport(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkImport(b *testing.B) {
+	var text strings.Builder
+	text.WriteString("http { ssl_certificate rsa.crt; ssl_protocols TLSv1.2 TLSv1.3;\n")
+	for i := range 100 {
+		fmt.Fprintf(&text, "server { listen 443 ssl; listen [::]:443 ssl; http2 on; server_name s%d.example;\n location / { proxy_pass http://b; } }\n", i)
+	}
+	text.WriteString("}")
+	fsys := tree(b, map[string]string{"nginx.conf": text.String()})
+	for b.Loop() {
+		if r, err := nginx.Import(fsys, "nginx.conf", imported.Options{}); err != nil || len(r.Endpoints) != 100 {
+			b.Fatal(err, r)
+		}
+	}
+}
