@@ -166,7 +166,7 @@ func TestExamineTellsAPublicCertificateByItsPolicy(t *testing.T) {
 		tbs.Extensions = append(tbs.Extensions, e)
 	})
 	r := chain.Examine(append([][]byte{der}, raw(leaf.Chain()[1:]...)...), options(p))
-	want(t, r, "cert-sct-missing?")
+	want(t, r, "sct-missing?")
 	if !r.Public {
 		t.Error("not public")
 	}

@@ -36,8 +36,8 @@ const (
 	BadName         FaultID = "cert-bad-name"               // an alternative name that matches nothing, or not what was meant
 	CommonNameOnly  FaultID = "cert-common-name-only"       // no alternative names, where no name was asked for
 	MissingKeyID    FaultID = "cert-missing-key-identifier" // strict clients want the identifiers of RFC 5280
-	SCTMissing      FaultID = "cert-sct-missing"            // a public certificate without enough signed certificate timestamps
-	SCTInvalid      FaultID = "cert-sct-invalid"            // a timestamp that is unreadable or that its log did not sign
+	SCTMissing      FaultID = "sct-missing"                 // a public certificate without enough signed certificate timestamps
+	SCTInvalid      FaultID = "sct-invalid"                 // a timestamp that is unreadable or that its log did not sign
 )
 
 // Reason is the finer cause within a FaultID; empty where the id says it all.
