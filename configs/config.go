@@ -9,6 +9,10 @@ import (
 type Config struct {
 	Listeners    []Listener    `yaml:"listeners"`     // at least one, at most MaxListeners
 	CADir        string        `yaml:"ca_dir"`        // directory of the local authority; empty: where `tlstriage ca` keeps it
+	ACME         ACME          `yaml:"acme"`          // certificates ordered from an authority, for listeners without files
+	Revocation   Revocation    `yaml:"revocation"`    // whom backends' revocation is asked of
+	Monitor      Monitor       `yaml:"monitor"`       // looks at every backend now and then
+	SecondLook   Switch        `yaml:"second_look"`   // on: when a backend leg fails over a name, find out which names it knows
 	Admin        Admin         `yaml:"admin"`         // health, metrics, recent connections
 	Limits       Limits        `yaml:"limits"`        // every bound by its name
 	Record       Record        `yaml:"record"`        // the recording
@@ -31,6 +35,7 @@ type Listener struct {
 	ProxyProtocolTrusted []netip.Prefix `yaml:"proxy_protocol_trusted"` // peers that may send the header; empty: any; others are refused
 	ClientAuth           ClientAuth     `yaml:"client_auth"`            // whether clients are asked for a certificate
 	ClientCA             string         `yaml:"client_ca"`              // PEM file: authorities that client certificates must chain to
+	ClientCRL            string         `yaml:"client_crl"`             // file of revocation lists, of every authority in client_ca; empty: revocation is not looked into
 	Certificates         []Certificate  `yaml:"certificates"`           // served, chosen by SNI; empty: the local authority mints them
 	Fallback             Fallback       `yaml:"fallback"`               // what becomes of a client that this program cannot serve
 	Routes               []Route        `yaml:"routes"`                 // by SNI; at least one
@@ -56,6 +61,35 @@ type Backend struct {
 	MinVersion    Version         `yaml:"min_version"`    // lowest TLS version offered; empty: what the client offered, as far as possible
 	MaxVersion    Version         `yaml:"max_version"`    // highest TLS version offered; empty: the highest known
 	Revocation    RevocationCheck `yaml:"revocation"`     // how far revocation of the backend's chain is looked into
+}
+
+// ACME orders the certificates of listeners that have no files.
+type ACME struct {
+	Directory  string          `yaml:"directory"`    // URL of the authority's directory; empty: ACME is off
+	Email      string          `yaml:"email"`        // contact of the account
+	Names      []string        `yaml:"names"`        // to order; "*.example.com": each name below it when a client first asks. Empty: the server_names of the routes
+	EABKeyID   string          `yaml:"eab_key_id"`   // external account binding, where the authority demands one
+	EABKeyFile string          `yaml:"eab_key_file"` // file with its key, base64url
+	Challenges []ACMEChallenge `yaml:"challenges"`   // how names are validated
+	HTTP       string          `yaml:"http"`         // address that answers http-01; empty: ":80"
+	Dir        string          `yaml:"dir"`          // of accounts and certificates; several replicas may share one. Empty: beside the local authority
+	CA         string          `yaml:"ca"`           // PEM file: roots for the directory's own certificate; empty: the system's
+}
+
+// Enabled reports whether certificates are ordered.
+func (a ACME) Enabled() bool { return a.Directory != "" }
+
+// Revocation says whom revocation is asked of, and how.
+type Revocation struct {
+	Hosts              []string `yaml:"hosts"`               // responders that may be asked although they are not public: host, host:port, address or network
+	Responder          string   `yaml:"responder"`           // URL asked instead of those in certificates
+	FetchIntermediates bool     `yaml:"fetch_intermediates"` // fetch an intermediate that a backend does not send, to say which one lacks
+}
+
+// Monitor looks at every backend at the start and now and then.
+type Monitor struct {
+	Interval time.Duration `yaml:"interval"` // between two looks; 0: at the start only
+	Webhook  string        `yaml:"webhook"`  // URL that every change is posted to; empty: none
 }
 
 // Certificate is a certificate chain with its key.

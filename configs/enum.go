@@ -57,6 +57,15 @@ const (
 	ProxyHeaderV2   ProxyHeader = "v2"
 )
 
+// ACMEChallenge is how an authority validates a name (RFC 8555, Section 8).
+type ACMEChallenge string
+
+// Challenges.
+const (
+	ACMETLSALPN ACMEChallenge = "tls-alpn-01"
+	ACMEHTTP    ACMEChallenge = "http-01"
+)
+
 // RevocationCheck is how far revocation is looked into.
 type RevocationCheck string
 

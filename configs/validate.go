@@ -18,6 +18,10 @@ func (c *Config) Validate() error {
 	v := validator{config: c}
 	v.listeners()
 	v.admin()
+	v.acme()
+	v.revocation()
+	v.monitor()
+	oneOf(&v, "second_look", c.SecondLook, On, Off)
 	v.limits()
 	oneOf(&v, "record.raw", c.Record.Raw, RawAll, RawFailures, RawNone)
 	oneOf(&v, "output", c.Output, OutputText, OutputJSON)

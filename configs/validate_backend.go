@@ -29,12 +29,7 @@ func (v *validator) backend(l *Listener, b *Backend, path string) {
 	if (b.Cert == "") != (b.Key == "") {
 		v.fail(path+".cert", "a client certificate needs both cert and key")
 	}
-	switch b.Revocation {
-	case RevocationStaple, RevocationCheckIt, RevocationRequire:
-		v.fail(path+".revocation", "%q is not available yet", b.Revocation)
-	default:
-		oneOf(v, path+".revocation", b.Revocation, RevocationOff)
-	}
+	oneOf(v, path+".revocation", b.Revocation, RevocationOff, RevocationStaple, RevocationCheckIt, RevocationRequire)
 	if err == nil && !target.TLS {
 		v.onlyWithTLS(b, path, "the backend is plain TCP by its URL "+b.URL)
 	} else if l.Mode == ModePassthrough {
@@ -73,6 +68,7 @@ func (v *validator) onlyOwnHandshake(b *Backend, path, why string) {
 		key string
 		set bool
 	}{
+		{"revocation", b.Revocation != RevocationOff && b.Revocation != ""},
 		{"cert", b.Cert != ""},
 		{"min_version", b.MinVersion != ""},
 		{"max_version", b.MaxVersion != ""},

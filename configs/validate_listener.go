@@ -58,6 +58,9 @@ func (v *validator) listener(l *Listener, path string) {
 	if !asks && l.ClientCA != "" {
 		v.fail(path+".client_ca", "has no effect while client_auth is none")
 	}
+	if !asks && l.ClientCRL != "" {
+		v.fail(path+".client_crl", "has no effect while client_auth is none")
+	}
 	for i, pair := range l.Certificates {
 		at := fmt.Sprintf("%s.certificates[%d]", path, i)
 		if pair.Cert == "" {

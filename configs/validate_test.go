@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 )
 
 // valid is a configuration that nothing is wrong with, for a test to spoil.
@@ -78,7 +79,21 @@ func TestValidateRefuses(t *testing.T) {
 			c.Listeners[0].Routes[0].Backend.MinVersion, c.Listeners[0].Routes[0].Backend.MaxVersion = TLS13, TLS12
 		}, "TLSv1.3 is above max_version TLSv1.2"},
 		{"version unknown", func(c *Config) { c.Listeners[0].Routes[0].Backend.MinVersion = "TLSv1.9" }, `"TLSv1.9" is not one of TLSv1.0`},
-		{"revocation", func(c *Config) { c.Listeners[0].Routes[0].Backend.Revocation = RevocationStaple }, `"staple" is not available yet`},
+		{"revocation", func(c *Config) { c.Listeners[0].Routes[0].Backend.Revocation = "maybe" }, `"maybe" is not one of off, staple, check, require`},
+		{"acme.directory", func(c *Config) { c.ACME.Directory, c.ACME.Names = "http://ca.example/dir", []string{"a.example"} }, `is no https:// URL`},
+		{"acme.email", func(c *Config) { c.ACME.Email = "a@b.example" }, `has no effect without acme.directory`},
+		{"acme.names", func(c *Config) { c.ACME.Directory = "https://ca.example/dir" }, `no listener without certificates names its server_names`},
+		{"acme.challenges[0]", func(c *Config) {
+			c.ACME = ACME{Directory: "https://ca.example/dir", Names: []string{"a.example"}, Challenges: []ACMEChallenge{"dns-01"}}
+		}, `"dns-01" is not one of tls-alpn-01, http-01`},
+		{"acme.eab_key_id", func(c *Config) {
+			c.ACME = ACME{Directory: "https://ca.example/dir", Names: []string{"a.example"}, Challenges: []ACMEChallenge{ACMEHTTP}, EABKeyID: "k"}
+		}, `needs both eab_key_id and eab_key_file`},
+		{"revocation.responder", func(c *Config) { c.Revocation.Responder = "ldap://x" }, `is no http:// URL`},
+		{"monitor.interval", func(c *Config) { c.Monitor.Interval = time.Millisecond }, `is not between 1s and`},
+		{"monitor.webhook", func(c *Config) { c.Monitor.Webhook = "ftp://x" }, `is no http:// or https:// URL`},
+		{"second_look", func(c *Config) { c.SecondLook = "maybe" }, `"maybe" is not one of on, off`},
+		{"listeners[0].client_crl", func(c *Config) { c.Listeners[0].ClientCRL = "x.crl" }, `has no effect while client_auth is none`},
 		{"header unknown", func(c *Config) { c.Listeners[0].Routes[0].Backend.ProxyProtocol = "on" }, "not one of none, v1, v2"},
 		{"backend name", func(c *Config) { c.Listeners[0].Routes[0].Backend.ServerName = "a b" }, "backend.server_name:"},
 		{"address of another", func(c *Config) {
