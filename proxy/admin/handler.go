@@ -15,13 +15,16 @@ import (
 	"github.com/tlstriage/tlstriage/inspect"
 )
 
-// Handler answers /healthz, /readyz, /metrics, /connections and /, after the checks of guard.
+// Handler answers /healthz, /readyz, /metrics, /connections, /backends and /, after the checks of guard.
 func (a *Admin) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", a.index)
 	mux.HandleFunc("GET /healthz", a.healthz)
 	mux.HandleFunc("GET /readyz", a.readyz)
 	mux.HandleFunc("GET /connections", a.connections)
+	if a.options.Backends != nil {
+		mux.HandleFunc("GET /backends", a.backends)
+	}
 	mux.Handle("GET /metrics", promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{
 		Registry:            a.registry,
 		MaxRequestsInFlight: 4,
@@ -32,13 +35,17 @@ func (a *Admin) Handler() http.Handler {
 }
 
 func (a *Admin) index(w http.ResponseWriter, _ *http.Request) {
-	text(w, http.StatusOK, `tlstriage
+	page := `tlstriage
 
 /healthz                        the process answers
 /readyz[?verbose]               the proxy takes connections, or why it does not
 /metrics                        Prometheus metrics
 /connections[?limit=N&failed=1] the latest connections, newest first
-`)
+`
+	if a.options.Backends != nil {
+		page += "/backends                       every backend and each of its addresses, as checked last\n"
+	}
+	text(w, http.StatusOK, page)
 }
 
 // healthz looks at nothing but the process: a probe that asked the backend would restart the proxy for the backend's faults.

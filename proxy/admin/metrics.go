@@ -19,6 +19,8 @@ type metrics struct {
 	reloadOK     prometheus.Gauge
 	reloadTime   prometheus.Gauge
 	certificates *certificateTable
+	backends     *backendTable
+	challenges   map[inspect.Outcome]prometheus.Counter
 	listeners    *labelSet
 	causes       *labelSet
 }
@@ -54,6 +56,8 @@ func newMetrics(registry *prometheus.Registry, options Options) *metrics {
 			Help: "When the configuration in force was read.",
 		}),
 		certificates: newCertificateTable(),
+		backends:     newBackendTable(),
+		challenges:   newChallengeCounters(registry),
 		listeners:    newLabelSet(maxListenerLabels),
 		causes:       newLabelSet(maxCauseLabels),
 	}
@@ -66,7 +70,7 @@ func newMetrics(registry *prometheus.Registry, options Options) *metrics {
 	})
 	build.Set(1)
 	registry.MustRegister(m.connections, m.handshakes, m.duration, m.reloadOK, m.reloadTime,
-		m.certificates.gauge, build,
+		m.certificates.gauge, m.backends, build,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "tlstriage_connections_active",
 			Help: "Client connections that are open.",

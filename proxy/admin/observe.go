@@ -13,6 +13,9 @@ const (
 )
 
 func (m *metrics) observe(c *inspect.Connection) {
+	if m.challenge(c) {
+		return
+	}
 	cause := labelNone
 	if c.Cause != "" {
 		cause = m.causes.label(c.Cause)
