@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"go.uber.org/zap"
 
 	"github.com/tlstriage/tlstriage/certs"
 	"github.com/tlstriage/tlstriage/configs"
@@ -148,7 +149,7 @@ func (d *demo) start() error {
 	if err := config.Validate(); err != nil {
 		return err
 	}
-	if d.plan, err = newPlan(config, func() (*certs.Authority, error) { return d.authority, nil }); err != nil {
+	if d.plan, err = newPlan(config, func() (*certs.Authority, error) { return d.authority, nil }, zap.NewNop()); err != nil {
 		return err
 	}
 	limits := limitsOf(config.Limits)
@@ -171,6 +172,7 @@ func (d *demo) stop() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		_ = d.server.Shutdown(ctx) // what it cuts is the demo's own
+		d.plan.close()
 	}
 	if d.pki != nil {
 		d.pki.close()

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -111,11 +113,12 @@ func (p *proxyCommand) run(ctx context.Context) error {
 	for _, name := range configs.UnknownEnv(os.Environ()) {
 		p.log.Warn("environment variable that means nothing here", zap.String("name", name))
 	}
-	plan, err := newPlan(config, p.openAuthority(config.CADir))
+	plan, err := newPlan(config, p.openAuthority(config.CADir), p.log)
 	if err != nil {
 		return usage(err)
 	}
 	p.plan.Store(plan)
+	defer func() { p.plan.Load().close() }()
 	p.warn(plan)
 
 	if p.recording, err = openRecorder(config.Record); err != nil {
@@ -124,6 +127,9 @@ func (p *proxyCommand) run(ctx context.Context) error {
 	defer p.recording.Close()
 	p.out = newPrinter(config.Output, config.Record.Raw, config.Verbose, p.stdout)
 	p.server = &proxy.Server{OnConnection: p.observe, Log: p.log, Limits: limitsOf(config.Limits)}
+	if config.SecondLook == configs.On {
+		p.server.LookAgain = p.lookAgain
+	}
 	p.admin = admin.New(admin.Options{
 		Version: thisBuild().Version, Revision: thisBuild().Revision,
 		Recent: config.Limits.Recent, Hosts: config.Admin.Hosts,
@@ -140,6 +146,15 @@ func (p *proxyCommand) run(ctx context.Context) error {
 	}
 	if err := p.server.Start(plan.listeners); err != nil {
 		return failed(err)
+	}
+	if plan.acme != nil {
+		if slices.Contains(config.ACME.Challenges, configs.ACMEHTTP) {
+			answer := func(w http.ResponseWriter, r *http.Request) { p.answerChallenge(w, r) }
+			if err := answerHTTP(background, &running, config.ACME.HTTP, answer, p.log); err != nil {
+				return failed(err)
+			}
+		}
+		plan.acme.Start()
 	}
 	p.admin.Reloaded(nil, time.Now())
 	p.watchFiles(background, plan)
@@ -281,12 +296,35 @@ func (p *proxyCommand) publishBackend(record *inspect.Connection) {
 	}
 }
 
-// observe judges a record and gives it to everybody who wants it.
-func (p *proxyCommand) observe(c *inspect.Connection) {
-	if judge := p.plan.Load().judges[routeKey{c.Listener, c.Route}]; judge != nil {
+// judge says what to think of a record.
+func (p *proxyCommand) judge(c *inspect.Connection) {
+	plan, key := p.plan.Load(), routeKey{c.Listener, c.Route}
+	if look, ok := plan.looking[key]; ok {
+		plan.revoked.note(c, look.examiner, look.checker)
+	}
+	if judge := plan.judges[key]; judge != nil {
 		judge.Diagnose(c)
 	} else {
 		unrouted.Diagnose(c)
+	}
+}
+
+// lookAgain reports whether it would help to know what the backend answers to other names.
+func (p *proxyCommand) lookAgain(c *inspect.Connection) bool {
+	p.judge(c)
+	return slices.ContainsFunc(c.Findings, func(f inspect.Finding) bool { return aboutNames[f.ID] })
+}
+
+// aboutNames are the findings that a second look at the backend explains or decides.
+var aboutNames = map[string]bool{
+	"sni-required-by-backend": true, "default-certificate-served": true, "cert-name-mismatch": true, "backend-alert": true,
+	"backend-closed": true, "backend-cipher-no-overlap": true, "backend-alpn-mismatch": true,
+}
+
+// observe judges a record, where that was not done yet, and gives it to everybody who wants it.
+func (p *proxyCommand) observe(c *inspect.Connection) {
+	if c.Verdict == "" || c.BackendLeg != nil && len(c.BackendLeg.Looks) > 0 {
+		p.judge(c)
 	}
 	p.note(c)
 	p.admin.Observe(c)
@@ -343,18 +381,23 @@ func (p *proxyCommand) reload() error {
 	if err != nil {
 		return err
 	}
-	next, err := newPlan(config, p.openAuthority(config.CADir))
+	next, err := newPlan(config, p.openAuthority(config.CADir), p.log)
 	if err != nil {
 		return err
 	}
 	if err := p.server.Reload(next.listeners); err != nil {
+		next.close()
 		return err
+	}
+	if next.acme != nil {
+		next.acme.Start()
 	}
 	p.warn(next)
 	old := p.plan.Load()
 	next.inherit(old)
 	p.plan.Store(next)
 	old.stopWatching()
+	old.close()
 	p.watchFiles(p.background, next)
 	return nil
 }

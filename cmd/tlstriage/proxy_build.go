@@ -4,14 +4,15 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
-	"time"
+
+	"go.uber.org/zap"
 
 	"github.com/tlstriage/tlstriage/certs"
-	"github.com/tlstriage/tlstriage/certs/chain"
+	"github.com/tlstriage/tlstriage/certs/acme"
+	"github.com/tlstriage/tlstriage/certs/revocation"
 	"github.com/tlstriage/tlstriage/configs"
 	"github.com/tlstriage/tlstriage/inspect"
 	"github.com/tlstriage/tlstriage/inspect/diagnose"
@@ -33,6 +34,9 @@ type plan struct {
 	problems  []imported.Problem // what was not understood of the configurations that policies are read from
 	mints     bool               // some listener has no certificates of its own
 	authority *certs.Authority   // nil when none mints
+	acme      *acme.Manager      // nil: nothing is ordered
+	revoked   *revocations
+	looking   map[routeKey]revocationCheck // routes whose backend's revocation is looked into
 
 	cancelWatching context.CancelFunc
 	watching       sync.WaitGroup // of those who follow changes of files
@@ -42,6 +46,22 @@ type plan struct {
 func (p *plan) stopWatching() {
 	p.cancelWatching()
 	p.watching.Wait()
+}
+
+// revocationCheck is what a route needs to look into revocation.
+type revocationCheck struct {
+	examiner *examiner
+	checker  *revocation.Checker
+}
+
+// close ends what runs beside the connections of a plan.
+func (p *plan) close() {
+	if p.acme != nil {
+		p.acme.Close()
+	}
+	if p.revoked != nil {
+		p.revoked.close()
+	}
 }
 
 // inherit takes over the judges of routes that are no more: connections that began on them still end.
@@ -68,8 +88,19 @@ type backendCheck struct {
 }
 
 // newPlan reads what the configuration names. openAuthority is called when a listener has no certificates of its own.
-func newPlan(config *configs.Config, openAuthority func() (*certs.Authority, error)) (*plan, error) {
-	p := &plan{config: config, judges: make(map[routeKey]*diagnose.Diagnoser)}
+func newPlan(config *configs.Config, openAuthority func() (*certs.Authority, error), log *zap.Logger) (_ *plan, err error) {
+	p := &plan{config: config, judges: make(map[routeKey]*diagnose.Diagnoser), looking: make(map[routeKey]revocationCheck)}
+	defer func() {
+		if err != nil {
+			p.close()
+		}
+	}()
+	if p.revoked, err = newRevocations(config); err != nil {
+		return nil, err
+	}
+	if p.acme, err = newACME(config, log); err != nil {
+		return nil, err
+	}
 	for i := range config.Listeners {
 		l, err := p.listener(&config.Listeners[i])
 		if err != nil {
@@ -106,12 +137,21 @@ func (p *plan) listener(c *configs.Listener) (*proxy.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
+	var verifyClient func(tls.ConnectionState) error
+	if c.ClientCRL != "" {
+		if verifyClient, err = p.revoked.verifyClient(c.ClientCRL); err != nil {
+			return nil, err
+		}
+	}
+	if p.acme != nil && len(c.Certificates) == 0 {
+		l.Challenge = &proxy.Challenge{Takes: p.acme.TLSALPN, GetCertificate: p.acme.GetCertificate}
+	}
 	for i := range c.Routes {
 		r, err := p.route(l, &c.Routes[i], types)
 		if err != nil {
 			return nil, fmt.Errorf("route %s: %w", routeName(&c.Routes[i]), err)
 		}
-		r.GetCertificate, r.ClientAuth, r.ClientCAs = serve, auth, clientCAs
+		r.GetCertificate, r.ClientAuth, r.ClientCAs, r.VerifyClient = serve, auth, clientCAs, verifyClient
 		l.Routes = append(l.Routes, r)
 	}
 	return l, nil
@@ -121,6 +161,9 @@ func (p *plan) listener(c *configs.Listener) (*proxy.Listener, error) {
 func (p *plan) certificates(c *configs.Listener, mode proxy.Mode) (func(*tls.ClientHelloInfo) (*tls.Certificate, error), []policy.CertificateType, error) {
 	if mode == proxy.Passthrough {
 		return nil, nil, nil
+	}
+	if len(c.Certificates) == 0 && p.acme != nil {
+		return p.acme.GetCertificate, []policy.CertificateType{policy.CertECDSAP256}, nil
 	}
 	if len(c.Certificates) == 0 {
 		p.mints = true
@@ -206,7 +249,7 @@ func (p *plan) route(l *proxy.Listener, c *configs.Route, types []policy.Certifi
 			return nil, err
 		}
 	}
-	backend, err := newBackend(&c.Backend, judge)
+	backend, err := p.backend(&c.Backend, key, judge)
 	if err != nil {
 		return nil, err
 	}
@@ -223,7 +266,7 @@ func (p *plan) route(l *proxy.Listener, c *configs.Route, types []policy.Certifi
 		CipherSuites: suites,
 		Decide:       decide(judge.Policy, own, c.Enforce),
 	}
-	if c.Enforce && judge.Policy != nil {
+	if c.Enforce && judge.Policy != nil && len(judge.Policy.Versions) > 0 {
 		r.MaxVersion = highest(judge.Policy.Versions)
 	}
 	p.judges[key] = judge
@@ -241,7 +284,7 @@ func nameToCheck(c *configs.Route) string {
 	return ""
 }
 
-func newBackend(c *configs.Backend, judge *diagnose.Diagnoser) (*proxy.Backend, error) {
+func (p *plan) backend(c *configs.Backend, key routeKey, judge *diagnose.Diagnoser) (*proxy.Backend, error) {
 	target := c.Target()
 	b := &proxy.Backend{
 		Address:    target.Address(),
@@ -263,24 +306,18 @@ func newBackend(c *configs.Backend, judge *diagnose.Diagnoser) (*proxy.Backend, 
 		}
 		b.Certificate = certificate
 	}
+	checker, err := p.revoked.checker(c.Revocation, p.config)
+	if err != nil {
+		return nil, err
+	}
+	e := &examiner{roots: judge.Roots, known: judge.KnownCAs}
+	if checker != nil {
+		p.looking[key] = revocationCheck{e, checker}
+	}
 	if c.Verify == configs.VerifyEnforce {
-		b.Verify = verifyBackend(judge.Roots, judge.KnownCAs)
+		b.VerifyPeer = p.revoked.verifyBackend(e, checker, c.Revocation)
 	}
 	return b, nil
-}
-
-// verifyBackend refuses a chain for any fault that a verifying client would refuse it for, and names them all.
-func verifyBackend(roots *x509.CertPool, known []*x509.Certificate) func([][]byte, string) error {
-	return func(presented [][]byte, name string) error {
-		report := chain.Examine(presented, chain.Options{Name: name, Roots: roots, Known: known, Time: time.Now()})
-		var faults []error
-		for _, f := range report.Faults {
-			if f.Fatal {
-				faults = append(faults, fmt.Errorf("%s: %s", f.ID, f.Detail))
-			}
-		}
-		return errors.Join(faults...)
-	}
 }
 
 // versionOf is a configured version on the wire; 0 for none.

@@ -331,7 +331,7 @@ func TestDemoRecords(t *testing.T) {
 	want := []string{
 		"ok <nil> <nil>", "ok <nil> <nil>", "warning backend-below-policy backend", "failed cert-expired backend", "warning cert-expiring-soon backend",
 		"failed cert-name-mismatch backend", "failed chain-missing-intermediate backend", "failed cert-self-signed backend", "failed chain-untrusted-root backend",
-		"failed backend-not-tls backend", "failed backend-requires-client-cert backend", "failed backend-reset network", "failed backend-refused backend",
+		"failed backend-not-tls backend", "failed backend-requires-client-cert proxy", "failed backend-reset network", "failed backend-refused backend",
 		"failed sslv2-hello client", "failed policy-rejects-version client", "failed policy-rejects-version client", "failed policy-rejects-cipher client", "failed policy-rejects-version client",
 		"failed server-cert-rejected-by-client client", "failed sni-unknown proxy", "failed not-tls-http client", "failed not-tls-other noise", "warning connection-empty noise",
 	}

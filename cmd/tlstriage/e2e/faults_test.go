@@ -212,7 +212,7 @@ func TestLateRefusalOfTheBackendIsStillTold(t *testing.T) {
 			answer, _ := io.ReadAll(conn)
 			conn.Close()
 			r := p.nextFor(t)
-			expect(t, r, broken("backend-requires-client-cert", inspect.FaultBackend))
+			expect(t, r, broken("backend-requires-client-cert", inspect.FaultProxy))
 			if !strings.HasPrefix(string(answer), "HTTP/1.1 502 ") || !strings.Contains(string(answer), r.Event.ID) {
 				t.Errorf("the client got %q", answer)
 			}

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/tlstriage/tlstriage/certs"
+	"github.com/tlstriage/tlstriage/certs/revocation"
+	"github.com/tlstriage/tlstriage/configs"
+	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/proxy"
+)
+
+// revocations finds out about the revocation of chains for a plan, off the data path: a handshake is told what is known and
+// never waits, but for the first one to a backend whose mode is require.
+type revocations struct {
+	fetcher  *revocation.Fetcher
+	checkers map[configs.RevocationCheck]*revocation.Checker
+	lists    []*revocation.Checker // of listeners with revocation lists
+
+	questions chan question
+	asking    sync.WaitGroup
+	stop      context.CancelFunc
+	ctx       context.Context
+}
+
+// question is a chain that a checker does not know about yet.
+type question struct {
+	checker *revocation.Checker
+	path    []*x509.Certificate
+	staple  []byte
+}
+
+const (
+	maxQuestions = 64              // that wait; the next connection asks again
+	firstAnswer  = 2 * time.Second // a handshake in mode require waits for the first answer about a chain
+)
+
+// newRevocations makes what the backends of a configuration need.
+func newRevocations(config *configs.Config) (*revocations, error) {
+	r := &revocations{checkers: map[configs.RevocationCheck]*revocation.Checker{}, questions: make(chan question, maxQuestions)}
+	r.ctx, r.stop = context.WithCancel(context.Background())
+	fetcher, err := revocation.NewFetcher(revocation.FetchOptions{AllowHosts: config.Revocation.Hosts})
+	if err != nil {
+		return nil, fmt.Errorf("revocation.hosts: %w", err)
+	}
+	r.fetcher = fetcher
+	r.asking.Go(r.answer)
+	return r, nil
+}
+
+// checker is the one for a mode; nil for off.
+func (r *revocations) checker(mode configs.RevocationCheck, config *configs.Config) (*revocation.Checker, error) {
+	if mode == configs.RevocationOff || mode == "" {
+		return nil, nil
+	}
+	if known := r.checkers[mode]; known != nil {
+		return known, nil
+	}
+	m, err := revocation.ParseMode(string(mode))
+	if err != nil {
+		return nil, err
+	}
+	c, err := revocation.New(revocation.Options{Mode: m, Fetcher: r.fetcher, Responder: config.Revocation.Responder})
+	if err != nil {
+		return nil, err
+	}
+	r.checkers[mode] = c
+	return c, nil
+}
+
+// close ends all asking. Connections that still verify are told that nobody knows.
+func (r *revocations) close() {
+	r.stop()
+	r.asking.Wait()
+	for _, c := range r.checkers {
+		c.Close()
+	}
+	for _, c := range r.lists {
+		c.Close()
+	}
+	r.fetcher.Close()
+}
+
+// answer asks what handshakes and records left open, one after the other.
+func (r *revocations) answer() {
+	for {
+		select {
+		case <-r.ctx.Done():
+			return
+		case q := <-r.questions:
+			q.checker.Check(r.ctx, q.path, q.staple)
+		}
+	}
+}
+
+// look says what is known about a chain; what is not is asked in the background.
+func (r *revocations) look(c *revocation.Checker, path []*x509.Certificate, staple []byte) (revocation.Status, bool) {
+	status, known := c.Known(path, staple)
+	if !known {
+		select {
+		case r.questions <- question{c, path, staple}:
+		default:
+		}
+	}
+	return status, known
+}
+
+// verifyBackend refuses a chain for any fault that a verifying client would refuse it for, and names them all; and for its
+// revocation where that is looked into.
+func (r *revocations) verifyBackend(e *examiner, c *revocation.Checker, mode configs.RevocationCheck) func(*proxy.BackendPeer) error {
+	return func(peer *proxy.BackendPeer) error {
+		x := e.examine(peer.Presented, peer.Name)
+		if x.fault != nil || c == nil || x.path == nil {
+			return x.fault
+		}
+		status, known := r.look(c, x.path, peer.OCSP)
+		if !known && mode == configs.RevocationRequire {
+			ctx, cancel := context.WithTimeout(r.ctx, firstAnswer)
+			defer cancel()
+			status, known = c.Check(ctx, x.path, peer.OCSP), true
+		}
+		if !known {
+			return nil
+		}
+		return refusal(&status)
+	}
+}
+
+// refusal is why a chain is refused for its revocation; nil: it is not.
+func refusal(status *revocation.Status) error {
+	err := status.Err()
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, revocation.ErrRevoked):
+		return &proxy.RevocationError{Status: inspect.RevocationRevoked, Err: err, Found: describeRevocation(status)}
+	}
+	return &proxy.RevocationError{Status: inspect.RevocationUnknown, Err: err, Found: describeRevocation(status)}
+}
+
+// note puts into a record what is known about the backend's chain.
+func (r *revocations) note(record *inspect.Connection, e *examiner, c *revocation.Checker) {
+	presented := presentedBytes(record.BackendLeg)
+	if len(presented) == 0 {
+		return
+	}
+	x := e.examine(presented, record.BackendLeg.ServerName)
+	if x.path == nil {
+		return
+	}
+	var staple []byte
+	if o := record.BackendLeg.TLS.Server.OCSP; o != nil {
+		staple = o.Raw
+	}
+	if status, known := r.look(c, x.path, staple); known {
+		recordRevocation(record.BackendLeg, &status)
+	}
+}
+
+// verifyClient is the check of client certificates against the lists of a file: a certificate that no current list vouches for
+// is refused, as nginx and HAProxy do.
+func (r *revocations) verifyClient(file string) (func(tls.ConnectionState) error, error) {
+	data, err := readBounded(file, certs.MaxFileBytes)
+	if err != nil {
+		return nil, err
+	}
+	lists, err := revocation.ParseLists(file, data)
+	if err != nil {
+		return nil, err
+	}
+	c, err := revocation.New(revocation.Options{Mode: revocation.Require, Lists: lists, Fetcher: r.fetcher})
+	if err != nil {
+		return nil, err
+	}
+	r.lists = append(r.lists, c)
+	return func(state tls.ConnectionState) error {
+		if len(state.VerifiedChains) == 0 {
+			return nil // nothing was shown, and nothing had to be
+		}
+		status, known := c.Known(state.VerifiedChains[0], nil)
+		if !known {
+			return &proxy.RevocationError{Status: inspect.RevocationUnknown, Err: fmt.Errorf("%s says nothing about it", file)}
+		}
+		return refusal(&status)
+	}, nil
+}
