@@ -164,7 +164,7 @@ func check(t *recording.Tally, shapes []recording.Shape, p *policy.Policy) *Repo
 }
 
 // unverified reports whether a built-in policy's facts are not all checked. The user's own needs no source but the user.
-func unverified(p *policy.Policy) bool { return p.Provider != "" && !p.Verified }
+func unverified(p *policy.Policy) bool { return p.AsOf != "" && !p.Verified }
 
 func count[K comparable](m map[K]*Amount, key K, connections int64) {
 	if m[key] == nil {
