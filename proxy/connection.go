@@ -320,10 +320,12 @@ func sameVersions(theirs []uint16, hello *wire.ClientHello) bool {
 	return true
 }
 
-// refuse ends the client leg with an alert of our own, in the clear.
+// refuse ends the client leg with an alert of our own, in the clear; alert 0 (close_notify, which refuses nothing): without one.
 func (c *connection) refuse(alert wire.AlertDescription, reason inspect.ErrorType, message string) {
 	c.clientErr = &inspect.Error{Type: reason, Message: message, Phase: inspect.PhaseDecide}
-	c.sendAlert(alert)
+	if alert != wire.AlertCloseNotify {
+		c.sendAlert(alert)
+	}
 	c.failClient()
 }
 

@@ -354,3 +354,18 @@ func sameBytes(t testing.TB, what string, got, want []byte) {
 		t.Errorf("%s: got %d bytes, want %d, or they differ", what, len(got), len(want))
 	}
 }
+
+// serverOf is a TLS server that echoes; the error that ended its handshake (nil: none) is sent to saw.
+func serverOf(t testing.TB, config *tls.Config, saw chan<- error) string {
+	return listen(t, func(c net.Conn) {
+		s := tls.Server(c, config)
+		err := s.Handshake()
+		select {
+		case saw <- err:
+		default:
+		}
+		if err == nil {
+			echo(s)
+		}
+	})
+}

@@ -95,9 +95,9 @@ type Route struct {
 type Action struct {
 	Policy      *inspect.PolicyOutcome // what the policy would have made of it, for the record; nil: no policy
 	Refuse      bool                   // refuse the connection with Alert
-	Alert       wire.AlertDescription
-	Unservable  string            // why crypto/tls cannot serve this client; empty: it can
-	OwnRejected inspect.ErrorType // the dimension in which client and crypto/tls do not agree; empty: they do
+	Alert       wire.AlertDescription  // 0: close it without a word, as some endpoints do
+	Unservable  string                 // why crypto/tls cannot serve this client; empty: it can
+	OwnRejected inspect.ErrorType      // the dimension in which client and crypto/tls do not agree; empty: they do
 }
 
 func (r *Route) isDefault() bool {
