@@ -1,0 +1,245 @@
+package export
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tlstriage/tlstriage/inspect/policy"
+	"github.com/tlstriage/tlstriage/inspect/wire"
+)
+
+// Kind is the part of a policy that a loss is in, in the words of policy.Differences.
+type Kind string
+
+// Kinds of losses.
+const (
+	LossVersions        Kind = "versions"
+	LossBlockedVersions Kind = "blocked versions"
+	LossSuites          Kind = "cipher suites"
+	LossPreference      Kind = "preference"
+	LossEqualPreference Kind = "equal preference"
+	LossGroups          Kind = "groups"
+	LossSchemes         Kind = "signature schemes"
+	LossALPN            Kind = "ALPN"
+	LossALPNRequired    Kind = "ALPN required"
+	LossDHParameters    Kind = "DH parameters"
+	LossNames           Kind = "names"
+	LossSNIRequired     Kind = "SNI required"
+	LossClientAuth      Kind = "client authentication"
+)
+
+// Weight says how much a loss matters.
+type Weight string
+
+// Weights.
+const (
+	Differs  Weight = "differs"  // some clients are treated otherwise than the policy says
+	Unstated Weight = "unstated" // the policy says nothing of it; the system's own default holds
+	Idle     Weight = "idle"     // written otherwise, but no handshake ends otherwise
+)
+
+// Loss is one part of a policy that a system makes something else of.
+type Loss struct {
+	Kind    Kind     `json:"kind"`
+	Weight  Weight   `json:"weight"`
+	Missing []string `json:"missing,omitempty"` // what the policy has and the system will not
+	Extra   []string `json:"extra,omitempty"`   // what the system will have and the policy has not
+	Order   bool     `json:"order,omitempty"`   // what both have stands in another order
+	Reason  string   `json:"reason"`
+}
+
+// String is the loss in a line.
+func (l Loss) String() string {
+	var parts []string
+	add := func(word string, list []string) {
+		if len(list) > 0 {
+			parts = append(parts, word+" "+strings.Join(list, ", "))
+		}
+	}
+	add("without", l.Missing)
+	add("with", l.Extra)
+	if l.Order {
+		parts = append(parts, "in another order")
+	}
+	text := string(l.Kind) + ": " + strings.Join(parts, "; ")
+	if l.Reason != "" {
+		text += " (" + l.Reason + ")"
+	}
+	return text
+}
+
+// Lossless reports whether the system does what the policy says, in so far as the policy says something.
+func (s *Snippet) Lossless() bool {
+	return !slices.ContainsFunc(s.Losses, func(l Loss) bool { return l.Weight == Differs })
+}
+
+// losses compares what was asked for with what it comes to. It finds a loss wherever policy.Differences finds a difference.
+func losses(asked, means *policy.Policy, why map[Kind]string) []Loss {
+	a, b := asked.Normalize(), means.Normalize()
+	f := finder{why: why, losses: []Loss{}}
+	lists(&f, LossVersions, a.Versions, b.Versions, false)
+	lists(&f, LossBlockedVersions, a.BlockedVersions, b.BlockedVersions, false)
+	lists(&f, LossSuites, a.CipherSuites, b.CipherSuites, false)
+	f.words(LossPreference, a.Preference.String(), b.Preference.String())
+	f.equalPreference(a.EqualPreference, b.EqualPreference)
+	lists(&f, LossGroups, a.Groups, b.Groups, true)
+	lists(&f, LossSchemes, a.SignatureSchemes, b.SignatureSchemes, true)
+	lists(&f, LossALPN, quoted(a.ALPN), quoted(b.ALPN), true)
+	f.truth(LossALPNRequired, a.ALPNRequired, b.ALPNRequired)
+	f.truth(LossDHParameters, !a.NoDHParameters, !b.NoDHParameters)
+	lists(&f, LossNames, quoted(a.Names), quoted(b.Names), true)
+	f.truth(LossSNIRequired, a.SNIRequired, b.SNIRequired)
+	f.words(LossClientAuth, string(a.ClientAuth), string(b.ClientAuth))
+	for i := range f.losses {
+		f.losses[i].Weight = weight(&f.losses[i], a, b)
+	}
+	return f.losses
+}
+
+// quoted are texts that can be printed, absent where they are.
+func quoted(list []string) []text {
+	if list == nil {
+		return nil
+	}
+	out := make([]text, len(list))
+	for i, s := range list {
+		out[i] = text(s)
+	}
+	return out
+}
+
+// text prints itself safely.
+type text string
+
+func (t text) String() string {
+	if plainToken(string(t)) || plainName(string(t)) {
+		return string(t)
+	}
+	return fmt.Sprintf("%q", string(t))
+}
+
+type finder struct {
+	why    map[Kind]string
+	losses []Loss
+}
+
+func (f *finder) add(l Loss) {
+	l.Reason = f.why[l.Kind]
+	f.losses = append(f.losses, l)
+}
+
+// lists compares lists in order. nilDiffers: an absent list is another one than an empty one.
+func lists[T interface {
+	comparable
+	fmt.Stringer
+}](f *finder, kind Kind, a, b []T, nilDiffers bool) {
+	if slices.Equal(a, b) && !(nilDiffers && (a == nil) != (b == nil)) {
+		return
+	}
+	l := Loss{Kind: kind}
+	var both, other []T
+	for _, v := range a {
+		if slices.Contains(b, v) {
+			both = append(both, v)
+		} else {
+			l.Missing = append(l.Missing, v.String())
+		}
+	}
+	for _, v := range b {
+		if slices.Contains(a, v) {
+			other = append(other, v)
+		} else {
+			l.Extra = append(l.Extra, v.String())
+		}
+	}
+	l.Order = !slices.Equal(both, other)
+	f.add(l)
+}
+
+func (f *finder) words(kind Kind, a, b string) {
+	if a != b {
+		f.add(Loss{Kind: kind, Missing: []string{a}, Extra: []string{b}})
+	}
+}
+
+func (f *finder) truth(kind Kind, a, b bool) {
+	word := map[bool]string{true: "yes", false: "no"}
+	f.words(kind, word[a], word[b])
+}
+
+func (f *finder) equalPreference(a, b [][]wire.CipherSuite) {
+	texts := func(groups [][]wire.CipherSuite) (out []string) {
+		for _, g := range groups {
+			var names []string
+			for _, s := range g {
+				names = append(names, s.String())
+			}
+			out = append(out, "["+strings.Join(names, " | ")+"]")
+		}
+		return out
+	}
+	x, y := texts(a), texts(b)
+	if slices.Equal(x, y) {
+		return
+	}
+	l := Loss{Kind: LossEqualPreference}
+	l.Missing = slices.DeleteFunc(slices.Clone(x), func(s string) bool { return slices.Contains(y, s) })
+	l.Extra = slices.DeleteFunc(slices.Clone(y), func(s string) bool { return slices.Contains(x, s) })
+	l.Order = len(l.Missing)+len(l.Extra) == 0
+	f.add(l)
+}
+
+// weight says how much a loss matters, and completes its reason.
+func weight(l *Loss, a, b *policy.Policy) Weight {
+	unstated := func(silent bool) Weight {
+		if !silent {
+			return Differs
+		}
+		l.Reason = strings.TrimPrefix(l.Reason+"; the policy states none, the system's own hold", "; ")
+		return Unstated
+	}
+	idle := func(nothing bool, reason string) Weight {
+		if !nothing {
+			return Differs
+		}
+		l.Reason = reason
+		return Idle
+	}
+	switch l.Kind {
+	case LossGroups:
+		if b.Groups == nil {
+			l.Reason = strings.TrimPrefix(l.Reason+"; the system does not say which it has", "; ")
+		}
+		return unstated(a.Groups == nil)
+	case LossSchemes:
+		if b.SignatureSchemes == nil {
+			l.Reason = strings.TrimPrefix(l.Reason+"; the system does not say which it has", "; ")
+		}
+		return unstated(a.SignatureSchemes == nil)
+	case LossALPN:
+		if len(a.ALPN) == 0 && len(b.ALPN) == 0 {
+			return idle(true, "no protocol either way")
+		}
+		return unstated(a.ALPN == nil)
+	case LossALPNRequired:
+		if len(a.ALPN) == 0 && len(b.ALPN) == 0 {
+			return idle(true, "no protocol either way")
+		}
+		return unstated(a.ALPN == nil)
+	case LossPreference:
+		both := []string{policy.PreferServer.String(), policy.PreferServerChaCha.String()}
+		return idle(slices.Contains(both, a.Preference.String()) && slices.Contains(both, b.Preference.String()) && !slices.ContainsFunc(b.CipherSuites, isChaCha20),
+			"it has no suite with ChaCha20")
+	case LossDHParameters:
+		return idle(!slices.ContainsFunc(usable(a), isDHE) && !slices.ContainsFunc(usable(b), isDHE), "no DHE suite is in use")
+	case LossSuites:
+		return idle(slices.Equal(usable(a), usable(b)), "DHE suites without parameters are never chosen")
+	}
+	return Differs
+}
+
+// usable are the suites of a policy without those that it lists and never chooses.
+func usable(p *policy.Policy) []wire.CipherSuite {
+	return slices.DeleteFunc(slices.Clone(p.CipherSuites), func(s wire.CipherSuite) bool { return p.NoDHParameters && isDHE(s) })
+}
