@@ -46,6 +46,7 @@ func layers() map[string]layer {
 		"proxy":           {imports: record},
 		"proxy/h3":        {imports: with(record, "proxy")},
 		"proxy/admin":     {imports: record},
+		"proxy/monitor":   {imports: with(record, "proxy")},
 		"inspect/capture": {imports: record},
 		"inspect/probe":   {imports: record},
 		"inspect/scan":    {imports: with(record, "inspect/probe")},

@@ -25,6 +25,7 @@ import (
 	"github.com/tlstriage/tlstriage/inspect/report"
 	"github.com/tlstriage/tlstriage/proxy"
 	"github.com/tlstriage/tlstriage/proxy/admin"
+	"github.com/tlstriage/tlstriage/proxy/monitor"
 )
 
 func newProxy() *cobra.Command {
@@ -63,7 +64,7 @@ TLSTRIAGE_BACKEND_SNI. Flags beat environment beats file. SIGHUP reads the file 
 			if file == "" {
 				file = os.Getenv(configs.EnvPrefix + "CONFIG")
 			}
-			p := &proxyCommand{file: file, overrides: overrides, stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr()}
+			p := &proxyCommand{file: file, overrides: overrides, stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr(), said: map[string]string{}}
 			return p.run(cmd.Context())
 		},
 	}
@@ -90,7 +91,10 @@ type proxyCommand struct {
 	admin     *admin.Admin
 	out       printer
 	recording *recorder
-	worst     atomic.Int32 // worst severity seen
+	monitor   *monitor.Monitor
+	saidMu    sync.Mutex
+	said      map[string]string // of each backend's address what was said of it last
+	worst     atomic.Int32      // worst severity seen
 
 	background context.Context // ends with the run
 }
@@ -130,11 +134,16 @@ func (p *proxyCommand) run(ctx context.Context) error {
 	if config.SecondLook == configs.On {
 		p.server.LookAgain = p.lookAgain
 	}
+	hook, err := p.newMonitor(config.Monitor)
+	if err != nil {
+		return usage(err)
+	}
 	p.admin = admin.New(admin.Options{
 		Version: thisBuild().Version, Revision: thisBuild().Revision,
 		Recent: config.Limits.Recent, Hosts: config.Admin.Hosts,
 		Active: p.server.Active, Refused: p.server.Refused, Dropped: p.server.Dropped,
 		Encode:   func(c *inspect.Connection) ([]byte, error) { return report.Encode(c, report.Raw(config.Record.Raw)) },
+		Backends: func() any { return p.monitor.States() },
 		ErrorLog: zap.NewStdLog(p.log),
 	})
 	background, stop := context.WithCancel(context.Background())
@@ -163,7 +172,7 @@ func (p *proxyCommand) run(ctx context.Context) error {
 		p.log.Info("listening", zap.String("listener", l.Name), zap.Stringer("address", p.server.Addr(l)), zap.String("mode", string(l.Mode)))
 	}
 	p.admin.SetReady(true, "")
-	running.Go(func() { p.checkBackends(background, plan) })
+	p.watchBackends(background, &running, hook)
 	if os.Getenv("GOGC") == "" {
 		running.Go(func() { tuneCollector(background, p.server.Active) })
 	}
@@ -258,24 +267,6 @@ func (p *proxyCommand) watchFiles(ctx context.Context, plan *plan) {
 	}
 }
 
-// checkBackends looks at every backend and says what is wrong with it before a client finds out.
-func (p *proxyCommand) checkBackends(ctx context.Context, plan *plan) {
-	for _, record := range plan.check(ctx, p.server) {
-		if ctx.Err() != nil {
-			return
-		}
-		backend := net.JoinHostPort(record.BackendLeg.Address, fmt.Sprint(record.BackendLeg.Port))
-		p.publishBackend(record)
-		if record.Verdict == inspect.OK {
-			p.log.Info("backend checked: nothing is wrong", append([]zap.Field{zap.String("backend", backend), zap.String("route", record.Route)}, checkedFields(record)...)...)
-			continue
-		}
-		_ = report.NewText(p.stderr, report.Options{Color: colored(p.stderr), Width: terminalWidth(p.stderr)}).Write(record)
-		p.log.Warn("backend checked", zap.String("backend", backend), zap.String("route", record.Route),
-			zap.String("verdict", string(record.Verdict)), zap.String("cause", record.Cause))
-	}
-}
-
 // checkedFields say what a good check rests on: where no name is known, the certificate was not held against one.
 func checkedFields(record *inspect.Connection) []zap.Field {
 	leg := record.BackendLeg
@@ -312,6 +303,10 @@ func (p *proxyCommand) judge(c *inspect.Connection) {
 // lookAgain reports whether it would help to know what the backend answers to other names.
 func (p *proxyCommand) lookAgain(c *inspect.Connection) bool {
 	p.judge(c)
+	return lookAgainAt(c)
+}
+
+func lookAgainAt(c *inspect.Connection) bool {
 	return slices.ContainsFunc(c.Findings, func(f inspect.Finding) bool { return aboutNames[f.ID] })
 }
 
@@ -325,6 +320,9 @@ var aboutNames = map[string]bool{
 func (p *proxyCommand) observe(c *inspect.Connection) {
 	if c.Verdict == "" || c.BackendLeg != nil && len(c.BackendLeg.Looks) > 0 {
 		p.judge(c)
+	}
+	if c.BackendLeg != nil {
+		p.monitor.Observe(targetName(routeKey{c.Listener, c.Route}), c)
 	}
 	p.note(c)
 	p.admin.Observe(c)
@@ -399,6 +397,7 @@ func (p *proxyCommand) reload() error {
 	old.stopWatching()
 	old.close()
 	p.watchFiles(p.background, next)
+	p.monitor.Watch(next.targets())
 	return nil
 }
 

@@ -396,18 +396,3 @@ func ownRejection(d policy.Dimension) inspect.ErrorType {
 	}
 	return inspect.ErrorUnsupported
 }
-
-// check looks at every backend once, as a modern client would, and judges what it saw.
-func (p *plan) check(ctx context.Context, server *proxy.Server) []*inspect.Connection {
-	var seen []*inspect.Connection
-	for _, c := range p.checks {
-		if c.mode == proxy.Passthrough {
-			continue
-		}
-		record := server.Check(ctx, c.to, c.name, []string{"h2", "http/1.1"})
-		record.Listener, record.Route = c.key.listener, c.key.route
-		p.judges[c.key].Diagnose(record)
-		seen = append(seen, record)
-	}
-	return seen
-}

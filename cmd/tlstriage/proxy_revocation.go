@@ -146,21 +146,30 @@ func refusal(status *revocation.Status) error {
 
 // note puts into a record what is known about the backend's chain.
 func (r *revocations) note(record *inspect.Connection, e *examiner, c *revocation.Checker) {
-	presented := presentedBytes(record.BackendLeg)
+	if path, staple := toAsk(record.BackendLeg, e); path != nil {
+		if status, known := r.look(c, path, staple); known {
+			recordRevocation(record.BackendLeg, &status)
+		}
+	}
+}
+
+// ask finds out about the backend's chain, however long that takes, so that it is known when clients come.
+func (r *revocations) ask(ctx context.Context, record *inspect.Connection, e *examiner, c *revocation.Checker) {
+	if path, staple := toAsk(record.BackendLeg, e); path != nil {
+		c.Check(ctx, path, staple)
+	}
+}
+
+// toAsk is what revocation is asked about; nil when the chain leads nowhere.
+func toAsk(leg *inspect.Leg, e *examiner) (path []*x509.Certificate, staple []byte) {
+	presented := presentedBytes(leg)
 	if len(presented) == 0 {
-		return
+		return nil, nil
 	}
-	x := e.examine(presented, record.BackendLeg.ServerName)
-	if x.path == nil {
-		return
-	}
-	var staple []byte
-	if o := record.BackendLeg.TLS.Server.OCSP; o != nil {
+	if o := leg.TLS.Server.OCSP; o != nil {
 		staple = o.Raw
 	}
-	if status, known := r.look(c, x.path, staple); known {
-		recordRevocation(record.BackendLeg, &status)
-	}
+	return e.examine(presented, leg.ServerName).path, staple
 }
 
 // verifyClient is the check of client certificates against the lists of a file: a certificate that no current list vouches for
