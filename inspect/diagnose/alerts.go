@@ -31,6 +31,7 @@ const (
 	alertUserCanceled           = 90
 	alertMissingExtension       = 109
 	alertUnrecognizedName       = 112
+	alertBadCertificateStatus   = 113
 	alertCertificateRequired    = 116
 	alertNoApplicationProtocol  = 120
 )

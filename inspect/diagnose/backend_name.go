@@ -1,21 +1,56 @@
 package diagnose
 
 import (
+	"net/netip"
 	"strconv"
 	"strings"
+
+	"github.com/tlstriage/tlstriage/inspect"
 )
 
-// backendName is where a leg was dialled to.
+// backendName is where the server of a leg is, for a sentence or a command line.
 func backendName(v view) string {
-	if v.leg == nil || v.leg.Address == "" {
+	at := v.peer()
+	if at.Address == "" {
 		return "HOST:PORT" // not recorded
 	}
-	host := plain(v.leg.Address, "HOST")
-	if v.leg.Port == 0 {
+	host := plain(at.Address, "HOST")
+	if at.Port == 0 {
 		return host
 	}
 	if strings.Contains(host, ":") {
 		host = "[" + host + "]" // RFC 3986, Section 3.2.2
 	}
-	return host + ":" + strconv.Itoa(v.leg.Port)
+	return host + ":" + strconv.Itoa(at.Port)
+}
+
+// showCerts is the command that shows what the examined server presents.
+func (e *evidence) showCerts() string { return showCerts(e.chain.view, e.chain.name) }
+
+// hostOf is the host of a leg's server alone.
+func hostOf(v view) string { return plain(v.peer().Address, "HOST") }
+
+// portOf is its port alone.
+func portOf(v view) string {
+	if p := v.peer().Port; p != 0 {
+		return strconv.Itoa(p)
+	}
+	return "PORT"
+}
+
+// clientHost is the client's address.
+func clientHost(c *inspect.Connection) string { return plain(c.Client.Address, "CLIENT") }
+
+// enumCiphers is the command that lists what the server of a leg accepts.
+func enumCiphers(v view) string {
+	return "nmap --script ssl-enum-ciphers -p " + portOf(v) + " " + hostOf(v)
+}
+
+// showCerts is the command that shows what the server of a leg presents when it is asked for a name.
+func showCerts(v view, name string) string {
+	s := "openssl s_client -connect " + backendName(v)
+	if _, err := netip.ParseAddr(name); err == nil {
+		return s + " -noservername -showcerts" // an address is not sent (RFC 6066, Section 3)
+	}
+	return s + " -servername " + plain(name, "NAME") + " -showcerts"
 }

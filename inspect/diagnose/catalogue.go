@@ -17,15 +17,19 @@ var catalog = [...]*Rule{
 	&ruleBackendProtocolError, &ruleBackendAlert, &ruleBackendTimeout, &ruleBackendReset, &ruleBackendClosed,
 
 	// The chain, the gravest first.
-	&ruleDefaultCertificateServed, &ruleCertMalformed, &ruleCertExpired, &ruleCertNotYetValid, &ruleCertNameMismatch,
+	&ruleDefaultCertificateServed, &ruleCertMalformed, &ruleCertRevoked, &ruleCertExpired, &ruleCertNotYetValid, &ruleCertNameMismatch,
 	&ruleCertSelfSigned, &ruleChainMissingIntermediate, &ruleChainIntermediateExpired, &ruleChainUntrustedRoot,
-	&ruleCertWrongUsage, &ruleCertWeakSignature, &ruleCertWeakKey, &ruleCertRejected,
-	&ruleChainWrongOrder, &ruleChainUnrelatedCertificate, &ruleCertExpiringSoon,
+	&ruleCertWrongUsage, &ruleCertWeakSignature, &ruleCertWeakKey, &ruleOCSPStapleMissing, &ruleOCSPStapleInvalid,
+	&ruleRevocationUnknown, &ruleCertRejected,
+	&ruleChainWrongOrder, &ruleChainUnrelatedCertificate, &ruleChainLegacyPath, &ruleCertCommonNameOnly, &ruleCertBadName,
+	&ruleCertBadSerial, &ruleSCTMissing, &ruleSCTInvalid, &ruleCertValidityTooLong, &ruleCertExpiringSoon,
+	&ruleCertMissingKeyIdentifier, &ruleChainRootSent, &ruleChainTooLarge,
 
 	// The client leg's handshake.
 	&ruleProxyCannotServe, &ruleVersionNoOverlap, &ruleSNIMissing, &ruleSNIUnknown, &ruleALPNNoOverlap, &ruleCipherNoOverlap,
 	&ruleGroupNoOverlap, &ruleSignatureNoOverlap,
-	&ruleServerCertRejectedByClient, &ruleClientCertMissing, &ruleClientCertExpired, &ruleClientCertRevoked, &ruleClientCertUntrusted,
+	&ruleServerCertRejectedByClient, &ruleClientCertMissing, &ruleClientCertExpired, &ruleClientCertRevoked, &ruleClientCertWrongUsage,
+	&ruleClientCertUnsupported, &ruleClientCertUnproven, &ruleClientCertUntrusted,
 	&ruleClientAlert, &ruleServerAlert, &ruleClientHelloFragmented, &ruleClientTimeout, &ruleClientAborted,
 
 	// What the policy would have said.
@@ -34,7 +38,7 @@ var catalog = [...]*Rule{
 
 	// What works and should be better.
 	&ruleBackendBelowPolicy, &ruleVersionDowngradeBetweenLegs, &ruleProxyStricterThanBackend, &ruleBackendStricterThanProxy,
-	&ruleALPNDiffersBetweenLegs, &ruleNameDiffersBetweenLegs, &ruleClientLegacyVersion, &ruleClientWeakCiphers,
+	&ruleALPNDiffersBetweenLegs, &ruleNameDiffersBetweenLegs, &ruleClientCertCannotPass, &ruleClientLegacyVersion, &ruleClientWeakCiphers,
 
 	// The last resort.
 	&ruleHandshakeUnexplained,

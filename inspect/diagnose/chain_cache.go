@@ -4,8 +4,8 @@ import (
 	"container/list"
 	"crypto/sha256"
 	"encoding/binary"
-	"strconv"
 	"sync"
+	"time"
 
 	"github.com/tlstriage/tlstriage/certs/chain"
 	"github.com/tlstriage/tlstriage/inspect"
@@ -22,9 +22,17 @@ type chainCache struct {
 const maxChains = 256
 
 type examined struct {
-	key    [sha256.Size]byte
-	faults []chain.Fault
-	right  []string
+	key         [sha256.Size]byte
+	faults      []chain.Fault
+	right       []string
+	mustStaple  bool      // the leaf asks for a stapled OCSP response
+	responder   bool      // the leaf names an OCSP responder
+	from, until time.Time // it holds at times between: signed certificate timestamps have dates of their own; zero: no bound
+}
+
+// holds reports whether the examination is that of a time, too.
+func (x *examined) holds(at time.Time) bool {
+	return !at.Before(x.from) && (x.until.IsZero() || at.Before(x.until))
 }
 
 // examine returns the examination of a chain, from the cache where it was made for the same name on the same day and on the
@@ -33,15 +41,24 @@ func (c *chainCache) examine(presented []inspect.Certificate, raw [][]byte, o ch
 	key := chainKey(presented, raw, o)
 	c.mu.Lock()
 	if el, ok := c.byKey[key]; ok {
-		c.order.MoveToFront(el)
-		x := el.Value.(*examined)
-		c.mu.Unlock()
-		return x
+		if x := el.Value.(*examined); x.holds(o.Time) {
+			c.order.MoveToFront(el)
+			c.mu.Unlock()
+			return x
+		}
 	}
 	c.mu.Unlock()
 
 	r := chain.Examine(raw, o) // outside the lock: it may be slow, and two at once for the same chain do no harm
-	x := &examined{key: key, faults: r.Faults}
+	x := &examined{key: key, faults: r.Faults, mustStaple: r.MustStaple}
+	x.responder = r.Presented[0] != nil && len(r.Presented[0].OCSPServer) > 0
+	for _, t := range r.SCTs {
+		if at := t.Time; !at.After(o.Time) && at.After(x.from) {
+			x.from = at
+		} else if at.After(o.Time) && (x.until.IsZero() || at.Before(x.until)) {
+			x.until = at
+		}
+	}
 	for _, cert := range r.Right {
 		x.right = append(x.right, bound(cert.Subject.String()))
 	}
@@ -63,8 +80,8 @@ func (c *chainCache) examine(presented []inspect.Certificate, raw [][]byte, o ch
 	return x
 }
 
-// chainKey is what an examination depends on: the bytes, the name, the day, and for each certificate whether it is before,
-// in, near the end of or past its life. The roots are the Diagnoser's and do not change.
+// chainKey is what an examination depends on: the bytes, what came beside them in the handshake, the name, the day, and for each
+// certificate whether it is before, in, near the end of or past its life. The roots are the Diagnoser's and do not change.
 func chainKey(presented []inspect.Certificate, raw [][]byte, o chain.Options) [sha256.Size]byte {
 	h := sha256.New()
 	part := func(b []byte) {
@@ -74,7 +91,11 @@ func chainKey(presented []inspect.Certificate, raw [][]byte, o chain.Options) [s
 		h.Write(b)
 	}
 	part([]byte(o.Name))
-	part(strconv.AppendInt(nil, o.Time.Unix()/86400, 10))
+	var shape [24]byte
+	binary.BigEndian.PutUint64(shape[:], uint64(o.Time.Unix()/86400))
+	binary.BigEndian.PutUint64(shape[8:], uint64(len(raw)))
+	binary.BigEndian.PutUint64(shape[16:], uint64(len(o.SCTs)))
+	part(shape[:])
 	for i, der := range raw {
 		x := &presented[i]
 		var phase byte
@@ -89,6 +110,10 @@ func chainKey(presented []inspect.Certificate, raw [][]byte, o chain.Options) [s
 		part(der)
 		part([]byte{phase})
 	}
+	for _, t := range o.SCTs {
+		part(t)
+	}
+	part(o.OCSPResponse)
 	var key [sha256.Size]byte
 	h.Sum(key[:0])
 	return key

@@ -3,6 +3,7 @@ package diagnose
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +19,9 @@ type chainEvidence struct {
 	name   string // it was checked against; empty: none was
 	faults []chain.Fault
 	right  []string // subjects of the chain to send instead
+
+	mustStaple bool // the leaf asks for a stapled OCSP response
+	responder  bool // the leaf names an OCSP responder
 }
 
 // fault returns the first fault with an id.
@@ -70,9 +74,12 @@ func (d *Diagnoser) examine(e *evidence) chainEvidence {
 	if len(raw) == len(presented) {
 		r := d.chains.examine(presented, raw, chain.Options{
 			Name: c.name, Roots: d.Roots, Time: e.now, Known: d.KnownCAs, ExpiringSoon: d.soon(&presented[0]),
+			SCTs: c.timestamps(), OCSPResponse: c.staple(), Logs: d.Logs,
 		})
-		c.faults = r.faults
-		c.right = r.right
+		c.faults, c.right, c.mustStaple, c.responder = r.faults, r.right, r.mustStaple, r.responder
+		if c.fault(chain.SCTMissing) != nil && !c.sawTimestamps() {
+			c.faults = slices.DeleteFunc(slices.Clone(c.faults), func(f chain.Fault) bool { return f.ID == chain.SCTMissing })
+		}
 	} else {
 		c.faults = readFaults(presented, c.name, e.now, d.soon(&presented[0]))
 	}
@@ -87,6 +94,43 @@ func (d *Diagnoser) examine(e *evidence) chainEvidence {
 		c.view.server.Validation = validation(c.faults, len(raw) == len(presented), v)
 	}
 	return c
+}
+
+// Bounds on what is handed on beside the chain: a recording may hold anything.
+const (
+	maxTimestamps = 32
+	maxStaple     = 64 << 10
+)
+
+// timestamps are the signed certificate timestamps that came in the handshake.
+func (c *chainEvidence) timestamps() [][]byte {
+	list := c.view.server.SCTList
+	return list[:min(len(list), maxTimestamps)]
+}
+
+// staple is the stapled OCSP response; nil where none came or its bytes are not in the record.
+func (c *chainEvidence) staple() []byte {
+	if s := c.view.server.OCSP; s != nil && len(s.Raw) <= maxStaple {
+		return s.Raw
+	}
+	return nil
+}
+
+// sawTimestamps reports whether timestamps of the handshake would be in the record had there been any: the client must have asked
+// for them, and what came must have been kept.
+func (c *chainEvidence) sawTimestamps() bool {
+	s := c.view.server
+	return s.SCTs <= len(s.SCTList) && (s.OCSP == nil || !s.OCSP.Stapled || len(s.OCSP.Raw) > 0) && c.couldAnswer("signed_certificate_timestamp")
+}
+
+// couldAnswer reports whether the server could answer an extension: the client sent it, and the certificates are of this handshake.
+// A hello whose extensions are not in the record is taken for one that has it, where it is this program's own.
+func (c *chainEvidence) couldAnswer(extension string) bool {
+	sent := c.view.hello.Extensions
+	if c.view.tls.Resumed || len(sent) == 0 && c.leg == inspect.LegClient {
+		return false
+	}
+	return len(sent) == 0 || slices.Contains(sent, extension)
 }
 
 // validation is what the record says when the eye did not check. Without the certificates' bytes only faults can be told.

@@ -20,6 +20,7 @@ func (e *evidence) chainFault(id chain.FaultID) *match {
 			m.detail += "; " + bound(x.Detail)
 		}
 	}
+	m.detail += e.chain.refusedBy(id)
 	if f.Fatal {
 		m.severity = inspect.SeverityError
 	}
@@ -38,6 +39,20 @@ func (e *evidence) chainFault(id chain.FaultID) *match {
 	return m
 }
 
+// reason is the finer cause of the fault with an id; empty without one.
+func (c *chainEvidence) reason(id chain.FaultID) chain.Reason {
+	if f := c.fault(id); f != nil {
+		return f.Reason
+	}
+	return ""
+}
+
+// ofLeaf reports whether the fault with an id is that of the server's own certificate.
+func (c *chainEvidence) ofLeaf(id chain.FaultID) bool {
+	f := c.fault(id)
+	return f != nil && f.Index == 0
+}
+
 // serveChain tells each server where its certificate and chain are configured.
 func serveChain(action string) []inspect.Fix {
 	return []inspect.Fix{
@@ -50,11 +65,11 @@ func serveChain(action string) []inspect.Fix {
 }
 
 // trustCA tells the verifying side how to trust another authority.
-func trustCA() []inspect.Fix {
+func trustCA(v view) []inspect.Fix {
 	return []inspect.Fix{
 		fix(forSelf, "if the backend's authority is a private one, name it", "tlstriage proxy --backend-ca FILE …"),
 		fix(forNginx, "if nginx stands in the proxy's place", "proxy_ssl_trusted_certificate FILE;"),
-		fix(forHAProxy, "if HAProxy stands in the proxy's place", "server NAME HOST:PORT ssl verify required ca-file FILE"),
+		fix(forHAProxy, "if HAProxy stands in the proxy's place", "server NAME "+backendName(v)+" ssl verify required ca-file FILE"),
 		fix(forEnvoy, "if Envoy stands in the proxy's place", "validation_context: {trusted_ca: {filename: FILE}}"),
 	}
 }

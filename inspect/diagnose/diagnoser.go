@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tlstriage/tlstriage/certs/chain"
 	"github.com/tlstriage/tlstriage/inspect"
 	"github.com/tlstriage/tlstriage/inspect/policy"
 )
@@ -21,6 +22,8 @@ type Diagnoser struct {
 	Roots *x509.CertPool
 	// KnownCAs help to name a certificate that lacks in a chain. They are never trusted.
 	KnownCAs []*x509.Certificate
+	// Logs verify signed certificate timestamps; nil: they are counted, not verified.
+	Logs *chain.LogList
 	// Now is when certificates are judged; zero: at each Connection's own time.
 	Now time.Time
 	// ExpiringSoon is the remaining life below which a certificate is reported; zero: 30 days, or for a short-lived

@@ -32,6 +32,7 @@ func (d *Diagnoser) gather(c *inspect.Connection) *evidence {
 		d: d, c: c, now: d.now(c),
 		client: look(c.ClientLeg), backend: look(c.BackendLeg),
 	}
+	e.client.listen = c.Server
 	if c.Event.Source == inspect.SourceReplay || c.Event.Source == inspect.SourceScan {
 		e.client.probed = e.client.leg != nil && e.client.leg.Error == nil && e.client.tls.Version != "" && e.client.alert(inspect.FromServer) == nil
 	}

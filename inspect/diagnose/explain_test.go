@@ -18,7 +18,7 @@ func TestExplainRecognisesEverySymptom(t *testing.T) {
 
 		// OpenSSL.
 		{"SSLV3_ALERT_HANDSHAKE_FAILURE", "cipher-no-overlap"}, {"SSLV3_ALERT_BAD_CERTIFICATE", "client-cert-missing"}, {"SSLV3_ALERT_CERTIFICATE_UNKNOWN", "server-cert-rejected-by-client"},
-		{"SSLV3_ALERT_CERTIFICATE_EXPIRED", "client-cert-expired"}, {"SSLV3_ALERT_CERTIFICATE_REVOKED", "client-cert-revoked"}, {"SSLV3_ALERT_UNSUPPORTED_CERTIFICATE", "client-cert-untrusted"},
+		{"SSLV3_ALERT_CERTIFICATE_EXPIRED", "client-cert-expired"}, {"SSLV3_ALERT_CERTIFICATE_REVOKED", "client-cert-revoked"}, {"SSLV3_ALERT_UNSUPPORTED_CERTIFICATE", "client-cert-wrong-usage"},
 		{"SSLV3_ALERT_NO_CERTIFICATE", "client-cert-missing"}, {"SSLV3_ALERT_UNEXPECTED_MESSAGE", "server-alert"}, {"SSLV3_ALERT_BAD_RECORD_MAC", "server-alert"},
 		{"SSLV3_ALERT_ILLEGAL_PARAMETER", "client-hello-malformed"}, {"SSLV3_ALERT_DECOMPRESSION_FAILURE", "server-alert"},
 		{"TLSV1_ALERT_PROTOCOL_VERSION", "version-no-overlap"}, {"TLSV1_ALERT_UNKNOWN_CA", "server-cert-rejected-by-client"}, {"TLSV1_ALERT_INTERNAL_ERROR", "backend-alert"},
@@ -53,6 +53,19 @@ func TestExplainRecognisesEverySymptom(t *testing.T) {
 		{"ERR_CERT_COMMON_NAME_INVALID", "cert-name-mismatch"}, {"ERR_CERT_DATE_INVALID", "cert-expired"}, {"ERR_CONNECTION_RESET", "backend-reset"}, {"ERR_BAD_SSL_CLIENT_AUTH_CERT", "client-cert-missing"},
 		{"ERR_ECH_FALLBACK_CERTIFICATE_INVALID", "cert-name-mismatch"}, {"SSL_ERROR_NO_CYPHER_OVERLAP", "cipher-no-overlap"}, {"SEC_ERROR_UNKNOWN_ISSUER", "chain-missing-intermediate"}, {"MOZILLA_PKIX_ERROR_SELF_SIGNED_CERT", "cert-self-signed"},
 		{"SSL_ERROR_BAD_CERT_DOMAIN", "cert-name-mismatch"}, {"SSL_ERROR_UNSUPPORTED_VERSION", "version-no-overlap"}, {"SSL_ERROR_RX_CERTIFICATE_REQUIRED_ALERT", "client-cert-missing"},
+
+		// Certificates: revocation, stapling, transparency, forms.
+		{"MOZILLA_PKIX_ERROR_REQUIRED_TLS_FEATURE_MISSING", "ocsp-staple-missing"}, {"SEC_ERROR_REVOKED_CERTIFICATE", "cert-revoked"}, {"NET::ERR_CERT_REVOKED", "cert-revoked"},
+		{"SEC_ERROR_OCSP_OLD_RESPONSE", "ocsp-staple-invalid"}, {"ERR_CERT_UNABLE_TO_CHECK_REVOCATION", "revocation-unknown"}, {"certificate revoked", "cert-revoked"},
+		{"remote error: tls: revoked certificate", "client-cert-revoked"}, {"certificate_revoked", "cert-revoked"}, {"alert 113", "ocsp-staple-invalid"},
+		{"java.security.cert.CertificateRevokedException: Certificate has been revoked, reason: KEY_COMPROMISE", "cert-revoked"}, {"Unable to determine revocation status due to network error", "revocation-unknown"},
+		{"0x80092010", "cert-revoked"}, {"0x80092013", "revocation-unknown"}, {"curl: (91) No OCSP response received", "ocsp-staple-missing"},
+		{"NET::ERR_CERTIFICATE_TRANSPARENCY_REQUIRED", "sct-missing"}, {"ERR_CERT_VALIDITY_TOO_LONG", "cert-validity-too-long"},
+		{"[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: Missing Authority Key Identifier (_ssl.c:1032)", "cert-missing-key-identifier"},
+		{"tls: failed to parse certificate from server: x509: negative serial number", "cert-bad-serial"}, {"error 47 at 0 depth lookup: permitted subtree violation", "cert-wrong-usage"},
+		{"x509: a root or intermediate certificate is not authorized to sign for this name: DNS name \"a.example\" is not permitted by any constraint", "cert-wrong-usage"},
+		{"tls: invalid signature by the client certificate: x509: ECDSA verification failure", "client-cert-unproven"}, {"x509: certificate specifies an incompatible key usage", "client-cert-wrong-usage"},
+		{"The certificate chain is revoked.", "cert-revoked"},
 
 		// curl.
 		{"curl: (35) error:0A000410:SSL routines::sslv3 alert handshake failure", "cipher-no-overlap"}, {"curl: (60) SSL certificate problem: unable to get local issuer certificate", "chain-missing-intermediate"},

@@ -18,6 +18,7 @@ const (
 	forCLB     = "aws/clb"
 	forIngress = "ingress-nginx"
 	forEnvoy   = "envoy"
+	forApache  = "apache"
 	forSelf    = "tlstriage"
 	forBackend = "backend"
 	forNetwork = "network"

@@ -1,6 +1,8 @@
 package diagnose
 
 import (
+	"slices"
+
 	"github.com/tlstriage/tlstriage/inspect"
 	"github.com/tlstriage/tlstriage/inspect/policy"
 )
@@ -89,56 +91,6 @@ func (e *evidence) blame(dim policy.Dimension) inspect.Fault {
 	return inspect.FaultProxy
 }
 
-// clientCertFault is what was wrong with a client's certificate.
-type clientCertFault uint8
-
-const (
-	certFine clientCertFault = iota
-	certMissing
-	certOutOfDate
-	certUntrusted
-	certWithdrawn
-)
-
-// clientCertificate says whether the server of the client leg refused the client for its certificate, and why. A server's
-// alert about a certificate can only be about the client's.
-func (e *evidence) clientCertificate() clientCertFault {
-	v := e.client
-	if e.rejects(policy.DimensionClientCertificate) && !v.established() {
-		return certMissing
-	}
-	asked := v.server.CertificateRequest
-	sent := v.hello.Certificate != nil || asked != nil && asked.CertificateSent
-	a := v.alert(inspect.FromServer)
-	refused := v.is(inspect.ErrorClientCertificate)
-	if a != nil {
-		switch {
-		case a.Code == alertCertificateRequired, a.Code == alertNoCertificate:
-			return certMissing
-		case refusesCertificate(a.Code):
-			refused = true
-		case a.Code == alertHandshakeFailure && asked != nil && !sent:
-			return certMissing
-		}
-	}
-	if !refused {
-		return certFine
-	}
-	if !sent {
-		return certMissing
-	}
-	if a != nil && a.Code == alertCertificateRevoked {
-		return certWithdrawn
-	}
-	if a != nil && a.Code == alertCertificateExpired {
-		return certOutOfDate
-	}
-	if x := v.hello.Certificate; x != nil && !x.NotAfter.IsZero() && (e.now.After(x.NotAfter) || e.now.Before(x.NotBefore)) {
-		return certOutOfDate
-	}
-	return certUntrusted
-}
-
 // backendRefusal is the id of the rule that explains why the backend ended the backend leg; empty when it did not.
 func (e *evidence) backendRefusal() string {
 	v := e.backend
@@ -156,8 +108,14 @@ func (e *evidence) backendRefusal() string {
 	asked := v.server.CertificateRequest
 	a := v.alert(inspect.FromServer)
 	if a == nil {
-		if asked != nil && !asked.CertificateSent && v.is(inspect.ErrorClosed, inspect.ErrorReset) {
+		switch {
+		case !v.is(inspect.ErrorClosed, inspect.ErrorReset):
+		case asked != nil && !asked.CertificateSent:
 			return idBackendRequiresClientCert
+		case e.withoutALPN() != nil:
+			return idBackendALPNMismatch
+		case e.nameMatters() == nameDecides:
+			return idSNIRequiredByBackend
 		}
 		return ""
 	}
@@ -171,23 +129,39 @@ func (e *evidence) backendRefusal() string {
 	}
 	switch a.Code {
 	case alertCertificateRequired, alertNoCertificate:
-		return idBackendRequiresClientCert
-	case alertProtocolVersion, alertInappropriateFallback:
+		return idBackendRequiresClientCert // in TLS 1.3 it comes after the handshake
+	case alertProtocolVersion:
 		return idBackendVersionNoOverlap
+	case alertInappropriateFallback:
+		if slices.Contains(v.hello.SupportedCiphers, fallbackSignal) {
+			return idBackendVersionNoOverlap // the hello says itself that it offers less than it could
+		}
+		return idBackendAlert
 	case alertInsufficientSecurity:
 		return idBackendCipherNoOverlap
 	case alertNoApplicationProtocol:
 		return idBackendALPNMismatch
 	case alertUnrecognizedName:
 		return idSNIRequiredByBackend
-	case alertMissingExtension, alertHandshakeFailure:
-		if v.hello.ServerName == "" {
-			return idSNIRequiredByBackend
-		}
+	}
+	if e.withoutALPN() != nil {
+		return idBackendALPNMismatch
+	}
+	// Servers that have no certificate for a name answer handshake_failure, missing_extension, internal_error, access_denied, ...
+	nameless, matter := v.hello.ServerName == "", e.nameMatters()
+	switch {
+	case matter == nameDecides:
+		return idSNIRequiredByBackend
+	case a.Code == alertHandshakeFailure && nameless && matter == nameUnknown, a.Code == alertMissingExtension && nameless && matter == nameUnknown:
+		return idSNIRequiredByBackend
+	case a.Code == alertHandshakeFailure:
 		return idBackendCipherNoOverlap
 	}
 	return idBackendAlert
 }
+
+// fallbackSignal marks a hello that is a second attempt with an older version (RFC 7507).
+const fallbackSignal = "TLS_FALLBACK_SCSV"
 
 // Ids that the reading of the backend's alert decides between.
 const (

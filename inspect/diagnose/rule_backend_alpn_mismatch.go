@@ -16,7 +16,12 @@ var ruleBackendALPNMismatch = Rule{
 	check: func(e *evidence) *match {
 		asked := e.backend.hello.ALPNProtocols
 		if e.backendBy == idBackendALPNMismatch {
-			return &match{ended: e.backend.failed(), offered: asked, detail: refusedWords(e.backend, policy.DimensionALPN), fixes: alpnFixes(asked)}
+			m := &match{ended: e.backend.failed(), offered: asked, detail: refusedWords(e.backend, policy.DimensionALPN), fixes: alpnFixes(asked)}
+			if e.withoutALPN() != nil {
+				m.title = "The backend goes on only when no application protocol is offered"
+				m.detail += "; looked at again without ALPN it takes the same hello"
+			}
+			return m
 		}
 		wants := e.client.hello.ALPNProtocols
 		if !e.backend.established() || e.backend.leg.Plain || len(asked) == 0 || len(wants) == 0 || e.backend.tls.NextProtocol != "" || e.backend.tls.Resumed {

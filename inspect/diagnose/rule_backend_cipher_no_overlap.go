@@ -25,12 +25,17 @@ var ruleBackendCipherNoOverlap = Rule{
 		m := &match{ended: e.backend.failed(), offered: offered(e.backend.hello, dim), detail: refusedWords(e.backend, dim)}
 		if a := e.backend.alert(inspect.FromServer); a != nil && a.Code == alertHandshakeFailure {
 			m.detail += "; that names no reason: no common suite is the likeliest, then a name that it does not serve (" + or(bound(e.backend.hello.ServerName), "none sent") + "), then a missing client certificate"
+			if e.nameMatters() == nameIsFine {
+				m.detail = refusedWords(e.backend, dim) + "; that names no reason, but it is not the name: it answers the same whatever it is asked for" + e.whichName()
+			}
 		}
 		m.fixes = []inspect.Fix{
-			fix(forSelf, "see what the backend accepts", "nmap --script ssl-enum-ciphers -p PORT HOST"),
+			fix(forSelf, "see what the backend accepts", enumCiphers(e.backend)),
 			fix(forNginx, "let the backend accept a current suite", "ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256;"),
 			fix(forHAProxy, "let the backend accept a current suite", "bind :443 ssl crt FILE ciphers ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256"),
-			fix(forSelf, "if it is the name: send another", "tlstriage proxy --backend-sni NAME …"),
+		}
+		if e.nameMatters() != nameIsFine {
+			m.fixes = append(m.fixes, fix(forSelf, "if it is the name: send another", "tlstriage proxy --backend-sni NAME …"))
 		}
 		return m
 	},

@@ -16,7 +16,7 @@ var ruleBackendClosed = Rule{
 		return &match{ended: true, leg: leg, detail: backendWords(v), fixes: []inspect.Fix{
 			fix(forBackend, "look at its log at this second", ""),
 			fix(forNginx, "if the backend's listen line has proxy_protocol, the header must be sent, or taken off there", "listen 443 ssl;"),
-			fix(forSelf, "if the port speaks plain text", "tlstriage proxy --backend tcp://HOST:PORT …"),
+			fix(forSelf, "if the port speaks plain text", "tlstriage proxy --backend tcp://"+backendName(v)+" …"),
 		}}
 	},
 }

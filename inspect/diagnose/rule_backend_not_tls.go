@@ -45,8 +45,8 @@ var ruleBackendNotTLS = Rule{
 		m.fixes = []inspect.Fix{
 			fix(forSelf, "speak plain text to this backend", "tlstriage proxy --backend tcp://"+backendName(v)+" …"),
 			fix(forNginx, "or turn TLS on at the backend", "listen 443 ssl;"),
-			fix(forHAProxy, "a server without TLS needs a server line without ssl", "server NAME HOST:PORT"),
-			fix(forALB, "a target that speaks plain HTTP needs a target group of protocol HTTP", "aws elbv2 create-target-group --protocol HTTP --port PORT …"),
+			fix(forHAProxy, "a server without TLS needs a server line without ssl", "server NAME "+backendName(v)),
+			fix(forALB, "a target that speaks plain HTTP needs a target group of protocol HTTP", "aws elbv2 create-target-group --protocol HTTP --port "+portOf(v)+" …"),
 			fix(forIngress, "a Service that speaks plain HTTP must not be marked HTTPS", "nginx.ingress.kubernetes.io/backend-protocol: \"HTTP\""),
 			fix(forEnvoy, "a cluster that speaks plain text must have no transport_socket", ""),
 		}

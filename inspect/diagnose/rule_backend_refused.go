@@ -13,8 +13,8 @@ var ruleBackendRefused = Rule{
 			return nil
 		}
 		return &match{ended: true, leg: leg, detail: backendWords(v), fixes: []inspect.Fix{
-			fix(forBackend, "start the service, or let it listen on this address and port", "ss -ltnp"),
-			fix(forSelf, "or correct the backend's port", "tlstriage proxy --backend https://HOST:PORT …"),
+			fix(forBackend, "start the service, or let it listen on this address and port", "ss -ltnp  # and look for :"+portOf(v)),
+			fix(forSelf, "or correct the backend's port", "tlstriage proxy --backend https://"+hostOf(v)+":PORT …"),
 			fix(forIngress, "check that the Service's targetPort is the one that the container listens on", "kubectl get endpoints SERVICE"),
 		}}
 	},

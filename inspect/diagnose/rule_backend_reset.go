@@ -19,9 +19,9 @@ var ruleBackendReset = Rule{
 		}
 		return &match{ended: true, leg: leg, detail: backendWords(v) + " (phase " + or(string(v.phase()), "unknown") + ")", fixes: []inspect.Fix{
 			fix(forSelf, "if the backend expects a PROXY protocol header first, send one", "tlstriage proxy --backend-proxy-protocol v2 …"),
-			fix(forNetwork, "find out who sends the reset", "tcpdump -ni any 'tcp[tcpflags] & tcp-rst != 0 and port PORT'"),
+			fix(forNetwork, "find out who sends the reset", "tcpdump -ni any 'tcp[tcpflags] & tcp-rst != 0 and port "+portOf(v)+"'"),
 			fix(forBackend, "look at its log at this second", ""),
-			fix(forSelf, "try with another name, or with none", "openssl s_client -connect HOST:PORT -noservername"),
+			fix(forSelf, "try with another name, or with none", "openssl s_client -connect "+backendName(v)+" -noservername"),
 		}}
 	},
 }

@@ -25,7 +25,7 @@ var ruleBackendStricterThanProxy = Rule{
 			detail:  "client leg " + e.client.tls.Version + " " + bound(e.client.tls.Cipher) + "; backend leg refused",
 			fixes: []inspect.Fix{
 				fix(forBackend, "let it accept what its clients' front accepts", ""),
-				fix(forSelf, "see what the backend accepts", "nmap --script ssl-enum-ciphers -p PORT HOST"),
+				fix(forSelf, "see what the backend accepts", enumCiphers(e.backend)),
 			},
 		}
 	},

@@ -20,13 +20,13 @@ var ruleBackendTimeout = Rule{
 				m.fault = inspect.FaultBackend
 			}
 			m.fixes = []inspect.Fix{
-				fix(forBackend, "see whether it speaks TLS on this port and how loaded it is", "openssl s_client -connect HOST:PORT -servername NAME"),
-				fix(forNetwork, "if small requests pass and large ones do not, the path's MTU is at fault", "ping -M do -s 1472 HOST"),
+				fix(forBackend, "see whether it speaks TLS on this port and how loaded it is", showCerts(v, v.hello.ServerName)),
+				fix(forNetwork, "if small requests pass and large ones do not, the path's MTU is at fault", "ping -M do -s 1472 "+hostOf(v)),
 			}
 			return m
 		}
 		m.fixes = []inspect.Fix{
-			fix(forNetwork, "open the way: security group, firewall, route", "nc -vz HOST PORT"),
+			fix(forNetwork, "open the way: security group, firewall, route", "nc -vz "+hostOf(v)+" "+portOf(v)),
 			fix(forALB, "the targets' security group must let the load balancer in", "aws ec2 authorize-security-group-ingress --group-id TARGET_SG --protocol tcp --port PORT --source-group LB_SG"),
 		}
 		return m

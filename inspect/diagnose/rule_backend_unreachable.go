@@ -13,7 +13,7 @@ var ruleBackendUnreachable = Rule{
 			return nil
 		}
 		return &match{ended: true, leg: leg, detail: backendWords(v), fixes: []inspect.Fix{
-			fix(forNetwork, "check routes and security groups; an IPv6 address needs IPv6 on this machine", "ip route get ADDRESS"),
+			fix(forNetwork, "check routes and security groups; an IPv6 address needs IPv6 on this machine", "ip route get "+hostOf(v)),
 		}}
 	},
 }

@@ -14,7 +14,7 @@ var ruleBackendUnresolvable = Rule{
 		}
 		return &match{ended: true, leg: leg, detail: backendWords(v), fixes: []inspect.Fix{
 			fix(forSelf, "correct the backend's name, or give an address and the name apart", "tlstriage proxy --backend https://ADDRESS:PORT --backend-sni NAME …"),
-			fix(forNetwork, "check the resolver of this machine, and in Kubernetes the Service and its namespace", "getent hosts NAME; kubectl get svc -A | grep NAME"),
+			fix(forNetwork, "check the resolver of this machine, and in Kubernetes the Service and its namespace", "getent hosts "+hostOf(v)+"; kubectl get svc -A"),
 		}}
 	},
 }

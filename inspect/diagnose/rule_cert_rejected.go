@@ -1,6 +1,10 @@
 package diagnose
 
-import "github.com/tlstriage/tlstriage/inspect"
+import (
+	"slices"
+
+	"github.com/tlstriage/tlstriage/inspect"
+)
 
 var ruleCertRejected = Rule{
 	ID: "cert-rejected", Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
@@ -8,6 +12,9 @@ var ruleCertRejected = Rule{
 	Citation:    "RFC 8446, Section 4.4.2.4",
 	Explanation: "Verification failed for a reason that none of the other findings names (name constraints, a critical extension that nobody knows, an authority that may not issue), or the record holds too little of the chain to say. The detail has the library's words.",
 	check: func(e *evidence) *match {
+		if slices.Contains(e.found, "cert-revoked") || slices.Contains(e.found, "revocation-unknown") && e.chain.revocation().Mode == revocationRequire {
+			return nil
+		}
 		for _, f := range e.chain.faults {
 			if f.Fatal {
 				return nil

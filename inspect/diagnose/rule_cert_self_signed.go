@@ -14,7 +14,7 @@ var ruleCertSelfSigned = Rule{
 	check: func(e *evidence) *match {
 		m := e.chainFault(chain.SelfSigned)
 		if m != nil {
-			m.fixes = append([]inspect.Fix{fix(forBackend, "use a certificate of a public or of your own authority", "certbot certonly -d "+plain(e.chain.name, "NAME"))}, append(trustCA(), serveChain("serve that certificate")...)...)
+			m.fixes = append([]inspect.Fix{fix(forBackend, "use a certificate of a public or of your own authority", "certbot certonly -d "+plain(e.chain.name, "NAME"))}, append(trustCA(e.chain.view), serveChain("serve that certificate")...)...)
 		}
 		return m
 	},

@@ -15,7 +15,14 @@ var ruleChainIntermediateExpired = Rule{
 		m := e.chainFault(chain.IntermediateExpired)
 		if m != nil {
 			m.detail += e.rightChain()
-			m.fixes = serveChain("replace the expired intermediate by the authority's current one")
+			if e.chain.reason(chain.IntermediateExpired) == chain.ReasonExpiredRoot {
+				m.title = "The root of the backend's chain is expired"
+			}
+			action := "replace the expired intermediate by the authority's current one"
+			if e.chain.fault(chain.LegacyPath) != nil {
+				action = "leave the expired certificate out: there is another path"
+			}
+			m.fixes = serveChain(action)
 		}
 		return m
 	},

@@ -20,8 +20,8 @@ var ruleChainMissingIntermediate = Rule{
 			m.accepted = []string{missing}
 		}
 		m.detail += e.rightChain()
-		m.fixes = append(serveChain("send leaf and intermediates in one file"), fix(forBackend, "see what is sent, and who issued the last certificate", "openssl s_client -connect "+backendName(e.backend)+" -showcerts"))
-		m.fixes = append(m.fixes, trustCA()...)
+		m.fixes = append(serveChain("send leaf and intermediates in one file"), fix(forBackend, "see what is sent, and who issued the last certificate", e.showCerts()))
+		m.fixes = append(m.fixes, trustCA(e.chain.view)...)
 		return m
 	},
 }

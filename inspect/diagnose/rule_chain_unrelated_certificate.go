@@ -15,7 +15,10 @@ var ruleChainUnrelatedCertificate = Rule{
 		m := e.chainFault(chain.Unrelated)
 		if m != nil {
 			m.detail += e.rightChain()
-			m.fixes = append(serveChain("take the unrelated certificate out of the file"), fix(forBackend, "see what is sent, in its order", "openssl s_client -connect HOST:PORT -servername NAME -showcerts"))
+			if e.chain.reason(chain.Unrelated) == chain.ReasonDuplicateSent {
+				m.title = "The backend sends a certificate twice"
+			}
+			m.fixes = append(serveChain("take the unrelated certificate out of the file"), fix(forBackend, "see what is sent, in its order", e.showCerts()))
 		}
 		return m
 	},

@@ -18,7 +18,7 @@ var ruleChainUntrustedRoot = Rule{
 				m.fixes = []inspect.Fix{fix(forClient, "let it trust this root: it judges the chain itself", "curl --cacert ROOT.pem … / openssl s_client -CAfile ROOT.pem …"), fix(forBackend, "or use a certificate of a public authority", "")}
 				return m
 			}
-			m.fixes = append(trustCA(), fix(forBackend, "or use a certificate of a public authority", ""), fix(forSelf, "or update this machine's roots", "update-ca-certificates"))
+			m.fixes = append(trustCA(e.chain.view), fix(forBackend, "or use a certificate of a public authority", ""), fix(forSelf, "or update this machine's roots", "update-ca-certificates"))
 		}
 		return m
 	},

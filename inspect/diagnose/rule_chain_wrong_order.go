@@ -15,7 +15,7 @@ var ruleChainWrongOrder = Rule{
 		m := e.chainFault(chain.WrongOrder)
 		if m != nil {
 			m.detail += e.rightChain()
-			m.fixes = append(serveChain("put the leaf first, then each certificate's issuer"), fix(forBackend, "see what is sent, in its order", "openssl s_client -connect HOST:PORT -servername NAME -showcerts"))
+			m.fixes = append(serveChain("put the leaf first, then each certificate's issuer"), fix(forBackend, "see what is sent, in its order", e.showCerts()))
 		}
 		return m
 	},

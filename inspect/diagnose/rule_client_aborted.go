@@ -40,13 +40,13 @@ var ruleClientAborted = Rule{
 			m.fault = inspect.FaultClient
 			m.detail = "the client's side " + how + " after the server's certificate: most often the client does not accept it"
 			m.fixes = []inspect.Fix{
-				fix(forClient, "ask the client what it thinks of the certificate", "openssl s_client -connect HOST:PORT -servername NAME -verify_return_error"),
+				fix(forClient, "ask the client what it thinks of the certificate", showCerts(v, v.hello.ServerName)+" -verify_return_error"),
 				fix(forSelf, "if this program's own authority signed it, the client must trust that authority", "tlstriage ca export > ca.pem"),
 			}
 			return m
 		}
 		m.detail = "the client's side " + how + " " + or(phaseWords(v.phase()), "before the handshake was done")
-		m.fixes = []inspect.Fix{fix(forNetwork, "if it is always the same clients, capture at both ends: who sends the FIN or RST?", "tcpdump -ni any -w out.pcap host CLIENT")}
+		m.fixes = []inspect.Fix{fix(forNetwork, "if it is always the same clients, capture at both ends: who sends the FIN or RST?", "tcpdump -ni any -w out.pcap host "+clientHost(e.c))}
 		return m
 	},
 }

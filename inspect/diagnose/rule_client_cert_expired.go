@@ -1,10 +1,6 @@
 package diagnose
 
-import (
-	"fmt"
-
-	"github.com/tlstriage/tlstriage/inspect"
-)
+import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleClientCertExpired = Rule{
 	ID: "client-cert-expired", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultClient,
@@ -16,22 +12,8 @@ var ruleClientCertExpired = Rule{
 		if e.clientCert != certOutOfDate {
 			return nil
 		}
-		return &match{ended: e.client.failed(), detail: clientCertWords(e), fixes: []inspect.Fix{
+		return &match{ended: e.client.failed(), detail: clientCertWords(e.client), fixes: []inspect.Fix{
 			fix(forClient, "renew the client's certificate, and check its clock", "openssl x509 -in client.pem -noout -dates"),
 		}}
 	},
-}
-
-// clientCertWords describes the client's certificate and the server's answer.
-func clientCertWords(e *evidence) string {
-	s := "the client's certificate was refused"
-	if x := e.client.hello.Certificate; x != nil {
-		s = fmt.Sprintf("%s, issued by %s, valid from %s to %s", bound(x.Subject), bound(x.Issuer), day(x.NotBefore), day(x.NotAfter))
-	}
-	if a := e.client.alert(inspect.FromServer); a != nil {
-		s += "; the server answered " + spell(a)
-	} else if msg := e.client.message(); msg != "" {
-		s += "; " + msg
-	}
-	return s
 }

@@ -6,7 +6,7 @@ var ruleClientCertMissing = Rule{
 	ID: "client-cert-missing", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultClient,
 	Title:    "The server wants a client certificate and the client sent none",
 	Citation: "RFC 8446, Section 4.4.2.4",
-	Explanation: "The server asked for a certificate (mutual TLS) and got none: the client has none configured, or none that fits the authorities that the server lists. In TLS 1.3 the answer is certificate_required " +
+	Explanation: "The server asked for a certificate (mutual TLS) and got none: the client has none configured, or none that fits the authorities and signature schemes that the server lists. In TLS 1.3 the answer is certificate_required " +
 		"(alert 116), before it bad_certificate (42) or handshake_failure (40). Check: `openssl s_client -connect HOST:PORT` prints the acceptable authorities.",
 	check: func(e *evidence) *match {
 		if e.clientCert != certMissing {
@@ -17,11 +17,14 @@ var ruleClientCertMissing = Rule{
 			m.accepted = r.Authorities
 			m.detail += "; the server takes those of " + enumerate(r.Authorities)
 		}
+		if r := e.client.server.CertificateRequest; r != nil && len(r.SignatureAlgorithms) > 0 {
+			m.detail += "; its key must sign in one of " + enumerate(r.SignatureAlgorithms)
+		}
 		if a := e.client.alert(inspect.FromServer); a != nil {
 			m.detail += "; the server answered " + spell(a)
 		}
 		m.fixes = append([]inspect.Fix{
-			fix(forClient, "give it a certificate and key that one of the server's authorities issued", "curl --cert client.pem --key client.key https://NAME/"),
+			fix(forClient, "give it a certificate and key that one of the server's authorities issued", "curl --cert client.pem --key client.key https://"+plain(e.client.hello.ServerName, "NAME")+"/"),
 		}, optionalClientCert()...)
 		return m
 	},

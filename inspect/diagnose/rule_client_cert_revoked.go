@@ -12,7 +12,7 @@ var ruleClientCertRevoked = Rule{
 		if e.clientCert != certWithdrawn {
 			return nil
 		}
-		return &match{ended: e.client.failed(), detail: clientCertWords(e), fixes: []inspect.Fix{
+		return &match{ended: e.client.failed(), detail: clientCertWords(e.client), fixes: []inspect.Fix{
 			fix(forClient, "get a new certificate; ask the authority why this one was revoked", ""),
 			fix(forALB, "if it was revoked by mistake, replace the revocation list of the trust store", "aws elbv2 remove-trust-store-revocations --trust-store-arn ARN --revocation-ids ID"),
 		}}

@@ -6,13 +6,13 @@ var ruleClientCertUntrusted = Rule{
 	ID: "client-cert-untrusted", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultClient,
 	Title:    "The server does not accept the client's certificate",
 	Citation: "RFC 8446, Section 4.4.2.4; RFC 5280, Section 6",
-	Explanation: "A client certificate came, and the server refuses it: issued by an authority that it does not know, without its intermediates, or without the usage clientAuth. Check: " +
+	Explanation: "A client certificate came, and the server refuses it: issued by an authority that it does not know, or without its intermediates. Check: " +
 		"`openssl verify -purpose sslclient -CAfile SERVERS_CA -untrusted intermediates.pem client.pem`.",
 	check: func(e *evidence) *match {
 		if e.clientCert != certUntrusted {
 			return nil
 		}
-		m := &match{ended: e.client.failed(), detail: clientCertWords(e)}
+		m := &match{ended: e.client.failed(), detail: clientCertWords(e.client)}
 		if x := e.client.hello.Certificate; x != nil {
 			m.offered = []string{x.Issuer}
 		}

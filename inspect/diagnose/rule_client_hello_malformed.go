@@ -19,6 +19,8 @@ var ruleClientHelloMalformed = Rule{
 		case e.client.is(inspect.ErrorHelloTooLarge):
 			m.title = "The ClientHello is larger than is allowed"
 			m.detail = or(e.client.message(), "larger than the configured bound")
+		case e.client.is(inspect.ErrorMalformedHello) && e.client.alertFirst() != nil:
+			return nil // client-alert
 		case e.client.is(inspect.ErrorMalformedHello):
 			m.detail = or(e.client.message(), "the hello's fields contradict each other")
 		case e.client.alerted(inspect.FromServer, alertDecodeError, alertIllegalParameter):

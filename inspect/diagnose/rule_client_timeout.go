@@ -14,7 +14,7 @@ var ruleClientTimeout = Rule{
 			return nil
 		}
 		m := &match{ended: true, fixes: []inspect.Fix{
-			fix(forNetwork, "look for lost large packets: a capture at both ends, and the path's MTU", "ping -M do -s 1472 HOST"),
+			fix(forNetwork, "look for lost large packets: a capture at both ends, and the path's MTU", "ping -M do -s 1472 "+clientHost(e.c)),
 			fix(forClient, "if the client only connects (a probe, a preconnect), this is harmless", ""),
 		}}
 		switch {

@@ -14,7 +14,7 @@ var ruleConnectionEmpty = Rule{
 		}
 		return &match{ended: true, detail: "no byte came before the connection was closed", fixes: []inspect.Fix{
 			fix(forALB, "to have the health check do more than connect, make it speak HTTPS", "aws elbv2 modify-target-group --target-group-arn ARN --health-check-protocol HTTPS"),
-			fix(forHAProxy, "to have the check do a handshake", "server NAME HOST:PORT check check-ssl verify none"),
+			fix(forHAProxy, "to have the check do a handshake", "server NAME "+backendName(e.client)+" check check-ssl verify none"),
 		}}
 	},
 }

@@ -12,7 +12,7 @@ var ruleDefaultCertificateServed = Rule{
 	Title:    "The backend serves a default certificate instead of the site's",
 	Citation: "RFC 6066, Section 3",
 	Explanation: "The certificate is one that a server makes or ships for connections that no site takes: the name is not configured there, the site's certificate could not be loaded (a missing secret), or no server name was sent. " +
-		"All other faults of this certificate follow from that. Check: `openssl s_client -connect HOST:PORT -servername NAME | openssl x509 -noout -subject`.",
+		"All other faults of this certificate follow from that. Where the proxy looked at the backend again, the detail says which name gets which certificate. Check: `openssl s_client -connect HOST:PORT -servername NAME | openssl x509 -noout -subject`.",
 	check: func(e *evidence) *match {
 		leaf := e.chain.leaf()
 		if leaf == nil {
@@ -22,14 +22,26 @@ var ruleDefaultCertificateServed = Rule{
 		if !mismatch && e.chain.name != "" {
 			return nil
 		}
-		maker := defaultCertificate(leaf)
-		if maker == "" && mismatch && e.chain.fault(chain.SelfSigned) != nil && placeholder(leaf.Subject) && !placeholder("CN="+e.chain.name) {
-			maker = "a server's installation"
-		}
-		if maker == "" {
+		same, otherwise, varies := e.servedElse()
+		sent, works := e.chain.view.hello.ServerName, e.nameThatWorks()
+		m := &match{leg: e.chain.leg, detail: bound(leaf.Subject)}
+		switch maker := defaultCertificate(leaf); {
+		case maker != "":
+			m.detail += " is the default certificate of " + maker
+		case !mismatch:
+			return nil
+		case sent == "" && works != "" && varies:
+			m.title, m.fault = "No server name is sent to the backend, and it serves its default certificate", inspect.FaultProxy
+			m.detail += " is what the backend serves to clients that send no name"
+		case sent != "" && same && varies:
+			m.title = "The backend does not know the name and serves its default certificate"
+			m.detail += " is what the backend serves without a name, too; other names get others"
+		case !otherwise && e.chain.fault(chain.SelfSigned) != nil && placeholder(leaf.Subject) && !placeholder("CN="+e.chain.name):
+			m.detail += " is the default certificate of a server's installation"
+		default:
 			return nil
 		}
-		m := &match{leg: e.chain.leg, detail: bound(leaf.Subject) + " is the default certificate of " + maker + "; name asked for: " + or(bound(e.chain.name), "none")}
+		m.detail += "; name asked for: " + or(bound(e.chain.name), "none") + e.whichName()
 		if e.watched() && e.chain.view.established() {
 			m.severity = inspect.SeverityWarning
 		}
@@ -39,7 +51,11 @@ var ruleDefaultCertificateServed = Rule{
 			fix(forIngress, "the Ingress lacks the host under tls, or its secret is missing or in another namespace", "kubectl describe ingress NAME; kubectl get secret SECRET\ntls:\n- hosts: ["+name+"]\n  secretName: SECRET"),
 			fix(forNginx, "add a server block for the name", "server_name "+name+";"),
 			fix(forHAProxy, "add a certificate for the name to the bind line's directory", "bind :443 ssl crt /etc/haproxy/certs/"),
-			fix(forSelf, "or ask for a name that the backend serves", "tlstriage proxy --backend-sni NAME …"),
+		}
+		if works != "" {
+			m.fixes = append([]inspect.Fix{sendName(works)}, m.fixes...)
+		} else {
+			m.fixes = append(m.fixes, fix(forSelf, "or ask for a name that the backend serves", "tlstriage proxy --backend-sni NAME …"))
 		}
 		return m
 	},

@@ -35,7 +35,7 @@ var ruleHandshakeUnexplained = Rule{
 			if l.view.leg.Error != nil && !e.foreign() {
 				m.fault = inspect.FaultProxy
 			}
-			m.fixes = []inspect.Fix{fix(forNetwork, "capture the whole connection, from its first packet", "tcpdump -ni any -w out.pcap host CLIENT")}
+			m.fixes = []inspect.Fix{fix(forNetwork, "capture the whole connection, from its first packet", "tcpdump -ni any -w out.pcap host "+clientHost(e.c))}
 			return m
 		}
 		return nil

@@ -19,7 +19,7 @@ var ruleNotTLSHTTP = Rule{
 				fix(forClient, "use https in the URL, or the port that speaks plain HTTP", "https://"+plain(e.client.hello.ServerName, "HOST")+"/"),
 				fix(forALB, "if a target group sends this, its protocol (or its health check's) must be HTTPS", "aws elbv2 modify-target-group --target-group-arn ARN --health-check-protocol HTTPS"),
 				fix(forNginx, "if nginx sends this, its upstream must be reached by https", "proxy_pass https://BACKEND;"),
-				fix(forHAProxy, "if HAProxy sends this, its server line lacks ssl", "server NAME HOST:PORT ssl verify required ca-file FILE"),
+				fix(forHAProxy, "if HAProxy sends this, its server line lacks ssl", "server NAME "+backendName(e.client)+" ssl verify required ca-file FILE"),
 			},
 		}
 	},

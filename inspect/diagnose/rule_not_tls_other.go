@@ -20,7 +20,7 @@ var ruleNotTLSOther = Rule{
 			m.fixes = []inspect.Fix{
 				fix(forSelf, "take the header on this listener", "tlstriage proxy --proxy-protocol …"),
 				fix(forNLB, "or stop the load balancer from sending it", "aws elbv2 modify-target-group-attributes --target-group-arn ARN --attributes Key=proxy_protocol_v2.enabled,Value=false"),
-				fix(forHAProxy, "or take send-proxy off the server line", "server NAME HOST:PORT"),
+				fix(forHAProxy, "or take send-proxy off the server line", "server NAME "+backendName(e.client)),
 			}
 			return m
 		}

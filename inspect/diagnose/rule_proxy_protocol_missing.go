@@ -14,7 +14,7 @@ var ruleProxyProtocolMissing = Rule{
 		return &match{ended: true, detail: or(e.client.message(), "the connection does not begin with a header"), fixes: []inspect.Fix{
 			fix(forNLB, "let the load balancer send it", "aws elbv2 modify-target-group-attributes --target-group-arn ARN --attributes Key=proxy_protocol_v2.enabled,Value=true"),
 			fix(forCLB, "let the load balancer send it", "aws elb create-load-balancer-policy --load-balancer-name NAME --policy-name proxy --policy-type-name ProxyProtocolPolicyType --policy-attributes AttributeName=ProxyProtocol,AttributeValue=true"),
-			fix(forHAProxy, "let HAProxy send it", "server NAME HOST:PORT send-proxy-v2"),
+			fix(forHAProxy, "let HAProxy send it", "server NAME "+backendName(e.client)+" send-proxy-v2"),
 			fix(forSelf, "or do not expect it on this listener", "tlstriage proxy …  # without --proxy-protocol"),
 		}}
 	},

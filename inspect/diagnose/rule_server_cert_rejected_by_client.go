@@ -15,11 +15,12 @@ var ruleServerCertRejectedByClient = Rule{
 		"certificate_unknown (46): anything else, often the name. Behind this proxy the certificate is the one that the proxy serves: a client that does not trust the local authority fails here and nowhere else.",
 	CausedBy: []string{
 		"default-certificate-served", "cert-expired", "cert-not-yet-valid", "cert-name-mismatch", "cert-self-signed", "chain-missing-intermediate",
-		"chain-untrusted-root", "chain-intermediate-expired", "cert-weak-key", "cert-weak-signature", "cert-wrong-usage", "cert-malformed",
+		"chain-untrusted-root", "chain-intermediate-expired", "cert-weak-key", "cert-weak-signature", "cert-wrong-usage", "cert-malformed", "cert-revoked",
+		"ocsp-staple-missing", "ocsp-staple-invalid", "chain-legacy-path", "cert-bad-serial", "cert-common-name-only", "cert-validity-too-long", "sct-missing",
 	},
 	check: func(e *evidence) *match {
 		a := e.client.alert(inspect.FromClient)
-		if a == nil || !refusesCertificate(a.Code) {
+		if a == nil || !refusesCertificate(a.Code) || e.client.alertFirst() != nil {
 			return nil
 		}
 		m := &match{ended: e.client.failed(), detail: "the client answered " + spell(a)}
@@ -28,8 +29,8 @@ var ruleServerCertRejectedByClient = Rule{
 				m.fault = inspect.FaultBackend
 			}
 			m.fixes = []inspect.Fix{
-				fix(forClient, "see what the client sees, and whether its trust store has the issuer", "openssl s_client -connect HOST:PORT -servername NAME -showcerts -verify_return_error"),
-				fix(forBackend, "check the chain that it serves", "openssl s_client -connect HOST:PORT -servername NAME -showcerts"),
+				fix(forClient, "see what the client sees, and whether its trust store has the issuer", showCerts(e.client, e.client.hello.ServerName)+" -verify_return_error"),
+				fix(forBackend, "check the chain that it serves", showCerts(e.client, e.client.hello.ServerName)),
 			}
 			return m
 		}
@@ -41,7 +42,7 @@ var ruleServerCertRejectedByClient = Rule{
 			}
 		}
 		m.fixes = []inspect.Fix{
-			fix(forClient, "if this program's own authority signed the certificate, let the client trust that authority", "tlstriage ca export > tlstriage-ca.pem && curl --cacert tlstriage-ca.pem https://NAME/"),
+			fix(forClient, "if this program's own authority signed the certificate, let the client trust that authority", "tlstriage ca export > tlstriage-ca.pem && curl --cacert tlstriage-ca.pem https://"+plain(e.client.hello.ServerName, "NAME")+"/"),
 			fix(forSelf, "install the authority on this machine", "tlstriage ca trust"),
 			fix(forSelf, "or serve the certificate that the clients know", "tlstriage proxy --cert FILE --key FILE …"),
 		}

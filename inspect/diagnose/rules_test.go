@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/tlstriage/tlstriage/inspect"
@@ -31,6 +32,9 @@ func ruleCases() []ruleCase {
 		{name: "SSH banner", in: silentFront(inspect.ErrorNotTLS, "ssh", "SSH-2.0-OpenSSH_9.2"), cause: "not-tls-other", fault: inspect.FaultNoise, verdict: inspect.Failed, never: []string{"not-tls-http"}},
 		{name: "unexpected PROXY header", in: silentFront(inspect.ErrorNotTLS, "proxy_protocol", "PROXY TCP4 …"), cause: "not-tls-other", fault: inspect.FaultProxy, verdict: inspect.Failed},
 		{name: "broken hello", in: frontFails(inspect.ErrorMalformedHello, inspect.PhasePeek), cause: "client-hello-malformed", fault: inspect.FaultClient, verdict: inspect.Failed},
+		{name: "an alert in the place of a hello", in: frontFails(inspect.ErrorMalformedHello, inspect.PhasePeek, hello(nil), clientAlert(inspect.FromClient, 40, "handshake_failure")), cause: "client-alert", fault: inspect.FaultClient, verdict: inspect.Failed, never: []string{"client-hello-malformed", "client-aborted"}},
+		{name: "an alert about certificates in the place of a hello", in: frontFails(inspect.ErrorMalformedHello, inspect.PhasePeek, hello(nil), clientAlert(inspect.FromClient, 48, "unknown_ca")), cause: "client-alert", fault: inspect.FaultClient, verdict: inspect.Failed, never: []string{"client-hello-malformed", "server-cert-rejected-by-client"}},
+		{name: "a goodbye in the place of a hello", in: frontFails(inspect.ErrorMalformedHello, inspect.PhasePeek, hello(nil), clientAlert(inspect.FromClient, 0, "close_notify")), cause: "client-alert", fault: inspect.FaultClient, verdict: inspect.Failed, never: []string{"client-hello-malformed"}},
 		{name: "huge hello", in: frontFails(inspect.ErrorHelloTooLarge, inspect.PhasePeek), cause: "client-hello-malformed", fault: inspect.FaultClient, verdict: inspect.Failed},
 		{name: "hello cut short", in: frontFails(inspect.ErrorIncompleteHello, inspect.PhasePeek, edit(func(h *inspect.Hello) { h.Message.Complete = false })), cause: "client-hello-incomplete", fault: inspect.FaultClient, verdict: inspect.Failed},
 		{name: "two readings", in: frontFails(inspect.ErrorViewsDiffer, inspect.PhaseHandshake), cause: "proxy-name-views-differ", fault: inspect.FaultClient, verdict: inspect.Failed},
@@ -68,15 +72,22 @@ func ruleCases() []ruleCase {
 		{name: "backend version", in: backFails(inspect.ErrorAlertReceived, inspect.PhaseHandshake, backendAlert(70, "protocol_version")), cause: "backend-version-no-overlap", fault: inspect.FaultBackend, verdict: inspect.Failed, also: []string{"backend-stricter-than-proxy"}},
 		{name: "backend chose an old version", in: backFails(inspect.ErrorNoCommonVersion, inspect.PhaseHandshake), cause: "backend-version-no-overlap", fault: inspect.FaultBackend, verdict: inspect.Failed},
 		{name: "backend suites", in: backFails(inspect.ErrorAlertReceived, inspect.PhaseHandshake, backendAlert(40, "handshake_failure")), cause: "backend-cipher-no-overlap", fault: inspect.FaultBackend, verdict: inspect.Failed},
+		{name: "backend takes our hello for a fallback", in: backFails(inspect.ErrorAlertReceived, inspect.PhaseHandshake, backendAlert(86, "inappropriate_fallback")), cause: "backend-alert", fault: inspect.FaultBackend, verdict: inspect.Failed, never: []string{"backend-version-no-overlap"}},
+		{name: "backend refuses a real fallback", in: backFails(inspect.ErrorAlertReceived, inspect.PhaseHandshake, backendAlert(86, "inappropriate_fallback"), func(c *inspect.Connection) {
+			c.BackendLeg.TLS.Client.SupportedVersions = []string{"TLSv1.2"}
+			c.BackendLeg.TLS.Client.SupportedCiphers = append(c.BackendLeg.TLS.Client.SupportedCiphers, "TLS_FALLBACK_SCSV")
+		}), cause: "backend-version-no-overlap", fault: inspect.FaultProxy, verdict: inspect.Failed},
+		{name: "backend misses an extension, and the name was sent", in: backFails(inspect.ErrorAlertReceived, inspect.PhaseHandshake, backendAlert(109, "missing_extension")), cause: "backend-alert", fault: inspect.FaultBackend, verdict: inspect.Failed, never: []string{"backend-cipher-no-overlap"}},
+		{name: "backend misses an extension: the name", in: backFails(inspect.ErrorAlertReceived, inspect.PhaseHandshake, backendAlert(109, "missing_extension"), func(c *inspect.Connection) { c.BackendLeg.TLS.Client.ServerName = "" }), cause: "sni-required-by-backend", fault: inspect.FaultProxy, verdict: inspect.Failed},
 		{name: "backend wants a name", in: backFails(inspect.ErrorAlertReceived, inspect.PhaseHandshake, backendAlert(40, "handshake_failure"), func(c *inspect.Connection) { c.BackendLeg.TLS.Client.ServerName = "" }), cause: "sni-required-by-backend", fault: inspect.FaultProxy, verdict: inspect.Failed},
 		{name: "backend knows no such name", in: backFails(inspect.ErrorAlertReceived, inspect.PhaseHandshake, backendAlert(112, "unrecognized_name")), cause: "sni-required-by-backend", fault: inspect.FaultBackend, verdict: inspect.Failed},
-		{name: "backend wants a certificate, TLS 1.2", in: backFails(inspect.ErrorAlertReceived, inspect.PhaseHandshake, asked(false), backendAlert(42, "bad_certificate")), cause: "backend-requires-client-cert", fault: inspect.FaultBackend, verdict: inspect.Failed},
+		{name: "backend wants a certificate, TLS 1.2", in: backFails(inspect.ErrorAlertReceived, inspect.PhaseHandshake, asked(false), backendAlert(42, "bad_certificate")), cause: "backend-requires-client-cert", fault: inspect.FaultProxy, verdict: inspect.Failed},
 		{name: "backend wants a certificate, TLS 1.3", in: with(func(c *inspect.Connection) {
 			asked(false)(c)
 			backendAlert(116, "certificate_required")(c)
 			c.BackendLeg.Error = &inspect.Error{Type: inspect.ErrorAlertReceived, Phase: inspect.PhaseTransfer}
-		}), cause: "backend-requires-client-cert", fault: inspect.FaultBackend, verdict: inspect.Failed},
-		{name: "backend wants a certificate and closes", in: backFails(inspect.ErrorClosed, inspect.PhaseHandshake, asked(false)), cause: "backend-requires-client-cert", fault: inspect.FaultBackend, verdict: inspect.Failed, never: []string{"backend-closed"}},
+		}), cause: "backend-requires-client-cert", fault: inspect.FaultProxy, verdict: inspect.Failed},
+		{name: "backend wants a certificate and closes", in: backFails(inspect.ErrorClosed, inspect.PhaseHandshake, asked(false)), cause: "backend-requires-client-cert", fault: inspect.FaultProxy, verdict: inspect.Failed, never: []string{"backend-closed"}},
 		{name: "backend rejects ours", in: backFails(inspect.ErrorAlertReceived, inspect.PhaseHandshake, asked(true), backendAlert(48, "unknown_ca")), cause: "backend-rejects-client-cert", fault: inspect.FaultProxy, verdict: inspect.Failed},
 		{name: "backend ALPN", in: backFails(inspect.ErrorAlertReceived, inspect.PhaseHandshake, backendAlert(120, "no_application_protocol")), cause: "backend-alpn-mismatch", fault: inspect.FaultBackend, verdict: inspect.Failed},
 		{name: "gRPC client, HTTP/1 backend", in: with(func(c *inspect.Connection) {
@@ -297,7 +308,7 @@ func TestHealthyConnectionsGiveNoFinding(t *testing.T) {
 func TestEveryRuleIsTriggeredByACaseAndSilentInAnother(t *testing.T) {
 	seen := map[string]int{}
 	cases := ruleCases()
-	for _, tt := range append(cases, chainCases(t)...) {
+	for _, tt := range slices.Concat(cases, chainCases(t), formCases(t), revocationCases(t), lookCases(t), clientCertCases(t)) {
 		d := tt.diagnoser()
 		d.Diagnose(tt.in)
 		for _, f := range tt.in.Findings {

@@ -74,6 +74,7 @@ const (
 	runCerts   = "tlstriage proxy --listen 127.0.0.1:0 --backend https://HOST:PORT --backend-sni NAME"
 	runShow    = "openssl s_client -connect HOST:PORT -servername NAME -showcerts"
 	runCapture = "tcpdump -ni any -w out.pcap port PORT && tshark -r out.pcap -Y 'tls.handshake || tls.alert_message || tcp.flags.reset == 1'"
+	runStatus  = "openssl s_client -connect HOST:PORT -servername NAME -status </dev/null"
 	runPlain   = "curl -v http://HOST:PORT/"
 )
 
@@ -87,6 +88,6 @@ var (
 	overlapIDs  = []string{"version-no-overlap", "cipher-no-overlap", "policy-rejects-version", "policy-rejects-cipher", "group-no-overlap", "signature-no-overlap", "sni-missing", "client-cert-missing", "proxy-cannot-serve"}
 	plainIDs    = []string{"backend-not-tls", "not-tls-http", "not-tls-other"}
 	cutIDs      = []string{"client-aborted", "backend-reset", "backend-closed", "client-hello-fragmented", "server-cert-rejected-by-client", "backend-requires-client-cert"}
-	clientCert  = []string{"client-cert-missing", "client-cert-untrusted", "client-cert-expired", "client-cert-revoked", "backend-requires-client-cert", "backend-rejects-client-cert"}
+	clientCert  = []string{"client-cert-missing", "client-cert-untrusted", "client-cert-expired", "client-cert-revoked", "client-cert-wrong-usage", "client-cert-unsupported", "client-cert-unproven", "backend-requires-client-cert", "backend-rejects-client-cert", "client-cert-cannot-pass"}
 	backendDown = []string{"backend-refused", "backend-timeout", "backend-unresolvable", "backend-unreachable", "backend-not-tls", "backend-reset", "backend-closed"}
 )

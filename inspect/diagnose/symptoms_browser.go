@@ -35,10 +35,25 @@ var browserSymptoms = []symptom{
 	{
 		says: "Chrome", any: []string{"err cert revoked"},
 		means:   "The certificate is revoked.",
-		speaker: "the browser, of the server's certificate", findings: []string{"server-cert-rejected-by-client", "cert-rejected"}, look: "the authority", run: runCerts,
+		speaker: "the browser, of the server's certificate", findings: []string{"cert-revoked", "server-cert-rejected-by-client"}, look: "the authority's list or responder", run: runStatus,
 	},
 	{
-		says: "Chrome", any: []string{"err cert invalid", "err cert contains errors", "err cert validity too long", "err certificate transparency required", "err cert name constraint violation", "err cert non unique name", "err cert symantec legacy", "err cert known interception blocked", "err ssl server cert bad format", "err cert unable to check revocation", "err cert no revocation mechanism"},
+		says: "Chrome", any: []string{"err cert validity too long"},
+		means:   "The certificate of a public authority is valid for longer than the 398 days that Chrome allows.",
+		speaker: "the browser, of the server's certificate", findings: []string{"cert-validity-too-long"}, look: "both dates", run: runCerts,
+	},
+	{
+		says: "Chrome", any: []string{"err certificate transparency required"},
+		means:   "The certificate of a public authority comes without enough signed certificate timestamps.",
+		speaker: "the browser, of the server's certificate", findings: []string{"sct-missing", "sct-invalid"}, look: "the timestamps embedded in the certificate", run: runCerts,
+	},
+	{
+		says: "Chrome", any: []string{"err cert unable to check revocation", "err cert no revocation mechanism"},
+		means:   "Nobody could say whether the certificate is revoked, and the browser was told to insist.",
+		speaker: "the browser, of the server's certificate", findings: []string{"revocation-unknown", "ocsp-staple-missing", "ocsp-staple-invalid"}, look: "whether responder and list can be reached", run: runStatus,
+	},
+	{
+		says: "Chrome", any: []string{"err cert invalid", "err cert contains errors", "err cert name constraint violation", "err cert non unique name", "err cert symantec legacy", "err cert known interception blocked", "err ssl server cert bad format"},
 		means:   "The browser does not accept the certificate for the reason in the name.",
 		speaker: "the browser, of the server's certificate", findings: []string{"cert-rejected", "cert-malformed", "cert-wrong-usage", "server-cert-rejected-by-client"}, look: "the certificate's extensions and life", run: runCerts,
 	},
@@ -128,9 +143,29 @@ var browserSymptoms = []symptom{
 		speaker: "the browser, of the server's certificate", findings: []string{"cert-expired", "chain-intermediate-expired", "cert-not-yet-valid"}, look: "dates and clocks", run: runCerts,
 	},
 	{
-		says: "Firefox", any: []string{"sec error revoked certificate", "sec error ocsp", "mozilla pkix error required tls feature missing"},
-		means:   "The certificate is revoked, or its status could not be had although it must be.",
-		speaker: "the browser, of the server's certificate", findings: []string{"server-cert-rejected-by-client", "cert-rejected"}, look: "OCSP stapling", run: runCerts,
+		says: "Firefox", any: []string{"sec error revoked certificate"},
+		means:   "The certificate is revoked.",
+		speaker: "the browser, of the server's certificate", findings: []string{"cert-revoked", "server-cert-rejected-by-client"}, look: "the authority's responder", run: runStatus,
+	},
+	{
+		says: "Firefox", any: []string{"mozilla pkix error required tls feature missing"},
+		means:   "The certificate demands that an OCSP response be stapled (must-staple), and the server sent none.",
+		speaker: "the browser, of the server", findings: []string{"ocsp-staple-missing"}, look: "OCSP stapling at the server", run: runStatus,
+	},
+	{
+		says: "Firefox", any: []string{"sec error ocsp"},
+		means:   "An OCSP response, stapled or fetched, is old, malformed, signed by somebody else, or says that the certificate is not known.",
+		speaker: "the browser, of the stapled response or the responder", findings: []string{"ocsp-staple-invalid", "revocation-unknown"}, look: "the stapled response and its times", run: runStatus,
+	},
+	{
+		says: "Firefox", any: []string{"mozilla pkix error insufficient certificate transparency"},
+		means:   "The certificate of a public authority comes without enough signed certificate timestamps.",
+		speaker: "the browser, of the server's certificate", findings: []string{"sct-missing", "sct-invalid"}, look: "the timestamps embedded in the certificate", run: runCerts,
+	},
+	{
+		says: "Firefox", any: []string{"sec error cert not in name space", "sec error path len constraint invalid"},
+		means:   "An authority of the chain may not issue this certificate.",
+		speaker: "the browser, of the server's chain", findings: []string{"cert-wrong-usage"}, look: "name constraints and path length of the intermediates", run: runCerts,
 	},
 	{
 		says: "Firefox", any: []string{"sec error cert signature algorithm disabled", "mozilla pkix error inadequate key size", "mozilla pkix error signature algorithm mismatch", "sec error bad signature", "ssl error weak server cert key", "ssl error weak server ephemeral dh key"},

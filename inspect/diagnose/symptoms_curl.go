@@ -38,6 +38,11 @@ var curlSymptoms = []symptom{
 		speaker: "curl, of its own options", findings: []string{"cipher-no-overlap", "client-weak-ciphers"}, look: "--ciphers", run: "openssl ciphers -v",
 	},
 	{
+		says: "curl, exit code 91", any: []string{"curl: (91)", "curl (91)", "curl 91", "curle ssl invalidcertstatus", "no ocsp response received", "invalid ocsp response status"},
+		means:   "curl was told to insist on a stapled OCSP response (--cert-status), and none came or it was not good.",
+		speaker: "the client, of the server", findings: []string{"ocsp-staple-missing", "ocsp-staple-invalid", "cert-revoked"}, look: "OCSP stapling at the server", run: runStatus,
+	},
+	{
 		says: "curl, exit code 77", any: []string{"curl: (77)", "curle ssl cacert badfile", "error setting certificate verify locations", "error setting certificate file"},
 		means:   "curl cannot read its file of authorities.",
 		speaker: "curl, of its own files", findings: []string{"chain-untrusted-root"}, look: "--cacert", run: "ls -l /etc/ssl/certs/ca-certificates.crt",

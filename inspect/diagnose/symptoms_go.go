@@ -13,6 +13,21 @@ var goSymptoms = []symptom{
 		speaker: "the client, of the server's certificate", findings: []string{"cert-expired", "cert-not-yet-valid", "chain-intermediate-expired"}, look: "the dates, and this machine's clock", run: runCerts,
 	},
 	{
+		says: "Go", any: []string{"x509: negative serial number"},
+		means:   "The certificate's serial number is negative; Go refuses to read it since 1.23.",
+		speaker: "the client, of the server's certificate", findings: []string{"cert-bad-serial"}, look: "the serial number", run: runCerts,
+	},
+	{
+		says: "Go", any: []string{"is not authorized to sign for this name", "certificate is not authorized to sign other certificates", "too many intermediates for path length constraint"},
+		means:   "An authority of the chain may not issue this certificate.",
+		speaker: "the client, of the server's chain", findings: []string{"cert-wrong-usage"}, look: "name constraints, path length and CA flag of the intermediates", run: runCerts,
+	},
+	{
+		says: "Go", any: []string{"invalid signature by the client certificate"},
+		means:   "The client did not prove that it has the key of its certificate.",
+		speaker: "the server, of the client", findings: []string{"client-cert-unproven"}, look: "whether key and certificate belong together", run: "openssl x509 -in client.pem -noout -pubkey; openssl pkey -in client.key -pubout",
+	},
+	{
 		says: "Go", any: []string{"x509: certificate is valid for", "x509: certificate is not valid for any names", "x509: cannot validate certificate for", "certificate relies on legacy common name field", "doesn t contain any ip sans", "doesnt contain any ip sans"},
 		means:   "The certificate is for other names than the one asked for. The common name does not count; an address needs an IP entry.",
 		speaker: "the client, of the server's certificate", findings: []string{"cert-name-mismatch", "default-certificate-served", "name-differs-between-legs"}, look: "the subject alternative names", run: runCerts,
@@ -20,7 +35,7 @@ var goSymptoms = []symptom{
 	{
 		says: "Go", any: []string{"x509: certificate specifies an incompatible key usage"},
 		means:   "The certificate may not be used for this: a client certificate on a server, or the other way round.",
-		speaker: "the verifying side, of its peer", findings: []string{"cert-wrong-usage", "client-cert-untrusted"}, look: "extendedKeyUsage", run: runCerts,
+		speaker: "the verifying side, of its peer", findings: []string{"cert-wrong-usage", "client-cert-wrong-usage"}, look: "extendedKeyUsage", run: runCerts,
 	},
 	{
 		says: "Go", any: []string{"x509: cannot verify signature: insecure algorithm", "insecure algorithm sha1", "sha1 rsa"},

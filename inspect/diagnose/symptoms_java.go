@@ -13,6 +13,16 @@ var javaSymptoms = []symptom{
 		speaker: "the client, of the server's certificate", findings: []string{"cert-expired", "chain-intermediate-expired", "cert-weak-signature", "cert-weak-key", "cert-rejected"}, look: "every certificate of the chain", run: runCerts,
 	},
 	{
+		says: "Java", any: []string{"certificate has been revoked", "certificaterevokedexception"},
+		means:   "The certificate is revoked.",
+		speaker: "the verifying side, of its peer's certificate", findings: []string{"cert-revoked", "client-cert-revoked"}, look: "the authority's responder", run: runStatus,
+	},
+	{
+		says: "Java", any: []string{"unable to determine revocation status", "could not determine revocation status", "undetermined revocation status", "certificate does not specify ocsp responder"},
+		means:   "Revocation is checked (com.sun.net.ssl.checkRevocation), and nobody could say.",
+		speaker: "the verifying side, of its peer's certificate", findings: []string{"revocation-unknown", "ocsp-staple-missing"}, look: "whether responder and list can be reached from there", run: runStatus,
+	},
+	{
 		says: "Java", any: []string{"no subject alternative names matching", "no subject alternative dns name matching", "no subject alternative names present", "no name matching"},
 		means:   "The certificate is for other names.",
 		speaker: "the client, of the server's certificate", findings: []string{"cert-name-mismatch", "default-certificate-served"}, look: "the subject alternative names", run: runCerts,

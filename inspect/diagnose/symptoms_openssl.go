@@ -39,12 +39,27 @@ var openSSLSymptoms = []symptom{
 	{
 		says: "OpenSSL", any: []string{"certificate revoked", "verify error:num=23"},
 		means:   "The certificate is on a revocation list, or a responder says that it is revoked.",
-		speaker: "the verifying side, of its peer's certificate", findings: []string{"client-cert-revoked", "server-cert-rejected-by-client", "cert-rejected"}, look: "the authority's revocation list", run: runCerts,
+		speaker: "the verifying side, of its peer's certificate", findings: []string{"cert-revoked", "client-cert-revoked", "server-cert-rejected-by-client"}, look: "the authority's revocation list or responder", run: runStatus,
 	},
 	{
 		says: "OpenSSL", any: []string{"unsuitable certificate purpose", "unsupported certificate purpose", "verify error:num=26"},
 		means:   "The certificate may not be used for this: a client certificate on a server, or the other way round.",
-		speaker: "the verifying side, of its peer's certificate", findings: []string{"cert-wrong-usage", "client-cert-untrusted"}, look: "extendedKeyUsage", run: runCerts,
+		speaker: "the verifying side, of its peer's certificate", findings: []string{"cert-wrong-usage", "client-cert-wrong-usage"}, look: "extendedKeyUsage", run: runCerts,
+	},
+	{
+		says: "OpenSSL", any: []string{"permitted subtree violation", "excluded subtree violation", "path length constraint exceeded", "invalid ca certificate", "verify error:num=47", "verify error:num=48", "verify error:num=25", "verify error:num=24", "verify error:num=79"},
+		means:   "A certificate above the server's may not issue it: name constraints, path length, or it is no authority at all.",
+		speaker: "the verifying side, of its peer's chain", findings: []string{"cert-wrong-usage"}, look: "basicConstraints and nameConstraints of the intermediates", run: runCerts,
+	},
+	{
+		says: "OpenSSL with X509_STRICT, Python 3.13", any: []string{"missing authority key identifier", "missing subject key identifier", "verify error:num=85", "verify error:num=86", "authority key identifier marked critical", "basic constraints of ca cert not marked critical"},
+		means:   "The verifying side holds certificates to every letter of RFC 5280 (Python does since 3.13), and an authority's or the leaf's lacks a key identifier.",
+		speaker: "the client, of the server's chain", findings: []string{"cert-missing-key-identifier", "cert-wrong-usage"}, look: "authorityKeyIdentifier and subjectKeyIdentifier", run: "openssl verify -x509_strict -CAfile root.pem -untrusted intermediates.pem leaf.pem",
+	},
+	{
+		says: "OpenSSL", any: []string{"unable to get certificate crl", "verify error:num=3", "crl has expired", "verify error:num=12", "ocsp response has expired", "ocsp verify failed", "ocsp verify error"},
+		means:   "This side was told to check revocation, and found no list or answer that it may believe.",
+		speaker: "the verifying side, of its peer's certificate", findings: []string{"revocation-unknown", "ocsp-staple-invalid", "client-cert-revoked"}, look: "the list's or response's times", run: runStatus,
 	},
 	{
 		says: "OpenSSL", any: []string{"wrong version number", "packet length too long", "unknown protocol", "tls record with unexpected version", "bad record type"},

@@ -13,6 +13,11 @@ var otherLibrarySymptoms = []symptom{
 		speaker: "the verifying side, of its peer's certificate", findings: anyCert, look: "the chain", run: runCerts,
 	},
 	{
+		says: "GnuTLS", any: []string{"the certificate chain is revoked", "certificate chain revoked", "the certificate requires the server to include an ocsp status", "missing ocsp status"},
+		means:   "The certificate is revoked, or demands a stapled OCSP response that did not come.",
+		speaker: "the verifying side, of its peer's certificate", findings: []string{"cert-revoked", "ocsp-staple-missing"}, look: "the stapled response", run: runStatus,
+	},
+	{
 		says: "GnuTLS", any: []string{"the name in the certificate does not match the expected", "the certificate s owner does not match hostname"},
 		means:   "The certificate is for other names.",
 		speaker: "the client, of the server's certificate", findings: []string{"cert-name-mismatch", "default-certificate-served"}, look: "the subject alternative names", run: runCerts,

@@ -43,9 +43,19 @@ var windowsSymptoms = []symptom{
 		speaker: "Schannel, of its peer", findings: overlapIDs, look: "versions and suites on both sides", run: runScan,
 	},
 	{
-		says: "Schannel, SEC_E_CERT_UNKNOWN", any: []string{"0x80090327", "sec e cert unknown", "0x80092012", "0x80092013", "crypt e no revocation check", "crypt e revocation offline", "0x80092010", "crypt e revoked"},
-		means:   "The certificate could not be judged, or its revocation could not be checked, or it is revoked.",
-		speaker: "the verifying side, of its peer's certificate", findings: []string{"cert-rejected", "server-cert-rejected-by-client", "chain-untrusted-root"}, look: "the chain, and whether its CRLs can be fetched", run: runCerts,
+		says: "Schannel, SEC_E_CERT_UNKNOWN", any: []string{"0x80090327", "sec e cert unknown"},
+		means:   "The certificate could not be judged.",
+		speaker: "the verifying side, of its peer's certificate", findings: []string{"cert-rejected", "server-cert-rejected-by-client", "chain-untrusted-root"}, look: "the chain", run: runCerts,
+	},
+	{
+		says: "Windows, CRYPT_E_REVOKED", any: []string{"0x80092010", "crypt e revoked"},
+		means:   "A certificate of the chain is revoked.",
+		speaker: "the verifying side, of its peer's certificate", findings: []string{"cert-revoked", "client-cert-revoked"}, look: "the authority's list or responder", run: runStatus,
+	},
+	{
+		says: "Windows, CRYPT_E_REVOCATION_OFFLINE", any: []string{"0x80092012", "0x80092013", "crypt e no revocation check", "crypt e revocation offline", "the revocation function was unable to check revocation", "revocation server was offline"},
+		means:   "Windows insists on knowing whether the certificate is revoked, and nobody could say: list and responder cannot be reached from there, or the certificate names none.",
+		speaker: "the verifying side, of its peer's certificate", findings: []string{"revocation-unknown", "ocsp-staple-missing", "ocsp-staple-invalid"}, look: "whether CRLs and responder can be reached (certutil -url)", run: runStatus,
 	},
 	{
 		says: "Schannel, SEC_E_INVALID_TOKEN", any: []string{"0x80090308", "sec e invalid token", "the token supplied to the function is invalid"},

@@ -20,7 +20,7 @@ func settle(c *inspect.Connection, e *evidence, hits []hit) {
 
 	for i := range hits {
 		for _, id := range hits[i].rule.CausedBy {
-			if id != hits[i].rule.ID && slices.Contains(e.found, id) {
+			if id != hits[i].rule.ID && slices.Contains(e.found, id) && mayCause(hits, id, hits[i].finding.Severity) {
 				hits[i].finding.CausedBy = append(hits[i].finding.CausedBy, id)
 			}
 		}
@@ -51,6 +51,13 @@ func settle(c *inspect.Connection, e *evidence, hits []hit) {
 	if c.Verdict != inspect.OK && len(hits) > 0 {
 		c.Cause, c.Fault = hits[0].finding.ID, hits[0].fault
 	}
+}
+
+// mayCause reports whether a finding can be the cause of one of a severity: what is merely worth knowing causes no failure.
+func mayCause(hits []hit, id string, severity inspect.Severity) bool {
+	return severity == inspect.SeverityInfo || slices.ContainsFunc(hits, func(h hit) bool {
+		return h.finding.ID == id && h.finding.Severity != inspect.SeverityInfo
+	})
 }
 
 // blameBackend makes what ended the client leg a consequence of what ended the backend leg: the backend leg comes first in

@@ -8,8 +8,9 @@ type view struct {
 	tls    *inspect.TLS   // never nil
 	hello  *inspect.Hello // never nil
 	server *inspect.Server
-	spoke  bool // a ClientHello was seen
-	probed bool // by a probe that went no further than the server's answer, and got it
+	spoke  bool             // a ClientHello was seen
+	listen inspect.Endpoint // client leg: what the client connected to
+	probed bool             // by a probe that went no further than the server's answer, and got it
 }
 
 func look(l *inspect.Leg) view {
@@ -27,6 +28,14 @@ func look(l *inspect.Leg) view {
 		v.server = &inspect.Server{}
 	}
 	return v
+}
+
+// peer is where the server of the leg is.
+func (v view) peer() inspect.Endpoint {
+	if v.leg != nil && v.leg.Address != "" {
+		return inspect.Endpoint{Address: v.leg.Address, Port: v.leg.Port}
+	}
+	return v.listen
 }
 
 // exists reports whether the leg was there.
@@ -88,6 +97,19 @@ func (v view) alert(from inspect.Side) *inspect.Alert {
 		}
 		if a.Level == "fatal" || v.failed() {
 			return a
+		}
+	}
+	return nil
+}
+
+// alertFirst is the alert with which a client began in the place of a hello; nil when it did not.
+func (v view) alertFirst() *inspect.Alert {
+	if v.spoke || !v.is(inspect.ErrorMalformedHello) {
+		return nil
+	}
+	for i := range v.tls.Alerts {
+		if v.tls.Alerts[i].From == inspect.FromClient {
+			return &v.tls.Alerts[i]
 		}
 	}
 	return nil

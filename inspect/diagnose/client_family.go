@@ -1,0 +1,57 @@
+package diagnose
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/tlstriage/tlstriage/certs/chain"
+)
+
+// clientKind is one kind of clients with its name.
+type clientKind struct {
+	family chain.Family
+	name   string
+}
+
+// clientFamilies are the kinds of clients that judge chains, by the names that people know them by. It is never changed.
+var clientFamilies = [...]clientKind{
+	{chain.FamilyGo, "Go"}, {chain.FamilyOpenSSL, "OpenSSL (curl, Python, Ruby, PHP)"}, {chain.FamilyOpenSSLStrict, "Python 3.13 and later"},
+	{chain.FamilyOpenSSL10, "OpenSSL 1.0"}, {chain.FamilyGnuTLS, "GnuTLS"}, {chain.FamilyJava, "Java"}, {chain.FamilyChrome, "Chrome"},
+	{chain.FamilyFirefox, "Firefox"}, {chain.FamilyApple, "Apple's systems"},
+}
+
+// refusedBy says which clients refuse the chain for the faults with an id; empty where none is known to.
+func (c *chainEvidence) refusedBy(id chain.FaultID) string {
+	if c.reason(id) == chain.ReasonNameConstraints {
+		return "" // all do, and not all are told
+	}
+	var refuse, take []string
+	for _, k := range clientFamilies {
+		if c.refuses(k.family, id) {
+			refuse = append(refuse, k.name)
+		} else {
+			take = append(take, k.name)
+		}
+	}
+	switch {
+	case len(refuse) == 0:
+		return ""
+	case len(take) == 0:
+		return "; clients of every kind refuse it"
+	case len(take) <= 3:
+		return "; clients of every kind refuse it but " + strings.Join(take, ", ")
+	}
+	return "; refused by " + strings.Join(refuse, ", ")
+}
+
+// refuses reports whether a kind of clients refuses the chain for a fault with an id.
+func (c *chainEvidence) refuses(family chain.Family, id chain.FaultID) bool {
+	return slices.ContainsFunc(c.faults, func(f chain.Fault) bool { return f.ID == id && slices.Contains(f.RefusedBy, family) })
+}
+
+// refusedByAny reports whether any kind of clients refuses the chain for a fault with an id; but not counting those named.
+func (c *chainEvidence) refusedByAny(id chain.FaultID, but ...chain.Family) bool {
+	return slices.ContainsFunc(clientFamilies[:], func(k clientKind) bool {
+		return !slices.Contains(but, k.family) && c.refuses(k.family, id)
+	})
+}
