@@ -10,10 +10,11 @@ func newCerts() *cobra.Command {
 once. fix takes whatever certificates and keys there are and writes the files that a server wants.`,
 		Example: `  tlstriage certs check www.example.com:443
   tlstriage certs check fullchain.pem --name www.example.com
+  tlstriage certs watch www.example.com:443 --interval 10m
   tlstriage certs fix leaf.crt bundle.p7b site.key --for nginx --out ./tls`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newCertsCheck(), newCertsFix())
+	cmd.AddCommand(newCertsCheck(), newCertsFix(), newCertsWatch())
 	return cmd
 }

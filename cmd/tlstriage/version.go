@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"runtime"
 	"runtime/debug"
 
@@ -69,9 +70,14 @@ func write(cmd *cobra.Command, output string, value any, text func() string) err
 		_, err := fmt.Fprint(cmd.OutOrStdout(), text())
 		return err
 	case "json":
-		encoder := json.NewEncoder(cmd.OutOrStdout())
-		encoder.SetEscapeHTML(false)
-		return encoder.Encode(value)
+		return writeLine(cmd.OutOrStdout(), value)
 	}
 	return usage(fmt.Errorf("--output: %q is neither text nor json", output))
+}
+
+// writeLine writes a value as one line of JSON.
+func writeLine(w io.Writer, value any) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(value)
 }
