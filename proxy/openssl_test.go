@@ -3,9 +3,22 @@ package proxy
 import (
 	"bytes"
 	"io"
+	"os"
 	"os/exec"
 	"testing"
 )
+
+// opensslPath finds the program. In CI it must be there.
+func opensslPath(t *testing.T) string {
+	t.Helper()
+	path, err := exec.LookPath("openssl")
+	if err != nil && os.Getenv("CI") == "true" {
+		t.Fatal("no openssl to test with")
+	} else if err != nil {
+		t.Skip("no openssl to test with")
+	}
+	return path
+}
 
 // openSSL is a running `openssl s_client`.
 type openSSL struct {
@@ -17,12 +30,9 @@ type openSSL struct {
 
 func startOpenSSL(t *testing.T, address string, args ...string) *openSSL {
 	t.Helper()
-	path, err := exec.LookPath("openssl")
-	if err != nil {
-		t.Skip("no openssl to test with")
-	}
-	o := &openSSL{t: t, cmd: exec.Command(path, append([]string{"s_client", "-connect", address}, args...)...)}
+	o := &openSSL{t: t, cmd: exec.Command(opensslPath(t), append([]string{"s_client", "-connect", address}, args...)...)}
 	o.cmd.Stdout, o.cmd.Stderr = &o.output, &o.output
+	var err error
 	if o.stdin, err = o.cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}

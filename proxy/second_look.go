@@ -53,15 +53,19 @@ type lookEntry struct {
 	looks []inspect.Look
 }
 
-// keyFor says what there is to look at again for a record; false: nothing, because the backend was not reached or speaks no TLS.
-func keyFor(b *Backend, record *inspect.Connection) (key lookKey, protocols []string, ok bool) {
+// canLook reports whether there is something to look at again: not where the backend was not reached or speaks no TLS.
+func canLook(b *Backend, record *inspect.Connection) bool {
 	leg := record.BackendLeg
 	if b == nil || b.Plain || leg == nil || leg.Port == 0 {
-		return key, nil, false
+		return false
 	}
-	if e := leg.Error; e != nil && (e.Phase == inspect.PhaseResolve || e.Phase == inspect.PhaseDial) {
-		return key, nil, false
-	}
+	e := leg.Error
+	return e == nil || e.Phase != inspect.PhaseResolve && e.Phase != inspect.PhaseDial
+}
+
+// keyFor says what to look at for a record, and with which protocols.
+func keyFor(b *Backend, record *inspect.Connection) (key lookKey, protocols []string) {
+	leg := record.BackendLeg
 	key = lookKey{backend: b, address: net.JoinHostPort(leg.Address, strconv.Itoa(leg.Port))}
 	hello := func(leg *inspect.Leg) *inspect.Hello {
 		if leg == nil || leg.TLS == nil {
@@ -80,7 +84,7 @@ func keyFor(b *Backend, record *inspect.Connection) (key lookKey, protocols []st
 		key.sent, protocols = nameToSend(sent.ServerName), sent.ALPNProtocols
 	}
 	key.alpn = len(protocols) > 0
-	return key, protocols, true
+	return key, protocols
 }
 
 // nameToSend is a name as it is sent: nothing for addresses, which never are (RFC 6066, Section 3), nor for what is no DNS name.
@@ -214,13 +218,10 @@ func (b *Backend) lookAt(ctx context.Context, s *Server, address string, n lookN
 
 // lookAgain adds to a record what a second look at its backend showed, where LookAgain asks for one.
 func (s *Server) lookAgain(e ended) {
-	if s.LookAgain == nil {
+	if s.LookAgain == nil || !canLook(e.backend, e.record) || !s.LookAgain(e.record) {
 		return
 	}
-	key, protocols, ok := keyFor(e.backend, e.record)
-	if !ok || !s.LookAgain(e.record) {
-		return
-	}
+	key, protocols := keyFor(e.backend, e.record)
 	entry := s.looker.begin(s.ctx, s, key, protocols)
 	if entry == nil {
 		return
@@ -240,10 +241,10 @@ func (s *Server) lookAgain(e ended) {
 // record's backend leg; what was seen less than Limits.LookInterval ago is not asked for again. It reports whether it added
 // anything. It is for records of Check: those that OnConnection is given have theirs where LookAgain asked for it.
 func (s *Server) SecondLook(ctx context.Context, b *Backend, record *inspect.Connection) bool {
-	key, protocols, ok := keyFor(b, record)
-	if !ok {
+	if !canLook(b, record) {
 		return false
 	}
+	key, protocols := keyFor(b, record)
 	entry := s.looker.begin(ctx, s, key, protocols)
 	if entry == nil {
 		return false

@@ -140,8 +140,8 @@ func TestSecondLookOnlyWhereItCanHelp(t *testing.T) {
 		}), true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if _, _, ok := keyFor(tt.backend, tt.record); ok != tt.want {
-				t.Errorf("got %v", ok)
+			if got := canLook(tt.backend, tt.record); got != tt.want {
+				t.Errorf("got %v", got)
 			}
 		})
 	}
