@@ -19,6 +19,7 @@ FUZZTIME  ?= 30s
 BENCH     ?= .
 TOOLS     := $(CURDIR)/.tools
 GOLANGCI_LINT_VERSION := v2.15.0
+PEBBLE_VERSION := v2.10.1
 
 .PHONY: help
 help: ## list the targets
@@ -33,7 +34,7 @@ demo: build ## show the main job: real clients, real backends, each with another
 	@./tlstriage demo
 
 .PHONY: test
-test: programs check race ## run every test; installs the programs that they need on Debian as root
+test: programs $(TOOLS)/pebble check race ## run every test; installs the programs that they need on Debian as root
 	$(GO) test ./...
 
 .PHONY: programs
@@ -58,6 +59,10 @@ lint: $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION) ## run golangci-lint; buil
 $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION):
 	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
 	mv $(TOOLS)/golangci-lint $@
+
+# The ACME authority that the tests order certificates from.
+$(TOOLS)/pebble:
+	GOBIN=$(TOOLS) $(GO) install github.com/letsencrypt/pebble/v2/cmd/pebble@$(PEBBLE_VERSION)
 
 .PHONY: bench
 bench: ## run the benchmarks, each beside its peer (BENCH=pattern)
