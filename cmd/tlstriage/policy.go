@@ -25,7 +25,7 @@ where that is unique, a YAML file of your own, or an endpoint of a system's own 
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newPolicyList(), newPolicyShow(), newPolicyImport(), newPolicyCheck(), newPolicyDiff(), newPolicyRecommend(), newPolicyCiphers())
+	cmd.AddCommand(newPolicyList(), newPolicyShow(), newPolicyImport(), newPolicyExport(), newPolicyCheck(), newPolicyDiff(), newPolicyRecommend(), newPolicyCiphers())
 	return cmd
 }
 

@@ -73,6 +73,7 @@ func (w *writer) balancer(application bool) error {
 		w.networkALPN(m)
 		w.why[LossClientAuth] = "a Network Load Balancer asks for no certificate"
 	}
+	w.note("the ARNs stand for your own")
 	w.run("aws elbv2 modify-listener --cli-input-yaml file://listener.yaml")
 	return nil
 }

@@ -94,7 +94,7 @@ func Export(p *policy.Policy, system string, o Options) (*Snippet, error) {
 		return nil, &UnknownSystemError{System: system}
 	}
 	s := Systems()[at]
-	w := &writer{system: s.Name, p: p.Normalize(), o: o, means: &policy.Policy{}, why: make(map[Kind]string)}
+	w := &writer{system: s.Name, p: p.Normalize(), o: o, means: &policy.Policy{}, notes: []string{}, why: make(map[Kind]string)}
 	if len(w.p.Versions) == 0 || len(w.p.CipherSuites) == 0 {
 		return nil, w.unsayable("it has no versions or no cipher suites")
 	}
@@ -130,6 +130,9 @@ func (s *Snippet) WithComments() string {
 	}
 	return b.String() + s.Text
 }
+
+// HasComments reports whether the format has comments, so that WithComments says all that there is to say.
+func (s *Snippet) HasComments() bool { return s.comment != "" }
 
 // maxLine bounds a line of a comment.
 const maxLine = 4000

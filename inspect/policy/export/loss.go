@@ -49,20 +49,35 @@ type Loss struct {
 	Reason  string   `json:"reason"`
 }
 
-// String is the loss in a line.
+// maxNamed is how many of a list a line names.
+const maxNamed = 8
+
+// String is the loss in a line; long lists are cut.
 func (l Loss) String() string {
-	var parts []string
-	add := func(word string, list []string) {
-		if len(list) > 0 {
-			parts = append(parts, word+" "+strings.Join(list, ", "))
+	var text string
+	switch l.Kind {
+	case LossPreference, LossALPNRequired, LossDHParameters, LossSNIRequired, LossClientAuth:
+		text = fmt.Sprintf("%s: %s, not %s", l.Kind, strings.Join(l.Extra, ", "), strings.Join(l.Missing, ", "))
+	default:
+		var parts []string
+		add := func(word string, list []string) {
+			if n := len(list); n > maxNamed {
+				list = append(slices.Clone(list[:maxNamed]), fmt.Sprintf("and %d more", n-maxNamed))
+			}
+			if len(list) > 0 {
+				parts = append(parts, word+" "+strings.Join(list, ", "))
+			}
 		}
+		add("without", l.Missing)
+		add("with", l.Extra)
+		if l.Order {
+			parts = append(parts, "in another order")
+		}
+		if len(parts) == 0 {
+			parts = []string{"none at all instead of an empty list, or the other way round"}
+		}
+		text = string(l.Kind) + ": " + strings.Join(parts, "; ")
 	}
-	add("without", l.Missing)
-	add("with", l.Extra)
-	if l.Order {
-		parts = append(parts, "in another order")
-	}
-	text := string(l.Kind) + ": " + strings.Join(parts, "; ")
 	if l.Reason != "" {
 		text += " (" + l.Reason + ")"
 	}
@@ -193,11 +208,11 @@ func (f *finder) equalPreference(a, b [][]wire.CipherSuite) {
 // weight says how much a loss matters, and completes its reason.
 func weight(l *Loss, a, b *policy.Policy) Weight {
 	unstated := func(silent bool) Weight {
-		if !silent {
-			return Differs
+		if silent {
+			l.Reason = "the policy does not state it: the system's own holds"
+			return Unstated
 		}
-		l.Reason = strings.TrimPrefix(l.Reason+"; the policy states none, the system's own hold", "; ")
-		return Unstated
+		return Differs
 	}
 	idle := func(nothing bool, reason string) Weight {
 		if !nothing {
@@ -234,12 +249,20 @@ func weight(l *Loss, a, b *policy.Policy) Weight {
 	case LossDHParameters:
 		return idle(!slices.ContainsFunc(usable(a), isDHE) && !slices.ContainsFunc(usable(b), isDHE), "no DHE suite is in use")
 	case LossSuites:
-		return idle(slices.Equal(usable(a), usable(b)), "DHE suites without parameters are never chosen")
+		return idle(slices.Equal(usable(a), usable(b)), "suites without Diffie-Hellman parameters, and those that need a DSA certificate, a shared secret or no certificate at all, are never chosen")
 	}
 	return Differs
 }
 
-// usable are the suites of a policy without those that it lists and never chooses.
+// usable are the suites of a policy without those that it lists and no endpoint chooses.
 func usable(p *policy.Policy) []wire.CipherSuite {
-	return slices.DeleteFunc(slices.Clone(p.CipherSuites), func(s wire.CipherSuite) bool { return p.NoDHParameters && isDHE(s) })
+	return slices.DeleteFunc(slices.Clone(p.CipherSuites), func(s wire.CipherSuite) bool {
+		return p.NoDHParameters && isDHE(s) || !isTLS13(s) && !certified(s)
+	})
+}
+
+// certified reports whether a suite below TLS 1.3 goes with a certificate for RSA or ECDSA, as policy.Negotiate asks of it.
+func certified(s wire.CipherSuite) bool {
+	info, _ := s.Info()
+	return slices.Contains([]string{"RSA", "DHE", "ECDHE"}, info.KeyExchange) && (info.Authentication == "RSA" || info.Authentication == "ECDSA")
 }

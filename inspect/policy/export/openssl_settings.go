@@ -41,13 +41,28 @@ type settings struct {
 func (w *writer) openSSL(d dialect) (*settings, error) {
 	var best *settings
 	bestScore := 0
+	var known []wire.CipherSuite
+	if all, err := openssl.Ciphers("ALL:COMPLEMENTOFALL", openssl.Options{Version: d.release}); err == nil {
+		known = all.Ciphers
+	} else {
+		return nil, w.unsayable(oneLine(err.Error()))
+	}
 	levels := []int{}
 	if l := w.p.SecurityLevel; l > 0 && l <= 5 {
 		levels = append(levels, l)
 	}
-	for _, versions := range [][]wire.Version{w.p.Versions, slices.Concat(w.p.Versions, w.p.BlockedVersions)} {
-		for _, level := range append(levels, d.level, 2, 1, 0) {
-			s := w.settings(d, versions, level)
+	for _, l := range []int{d.level, 2, 1, 0} {
+		if !slices.Contains(levels, l) {
+			levels = append(levels, l)
+		}
+	}
+	choices := [][]wire.Version{w.p.Versions}
+	if len(w.p.BlockedVersions) > 0 {
+		choices = append(choices, slices.Concat(w.p.Versions, w.p.BlockedVersions))
+	}
+	for _, versions := range choices {
+		for _, level := range levels {
+			s := w.settings(d, known, versions, level)
 			if s == nil {
 				continue
 			}
@@ -60,21 +75,22 @@ func (w *writer) openSSL(d dialect) (*settings, error) {
 		return nil, w.unsayable("OpenSSL has none of its versions with a suite")
 	}
 	w.explain(d)
+	if level := best.means.SecurityLevel; level < d.level {
+		w.note("@SECLEVEL=%d is there for what the policy has and OpenSSL calls weak; it also lets certificates with weak keys pass", level)
+	}
 	return best, nil
 }
 
-// settings are those for some versions at a security level; nil: nothing is left at it.
-func (w *writer) settings(d dialect, versions []wire.Version, level int) *settings {
+// settings are those for some versions at a security level, of the suites that OpenSSL knows; nil: nothing is left at it.
+func (w *writer) settings(d dialect, known []wire.CipherSuite, versions []wire.Version, level int) *settings {
 	o := openssl.Options{Version: d.release, SecurityLevel: &d.level}
 	s := &settings{}
 	versions = inside(versions, wire.VersionTLS10, wire.VersionTLS13)
 	names, _ := spelled(below13(w.p.CipherSuites), func(suite wire.CipherSuite) (string, bool) {
-		if isDHE(suite) && w.p.NoDHParameters && d.dh {
+		if !certified(suite) || isDHE(suite) && w.p.NoDHParameters && d.dh {
 			return "", false
 		}
-		name := openssl.Name(suite)
-		e, err := openssl.Ciphers(name, o)
-		return name, err == nil && slices.Equal(e.Ciphers, []wire.CipherSuite{suite})
+		return openssl.Name(suite), slices.Contains(known, suite)
 	})
 	if len(names) == 0 {
 		versions = inside(versions, wire.VersionTLS13, wire.VersionTLS13)
@@ -175,7 +191,7 @@ func (w *writer) explain(d dialect) {
 	}
 	say(LossVersions, "OpenSSL has no SSLv3, no suite for a version that goes, or needs security level 0 for TLS 1.0 and 1.1")
 	say(LossBlockedVersions, "OpenSSL 3 chooses TLS 1.0 and 1.1 at security level 1 or more and then fails")
-	say(LossSuites, "the builds of OpenSSL of today do not have all of them")
+	say(LossSuites, "the builds of OpenSSL of today do not have all of them, or the security level does not take them")
 	if d.noSuites13 {
 		say(LossSuites, "the suites of TLS 1.3 cannot be set here; OpenSSL does not have all of the others")
 	}
