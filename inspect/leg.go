@@ -59,6 +59,7 @@ type Hello struct {
 	Message                  *HelloBytes  `json:"hello,omitempty"`
 	Retry                    *Hello       `json:"retry_hello,omitempty"` // the second ClientHello after a HelloRetryRequest
 	Certificate              *Certificate `json:"certificate,omitempty"` // the client's, if it sent one
+	Revocation               *Revocation  `json:"revocation,omitempty"`  // what is known about that certificate; absent: nobody asked
 }
 
 // HelloBytes is the hello as a message: how large it was, in how many pieces it came, and its bytes.
@@ -86,6 +87,7 @@ type Server struct {
 // CertificateRequest is what a server asked of the client's certificate.
 type CertificateRequest struct {
 	Authorities         []string `json:"authorities,omitempty"` // distinguished names, as the server listed them
+	Types               []string `json:"types,omitempty"`       // TLS 1.2 and before: kinds of certificates, as the server listed them
 	SignatureAlgorithms []string `json:"signature_algorithms,omitempty"`
 	CertificateSent     bool     `json:"certificate_sent"` // the client answered with a certificate
 }

@@ -13,6 +13,8 @@ import (
 const (
 	maxAlerts      = 16
 	maxAuthorities = 50
+
+	maxCertificateTypes = 16
 )
 
 // message takes from one message what the record needs. Of messages that do not parse, what could be read stays; nothing
@@ -226,6 +228,9 @@ func (o *Observer) certificateRequest(m *wire.Message) {
 		return
 	}
 	o.request = &CertificateRequest{SignatureAlgorithms: names(message.SignatureSchemes)}
+	for _, t := range message.Types[:min(len(message.Types), maxCertificateTypes)] {
+		o.request.Types = append(o.request.Types, wire.ClientCertificateTypeName(t))
+	}
 	for der := range message.Authorities() {
 		if len(o.request.Authorities) == maxAuthorities {
 			break

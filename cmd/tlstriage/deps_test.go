@@ -95,17 +95,16 @@ func layers() map[string]layer {
 // doors says who may import a third party: the path or its beginning, and the packages. "*" is everybody.
 func doors() map[string][]string {
 	return map[string][]string{
-		"github.com/google/gopacket":   {"inspect/capture"},
-		"github.com/caddyserver":       {"certs/acme"},
-		"github.com/libdns":            {"certs/acme"},
-		"github.com/mholt/acmez":       {"certs/acme"},
-		"github.com/quic-go/quic-go":   {"proxy/h3", "inspect/probe"},
-		"go.yaml.in/yaml":              {"configs", "inspect/policy", "inspect/policy/envoy", "inspect/policy/kubernetes", "inspect/policy/traefik"},
-		"github.com/nginxinc":          {"inspect/policy/nginx"},
-		"github.com/tidwall":           {"inspect/recording"},
-		"software.sslmate.com":         {"certs/bundle"},
-		"github.com/smallstep":         {"certs/bundle"},
-		"github.com/pavlo-v-chernykh":  {"certs/bundle"},
+		"github.com/google/gopacket":    {"inspect/capture"},
+		"github.com/caddyserver":        {"certs/acme"},
+		"github.com/libdns":             {"certs/acme"},
+		"github.com/mholt/acmez":        {"certs/acme"},
+		"github.com/quic-go/quic-go":    {"proxy/h3", "inspect/probe"},
+		"go.yaml.in/yaml":               {"configs", "inspect/policy", "inspect/policy/envoy", "inspect/policy/kubernetes", "inspect/policy/traefik"},
+		"github.com/nginxinc":           {"inspect/policy/nginx"},
+		"github.com/klauspost/compress": {"inspect/recording", "inspect/capture"},
+		"software.sslmate.com":          {"certs/bundle"},
+
 		"go.uber.org/zap":              {"cmd/tlstriage", "proxy", "proxy/h3", "proxy/admin", "certs/acme"},
 		"github.com/prometheus":        {"proxy/admin"},
 		"github.com/spf13":             {"cmd/tlstriage"},

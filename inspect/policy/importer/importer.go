@@ -39,7 +39,7 @@ func systems() []system {
 		{"traefik", "dynamic configuration, TLSOption", traefik.Detect, traefik.Import, nil},
 		{"nginx", "nginx.conf", nginx.Detect, nginx.Import, nginx.Select},
 		{"haproxy", "haproxy.cfg", haproxy.Detect, haproxy.Import, haproxy.Select},
-		{"apache", "httpd.conf", apache.Detect, apache.Import, nil},
+		{"apache", "httpd.conf", apache.Detect, apache.Import, apache.Select},
 	}
 }
 
