@@ -105,6 +105,37 @@ func TestClientCertificatesThatCannotBeUsed(t *testing.T) {
 	}
 }
 
+// A client with very many certificates is served, with a session that is not resumed: its ticket would not fit into a hello.
+func TestSessionsThatAreTooLargeAreNotResumed(t *testing.T) {
+	pki := certstest.New(t)
+	clients := newClientCertificates(pki)
+	many := *clients.good
+	for range 400 {
+		many.Certificate = append(many.Certificate, pki.OtherRoot.Certificate.Raw)
+	}
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		for name, tt := range map[string]struct {
+			sends   *tls.Certificate
+			resumed bool
+		}{"many": {&many, false}, "one": {clients.good, true}} {
+			t.Run(wire.Version(version).String()+" "+name, func(t *testing.T) {
+				r := bridged(t, pki, tlsBackend(t, pki, echo), func(l *Listener) {
+					l.Routes[0].ClientAuth, l.Routes[0].ClientCAs = tls.RequireAndVerifyClientCert, clients.trusted
+				})
+				cache := &anyName{}
+				for _, resumed := range []bool{false, tt.resumed} {
+					c := r.tls(only(version), presents(tt.sends), func(c *tls.Config) { c.ClientSessionCache = cache })
+					exchange(t, c, "x")
+					c.Close()
+					if got := r.record().ClientLeg.TLS.Resumed; got != resumed {
+						t.Errorf("resumed %v, want %v", got, resumed)
+					}
+				}
+			})
+		}
+	}
+}
+
 // Route.VerifyClient has the last word, on sessions that are resumed, too, with chains that are built anew for it.
 func TestVerifyClient(t *testing.T) {
 	pki := certstest.New(t)

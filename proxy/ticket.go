@@ -5,10 +5,21 @@ import (
 	"strings"
 )
 
+// maxTicket bounds a ticket, which carries the client's certificates. Its form has room for 64 KiB (RFC 8446, Section 4.6.1), and
+// a hello that brings one back must stay within Limits.HelloBytes.
+const maxTicket = 16 << 10
+
+// noSession is the ticket of a session that is not to be resumed: it opens to nothing.
+const noSession = "-"
+
 // wrapSession seals a session for its ticket and binds it to the listener, the route and the server name.
 func (r *Route) wrapSession(state tls.ConnectionState, session *tls.SessionState) ([]byte, error) {
 	session.Extra = append(session.Extra, []byte(r.mark+state.ServerName))
-	return r.base.EncryptTicket(state, session)
+	ticket, err := r.base.EncryptTicket(state, session)
+	if len(ticket) > maxTicket {
+		return []byte(noSession), nil
+	}
+	return ticket, err
 }
 
 // unwrapSession opens a ticket. A session that was made under another server name is not resumed: "A server that implements

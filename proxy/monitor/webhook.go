@@ -92,6 +92,7 @@ func (w *Webhook) Send(e Event) {
 
 // Run delivers until ctx is done. What waits then is not delivered any more.
 func (w *Webhook) Run(ctx context.Context) {
+	defer w.options.Client.CloseIdleConnections()
 	for {
 		select {
 		case <-ctx.Done():
