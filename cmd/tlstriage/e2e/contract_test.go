@@ -412,7 +412,7 @@ func (c *contract) tls(x object, backend bool) bool {
 
 const helloKeys = "server_name legacy_version record_version supported_versions supported_versions_derived supported_ciphers supported_groups key_share_groups " +
 	"signature_algorithms signature_algorithms_cert alpn_protocols extensions compression_methods ec_point_formats psk_key_exchange_modes early_data ech " +
-	"ja3 ja3_string ja4 ja4_r shape hello retry_hello certificate"
+	"ja3 ja3_string ja4 ja4_r shape hello retry_hello certificate revocation"
 
 func (c *contract) hello(h object, backend bool) {
 	h.keys(helloKeys)
