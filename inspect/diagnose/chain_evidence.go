@@ -213,8 +213,15 @@ func readFaults(presented []inspect.Certificate, name string, now time.Time, soo
 
 // covers matches a name against alternative names (RFC 9525, Section 6.3): a wildcard stands for one whole leftmost label.
 func covers(alternatives []string, name string) bool {
+	const longest = 255 // RFC 1035, Section 2.3.4, with a dot at the end
+	if len(name) > longest {
+		return false
+	}
 	name = strings.ToLower(strings.TrimSuffix(name, "."))
 	for _, a := range alternatives {
+		if len(a) > longest {
+			continue
+		}
 		a = strings.ToLower(strings.TrimSuffix(a, "."))
 		if a == name {
 			return true

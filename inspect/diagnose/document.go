@@ -79,4 +79,8 @@ Decisions that a reader may wonder about:
   answers the hello is the backend's.
 - Where a foreign server says nothing at all to a whole hello, the end of the connection is reported as the server's (` + "`backend-closed`, `backend-reset`, `backend-timeout`" + ` on the client leg), not as the client's.
 - In a capture the client has judged the chain with its own roots: where it went on, faults of the chain are warnings at most.
+- A backend that demands a client certificate does what it is there for: ` + "`backend-requires-client-cert`" + ` and ` + "`backend-rejects-client-cert`" + ` are for whoever runs the proxy to settle (` + "`proxy`" + `), by an identity that the backend knows or by passing through.
+- What is merely worth knowing (severity info) is never the cause of a warning or an error.
+- Where the proxy looked at the backend a second time, under other names and under none, that decides: ` + "`sni-required-by-backend`" + ` stands only if the name made the difference, and no name is suggested that a look has refuted.
+- Public certificates are those that say so themselves, by a policy of the CA/Browser Forum or by embedded timestamps. Only these are held to the Forum's validity and to certificate transparency; a private authority is free to do as it likes.
 `

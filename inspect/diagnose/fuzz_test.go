@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -123,7 +124,7 @@ func TestHostilePeersStayBounded(t *testing.T) {
 	for i := range many {
 		many[i] = evil
 	}
-	for _, tt := range ruleCases() {
+	for _, tt := range slices.Concat(ruleCases(), chainCases(t), formCases(t), revocationCases(t), lookCases(t), clientCertCases(t)) {
 		c := tt.in
 		for _, l := range []*inspect.Leg{c.ClientLeg, c.BackendLeg} {
 			if l == nil {
@@ -146,7 +147,21 @@ func TestHostilePeersStayBounded(t *testing.T) {
 			if h := l.TLS.Client; h != nil {
 				h.ServerName, h.ALPNProtocols, h.SupportedGroups, h.SignatureAlgorithms, h.SupportedCiphers = evil, many, many, many, many
 			}
-			l.TLS.Server = &inspect.Server{CertificateRequest: &inspect.CertificateRequest{Authorities: many}, Validation: &inspect.Validation{Status: inspect.ValidationInvalid, Error: evil}}
+			if h := l.TLS.Client; h != nil && h.Certificate != nil {
+				h.Certificate.Subject, h.Certificate.Issuer, h.Certificate.PublicKeyAlgorithm = evil, evil, evil
+			}
+			revocation := &inspect.Revocation{Mode: evil, Status: inspect.RevocationRevoked}
+			for i := range 50 {
+				status := []inspect.RevocationStatus{inspect.RevocationRevoked, inspect.RevocationUnknown}[i%2]
+				revocation.Certificates = append(revocation.Certificates, inspect.CertificateRevocation{Index: i, Subject: evil, Status: status, Detail: evil, Source: "ocsp", URL: evil, Reason: evil})
+			}
+			l.Looks = nil
+			for range 50 {
+				a := inspect.Alert{Level: "fatal", Code: 40, Description: evil, From: inspect.FromServer}
+				l.Looks = append(l.Looks, inspect.Look{ServerName: evil, Origin: inspect.LookClientName, Alert: &a},
+					inspect.Look{ServerName: evil + "x", Origin: evil, Established: true, Certificate: &inspect.Certificate{Subject: evil, AlternativeNames: many, Hash: inspect.Hashes{SHA256: evil}}})
+			}
+			l.TLS.Server = &inspect.Server{CertificateRequest: &inspect.CertificateRequest{Authorities: many, SignatureAlgorithms: many}, Revocation: revocation, OCSP: &inspect.OCSP{Stapled: true, Status: evil, Detail: evil}, Validation: &inspect.Validation{Status: inspect.ValidationInvalid, Error: evil}}
 			for range 50 {
 				l.TLS.Server.CertificateChain = append(l.TLS.Server.CertificateChain, inspect.Certificate{Subject: evil, Issuer: evil, AlternativeNames: many, NotBefore: noon.AddDate(-2, 0, 0), NotAfter: noon.AddDate(-1, 0, 0)})
 			}

@@ -52,10 +52,10 @@ var ruleDefaultCertificateServed = Rule{
 			fix(forNginx, "add a server block for the name", "server_name "+name+";"),
 			fix(forHAProxy, "add a certificate for the name to the bind line's directory", "bind :443 ssl crt /etc/haproxy/certs/"),
 		}
-		if works != "" {
+		if works != "" && sent == "" {
 			m.fixes = append([]inspect.Fix{sendName(works)}, m.fixes...)
 		} else {
-			m.fixes = append(m.fixes, fix(forSelf, "or ask for a name that the backend serves", "tlstriage proxy --backend-sni NAME …"))
+			m.fixes = append(m.fixes, fix(forSelf, "or ask for a name that the backend serves", "tlstriage proxy --backend-sni "+plain(works, "NAME")+" …"))
 		}
 		return m
 	},

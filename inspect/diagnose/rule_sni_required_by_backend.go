@@ -1,6 +1,10 @@
 package diagnose
 
-import "github.com/tlstriage/tlstriage/inspect"
+import (
+	"strings"
+
+	"github.com/tlstriage/tlstriage/inspect"
+)
 
 var ruleSNIRequiredByBackend = Rule{
 	ID: idSNIRequiredByBackend, Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultProxy,
@@ -24,8 +28,8 @@ var ruleSNIRequiredByBackend = Rule{
 		case sent != "":
 			m.offered, m.fault = []string{sent}, inspect.FaultBackend
 			m.title = "The backend does not know the server name"
-			if works != "" {
-				m.fault = inspect.FaultProxy // it takes the client's name, or its own: another one is configured here
+			if works != "" && !strings.EqualFold(sent, e.client.hello.ServerName) {
+				m.fault = inspect.FaultProxy // another name than the client's is configured here, and it is the wrong one
 			}
 		case e.nameMatters() == nameDecides:
 			m.title = "The backend refuses a hello without a server name, and takes one with a name"

@@ -87,11 +87,27 @@ func certificateWords(t *inspect.TLS) string {
 	}
 	switch t.Server.Validation.Status {
 	case inspect.ValidationValid:
-		return ", certificate valid"
+		return ", certificate valid" + revocationWords(t.Server.Revocation)
 	case inspect.ValidationInvalid:
-		return ", certificate NOT valid"
+		return ", certificate NOT valid" + revocationWords(t.Server.Revocation)
 	case inspect.ValidationNotVisible:
 		return ", certificate not visible"
+	}
+	return ""
+}
+
+// revocationWords says what was found out about revocation; nothing where nobody asked.
+func revocationWords(r *inspect.Revocation) string {
+	if r == nil {
+		return ""
+	}
+	switch r.Status {
+	case inspect.RevocationGood:
+		return ", not revoked"
+	case inspect.RevocationRevoked:
+		return ", REVOKED"
+	case inspect.RevocationUnknown:
+		return ", revocation not known"
 	}
 	return ""
 }
