@@ -325,7 +325,9 @@ func (p *proxyCommand) observe(c *inspect.Connection) {
 		p.monitor.Observe(targetName(routeKey{c.Listener, c.Route}), c)
 	}
 	p.note(c)
-	p.admin.Observe(c)
+	if p.plan.Load().config.Admin.Enabled() { // nobody else asks
+		p.admin.Observe(c)
+	}
 	if err := p.out.Write(c); err != nil && !errors.Is(err, syscall.EPIPE) {
 		p.log.Error("record not printed", zap.Error(err))
 	}
