@@ -30,9 +30,6 @@ type Backend struct {
 	// Nil: what is wrong is recorded, and the traffic goes on.
 	VerifyPeer func(*BackendPeer) error
 
-	// Verify is VerifyPeer for what judges the certificates alone. Where both are given, both must agree.
-	Verify func(presented [][]byte, name string) error
-
 	Certificate   *tls.Certificate // our client certificate, given when the backend asks for one
 	ProxyProtocol byte             // version of the PROXY protocol header to send: 0 (none), 1 or 2
 	MinVersion    uint16           // 0: TLS 1.0
@@ -112,7 +109,7 @@ type opening struct {
 	verified, sent      string   // names, as nameFor has them
 	protocols           []string // offered by ALPN
 	source, destination net.Addr // the client's addresses, for the PROXY protocol
-	unjudged            bool     // neither VerifyPeer nor Verify is asked
+	unjudged            bool     // VerifyPeer is not asked
 }
 
 // open connects to the backend and does the handshake. What goes wrong is in the leg's err; the leg is never nil. When it
@@ -196,25 +193,18 @@ func (l *backendLeg) config(how opening) *tls.Config {
 	if config.MinVersion == 0 {
 		config.MinVersion = tls.VersionTLS10
 	}
-	if !how.unjudged && (b.VerifyPeer != nil || b.Verify != nil) {
+	if !how.unjudged && b.VerifyPeer != nil {
 		config.VerifyConnection = l.judge
 	}
 	return config
 }
 
-// judge asks whoever judges backends. crypto/tls calls it when it has all that came with the certificates, before the proof that
+// judge asks VerifyPeer. crypto/tls calls it when it has all that came with the certificates, before the proof that
 // the key is the backend's own.
 func (l *backendLeg) judge(state tls.ConnectionState) error {
-	if judge := l.backend.Verify; judge != nil {
-		if err := judge(l.chain, l.name); err != nil {
-			return &backendCertificateError{err}
-		}
-	}
-	if judge := l.backend.VerifyPeer; judge != nil {
-		peer := &BackendPeer{Name: l.name, Presented: l.chain, OCSP: state.OCSPResponse, SCTs: state.SignedCertificateTimestamps}
-		if err := judge(peer); err != nil {
-			return &backendCertificateError{err}
-		}
+	peer := &BackendPeer{Name: l.name, Presented: l.chain, OCSP: state.OCSPResponse, SCTs: state.SignedCertificateTimestamps}
+	if err := l.backend.VerifyPeer(peer); err != nil {
+		return &backendCertificateError{err}
 	}
 	return nil
 }

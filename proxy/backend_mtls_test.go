@@ -81,6 +81,9 @@ func TestBackendsThatWantACertificate(t *testing.T) {
 					!slices.Contains(request.Authorities, pki.Root.Certificate.Subject.String()) {
 					t.Errorf("what it asked for: %+v", request)
 				}
+				if version == tls.VersionTLS12 && !slices.Contains(request.Types, "ecdsa_sign") {
+					t.Errorf("kinds of certificates: %q", request.Types)
+				}
 				if tt.alert == 0 {
 					if leg.Error != nil || !strings.Contains(string(answer), "200 ok") {
 						t.Errorf("%+v, %.60q", leg.Error, answer)

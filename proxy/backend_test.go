@@ -98,8 +98,8 @@ func TestBackendFailures(t *testing.T) {
 		{name: "wants a certificate, TLS 1.3", backend: healthy(requires(tls.VersionTLS13)), kind: inspect.ErrorAlertReceived, phase: inspect.PhaseHandshake, alert: wire.AlertCertificateRequired, from: inspect.FromServer},
 		{name: "refuses ours, TLS 1.2", backend: healthy(requires(tls.VersionTLS12)), edit: func(b *Backend) { b.Certificate = clients.untrusted }, kind: inspect.ErrorAlertReceived, phase: inspect.PhaseHandshake, alert: wire.AlertUnknownCA, from: inspect.FromServer},
 		{name: "refuses ours, TLS 1.3", backend: healthy(requires(tls.VersionTLS13)), edit: func(b *Backend) { b.Certificate = clients.untrusted }, kind: inspect.ErrorAlertReceived, phase: inspect.PhaseHandshake, alert: wire.AlertUnknownCA, from: inspect.FromServer},
-		{name: "its certificate, TLS 1.2", backend: healthy(only(tls.VersionTLS12)), edit: func(b *Backend) { b.Verify = func([][]byte, string) error { return verified } }, kind: inspect.ErrorCertificate, phase: inspect.PhaseHandshake, alert: wire.AlertBadCertificate, from: inspect.FromClient},
-		{name: "its certificate, TLS 1.3", backend: healthy(only(tls.VersionTLS13)), edit: func(b *Backend) { b.Verify = func([][]byte, string) error { return verified } }, kind: inspect.ErrorCertificate, phase: inspect.PhaseHandshake, alert: wire.AlertBadCertificate, from: inspect.FromClient},
+		{name: "its certificate, TLS 1.2", backend: healthy(only(tls.VersionTLS12)), edit: func(b *Backend) { b.VerifyPeer = func(*BackendPeer) error { return verified } }, kind: inspect.ErrorCertificate, phase: inspect.PhaseHandshake, alert: wire.AlertBadCertificate, from: inspect.FromClient},
+		{name: "its certificate, TLS 1.3", backend: healthy(only(tls.VersionTLS13)), edit: func(b *Backend) { b.VerifyPeer = func(*BackendPeer) error { return verified } }, kind: inspect.ErrorCertificate, phase: inspect.PhaseHandshake, alert: wire.AlertBadCertificate, from: inspect.FromClient},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			limits := shortLimits()

@@ -194,6 +194,16 @@ func TestVerifyClient(t *testing.T) {
 						if x := record.ClientLeg.TLS.Client.Certificate; x == nil || x.Subject != "CN=good client" {
 							t.Errorf("%s: certificate in the record: %+v", name, x)
 						}
+						var status, want inspect.RevocationStatus
+						if r := revocationIn(verdict); r != nil {
+							want = r.Status
+						}
+						if r := record.ClientLeg.TLS.Client.Revocation; r != nil {
+							status = r.Status
+						}
+						if status != want {
+							t.Errorf("%s: revocation in the record %q, want %q", name, status, want)
+						}
 						if !bytes.Contains([]byte(record.ClientLeg.Error.Message), []byte(verdict.Error())) {
 							t.Errorf("%s: %q", name, record.ClientLeg.Error.Message)
 						}

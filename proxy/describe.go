@@ -76,10 +76,11 @@ func (c *connection) describeClient() *inspect.Leg {
 			leg.TLS.Client.Certificate = inspect.DescribeCertificate(presented[0].Raw)
 		}
 	}
-	if leg.TLS.Client != nil && leg.TLS.Client.Certificate == nil && c.clientErr != nil {
-		if presented := c.refusedCertificates(); len(presented) > 0 {
-			leg.TLS.Client.Certificate = inspect.DescribeCertificate(presented[0].Raw)
+	if hello := leg.TLS.Client; hello != nil && c.clientErr != nil {
+		if presented := c.refusedCertificates(); hello.Certificate == nil && len(presented) > 0 {
+			hello.Certificate = inspect.DescribeCertificate(presented[0].Raw)
 		}
+		hello.Revocation = revocationIn(c.refusal)
 	}
 	if c.served != nil {
 		server := leg.TLS.ServerSide()
