@@ -15,7 +15,8 @@ import (
 
 // Options of a Monitor. The zero value checks nothing: Check is needed.
 type Options struct {
-	// Check does a handshake with one address (host:port) of a backend: the method CheckAddress of a proxy.Server.
+	// Check does a handshake with one address (host:port) of a backend: the method CheckAddress of a proxy.Server. Where the name has
+	// none, it is called with an empty one, so that there is a record of it.
 	Check func(ctx context.Context, b *proxy.Backend, address, name string, protocols []string) *inspect.Connection
 
 	// Judge puts listener, route, findings and verdict into the record of a check. It is called by several goroutines. Nil: the

@@ -327,6 +327,21 @@ func TestWatchExchangesTargets(t *testing.T) {
 	})
 }
 
+// A name without an address gives a record, too, and a state that is down.
+func TestANameWithoutAddressesHasARecord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		var judged []string
+		m := w.watch(t, func(o *Options) {
+			o.Judge = func(_ Target, c *inspect.Connection) { w.edit(func() { judged = append(judged, c.Cause) }) }
+		})
+		s := m.States()[0]
+		if w.records != 1 || len(judged) != 1 || s.Up || s.Verdict != inspect.Failed || s.Error == "" || len(s.Addresses) != 0 {
+			t.Errorf("%d records, judged %q, %+v", w.records, judged, s)
+		}
+	})
+}
+
 func TestChecksAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var addresses []string

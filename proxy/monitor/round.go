@@ -68,6 +68,9 @@ func (m *Monitor) check(ctx context.Context, w *watched) round {
 	if beyond := len(r.addresses) - m.options.Addresses; beyond > 0 {
 		r.addresses, r.left = r.addresses[:m.options.Addresses], beyond
 	}
+	if err != nil && len(r.addresses) == 0 {
+		m.checkAddress(ctx, w.target, "") // for the record: what a client's connection would meet with
+	}
 	var all sync.WaitGroup
 	for i := range r.addresses {
 		select {
