@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/tlstriage/tlstriage/certs/chain"
+	"github.com/tlstriage/tlstriage/inspect"
 )
 
 // clientKind is one kind of clients with its name.
@@ -22,8 +23,8 @@ var clientFamilies = [...]clientKind{
 
 // refusedBy says which clients refuse the chain for the faults with an id; empty where none is known to.
 func (c *chainEvidence) refusedBy(id chain.FaultID) string {
-	if c.reason(id) == chain.ReasonNameConstraints {
-		return "" // all do, and not all are told
+	if c.reason(id) == chain.ReasonNameConstraints || aboutTrust(id) {
+		return "" // all do, and not all are told; or those that have the same roots
 	}
 	var refuse, take []string
 	for _, k := range clientFamilies {
@@ -36,6 +37,8 @@ func (c *chainEvidence) refusedBy(id chain.FaultID) string {
 	switch {
 	case len(refuse) == 0:
 		return ""
+	case len(take) == 0 && c.leg == inspect.LegClient && c.view.established():
+		return "" // the client of a capture has shown that not all do
 	case len(take) == 0:
 		return "; clients of every kind refuse it"
 	case len(take) <= 3:

@@ -122,6 +122,18 @@ func TestForms(t *testing.T) {
 	}
 }
 
+func TestFormerCertificatesNeededFewerTimestamps(t *testing.T) {
+	then := noon.AddDate(-5, 0, 0)
+	pki := certstest.NewAt(t, then)
+	leaf := pki.Issue(pki.Issuing, certs.Template{Names: []string{siteName}, ExtraExtensions: []pkix.Extension{public(t)}})
+	c := behind([][]byte{leaf.Certificate.Raw, pki.Issuing.Certificate.Raw, pki.Intermediate.Certificate.Raw})
+	c.Timestamp = then
+	(&Diagnoser{Roots: pki.Roots()}).Diagnose(c)
+	if c.Verdict != inspect.OK || len(c.Findings) != 1 || c.Findings[0].ID != "sct-missing" {
+		t.Errorf("verdict %s, findings %+v", c.Verdict, c.Findings)
+	}
+}
+
 func TestTimestampsAreJudgedAgainWhenTheirTimeComes(t *testing.T) {
 	pki := certstest.NewAt(t, noon)
 	one, two := pki.NewCTLog("one", certs.ECDSAP256), pki.NewCTLog("two", certs.ECDSAP256)
