@@ -11,13 +11,14 @@ type Connection struct {
 	Schema     int            `json:"schema"`
 	Timestamp  time.Time      `json:"@timestamp"` // first byte, UTC
 	Event      Event          `json:"event"`
-	Transport  string         `json:"transport"`          // TransportTCP or TransportQUIC
+	Transport  string         `json:"transport"`          // TransportTCP and its siblings
 	Listener   string         `json:"listener,omitempty"` // name of the proxy's listener
 	Route      string         `json:"route,omitempty"`    // proxy only: the listener's route that took the connection
 	Client     Endpoint       `json:"client"`
 	Server     Endpoint       `json:"server"` // what the client connected to
 	ClientLeg  *Leg           `json:"client_leg,omitempty"`
 	BackendLeg *Leg           `json:"backend_leg,omitempty"`
+	Capture    *Capture       `json:"capture,omitempty"` // capture only: what its packets show
 	Policy     *PolicyOutcome `json:"policy,omitempty"`
 	Findings   []Finding      `json:"findings,omitempty"` // root cause first, then by severity
 	Verdict    Verdict        `json:"verdict"`
@@ -29,6 +30,7 @@ type Connection struct {
 const (
 	TransportTCP  = "tcp"
 	TransportQUIC = "quic"
+	TransportDTLS = "dtls"
 )
 
 // Event says when, by which eye and how a connection was seen.

@@ -36,7 +36,7 @@ func Bounded(s string) string {
 	return bounded
 }
 
-// DescribeHello is a hello in the record's words. Raw is copied. transport is TransportTCP or TransportQUIC.
+// DescribeHello is a hello in the record's words. Raw is copied. transport is TransportTCP or one of its siblings.
 func DescribeHello(h *wire.ClientHello, recordVersion wire.Version, transport string) *Hello {
 	d := describeHello(h, recordVersion, transport)
 	d.Message.Raw = bytes.Clone(h.Raw)
@@ -99,8 +99,11 @@ func describeHello(h *wire.ClientHello, recordVersion wire.Version, transport st
 		d.ECH = ECHGREASEOrOuter
 	}
 	layer := fingerprint.TCP
-	if transport == TransportQUIC {
+	switch transport {
+	case TransportQUIC:
 		layer = fingerprint.QUIC
+	case TransportDTLS:
+		layer = fingerprint.DTLS
 	}
 	d.JA3, d.JA3String = fingerprint.JA3(h)
 	d.JA4, d.JA4Raw = fingerprint.JA4(h, layer)

@@ -52,9 +52,9 @@ func (o *Observer) describeClient() *Hello {
 	if o.hello.message == nil {
 		return o.describePartial()
 	}
-	d := o.hello.describe(o.describer)
+	d := o.hello.describe(o.describer, o.transport)
 	if o.retry.message != nil {
-		d.Retry = o.retry.describe(o.describer)
+		d.Retry = o.retry.describe(o.describer, o.transport)
 	}
 	if o.clientLeaf != nil {
 		d.Certificate = DescribeCertificate(o.clientLeaf)
@@ -62,8 +62,8 @@ func (o *Observer) describeClient() *Hello {
 	return d
 }
 
-func (s *helloSeen) describe(by *Describer) *Hello {
-	d := by.Hello(s.message, s.recordVersion, TransportTCP)
+func (s *helloSeen) describe(by *Describer, transport string) *Hello {
+	d := by.Hello(s.message, s.recordVersion, transport)
 	d.Message.Records, d.Message.Segments = s.records, s.segments
 	return d
 }

@@ -190,6 +190,9 @@ const (
 	ErrorCertificate       ErrorType = "certificate"        // the backend's certificate was refused by us (--backend-verify enforce)
 	ErrorProxyProtocol     ErrorType = "proxy_protocol"     // no valid PROXY protocol header where one is required
 	ErrorOverloaded        ErrorType = "overloaded"         // the bound on connections was reached
+	ErrorStuck             ErrorType = "stuck"              // capture: a segment of the handshake was sent again and again and never acknowledged
+	ErrorNoAnswer          ErrorType = "no_answer"          // capture: the connection request was never answered
+	ErrorStalled           ErrorType = "stalled"            // capture: the handshake stood still until the capture or the idle time ended
 	ErrorShutdown          ErrorType = "shutdown"           // cut by our own shutdown
 	ErrorOther             ErrorType = "other"
 )

@@ -15,6 +15,7 @@ import (
 // not safe for concurrent use.
 type Observer struct {
 	describer      *Describer
+	transport      string
 	client, server stream
 	history        history
 
@@ -86,12 +87,15 @@ func NewObserver(d *Describer) *Observer {
 	if d == nil {
 		d = &Describer{}
 	}
-	o := &Observer{describer: d}
+	o := &Observer{describer: d, transport: TransportTCP}
 	o.client.reader.FromClient = true
 	o.client.reader.MaxMessage, o.server.reader.MaxMessage = maxMessage, maxMessage
 	o.server.reader.MaxHello = maxMessage
 	return o
 }
+
+// SetTransport says what carries the bytes, where it is not TransportTCP: fingerprints tell it.
+func (o *Observer) SetTransport(transport string) { o.transport = transport }
 
 func (o *Observer) side(from Side) *stream {
 	if from == FromClient {

@@ -51,9 +51,9 @@ func fill(v reflect.Value, name string, inRetry bool) {
 		v.SetString(name)
 	case reflect.Bool:
 		v.SetBool(true)
-	case reflect.Int:
+	case reflect.Int, reflect.Int64:
 		v.SetInt(int64(len(name)))
-	case reflect.Uint8, reflect.Uint32:
+	case reflect.Uint8, reflect.Uint32, reflect.Uint64:
 		v.SetUint(uint64(len(name)))
 	case reflect.Float64:
 		v.SetFloat(float64(len(name)) + 0.25)
