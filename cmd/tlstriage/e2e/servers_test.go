@@ -123,7 +123,7 @@ func TestHAProxy(t *testing.T) {
 		{"TLS 1.2 only", with("ssl-max-ver TLSv1.2"), nil, fine, negotiated("TLSv1.2")},
 		{"TLS 1.0 only", with("ssl-min-ver TLSv1.0 ssl-max-ver TLSv1.0 ciphers DEFAULT:@SECLEVEL=0"), []string{"--policy", strict},
 			want{cause: "backend-below-policy", fault: inspect.FaultBackend, verdict: inspect.Warning, outcome: inspect.Success}, negotiated("TLSv1.0")},
-		{"strict names, unknown name", with("strict-sni"), []string{"--backend-sni", "elsewhere.example"}, broken("sni-required-by-backend", inspect.FaultBackend), nil},
+		{"strict names, unknown name", with("strict-sni"), []string{"--backend-sni", "elsewhere.example"}, broken("sni-required-by-backend", inspect.FaultProxy), nil},
 		{"client certificate missing, TLS 1.3", with("verify required ca-file " + ca), nil, broken("backend-requires-client-cert", inspect.FaultProxy), nil},
 		{"client certificate missing, TLS 1.2", with("ssl-max-ver TLSv1.2 verify required ca-file " + ca), nil, broken("backend-requires-client-cert", inspect.FaultProxy), nil},
 		{"client certificate given", with("verify required ca-file " + ca), certificateOf(t, pki, pki.Issuing), fine, nil},
