@@ -13,6 +13,7 @@ type Close struct {
 	From        Side
 	Level       Level  // of the packet that it came in
 	Application bool   // the error is the application's (frame type 0x1d), not the transport's
+	Google      bool   // the error is of Google's QUIC, which has numbers of its own
 	Code        uint64 // see CodeName, and Alert
 	FrameType   uint64 // of the frame that made the error, as the sender says; 0: unknown
 	Reason      []byte // as it was sent, of a stranger's choosing; at most 1 KiB
@@ -25,11 +26,16 @@ func (f *Flow) readClose(from Side, level Level, t uint64, r *reader) {
 		c.FrameType = r.varint()
 	}
 	reason := r.bytes(r.varintInt())
-	if r.failed || f.closed != nil {
-		return
+	if !r.failed {
+		f.keepClose(c, reason)
 	}
-	c.Reason = bytes.Clone(reason[:min(len(reason), maxReason)])
-	f.closed = &c
+}
+
+func (f *Flow) keepClose(c Close, reason []byte) {
+	if f.closed == nil {
+		c.Reason = bytes.Clone(reason[:min(len(reason), maxReason)])
+		f.closed = &c
+	}
 }
 
 // Crypto errors carry a TLS alert in their last byte (RFC 9000, Section 20.1; RFC 9001, Section 4.8).
@@ -40,7 +46,7 @@ const (
 
 // Alert is the description of the TLS alert that the close stands for; ok is false if it stands for none.
 func (c *Close) Alert() (description uint8, ok bool) {
-	if c.Application || c.Code < cryptoError || c.Code > cryptoErrorLast {
+	if c.Application || c.Google || c.Code < cryptoError || c.Code > cryptoErrorLast {
 		return 0, false
 	}
 	return uint8(c.Code), true
@@ -48,7 +54,10 @@ func (c *Close) Alert() (description uint8, ok bool) {
 
 // CodeName names the error: a transport error by its name in RFC 9000, Section 20.1, an application's by its number.
 func (c *Close) CodeName() string {
-	if c.Application {
+	switch {
+	case c.Google:
+		return fmt.Sprintf("gQUIC error %d", c.Code)
+	case c.Application:
 		return fmt.Sprintf("application error 0x%x", c.Code)
 	}
 	return TransportErrorName(c.Code)

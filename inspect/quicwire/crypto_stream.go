@@ -1,5 +1,7 @@
 package quicwire
 
+import "bytes"
+
 // Bounds of a CRYPTO stream.
 const (
 	maxRanges = 64 // pieces out of order that a stream keeps apart; browsers scatter a hello over some twenty
@@ -16,7 +18,8 @@ type cryptoStream struct {
 	read      int    // bytes handed out as messages
 	frames    int    // that brought something new, since the last message was handed out
 	datagrams int
-	last      int // number of the datagram that the last frame came in
+	before    []byte // what was handed out before the handshake began anew, and is not handed out again
+	last      int    // number of the datagram that the last frame came in
 }
 
 // add puts a frame's data in its place. Where data is there already it stays: both are authenticated, so they are equal, or the sender
@@ -125,6 +128,10 @@ func (s *cryptoStream) next(m *Message) bool {
 		return false
 	}
 	s.read += len(b)
+	if len(s.before) > 0 && s.read == len(b) && bytes.Equal(s.before, b) {
+		s.before = nil
+		return s.next(m)
+	}
 	m.Type, m.Bytes, m.Frames, m.Datagrams = b[0], b, s.frames, s.datagrams
 	if s.read == len(s.buf) {
 		s.frames, s.datagrams = 0, 0

@@ -314,7 +314,7 @@ func (f *Flow) Held() int {
 	n := cap(f.scratch) + f.pendingBytes + len(f.token) + len(f.random) + 64*len(f.keys)
 	for side := range f.crypto {
 		for level := range f.crypto[side] {
-			n += cap(f.crypto[side][level].buf) + 16*cap(f.crypto[side][level].spans)
+			n += cap(f.crypto[side][level].buf) + 16*cap(f.crypto[side][level].spans) + len(f.crypto[side][level].before)
 		}
 	}
 	return n

@@ -27,10 +27,10 @@ const (
 
 // frames reads the frames of an opened packet and takes what is of interest: CRYPTO and CONNECTION_CLOSE.
 func (f *Flow) frames(from Side, level Level, payload []byte) *PacketError {
-	if f.oldFrames() {
-		return f.googleFrames(from, payload)
+	if f.versions[from].speaksGoogleFrames() {
+		return f.googleFrames(from, level, payload)
 	}
-	r := reader{rest: payload, all: len(payload)}
+	r := reader{rest: payload}
 	for len(r.rest) > 0 {
 		if r.rest[0] == framePadding {
 			r.rest = skipPadding(r.rest)

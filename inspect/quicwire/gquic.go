@@ -151,7 +151,3 @@ func (h *GQUICHello) set(tag string, value []byte) {
 		h.ALPN = value
 	}
 }
-
-func (f *Flow) oldFrames() bool { return false }
-
-func (f *Flow) googleFrames(from Side, payload []byte) *PacketError { return nil }

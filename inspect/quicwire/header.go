@@ -70,7 +70,7 @@ const maxVersions = 64
 // in b.
 func ParseHeader(b []byte, h *Header) (rest []byte, err error) {
 	*h = Header{}
-	r := reader{rest: b, all: len(b)}
+	r := reader{rest: b}
 	first := r.u8()
 	if r.failed {
 		return nil, r.error(h)

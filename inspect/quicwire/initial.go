@@ -108,6 +108,9 @@ func (f *Flow) openKnown(from Side, h *Header) (o Opened, ok bool) {
 		for _, salt := range saltsOf(h.Version) {
 			set := newKeySet(h.Version, salt, f.keys[i].id)
 			if o, ok = f.openWith(set.keys[from], from, h); ok {
+				if from == FromClient && f.negotiated(h) {
+					f.restart()
+				}
 				f.addKeys(set)
 				return o, true
 			}
@@ -170,25 +173,36 @@ func (f *Flow) settle(from *Side, h *Header) {
 	}
 }
 
-// continues reports whether an Initial with keys of its own belongs to this connection, and starts the client's stream anew where it
-// must: after a Version Negotiation.
+// continues reports whether an Initial with keys of its own belongs to this connection. The client's handshake then begins anew: after a
+// Version Negotiation with another hello, after a Retry with the same one, although some make a new one.
 func (f *Flow) continues(h *Header) bool {
 	switch {
 	case f.stats[FromServer].Opened > 0: // the keys change before the server's first Initial only
 		return false
 	case f.retry != nil && bytes.Equal(f.retry.SourceID, h.DestinationID):
-		return true
 	case len(h.Token) > 0 && !bytes.Equal(h.Token, f.token): // a Retry that was not seen
-		return true
-	case f.offered != nil || f.versions[FromClient].Reserved() && h.Version != f.versions[FromClient]:
-		f.crypto[FromClient][LevelInitial] = cryptoStream{}
-		f.expected[FromClient][LevelInitial] = 0
-		f.random = nil
+	case f.negotiated(h):
 		f.ids.Original = bytes.Clone(h.DestinationID)
 		f.keys = nil
-		return true
+	default:
+		return false
 	}
-	return false
+	f.restart()
+	return true
+}
+
+// negotiated reports whether an Initial in another version than those before it follows a Version Negotiation.
+func (f *Flow) negotiated(h *Header) bool {
+	was := f.versions[FromClient]
+	return f.stats[FromServer].Opened == 0 && h.Version != was && (f.offered != nil || was.Reserved())
+}
+
+// restart begins the client's handshake anew. Packet numbers go on (RFC 9000, Section 17.2.5.3); where they do not they are small,
+// and are found all the same.
+func (f *Flow) restart() {
+	stream := &f.crypto[FromClient][LevelInitial]
+	f.crypto[FromClient][LevelInitial] = cryptoStream{before: stream.whole()[:stream.read]}
+	f.random = nil
 }
 
 // pend keeps a packet for later, if there is room.

@@ -5,7 +5,6 @@ import "encoding/binary"
 // reader walks over bytes field by field. After the first field that does not fit it is empty and has failed.
 type reader struct {
 	rest   []byte
-	all    int // bytes at the beginning
 	failed bool
 	got    int // bytes that were left, and wanted, where it failed
 	want   int
