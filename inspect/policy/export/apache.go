@@ -8,7 +8,7 @@ import (
 )
 
 func writeApache(w *writer) error {
-	s, err := w.openSSL(dialect{release: w.o.OpenSSL, level: 2, range13: true, dh: true})
+	s, err := w.openSSL(dialect{release: w.o.OpenSSL, level: 2, range13: true, dh: true, excluded: ":!aNULL:!eNULL:!EXP"})
 	if err != nil {
 		return err
 	}

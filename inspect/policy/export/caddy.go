@@ -33,10 +33,11 @@ func writeCaddy(w *writer) error {
 	words := map[wire.NamedGroup]string{
 		wire.GroupX25519MLKEM768: "x25519mlkem768", wire.GroupX25519: "x25519", wire.GroupSecp256r1: "secp256r1", wire.GroupSecp384r1: "secp384r1", wire.GroupSecp521r1: "secp521r1",
 	}
-	c, err := w.goConfig(wire.VersionTLS12, "", func(g wire.NamedGroup) bool { return words[g] != "" })
+	c, err := w.goConfig(wire.VersionTLS12, "", caddySuite, func(g wire.NamedGroup) bool { return words[g] != "" })
 	if err != nil {
 		return err
 	}
+	w.why[LossSuites] = "Caddy takes those that crypto/tls does not call insecure, in the order of crypto/tls; its three of TLS 1.3 are always on"
 	w.why[LossVersions] = "Caddy knows TLS 1.2 and 1.3, and crypto/tls needs a suite for each"
 	out := caddyPolicy{ProtocolMin: "tls1.2"}
 	if c.Min == wire.VersionTLS13 {
@@ -83,6 +84,12 @@ func writeCaddy(w *writer) error {
 		w.why[LossNames] = "a connection policy without names is for all of them"
 	}
 	return w.caddyConfig(out)
+}
+
+// caddySuite reports whether Caddy takes a suite below TLS 1.3: it refuses what crypto/tls lists among its insecure ones.
+func caddySuite(s wire.CipherSuite) bool {
+	info, _ := s.Info()
+	return info.KeyExchange == "ECDHE" && (info.AEAD || info.Encryption == "AES" && info.MAC == "SHA1")
 }
 
 func (w *writer) caddyConfig(p caddyPolicy) error {

@@ -9,13 +9,14 @@ import (
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
-// goConfig is what of the policy crypto/tls can be configured with, between two versions and with the groups that a program knows.
-func (w *writer) goConfig(low wire.Version, golang string, group func(wire.NamedGroup) bool) (gotls.Config, error) {
+// goConfig is what of the policy crypto/tls can be configured with, from a version on and with the suites and groups that a program
+// takes.
+func (w *writer) goConfig(low wire.Version, golang string, suite func(wire.CipherSuite) bool, group func(wire.NamedGroup) bool) (gotls.Config, error) {
 	c := gotls.Config{Go: golang, ALPN: slices.Clone(w.p.ALPN), Auth: w.p.ClientAuth}
 	versions := inside(w.p.Versions, low, wire.VersionTLS13)
 	for _, s := range below13(w.p.CipherSuites) {
 		info, _ := s.Info()
-		if _, _, ok := gotls.Suite(info.Name); ok {
+		if _, _, ok := gotls.Suite(info.Name); ok && suite(s) {
 			c.Suites = append(c.Suites, s)
 		}
 	}
@@ -39,6 +40,8 @@ func (w *writer) goConfig(low wire.Version, golang string, group func(wire.Named
 	return c, nil
 }
 
+func every[T any](T) bool { return true }
+
 func (w *writer) explainGo() {
 	w.why[LossVersions] = "there are a lowest and a highest version from TLS 1.0 on, and crypto/tls needs a suite for each"
 	w.why[LossBlockedVersions] = "crypto/tls blocks no version that it speaks"
@@ -55,7 +58,7 @@ func writeGo(w *writer) error {
 	if w.o.Version != "" && !release.Known(w.o.Version) {
 		return w.unsayable("there is no version " + oneLine(w.o.Version))
 	}
-	c, err := w.goConfig(wire.VersionTLS10, w.o.Version, func(wire.NamedGroup) bool { return true })
+	c, err := w.goConfig(wire.VersionTLS10, w.o.Version, every[wire.CipherSuite], every[wire.NamedGroup])
 	if err != nil {
 		return err
 	}

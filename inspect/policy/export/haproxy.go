@@ -13,14 +13,14 @@ func writeHAProxy(w *writer) error {
 	if w.o.Version != "" && !release.Known(w.o.Version) {
 		return w.unsayable("there is no version " + oneLine(w.o.Version))
 	}
-	d := dialect{release: w.o.OpenSSL, level: 2, range13: true, alwaysChaCha: true, noSchemes: !release.AtLeast(w.o.Version, "2.8")}
+	d := dialect{release: w.o.OpenSSL, level: 2, range13: true, alwaysChaCha: true, dhSized: true, noSchemes: !release.AtLeast(w.o.Version, "2.8")}
 	d.dh = !release.AtLeast(w.o.Version, "2.6") // made up without asking
 	s, err := w.openSSL(d)
 	if err != nil {
 		return err
 	}
 	w.means = s.means
-	if s.ciphers+s.suites != "" || s.dh {
+	if s.ciphers+s.suites != "" || s.dhBits > 0 {
 		w.line("global")
 		if s.ciphers != "" {
 			w.line("    ssl-default-bind-ciphers %s", s.ciphers)
@@ -28,8 +28,8 @@ func writeHAProxy(w *writer) error {
 		if s.suites != "" {
 			w.line("    ssl-default-bind-ciphersuites %s", s.suites)
 		}
-		if s.dh {
-			w.line("    tune.ssl.default-dh-param 2048")
+		if s.dhBits > 0 {
+			w.line("    tune.ssl.default-dh-param %d", s.dhBits)
 		}
 		w.line("")
 	}

@@ -1,6 +1,7 @@
 package export
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -140,7 +141,7 @@ type finder struct {
 }
 
 func (f *finder) add(l Loss) {
-	l.Reason = f.why[l.Kind]
+	l.Reason = cmp.Or(f.why[l.Kind], "it cannot be said here")
 	f.losses = append(f.losses, l)
 }
 

@@ -53,14 +53,26 @@ func (w *writer) nginx(stream bool) error {
 	} else {
 		w.why[LossSNIRequired] = "the default server answers clients without a name"
 	}
+	http2 := !stream && slices.Contains(w.p.ALPN, "h2")
+	if byName && len(names) == 0 { // nobody is served, and no protocol is agreed on
+		http2 = false
+	}
+	if !stream {
+		w.httpALPN(http2)
+	}
+	if !byName && stream && len(names) > 0 {
+		names = nil
+	}
+	if stream {
+		w.why[LossALPN] = "a server that serves no name negotiates no protocol"
+	}
 	if !byName || len(names) > 0 {
 		w.line("%sserver {", indent)
-		http2 := !stream && slices.Contains(w.p.ALPN, "h2")
 		listen := "443 ssl"
 		if http2 && !nginxSince(w.o.Version, "1.25.1") {
 			listen += " http2"
 		}
-		if !byName {
+		if !byName && !stream { // streams have had the word since 1.25.5 only, and a lone server is the default
 			listen += " default_server"
 		}
 		w.line("%s    listen %s;", indent, listen)
@@ -76,8 +88,6 @@ func (w *writer) nginx(stream bool) error {
 		if stream {
 			w.streamALPN(indent + "    ")
 			w.line("%s    proxy_pass 127.0.0.1:8080;", indent)
-		} else {
-			w.httpALPN(http2)
 		}
 		w.line("%s}", indent)
 	}

@@ -23,7 +23,8 @@ type dialect struct {
 	alwaysChaCha bool   // it always does, where the server's order wins
 	noClientPref bool   // the server's order always wins
 	dh           bool   // there are Diffie-Hellman parameters without asking
-	noDH         bool   // there are none, whatever is asked
+	dhSized      bool   // and their size is set
+	excluded     string // what the system adds to every cipher string
 }
 
 // settings are the words of an OpenSSL configuration, and the context that they make.
@@ -34,6 +35,7 @@ type settings struct {
 	groups  string
 	schemes string
 	dh      bool // parameters are needed: a DHE suite is in use
+	dhBits  int  // of parameters whose size is set; 0: none are
 	means   *policy.Policy
 }
 
@@ -42,20 +44,17 @@ func (w *writer) openSSL(d dialect) (*settings, error) {
 	var best *settings
 	bestScore := 0
 	var known []wire.CipherSuite
-	if all, err := openssl.Ciphers("ALL:COMPLEMENTOFALL", openssl.Options{Version: d.release}); err == nil {
+	if all, err := openssl.Ciphers("ALL:COMPLEMENTOFALL"+d.excluded, openssl.Options{Version: d.release}); err == nil {
 		known = all.Ciphers
 	} else {
 		return nil, w.unsayable(oneLine(err.Error()))
 	}
-	levels := []int{}
-	if l := w.p.SecurityLevel; l > 0 && l <= 5 {
-		levels = append(levels, l)
+	// The level that the policy was read at goes first, unless it is one that asks for uncommon keys: that has to be worth it.
+	levels := []int{w.p.SecurityLevel, d.level, 2, 1, 0, w.p.SecurityLevel}
+	if w.p.SecurityLevel <= 0 || w.p.SecurityLevel > 2 {
+		levels = levels[1:]
 	}
-	for _, l := range []int{d.level, 2, 1, 0} {
-		if !slices.Contains(levels, l) {
-			levels = append(levels, l)
-		}
-	}
+	levels = slices.DeleteFunc(levels, func(l int) bool { return l < 0 || l > 5 })
 	choices := [][]wire.Version{w.p.Versions}
 	if len(w.p.BlockedVersions) > 0 {
 		choices = append(choices, slices.Concat(w.p.Versions, w.p.BlockedVersions))
@@ -77,6 +76,8 @@ func (w *writer) openSSL(d dialect) (*settings, error) {
 	w.explain(d)
 	if level := best.means.SecurityLevel; level < d.level {
 		w.note("@SECLEVEL=%d is there for what the policy has and OpenSSL calls weak; it also lets certificates with weak keys pass", level)
+	} else if level > max(d.level, 2) {
+		w.note("@SECLEVEL=%d asks for certificates with RSA keys of %d bits or more", level, openssl.MinRSABits(level))
 	}
 	return best, nil
 }
@@ -118,7 +119,7 @@ func (w *writer) settings(d dialect, known []wire.CipherSuite, versions []wire.V
 	if !d.noGroups {
 		s.groups = strings.Join(w.groups(o), ":")
 	}
-	s.dh = !d.noDH && !w.p.NoDHParameters && slices.ContainsFunc(names, func(name string) bool {
+	s.dh = !w.p.NoDHParameters && slices.ContainsFunc(names, func(name string) bool {
 		suite, _ := wire.CipherSuiteByName(name)
 		return isDHE(suite)
 	})
@@ -127,11 +128,17 @@ func (w *writer) settings(d dialect, known []wire.CipherSuite, versions []wire.V
 		ServerPreference: d.noClientPref || w.p.Preference != policy.PreferClient,
 	}
 	s.context.PrioritizeChaCha = s.context.ServerPreference && (d.alwaysChaCha || !d.noChaCha && w.p.Preference == policy.PreferServerChaCha)
-	if s.dh {
+	if d.dhSized && (s.dh || d.dh) {
+		s.dhBits = max(2048, openssl.MinRSABits(level))
+		s.context.DHBits, s.context.DHAuto = s.dhBits, false
+	} else if s.dh {
 		s.context.DHBits = 2048
 	}
 	s.context.Options.TLS13Suites = s.suites
-	s.means, _, _ = s.context.Policy()
+	var errs []error
+	if s.means, _, errs = s.context.Policy(); len(errs) > 0 { // the parameters are too small for the level
+		return nil
+	}
 	if len(s.means.Versions)+len(s.means.BlockedVersions) == 0 || len(s.means.CipherSuites) == 0 {
 		return nil
 	}
@@ -214,8 +221,6 @@ func (w *writer) explain(d dialect) {
 	}
 	if d.dh {
 		say(LossDHParameters, "parameters are always there")
-	} else if d.noDH {
-		say(LossDHParameters, "parameters cannot be set here")
 	} else {
 		say(LossDHParameters, "without a DHE suite that OpenSSL has no parameters are set")
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 func writeTraefik(w *writer) error {
-	c, err := w.goConfig(wire.VersionTLS10, "", func(wire.NamedGroup) bool { return true })
+	c, err := w.goConfig(wire.VersionTLS10, "", every[wire.CipherSuite], every[wire.NamedGroup])
 	if err != nil {
 		return err
 	}
@@ -33,6 +33,7 @@ func writeTraefik(w *writer) error {
 	words, _ := spelled(c.Groups, func(g wire.NamedGroup) (string, bool) { return goCurve(g), true })
 	list("curvePreferences", words)
 	c.ALPN = tokens(c.ALPN)
+	w.why[LossALPN] = "without protocols in its options Traefik has its own"
 	if len(c.ALPN) < len(w.p.ALPN) {
 		w.why[LossALPN] = "there are protocols that cannot be written in a configuration"
 	}

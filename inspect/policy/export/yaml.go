@@ -23,7 +23,9 @@ func writeYAML(w *writer) error {
 	if len(m.Versions) == 0 {
 		return w.unsayable("it has versions from SSLv3 to TLS 1.3")
 	}
-	w.line("name: %s", quoteYAML(w.p.Name))
+	if w.p.Name != "" {
+		w.line("name: %s", quoteYAML(w.p.Name))
+	}
 	w.line("versions: [%s]", strings.Join(texts(m.Versions), ", "))
 	if err := w.yamlCiphers(m); err != nil {
 		return err
