@@ -310,6 +310,9 @@ func (l *backendLeg) describe(describer *inspect.Describer) *inspect.Leg {
 		if l.request != nil {
 			server.CertificateRequest = describeRequest(server.CertificateRequest, l.request, l.sent)
 		}
+		if l.sent && leg.TLS.Client != nil && leg.TLS.Client.Certificate == nil && len(l.backend.Certificate.Certificate) > 0 {
+			leg.TLS.Client.Certificate = inspect.DescribeCertificate(l.backend.Certificate.Certificate[0]) // TLS 1.3 hides it from the observer
+		}
 	}
 	return leg
 }
