@@ -6,7 +6,7 @@ import "github.com/tlstriage/tlstriage/inspect/wire"
 // HAProxy's rule, which knows a certificate by its kind of key: one for ECDSA if the client lists an ECDSA scheme and a suite
 // to go with it, or else RSA if it lists an RSASSA-PKCS1-v1_5 scheme (RSASSA-PSS does not count) or has no list, or else
 // whatever is there, other keys first. A client that names no server gets the first certificate.
-func firstCertificate(h *wire.ClientHello, certs []CertificateType) int {
+func firstCertificate(h *wire.ClientHello, certs []CertificateType, by12 bool) int {
 	if len(h.ServerName) == 0 {
 		return 0
 	}
@@ -31,7 +31,7 @@ func firstCertificate(h *wire.ClientHello, certs []CertificateType) int {
 		}
 	}
 	switch {
-	case ecdsa >= 0 && schemeECDSA && listsECDSASuite(h):
+	case ecdsa >= 0 && schemeECDSA && listsECDSASuite(h, by12):
 		return ecdsa
 	case rsa >= 0 && schemeRSA:
 		return rsa
@@ -43,11 +43,12 @@ func firstCertificate(h *wire.ClientHello, certs []CertificateType) int {
 	return rsa
 }
 
-// listsECDSASuite reports whether the client lists a suite that goes with an ECDSA key: one for it, or one of TLS 1.3.
-func listsECDSASuite(h *wire.ClientHello) bool {
+// listsECDSASuite reports whether the client lists a suite that goes with an ECDSA key: one for it, or one of TLS 1.3 unless only
+// those of TLS 1.2 count.
+func listsECDSASuite(h *wire.ClientHello, by12 bool) bool {
 	for i := range h.CipherSuites.Len() {
 		info, ok := h.CipherSuites.At(i).Info()
-		if ok && info.OpenSSL != "" && (info.Authentication == "ECDSA" || info.TLS13()) {
+		if ok && info.OpenSSL != "" && (info.Authentication == "ECDSA" || info.TLS13() && !by12) {
 			return true
 		}
 	}

@@ -193,7 +193,11 @@ func progress(d Dimension) int {
 // usable says what keeps the server from choosing a suite that both sides list; DimensionNone: nothing.
 func (n *negotiation) usable(suite wire.CipherSuite) Dimension {
 	info, ok := suite.Info()
-	if !ok || n.r.Version < info.MinVersion || n.r.Version > info.MaxVersion {
+	lowest := info.MinVersion
+	if n.p.Family == FamilyJSSE && lowest == wire.VersionTLS10 {
+		lowest = wire.VersionSSLv3 // elliptic curves, too
+	}
+	if !ok || n.r.Version < lowest || n.r.Version > info.MaxVersion {
 		return DimensionCipher
 	}
 	if n.r.Version == wire.VersionTLS13 {
@@ -204,7 +208,8 @@ func (n *negotiation) usable(suite wire.CipherSuite) Dimension {
 }
 
 // certificateFor finds the certificate that a suite of TLS 1.2 or below is used with, and what is amiss if there is
-// none. Pre-shared keys, SRP, Kerberos, anonymous and static (EC)DH suites need what no web endpoint has: they are never used.
+// none. Pre-shared keys, SRP, Kerberos and static DH suites need what no web endpoint has: they are never used. Anonymous suites
+// do without a certificate where OpenSSL has them, and JSSE takes an ECDSA certificate for static ECDH.
 func (n *negotiation) certificateFor(info wire.CipherSuiteInfo) (CertificateType, Dimension) {
 	switch info.KeyExchange {
 	case "RSA", "ECDHE":
@@ -212,8 +217,15 @@ func (n *negotiation) certificateFor(info wire.CipherSuiteInfo) (CertificateType
 		if n.p.NoDHParameters {
 			return "", DimensionCipher
 		}
+	case "ECDH":
+		if n.p.Family != FamilyJSSE {
+			return "", DimensionCipher
+		}
 	default:
 		return "", DimensionCipher
+	}
+	if info.Authentication == "anon" {
+		return "", n.anonymous(info)
 	}
 	worst := DimensionCipher
 	for i, cert := range n.certs {
@@ -226,8 +238,11 @@ func (n *negotiation) certificateFor(info wire.CipherSuiteInfo) (CertificateType
 				failed = DimensionGroup
 			}
 		}
+		if info.KeyExchange == "ECDH" && (cert.curve() == 0 || !n.answerFor(i).curveOK) {
+			failed = DimensionGroup
+		}
 		// With Go the suite is chosen before the signature is looked at.
-		if failed == DimensionNone && info.KeyExchange != "RSA" && n.p.Family != FamilyGo && !n.answerFor(i).schemeOK {
+		if failed == DimensionNone && info.KeyExchange != "RSA" && info.KeyExchange != "ECDH" && n.p.Family != FamilyGo && !n.answerFor(i).schemeOK {
 			failed = DimensionSignature
 		}
 		if failed == DimensionNone {
@@ -236,6 +251,17 @@ func (n *negotiation) certificateFor(info wire.CipherSuiteInfo) (CertificateType
 		worst = further(worst, failed)
 	}
 	return "", worst
+}
+
+// anonymous says what keeps the server from choosing an anonymous suite.
+func (n *negotiation) anonymous(info wire.CipherSuiteInfo) Dimension {
+	if n.p.Family != FamilyOpenSSL {
+		return DimensionCipher
+	}
+	if _, ok := n.ecdheGroup(); info.KeyExchange == "ECDHE" && !ok {
+		return DimensionGroup
+	}
+	return DimensionNone
 }
 
 // authenticates reports whether a certificate fits a suite's authentication. Ed25519 is used with the ECDSA suites, in

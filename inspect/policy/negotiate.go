@@ -16,7 +16,7 @@ func Negotiate(h *wire.ClientHello, p *Policy) Result {
 	if p.Certificates != nil {
 		certs := p.Certificates
 		if p.CertificateFirst && len(certs) > 1 {
-			i := firstCertificate(h, certs)
+			i := firstCertificate(h, certs, p.CertificateBy12)
 			certs = certs[i : i+1]
 		}
 		return negotiate(h, p, certs)
@@ -30,8 +30,9 @@ func Negotiate(h *wire.ClientHello, p *Policy) Result {
 
 func negotiate(h *wire.ClientHello, p *Policy, certs []CertificateType) Result {
 	n := negotiation{h: h, p: p, certs: certs}
-	nameFirst := p.CertificateFirst
-	if (!nameFirst || n.checkServerName()) && n.chooseVersion() && (nameFirst || n.checkServerName()) {
+	// crypto/tls asks for the name when it looks for a certificate.
+	nameFirst, nameLast := p.CertificateFirst, p.Family == FamilyGo
+	if (!nameFirst || n.checkServerName()) && n.chooseVersion() && (nameFirst || nameLast || n.checkServerName()) {
 		switch {
 		case n.blocked:
 			n.negotiateBlocked()
@@ -55,6 +56,7 @@ const (
 	uncertainGroups      = "no source states the groups of this policy, and the client does not offer secp256r1, which every endpoint has"
 	uncertainSchemes     = "no source states the signature schemes of this policy, and the client offers only old or rare ones"
 	uncertainCurve       = "the client does not list the curve of the ECDSA certificate; not every server minds"
+	uncertainEarlyData   = "the client sends early data with a ticket of another server; without the ticket it may come through"
 	uncertainNoGroups    = "the client lists no groups: the server may take any or do without ECDHE (RFC 8422, Section 4)"
 )
 
@@ -127,6 +129,11 @@ func (n *negotiation) chooseVersion() bool {
 	}
 	if n.h.SSLv2 && n.p.Family == FamilyGo { // crypto/tls reads no SSLv2-format hello
 		best = 0
+	} else if n.goBefore(25) {
+		if len(n.h.SupportedVersions) == 0 && n.h.LegacyVersion > wire.VersionTLS12 && highest == wire.VersionTLS13 {
+			return n.reject(DimensionVersion, wire.AlertIllegalParameter) // legacy_version is taken at its word, and then refused
+		}
+		best = n.firstVersionOfClient(best)
 	} else if v := n.blockedVersion(lowest); v > best {
 		best, n.blocked = v, true
 	}
@@ -139,12 +146,46 @@ func (n *negotiation) chooseVersion() bool {
 	if best == 0 {
 		return n.reject(DimensionVersion, n.versionAlert())
 	}
+	if best == wire.VersionTLS13 && !n.legacyVersionFits() {
+		return n.reject(DimensionVersion, wire.AlertProtocolVersion)
+	}
+	// GnuTLS refuses protocols while it reads the extensions.
+	if n.p.Family == FamilyGnuTLS && !n.chooseProtocol() {
+		return false
+	}
 	// RFC 7507, Section 3: the fallback signal with a version below the server's highest is an inappropriate fallback.
 	// crypto/tls checks it after the suite is chosen, and JSSE not at all.
 	if best < highest && n.p.Family != FamilyGo && n.p.Family != FamilyJSSE && n.h.CipherSuites.Contains(wire.FallbackSCSV) {
 		return n.reject(DimensionVersion, wire.AlertInappropriateFallback)
 	}
 	n.r.Version = best
+	return true
+}
+
+// goBefore reports whether crypto/tls of a release before Go 1.release answers.
+func (n *negotiation) goBefore(release int) bool {
+	return n.p.Family == FamilyGo && n.p.GoRelease > 0 && n.p.GoRelease < release
+}
+
+// firstVersionOfClient is the first in supported_versions that the server has, which crypto/tls took before Go 1.25.
+func (n *negotiation) firstVersionOfClient(otherwise wire.Version) wire.Version {
+	for i := range n.h.SupportedVersions.Len() {
+		if v := n.h.SupportedVersions.At(i); slices.Contains(n.p.Versions, v) {
+			return v
+		}
+	}
+	return otherwise
+}
+
+// legacyVersionFits reports whether the server lets legacy_version pass in TLS 1.3. It MUST be that of TLS 1.2 (RFC 8446, Section
+// 4.1.2), which JSSE checks; GnuTLS takes what it would have taken for the version.
+func (n *negotiation) legacyVersionFits() bool {
+	switch n.p.Family {
+	case FamilyJSSE:
+		return n.h.LegacyVersion == wire.VersionTLS12
+	case FamilyGnuTLS:
+		return n.h.LegacyVersion >= min(slices.Min(n.p.Versions), wire.VersionTLS12)
+	}
 	return true
 }
 
@@ -182,6 +223,13 @@ func (n *negotiation) negotiateBlocked() {
 
 // versionAlert is the answer to a client without a version in common.
 func (n *negotiation) versionAlert() wire.AlertDescription {
+	if n.p.Family == FamilyGnuTLS && len(n.h.SupportedVersions) == 0 && n.h.LegacyVersion >= wire.VersionTLS12 && slices.Contains(n.p.Versions, wire.VersionTLS13) {
+		// With TLS 1.3 alone legacy_version is taken for it, as far as the choice of a suite.
+		if n.h.CipherSuites.Contains(wire.FallbackSCSV) {
+			return wire.AlertInappropriateFallback
+		}
+		return wire.AlertHandshakeFailure
+	}
 	if n.p.Family == FamilyOpenSSL && !slices.Contains(n.p.Versions, wire.VersionSSLv3) && highestOffered(n.h) == wire.VersionSSLv3 {
 		return wire.AlertHandshakeFailure // a build without SSLv3 takes the record for a broken one
 	}
@@ -290,18 +338,22 @@ func equalFold(s string, b []byte) bool {
 	return true
 }
 
-// chooseProtocol takes the first protocol of the server's that the client lists (RFC 7301, Section 3.2). With none in
-// common the RFC asks for no_application_protocol; many servers go on without a protocol, so ALPNRequired decides.
+// chooseProtocol takes the first protocol of the server's that the client lists (RFC 7301, Section 3.2), with GnuTLS the first of
+// the client's. With none in common the RFC asks for no_application_protocol; many servers go on without a protocol, so
+// ALPNRequired decides.
 func (n *negotiation) chooseProtocol() bool {
 	if n.p.ALPN == nil || len(n.h.ALPN) == 0 {
 		return true
+	}
+	if n.p.Family == FamilyGnuTLS {
+		return n.protocolOfClient()
 	}
 	http11 := false
 	for _, own := range n.p.ALPN {
 		for offered := range n.h.ALPN.All() {
 			if string(offered) == own {
 				n.r.Protocol = own
-				return true
+				return !n.isChallenge() || n.reject(DimensionALPN, wire.AlertInternalError)
 			}
 			// crypto/tls lets an http/1.1 client speak to an h2 server as if there were no ALPN.
 			http11 = http11 || own == "h2" && string(offered) == "http/1.1"
@@ -311,4 +363,23 @@ func (n *negotiation) chooseProtocol() bool {
 		return true
 	}
 	return n.reject(DimensionALPN, wire.AlertNoApplicationProtocol)
+}
+
+func (n *negotiation) protocolOfClient() bool {
+	for offered := range n.h.ALPN.All() {
+		for _, own := range n.p.ALPN {
+			if string(offered) == own {
+				n.r.Protocol = own
+				return true
+			}
+		}
+	}
+	return !n.p.ALPNRequired || n.reject(DimensionALPN, wire.AlertNoApplicationProtocol)
+}
+
+// isChallenge reports whether the hello is an ACME server's (RFC 8737, Section 3) to an endpoint that lists the protocol beside
+// others: Caddy, Traefik and whatever else gets its own certificates in Go. Without a challenge under way there is no
+// certificate for it.
+func (n *negotiation) isChallenge() bool {
+	return n.p.Family == FamilyGo && n.r.Protocol == "acme-tls/1" && len(n.p.ALPN) > 1 && n.h.ALPN.Len() == 1
 }

@@ -27,6 +27,7 @@ type Policy struct {
 	Certificates     []CertificateType // what the endpoint can serve, in its order; nil: both RSA and ECDSA P-256
 	NoDHParameters   bool              // DHE suites are listed but never chosen, for want of parameters (nginx without ssl_dhparam)
 	CertificateFirst bool              // name and certificate are chosen before anything else, from what the client lists (HAProxy)
+	CertificateBy12  bool              // with CertificateFirst: a suite of TLS 1.3 does not count as one for ECDSA (HAProxy before 2.6.16 and 2.8.4)
 	ALPN             []string          // in the server's order; nil: the endpoint does not negotiate ALPN
 	ALPNRequired     bool              // no protocol in common ends the handshake (alert 120) rather than being ignored
 	Names            []string          // server names that are served: exact, "*.example.com" (one label), "**.example.com" (one or more); nil: any; empty: none
@@ -35,6 +36,7 @@ type Policy struct {
 	NameSilent       bool                  // a server name that is not served ends the connection without an alert (Envoy)
 	ClientAuth       ClientAuth
 	Family           Family                // whose TLS library answers, which decides on alerts and on a few choices that the RFCs leave open
+	GoRelease        int                   // of crypto/tls, with FamilyGo: 24 is Go 1.24; 0: the newest that is known
 	OldVersionAlert  wire.AlertDescription // answer to hellos below the lowest version, where it was measured and is not protocol_version; 0: protocol_version
 	BlockedVersions  []wire.Version        // chosen like Versions, but then no handshake completes: OldVersionAlert answers, or internal_error where that is 0
 	SecurityLevel    int                   // OpenSSL's, already applied to everything above; Negotiate does not look at it

@@ -87,8 +87,12 @@ func fits(s wire.SignatureScheme, cert CertificateType, version wire.Version) bo
 	return false
 }
 
-// fits is fits for this endpoint: JSSE binds ECDSA schemes to a curve in TLS 1.2, too, where they have one.
+// fits is fits for this endpoint: JSSE binds ECDSA schemes to a curve in TLS 1.2, too, where they have one, and signs with
+// ecdsa_sha1 in TLS 1.3, which RFC 8446, Section 4.2.3 leaves to certificates.
 func (n *negotiation) fits(s wire.SignatureScheme, cert CertificateType) bool {
+	if n.p.Family == FamilyJSSE && s == wire.SchemeECDSASHA1 && cert.curve() != 0 {
+		return true
+	}
 	if n.p.Family == FamilyJSSE && s>>8 >= 4 && s&0xFF == 3 && cert.curve() != 0 {
 		return fits(s, cert, wire.VersionTLS13)
 	}

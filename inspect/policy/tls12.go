@@ -13,6 +13,9 @@ func (n *negotiation) negotiate12() {
 	if !protocolLast && !n.chooseProtocol() {
 		return
 	}
+	if n.p.Family == FamilyGo && !n.checkServerName() {
+		return
+	}
 	if n.p.Family == FamilyGo && len(n.certs) > 1 {
 		n.negotiate12Go()
 	} else {
@@ -29,6 +32,13 @@ func (n *negotiation) negotiate12() {
 // RSA certificate lacks a signature, not a suite.
 func (n *negotiation) negotiate12Go() {
 	certs, before, worst := n.certs, n.r, DimensionCipher
+	if n.h.LegacyVersion > wire.VersionTLS12 && len(n.h.SupportedVersions) == 0 && slices.Contains(n.p.Versions, wire.VersionTLS13) {
+		// Here, and only here, legacy_version counts as an offer of TLS 1.3, in which the scheme alone decides.
+		i := max(slices.IndexFunc(certs, n.signs13), 0)
+		n.certs = certs[i : i+1]
+		n.negotiate12With()
+		return
+	}
 	for i := range certs {
 		n.certs, n.r, n.answered[0] = certs[i:i+1], before, false
 		if curve := certs[i].curve(); curve != 0 && !n.h.SupportedGroups.Contains(curve) {
@@ -45,9 +55,24 @@ func (n *negotiation) negotiate12Go() {
 	}
 }
 
+// signs13 reports whether a certificate could sign in TLS 1.3 for this client.
+func (n *negotiation) signs13(cert CertificateType) bool {
+	for i := range n.h.SignatureSchemes.Len() {
+		if s := n.h.SignatureSchemes.At(i); fits(s, cert, wire.VersionTLS13) && hasScheme(n.p.SignatureSchemes, s) {
+			return true
+		}
+	}
+	return len(n.h.SignatureSchemes) == 0
+}
+
 func (n *negotiation) negotiate12With() {
 	// OpenSSL refuses a client that shares no signature scheme before it looks at suites that need none.
 	if n.p.Family == FamilyOpenSSL && n.r.Version == wire.VersionTLS12 && len(n.h.SignatureSchemes) > 0 && n.p.SignatureSchemes != nil && !n.sharesScheme() {
+		n.reject(DimensionSignature, wire.AlertHandshakeFailure)
+		return
+	}
+	// signature_algorithms_cert by itself leaves OpenSSL without a scheme: its default is for clients that have neither.
+	if n.p.Family == FamilyOpenSSL && n.r.Version == wire.VersionTLS12 && len(n.h.SignatureSchemes) == 0 && len(n.h.SignatureSchemesCert) > 0 {
 		n.reject(DimensionSignature, wire.AlertHandshakeFailure)
 		return
 	}
@@ -67,7 +92,13 @@ func (n *negotiation) negotiate12With() {
 	info, _ := suite.Info()
 	cert, _ := n.certificateFor(info)
 	n.r.CipherSuite, n.r.Certificate = suite, cert
-	if info.KeyExchange == "RSA" && n.p.Family != FamilyOpenSSL {
+	switch {
+	case info.KeyExchange == "RSA" && n.p.Family != FamilyOpenSSL, info.KeyExchange == "ECDH":
+		return // nothing is signed
+	case info.Authentication == "anon":
+		if info.KeyExchange == "ECDHE" {
+			n.r.Group, _ = n.ecdheGroup()
+		}
 		return
 	}
 	scheme, ok := n.scheme(cert)
@@ -135,10 +166,11 @@ func (n *negotiation) findGroup() (wire.NamedGroup, bool) {
 	return 0, false
 }
 
-// knownGroups reports whether the client lists any group that a server could know: one that JSSE does not is as if it were not there.
+// knownGroups reports whether the client lists any group that a server could know: one that JSSE does not, such as the Brainpool
+// curves, is as if it were not there.
 func (n *negotiation) knownGroups() bool {
 	for i := range n.h.SupportedGroups.Len() {
-		if g := n.h.SupportedGroups.At(i); forECDHE(g) || g >= wire.GroupFfdhe2048 && g <= wire.GroupFfdhe8192 {
+		if g := n.h.SupportedGroups.At(i); forECDHE(g) && (g < wire.GroupBrainpoolP256r1 || g > wire.GroupBrainpoolP512r1) || g >= wire.GroupFfdhe2048 && g <= wire.GroupFfdhe8192 {
 			return true
 		}
 	}

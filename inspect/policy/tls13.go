@@ -5,6 +5,13 @@ import "github.com/tlstriage/tlstriage/inspect/wire"
 // negotiate13 chooses suite, group and signature of TLS 1.3, which do not depend on each other (RFC 8446, Section 4.1.1).
 // The order of the checks decides which of several alerts is sent: it is OpenSSL's, unless Go answers.
 func (n *negotiation) negotiate13() {
+	// crypto/tls answers early data with unsupported_extension, since none of its tickets allows any: the client has a ticket of
+	// another server, and comes through once it has expired (RFC 8446, Section 4.2.10).
+	if n.p.Family == FamilyGo && n.h.EarlyData {
+		n.doubt(uncertainEarlyData)
+		n.reject(DimensionVersion, wire.AlertUnsupportedExtension)
+		return
+	}
 	suite, failed := n.chooseSuite()
 	if n.p.Family == FamilyJSSE && !n.extensionsForJSSE() {
 		return
@@ -15,7 +22,11 @@ func (n *negotiation) negotiate13() {
 	}
 	n.r.CipherSuite = suite
 	if n.p.Family == FamilyGo {
-		_ = n.keyExchange13Go() && n.chooseProtocol() && n.chooseCertificate13()
+		if n.goBefore(21) {
+			_ = n.keyExchange13Go() && n.nameAndCertificate13() && n.chooseProtocol()
+		} else {
+			_ = n.keyExchange13Go() && n.chooseProtocol() && n.nameAndCertificate13()
+		}
 		return
 	}
 	// RFC 8446, Section 9.2: a hello without signature_algorithms, supported_groups or key_share MUST be answered with
@@ -39,15 +50,27 @@ func (n *negotiation) negotiate13() {
 	}
 }
 
-// extensionsForJSSE refuses a hello without an extension that it needs before anything is chosen, as JSSE does.
+// extensionsForJSSE refuses protocols, and a hello without an extension that it needs, before anything is chosen, as JSSE does.
 func (n *negotiation) extensionsForJSSE() bool {
 	switch {
+	case !n.chooseProtocol():
+		return false
 	case len(n.h.SignatureSchemes) == 0:
 		return n.reject(DimensionSignature, wire.AlertMissingExtension)
-	case len(n.h.SupportedGroups) > 0 && !n.h.Extensions.Has(wire.ExtensionKeyShare):
+	case len(n.h.SupportedGroups) > 0 && !n.h.Extensions.Has(wire.ExtensionKeyShare), len(n.h.SupportedGroups) == 0 && n.sharesGroup():
 		return n.reject(DimensionGroup, wire.AlertMissingExtension)
 	}
 	return true
+}
+
+// sharesGroup reports whether the client has a key share in a group of the server's.
+func (n *negotiation) sharesGroup() bool {
+	for share := range n.h.KeyShares.All() {
+		if contains(n.p.Groups, share) {
+			return true
+		}
+	}
+	return false
 }
 
 // missingExtension is the answer to a TLS 1.3 hello without an extension that it needs; GnuTLS has its own
@@ -59,8 +82,21 @@ func (n *negotiation) missingExtension() wire.AlertDescription {
 	return wire.AlertMissingExtension
 }
 
-// keyExchange13Go chooses the group as crypto/tls does, which asks for a key share that is not there.
+// keyExchange13Go chooses the group as crypto/tls does, which asks for a key share that is not there. Before Go 1.23 a share was
+// enough, listed or not.
 func (n *negotiation) keyExchange13Go() bool {
+	if n.goBefore(24) {
+		for _, g := range n.p.Groups {
+			switch {
+			case !n.hasKeyShare(g):
+			case !n.goBefore(23) && !n.h.SupportedGroups.Contains(g):
+				return n.reject(DimensionGroup, wire.AlertIllegalParameter)
+			default:
+				n.r.Group = g
+				return true
+			}
+		}
+	}
 	if len(n.h.SupportedGroups) == 0 {
 		return n.reject(DimensionGroup, wire.AlertHandshakeFailure)
 	}
@@ -182,7 +218,31 @@ func (n *negotiation) chooseCertificate13() bool {
 			}
 		}
 	}
+	if n.p.Family == FamilyJSSE && n.listsCurveScheme() {
+		return n.reject(DimensionSignature, wire.AlertInternalError)
+	}
 	return n.reject(DimensionSignature, wire.AlertHandshakeFailure)
+}
+
+// listsCurveScheme reports whether the two share an ECDSA scheme, if of another curve than the certificate's: JSSE then serves it
+// all the same, and fails when it comes to sign.
+func (n *negotiation) listsCurveScheme() bool {
+	for _, cert := range n.certs {
+		for _, s := range n.p.SignatureSchemes {
+			if cert.curve() != 0 && s>>8 >= 4 && s>>8 <= 6 && s&0xFF == 3 && n.h.SignatureSchemes.Contains(s) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// nameAndCertificate13 is how crypto/tls comes to a certificate in TLS 1.3.
+func (n *negotiation) nameAndCertificate13() bool {
+	if len(n.h.SignatureSchemes) == 0 {
+		return n.reject(DimensionSignature, wire.AlertMissingExtension)
+	}
+	return n.checkServerName() && n.chooseCertificate13()
 }
 
 func (n *negotiation) chooseByScheme() bool {

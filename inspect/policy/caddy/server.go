@@ -258,12 +258,10 @@ func (r *reader) curves(e *imported.Endpoint, n *document.Node) []wire.NamedGrou
 	r.fact(e, "curves", n)
 	out := []wire.NamedGroup{}
 	for _, item := range n.Items() {
-		g, ok := wire.NamedGroupByName(strings.Replace(item.Text(), "p256", "P-256", 1))
+		g, ok := wire.NamedGroupByName(item.Text())
 		switch item.Text() {
 		case "x25519mlkem768", "x25519", "secp256r1", "secp384r1", "secp521r1":
-		case "p256", "p384", "p521":
-			g, ok = wire.NamedGroupByName("secp" + item.Text()[1:] + "r1")
-		default:
+		default: // p256 and the like are names of keys
 			ok = false
 		}
 		if !ok {

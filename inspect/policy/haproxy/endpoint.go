@@ -175,7 +175,7 @@ func (im *importer) bindEndpoint(s *section, b *bind, c choice, names []string) 
 		e.Facts = append(e.Facts, standard("security level", note, "OpenSSL, SSL_CTX_set_security_level(3)"))
 	}
 	p.Name, p.Provider, p.Product, p.Names = e.Name, Kind, "bind", names
-	p.CertificateFirst = true
+	p.CertificateFirst, p.CertificateBy12 = true, im.version.certificateBy12()
 	if b.strictSNI != nil {
 		p.SNIRequired = true
 		e.Facts = append(e.Facts, b.strictSNI.fact())

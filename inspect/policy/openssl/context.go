@@ -49,6 +49,9 @@ func (c *Context) Policy() (p *policy.Policy, notes []string, errs []error) {
 		return p, nil, append(errs, err) // not even the defaults: the release is unknown
 	}
 	p.Versions = c.versions()
+	if e.SuiteB != SuiteBNone { // RFC 6460, Section 3: TLS 1.2 or above
+		p.Versions = slices.DeleteFunc(p.Versions, func(v wire.Version) bool { return v < wire.VersionTLS12 })
+	}
 	for _, suite := range e.All() {
 		if c.usable(suite, p.Versions) && !slices.Contains(p.CipherSuites, suite) {
 			p.CipherSuites = append(p.CipherSuites, suite)
@@ -74,7 +77,11 @@ func (c *Context) Policy() (p *policy.Policy, notes []string, errs []error) {
 		errs = append(errs, fmt.Errorf("Diffie-Hellman parameters of %d bits are too small for security level %d, which asks for %d", c.DHBits, e.SecurityLevel, need))
 		p.NoDHParameters = true
 	}
-	return p, ApplyLevel(p, e.SecurityLevel, c.Options), errs
+	notes = ApplyLevel(p, e.SecurityLevel, c.Options)
+	if e.SuiteB != SuiteBNone {
+		notes = append(notes, "Suite B binds the curve to the suite (P-256 to AES-128, P-384 to AES-256), which a policy cannot say")
+	}
+	return p, notes, errs
 }
 
 // expand reads cipher string and suites of TLS 1.3; what is refused is replaced by the default.
@@ -147,7 +154,7 @@ func allVersions() []wire.Version {
 	return []wire.Version{wire.VersionTLS10, wire.VersionTLS11, wire.VersionTLS12, wire.VersionTLS13}
 }
 
-// usable leaves out suites for which the endpoint has no kind of key (PSK, SRP, DSS, anonymous), and those of other versions.
+// usable leaves out suites for which the endpoint has no kind of key (PSK, SRP, DSS), and those of other versions.
 func (c *Context) usable(suite wire.CipherSuite, versions []wire.Version) bool {
 	info, ok := suite.Info()
 	if !ok {
@@ -156,14 +163,11 @@ func (c *Context) usable(suite wire.CipherSuite, versions []wire.Version) bool {
 	if info.TLS13() {
 		return slices.Contains(versions, wire.VersionTLS13)
 	}
-	switch info.KeyExchange {
-	case "RSA", "DHE", "ECDHE":
-	default:
+	switch {
+	case info.Authentication == "anon": // needs no key
+	case info.KeyExchange != "RSA" && info.KeyExchange != "DHE" && info.KeyExchange != "ECDHE":
 		return false
-	}
-	switch info.Authentication {
-	case "RSA", "ECDSA":
-	default:
+	case info.Authentication != "RSA" && info.Authentication != "ECDSA":
 		return false
 	}
 	return slices.ContainsFunc(versions, func(v wire.Version) bool { return v < wire.VersionTLS13 && v >= info.MinVersion })

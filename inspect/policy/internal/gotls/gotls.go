@@ -4,6 +4,7 @@ package gotls
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/tlstriage/tlstriage/inspect/policy"
@@ -31,6 +32,7 @@ func (c Config) Policy() *policy.Policy {
 		Versions: c.versions(), Groups: c.groups(), SignatureSchemes: c.schemes(), Preference: policy.PreferServer,
 		ALPN: slices.Clone(c.ALPN), ALPNRequired: len(c.ALPN) > 0 && release.AtLeast(c.Go, "1.17"), Family: policy.FamilyGo, ClientAuth: c.Auth,
 	}
+	p.GoRelease = c.minor()
 	p.CipherSuites = c.suites()
 	if slices.Contains(p.Versions, wire.VersionTLS13) {
 		tls13 := []wire.CipherSuite{wire.TLS_AES_128_GCM_SHA256, wire.TLS_AES_256_GCM_SHA384, wire.TLS_CHACHA20_POLY1305_SHA256}
@@ -44,6 +46,17 @@ func (c Config) Policy() *policy.Policy {
 		}
 	}
 	return p
+}
+
+// minor is the number behind "1." of the release; 0: the newest.
+func (c Config) minor() int {
+	_, rest, _ := strings.Cut(c.Go, ".")
+	text, _, _ := strings.Cut(rest, ".")
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 // versions go from Min to Max. Servers have had TLS 1.2 as their lowest since Go 1.22, clients since 1.18.
