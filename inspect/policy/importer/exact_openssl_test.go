@@ -1,6 +1,7 @@
 package importer_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -31,7 +32,7 @@ func opensslEndpoints(t *testing.T) []*endpoint {
 		{"-cert rsa -dcert ec384 -groups X448:P-521:ffdhe2048 -alpn h2,http/1.1", nil},
 		{"-cert rsa -verify 1", nil},
 		{"-cert ec -Verify 1 -serverpref", nil},
-		{"-cert ec -cipher SUITEB128 -no_tls1_3", nil},
+		{"-cert ec -cipher ECDHE-ECDSA-AES256-CCM8:ECDHE-ECDSA-AES128-CCM:ECDHE-ECDSA-AES128-SHA256 -no_tls1_3", nil},
 		{"-cert rsa -cipher @STRENGTH:AESGCM:AES:@SECLEVEL=1 -max_protocol TLSv1.2 -min_protocol TLSv1.1", nil},
 		{"-cert rsa -cert2 two -servername two.example", []string{asRecorded, "", "two.example", "localhost"}},
 	}
@@ -41,7 +42,18 @@ func opensslEndpoints(t *testing.T) []*endpoint {
 			start: func(t *testing.T, l *lab) (string, func(*testing.T, string) *policy.Policy) {
 				args := append([]string{"s_server", "-accept", "127.0.0.1:0"}, l.opensslArgs(c.args)...)
 				address := start(t, `^ACCEPT (127\.0\.0\.1:\d+)`, program(t, "openssl"), args...)[1]
-				p := opensslPolicy(t, strings.Fields(c.args))
+				args = strings.Fields(c.args)
+				p := opensslPolicy(t, args)
+				if i := slices.Index(args, "-cert2"); i >= 0 {
+					named := p.Clone()
+					named.Certificates = []policy.CertificateType{certificateKind(t, args[i+1])}
+					return address, func(_ *testing.T, name string) *policy.Policy {
+						if strings.EqualFold(name, args[slices.Index(args, "-servername")+1]) {
+							return named
+						}
+						return p
+					}
+				}
 				return address, func(*testing.T, string) *policy.Policy { return p }
 			}})
 	}
@@ -138,6 +150,8 @@ func opensslPolicy(t *testing.T, args []string) *policy.Policy {
 		case "-Verify":
 			value()
 			c.ClientAuth = policy.ClientAuthRequire
+		case "-cert2", "-servername": // a context of its own with the same settings
+			value()
 		case "-alpn":
 			alpn = strings.Split(value(), ",")
 		default:

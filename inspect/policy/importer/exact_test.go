@@ -32,7 +32,7 @@ func TestPredictionsAreExact(t *testing.T) {
 // report fails the test for every wrong prediction, and prints the first of them.
 func report(t *testing.T, r *tally) {
 	t.Helper()
-	const shown = 400
+	const shown = 6
 	if len(r.wrong) > 0 {
 		t.Errorf("%d of %d predictions are wrong:\n%s", len(r.wrong), r.sent, strings.Join(r.wrong[:min(shown, len(r.wrong))], "\n"))
 	}
