@@ -12,8 +12,9 @@ const (
 
 // fragments puts datagrams together.
 type fragments struct {
-	open  map[fragmentKey]*datagram
-	order []fragmentKey // oldest first
+	seen, whole uint64
+	open        map[fragmentKey]*datagram
+	order       []fragmentKey // oldest first
 }
 
 type fragmentKey struct {
@@ -34,6 +35,7 @@ type span struct{ from, to int }
 
 // add takes a fragment and gives the datagram when it is whole.
 func (f *fragments) add(s *segment, proto uint8, id uint32, offset int, more bool, b []byte) ([]byte, bool) {
+	f.seen++
 	if len(b) == 0 || offset+len(b) > maxDatagram {
 		return nil, false
 	}
@@ -58,6 +60,7 @@ func (f *fragments) add(s *segment, proto uint8, id uint32, offset int, more boo
 		return nil, false
 	}
 	f.drop(key)
+	f.whole++
 	return d.bytes[:d.total], true
 }
 

@@ -94,3 +94,8 @@ func (s *segment) end() uint32 {
 	}
 	return end
 }
+
+// keep is a copy of a frame.
+func (p *frame) keep(number uint64) Packet {
+	return Packet{Time: time.Unix(0, p.at).UTC(), Number: number, LinkType: p.link, Length: p.length, Data: append([]byte(nil), p.data...)}
+}

@@ -1,0 +1,240 @@
+package capture
+
+import (
+	"time"
+
+	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/wire"
+)
+
+// conversation is the TLS of a connection: what both sides said, read by an observer, and their records as seen from outside.
+type conversation struct {
+	observer *inspect.Observer
+	upgrade  wire.Protocol // what was spoken before; empty: nothing
+	marks    []recordMark
+	messages bool            // something of a handshake, or an alert, was seen
+	alerts   []inspect.Alert // in the clear, behind bytes that are missing
+	after    [2]int          // bytes of each side since the handshake was done
+	answered bool            // the server sent something since
+	opened   *decryption     // nil: there are no keys
+	data     [2]uint16       // records of application data, or what looks like it
+	gapData  [2]uint16       // of them behind missing bytes
+	changed  [2]bool         // ChangeCipherSpec was seen
+}
+
+const (
+	maxAfterBoth = 32 << 10  // bytes behind the handshake that are looked through for a late alert, once the server sent some
+	maxAfter     = 256 << 10 // at most
+)
+
+func (c *tcpConn) sideName(side int) inspect.Side {
+	if side == c.client {
+		return inspect.FromClient
+	}
+	return inspect.FromServer
+}
+
+// read takes the next bytes of a direction.
+func (t *Tracker) read(f *flow, c *tcpConn, side int, b []byte, s *segment) {
+	st := &c.stream[side]
+	if st.tls {
+		t.feed(f, c, side, b, s)
+		return
+	}
+	if c.limited {
+		return
+	}
+	c.tried += int64(len(b))
+	peer := &c.stream[1-side]
+	v, at := st.collect(b, leadsToTLS(peer.name) || leadsToTLS(st.name))
+	switch v {
+	case isHello, isAnswer:
+		t.begin(f, c, side, at, v, s)
+	case isRecord:
+		if c.tls != nil || !f.opened || st.prefix[at] == byte(wire.ContentTypeAlert) && at == 0 || st.prefix[at] == byte(wire.ContentTypeHandshake) {
+			t.begin(f, c, side, at, v, s)
+		} else {
+			st.candidate = -1
+		}
+	case notTLS:
+		if c.tls != nil && peer.tls && c.tls.upgrade == "" {
+			// The peer speaks TLS and this side does not: its first bytes are what the observer names.
+			t.startFeeding(f, c, side, 0, s)
+		}
+	}
+	if f.tcp != nil && c.tls == nil && c.tried > maxTried {
+		t.finish(f, inspect.EndOpen)
+		t.emit()
+	}
+}
+
+// begin takes up TLS at a place in the bytes that a side has sent.
+func (t *Tracker) begin(f *flow, c *tcpConn, side, at int, v verdict, s *segment) {
+	if c.tls == nil {
+		c.client = t.clientOf(f, c, side, v)
+		c.tls = &conversation{observer: inspect.NewObserver(t.describer)}
+		c.active = true
+		if t.active++; t.active > t.limits.Handshakes {
+			t.stats.Hurried++
+			t.finish(t.waiting.head.flow, inspect.EndOpen)
+			t.emit()
+			if f.tcp == nil {
+				return
+			}
+		}
+		c.tls.upgrade = c.upgrade(side, at)
+		if peer := &c.stream[1-side]; peer.any && c.tls.upgrade == "" && len(peer.prefix) > 0 && peer.candidate != 0 && v == isRecord {
+			t.startFeeding(f, c, 1-side, 0, s) // the server answers in TLS what the client did not say in it
+		}
+	}
+	t.startFeeding(f, c, side, at, s)
+}
+
+// clientOf tells which side is the client of TLS: who sent the hello; else who opened the connection; else who has the port
+// that is no server's.
+func (t *Tracker) clientOf(f *flow, c *tcpConn, side int, v verdict) int {
+	switch {
+	case v == isHello:
+		return side
+	case v == isAnswer:
+		return 1 - side
+	case f.opened || c.syns > 0 || c.synAck:
+		return 0
+	}
+	first, other := f.key.low, f.key.high
+	if f.first == f.key.high {
+		first, other = other, first
+	}
+	if knows := t.expectsTLS(first); knows != t.expectsTLS(other) {
+		if knows {
+			return 1
+		}
+		return 0
+	}
+	if first.port < other.port {
+		return 1
+	}
+	return 0
+}
+
+// upgrade names what was spoken before TLS began at a place in a side's bytes.
+func (c *tcpConn) upgrade(side, at int) wire.Protocol {
+	own, peer := &c.stream[side], &c.stream[1-side]
+	var name wire.Protocol
+	if at > 0 {
+		name, _ = wire.Sniff(own.prefix[:at])
+	}
+	if (name == "" || name == wire.ProtocolUnknown) && len(peer.prefix) > 0 && peer.candidate != 0 {
+		if n, _ := wire.Sniff(peer.prefix); n != wire.ProtocolUnknown && n != wire.ProtocolTLS && n != wire.ProtocolTLSAlert || at > 0 {
+			name = n
+		}
+	}
+	return name
+}
+
+func (t *Tracker) startFeeding(f *flow, c *tcpConn, side, at int, s *segment) {
+	st := &c.stream[side]
+	st.tls = true
+	b := st.prefix[at:]
+	st.prefix = nil
+	t.feed(f, c, side, b, s)
+}
+
+// feed takes the next bytes of a direction that speaks TLS.
+func (t *Tracker) feed(f *flow, c *tcpConn, side int, b []byte, s *segment) {
+	st, talk := &c.stream[side], c.tls
+	if st.records.lost {
+		if !plausible(b) {
+			return
+		}
+		st.records = recordReader{begun: true}
+	}
+	st.records.feed(b, func(header [6]byte, length int) { talk.mark(c, side, st, header, length, b, s) })
+	if talk.opened == nil && !t.keys.empty() {
+		talk.opened = newDecryption(t)
+	}
+	if talk.opened != nil {
+		talk.opened.feed(c.sideName(side), b, st.broken)
+	}
+	if !st.broken {
+		talk.observer.Feed(c.sideName(side), b, time.Unix(0, s.at))
+	}
+	if !c.settled {
+		if talk.done() {
+			c.settled = true
+			t.settled.add(f, s.at+int64(t.limits.Settle))
+		}
+		return
+	}
+	talk.after[side] += len(b)
+	talk.answered = talk.answered || side != c.client
+	if sum := talk.after[0] + talk.after[1]; sum > maxAfter || sum > maxAfterBoth && talk.answered {
+		t.finish(f, inspect.EndOpen)
+		t.emit()
+	}
+}
+
+// done reports whether the handshake is over, or will not be seen.
+func (k *conversation) done() bool {
+	if !k.messages {
+		return k.data[0] > 8 || k.data[1] > 8
+	}
+	return k.observer.Established() || k.gapData[0] > 1 && k.gapData[1] > 1
+}
+
+// mark remembers a record.
+func (k *conversation) mark(c *tcpConn, side int, st *stream, header [6]byte, length int, b []byte, s *segment) {
+	switch wire.ContentType(header[0]) {
+	case wire.ContentTypeHandshake, wire.ContentTypeAlert:
+		k.messages = true
+		if st.broken && header[0] == byte(wire.ContentTypeAlert) && length == 2 && !k.changed[side] && len(b) >= 7 && b[0] == header[0] {
+			k.alerts = append(k.alerts, inspect.NewAlert(wire.AlertLevel(b[5]), wire.AlertDescription(b[6]), c.sideName(side)))
+		}
+	case wire.ContentTypeChangeCipherSpec:
+		k.changed[side] = true
+	case wire.ContentTypeApplicationData:
+		k.data[side] = min(k.data[side]+1, 1<<15)
+		if st.broken {
+			k.gapData[side] = min(k.gapData[side]+1, 1<<15)
+		}
+	}
+	if len(k.marks) < maxMarks {
+		k.marks = append(k.marks, recordMark{packet: s.number, at: s.at, length: uint16(length), kind: header[0], side: uint8(side), first: header[5]})
+	}
+}
+
+// lose tells a direction that its next n bytes are not in the capture.
+func (t *Tracker) lose(c *tcpConn, side, n int, s *segment) {
+	st := &c.stream[side]
+	if !st.tls {
+		st.candidate = -1
+		st.any = true
+		return
+	}
+	t.stats.LostBytes += int64(n)
+	inside := st.records.skip(n)
+	if c.tls.opened != nil {
+		c.tls.opened.lose(c.sideName(side))
+	}
+	if st.broken {
+		return
+	}
+	if inside && c.tls.opaqueRecord(side) {
+		// Nobody can read the record anyway: zeros in the place of what is missing keep the count right.
+		zeros := make([]byte, n)
+		c.tls.observer.Feed(c.sideName(side), zeros, time.Unix(0, s.at))
+		return
+	}
+	st.broken = true
+	c.tls.observer.EndOfStream(c.sideName(side))
+}
+
+// opaqueRecord reports whether the last record of a side is encrypted.
+func (k *conversation) opaqueRecord(side int) bool {
+	for i := len(k.marks) - 1; i >= 0; i-- {
+		if m := k.marks[i]; int(m.side) == side {
+			return m.kind == byte(wire.ContentTypeApplicationData) || m.kind == byte(wire.ContentTypeHandshake) && k.changed[side]
+		}
+	}
+	return false
+}

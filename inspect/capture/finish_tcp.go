@@ -1,0 +1,373 @@
+package capture
+
+import (
+	"errors"
+	"time"
+
+	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/wire"
+)
+
+// finishTCP makes the record of a connection that is over, or that is not watched any longer.
+func (t *Tracker) finishTCP(f *flow, c *tcpConn, end inspect.CaptureEnd) {
+	for side := range c.half { // what waited for bytes that did not come
+		for h := &c.half[side]; len(h.waiting) > 0 && c.tls != nil; {
+			if !c.flushGap(t, f, side) {
+				break
+			}
+		}
+		t.held -= int64(c.half[side].bytes)
+		c.half[side].waiting, c.half[side].bytes = nil, 0
+	}
+	if c.active {
+		t.active--
+	}
+	slot := f.slot
+	if slot == nil {
+		return
+	}
+	slot.packets, slot.kept = c.packets, c.kept
+	if c.end == "" {
+		c.end = end
+	}
+	if c.client < 0 {
+		c.client = 0
+	}
+	server := f.end(1 - c.client)
+	switch {
+	case c.tls != nil && c.tls.messages:
+		t.noteServer(server)
+		t.stats.TLS++
+	case c.tls != nil:
+		t.stats.Opaque++
+		return
+	case !t.failedBeforeTLS(f, c, server):
+		return
+	}
+	slot.record = t.recordTCP(f, c)
+}
+
+// flushGap delivers what waits behind a gap, and tells whether that brought it further.
+func (c *tcpConn) flushGap(t *Tracker, f *flow, side int) bool {
+	h := &c.half[side]
+	missing := int(int32(h.waiting[0].seq - h.next))
+	if missing > 0 {
+		h.lost += int64(missing)
+		h.next += uint32(missing)
+		t.lose(c, side, missing, &segment{at: c.lastAt, number: c.last})
+	}
+	before := h.bytes
+	w, ok := h.ready()
+	t.held -= int64(before - h.bytes)
+	if !ok {
+		return false
+	}
+	h.next += uint32(len(w.data))
+	if c.stream[side].tls {
+		// The table must not change any more: the observer alone reads on.
+		st := &c.stream[side]
+		s := &segment{at: w.at, number: w.num}
+		if st.records.lost {
+			if !plausible(w.data) {
+				return true
+			}
+			st.records = recordReader{begun: true}
+		}
+		st.records.feed(w.data, func(header [6]byte, length int) { c.tls.mark(c, side, st, header, length, w.data, s) })
+		if !st.broken {
+			c.tls.observer.Feed(c.sideName(side), w.data, time.Unix(0, w.at))
+		}
+	}
+	return true
+}
+
+// end is the endpoint of a side.
+func (f *flow) end(side int) endpoint {
+	other := f.key.low
+	if other == f.first {
+		other = f.key.high
+	}
+	if side == 0 {
+		return f.first
+	}
+	return other
+}
+
+// failedBeforeTLS reports whether a connection without TLS should have had it: its server speaks TLS, and it ended before
+// anybody could, or its client spoke something else and was refused for it.
+func (t *Tracker) failedBeforeTLS(f *flow, c *tcpConn, server endpoint) bool {
+	if !f.opened || !t.expectsTLS(server) {
+		return false
+	}
+	client, answer := &c.half[0], &c.half[1]
+	if client.payload == 0 && answer.payload == 0 {
+		return !c.oneWay() || answer.packets == 0 // no answer, refused, or closed without a byte
+	}
+	if answer.payload == 0 {
+		return c.stream[0].sniff() != wire.ProtocolUnknown && answer.packets > 0
+	}
+	return c.stream[0].sniff() == wire.ProtocolHTTP && c.stream[1].sniff() == wire.ProtocolHTTPResponse && refusal(c.stream[1].prefix)
+}
+
+// refusal reports whether an answer is that of a web server to HTTP on its TLS port.
+func refusal(answer []byte) bool {
+	return len(answer) > 12 && string(answer[8:12]) == " 400"
+}
+
+// oneWay reports whether the capture has the packets of only one side, which the numbers that it acknowledges betray.
+func (c *tcpConn) oneWay() bool {
+	if c.half[0].packets > 0 && c.half[1].packets > 0 {
+		return false
+	}
+	return c.half[0].packets > 0 && (c.syns == 0 || c.half[0].packets > uint64(c.syns)) || c.half[1].packets > 0
+}
+
+func (t *Tracker) recordTCP(f *flow, c *tcpConn) *inspect.Connection {
+	client, server := f.end(c.client), f.end(1-c.client)
+	firstAt := c.firstAt
+	t.ids++
+	r := &inspect.Connection{
+		Schema:    inspect.SchemaVersion,
+		Timestamp: time.Unix(0, firstAt).UTC(),
+		Event: inspect.Event{
+			ID: inspect.NewID(time.Unix(0, firstAt), t.ids, t.o.Salt), Source: inspect.SourceCapture,
+			DurationMS: millis(c.lastAt - firstAt),
+		},
+		Transport: inspect.TransportTCP,
+		Client:    inspect.EndpointOf(client.addrPort()),
+		Server:    inspect.EndpointOf(server.addrPort()),
+		Capture:   t.describeCapture(f, c),
+	}
+	leg := &inspect.Leg{TCP: c.transport()}
+	r.ClientLeg = leg
+	if k := c.tls; k != nil {
+		if c.half[0].fin || c.half[0].rst || c.half[1].fin || c.half[1].rst {
+			k.observer.EndOfStream(inspect.FromClient)
+			k.observer.EndOfStream(inspect.FromServer)
+		}
+		leg.TLS = k.observer.TLS()
+		leg.TLS.AddAlerts(k.alerts...)
+		if !leg.TLS.Established && c.beyond() {
+			leg.TLS.Established = true
+		}
+		if k.opened != nil && k.opened.apply(leg.TLS, t.describer) {
+			r.Capture.Decrypted = true
+			t.stats.Decrypted++
+		}
+		c.infer(r)
+	}
+	if leg.Error == nil {
+		leg.Error = c.failure(leg, r.Capture)
+	}
+	r.Event.Outcome = outcome(r)
+	return r
+}
+
+// OutcomeUnknown is the outcome of a connection of which too little is in the capture.
+const OutcomeUnknown inspect.Outcome = "unknown"
+
+func outcome(r *inspect.Connection) inspect.Outcome {
+	switch {
+	case r.ClientLeg.Established():
+		return inspect.Success
+	case r.ClientLeg.Error != nil:
+		return inspect.Failure
+	}
+	return OutcomeUnknown
+}
+
+func millis(nanos int64) float64 { return float64(nanos/1000) / 1000 }
+
+// beyond reports whether the handshake must have been done, though part of it is not in the capture: application data flows.
+func (c *tcpConn) beyond() bool {
+	k := c.tls
+	if _, refused := k.observer.Alert(inspect.FromServer); refused {
+		return false
+	}
+	if _, refused := k.observer.Alert(inspect.FromClient); refused {
+		return false
+	}
+	if c.oneWay() {
+		side := 0
+		if c.half[0].packets == 0 {
+			side = 1
+		}
+		return side == c.client && k.data[side] > 1
+	}
+	lossy := c.stream[0].broken || c.stream[1].broken || !k.observer.ServerHelloSeen()
+	return lossy && k.data[0] > 1 && k.data[1] > 1
+}
+
+func (c *tcpConn) transport() *inspect.TCP {
+	client, server := &c.half[c.client], &c.half[1-c.client]
+	tcp := &inspect.TCP{Retransmits: uint32(client.retransmits + server.retransmits)}
+	if c.rttAt > 0 && c.synAt > 0 && c.syns == 1 {
+		tcp.RTTMS = millis(c.rttAt - c.synAt)
+	}
+	if tcp.MSS = uint32(client.mss); server.mss != 0 && (tcp.MSS == 0 || uint32(server.mss) < tcp.MSS) {
+		tcp.MSS = uint32(server.mss)
+	}
+	if *tcp == (inspect.TCP{}) {
+		return nil
+	}
+	return tcp
+}
+
+func (t *Tracker) describeCapture(f *flow, c *tcpConn) *inspect.Capture {
+	d := &inspect.Capture{
+		File: t.name, FirstPacket: f.number, LastPacket: c.last, Midstream: !f.opened && !c.synAck, SYNs: c.syns, End: c.end,
+		Client: c.half[c.client].describe(), Server: c.half[1-c.client].describe(),
+	}
+	if c.client == 1 { // the roles of TLS are not those of TCP
+		switch d.End {
+		case inspect.EndFINClient:
+			d.End = inspect.EndFINServer
+		case inspect.EndFINServer:
+			d.End = inspect.EndFINClient
+		case inspect.EndResetClient:
+			d.End = inspect.EndResetServer
+		case inspect.EndResetServer:
+			d.End = inspect.EndResetClient
+		}
+	}
+	if c.oneWay() {
+		d.OneWay = inspect.FromClient
+		if c.half[c.client].packets == 0 {
+			d.OneWay = inspect.FromServer
+		}
+	}
+	if c.tls != nil {
+		d.Upgrade = string(c.tls.upgrade)
+		if d.Upgrade == string(wire.ProtocolUnknown) {
+			d.Upgrade = "other"
+		}
+	}
+	for side := range c.half {
+		h := &c.half[side]
+		if h.stuck.times > 1 && c.half[1-side].packets > 0 {
+			d.Stuck = &inspect.StuckSegment{
+				From: c.sideName(side), Size: h.stuck.size, Times: h.stuck.times, Packets: h.stuck.packets,
+				Acked: h.largestAcked, Duration: millis(h.stuck.last - h.stuck.first),
+			}
+		}
+	}
+	return d
+}
+
+func (h *half) describe() inspect.CaptureSide {
+	d := inspect.CaptureSide{
+		Packets: h.packets, Bytes: h.payload, Retransmits: h.retransmits, OutOfOrder: h.outOfOrder, LostBytes: h.lost,
+		Largest: h.largest, MSS: int(h.mss), TTL: int(h.ttl),
+	}
+	if h.rst {
+		d.ResetTTL = int(h.resetTTL)
+	}
+	return d
+}
+
+// failure says why a leg was not established; nil when it was, or when the capture does not show enough to say.
+func (c *tcpConn) failure(leg *inspect.Leg, seen *inspect.Capture) *inspect.Error {
+	if c.tls == nil {
+		return c.failureBeforeTLS(leg)
+	}
+	o := c.tls.observer
+	if first := o.FirstBytes(inspect.FromClient); first != nil {
+		leg.FirstBytes = first
+		return &inspect.Error{Type: inspect.ErrorNotTLS, Phase: inspect.PhasePeek}
+	}
+	if first := o.FirstBytes(inspect.FromServer); first != nil {
+		leg.FirstBytes = first
+		return &inspect.Error{Type: inspect.ErrorNotTLS, Phase: inspect.PhaseHandshake, Message: "the server's first bytes are no TLS"}
+	}
+	if leg.TLS.Established {
+		return nil
+	}
+	if _, ok := o.Alert(inspect.FromServer); ok || c.brokenAlert(inspect.FromServer) {
+		return &inspect.Error{Type: inspect.ErrorAlertSent, Phase: inspect.PhaseHandshake}
+	}
+	if _, ok := o.Alert(inspect.FromClient); ok || c.brokenAlert(inspect.FromClient) {
+		return &inspect.Error{Type: inspect.ErrorAlertReceived, Phase: inspect.PhaseHandshake}
+	}
+	if seen.OneWay != "" || seen.Midstream || c.stream[0].broken || c.stream[1].broken {
+		return nil // what is missing may be what was missing
+	}
+	if leg.TLS.Version == wire.VersionSSLv2.String() {
+		return nil // of which nothing is visible from here on
+	}
+	return c.unfinished(leg, seen)
+}
+
+func (c *tcpConn) brokenAlert(from inspect.Side) bool {
+	for _, a := range c.tls.alerts {
+		if a.From == from && a.Level == wire.AlertLevelFatal.String() {
+			return true
+		}
+	}
+	return false
+}
+
+// unfinished says what ended a handshake, or stopped it.
+func (c *tcpConn) unfinished(leg *inspect.Leg, seen *inspect.Capture) *inspect.Error {
+	o := c.tls.observer
+	hello, err := o.ClientHello()
+	phase := inspect.PhaseHandshake
+	if hello == nil {
+		phase = inspect.PhasePeek
+	}
+	fail := func(t inspect.ErrorType, message string) *inspect.Error {
+		return &inspect.Error{Type: t, Phase: phase, Message: message}
+	}
+	var broken *wire.StreamError
+	var malformed *wire.ParseError
+	switch {
+	case errors.As(err, &broken) && broken.Kind == wire.StreamMessageLength:
+		return fail(inspect.ErrorHelloTooLarge, err.Error())
+	case err != nil && (errors.As(err, &broken) || errors.As(err, &malformed)) && !o.ServerHelloSeen():
+		return fail(inspect.ErrorMalformedHello, err.Error())
+	case seen.Stuck != nil && seen.End != inspect.EndFINClient && seen.End != inspect.EndFINServer || seen.Stuck != nil && seen.Stuck.Times > 2:
+		return fail(inspect.ErrorStuck, "a segment of the handshake was sent again and never acknowledged")
+	}
+	switch seen.End {
+	case inspect.EndResetClient, inspect.EndResetServer:
+		return fail(inspect.ErrorReset, "reset by packets of the "+resetter(seen.End))
+	case inspect.EndFINClient, inspect.EndFINServer:
+		if hello == nil {
+			return fail(inspect.ErrorIncompleteHello, "closed in the middle of the hello")
+		}
+		return fail(inspect.ErrorClosed, "the connection ended before the handshake was done")
+	case inspect.EndIdle:
+		return fail(inspect.ErrorStalled, "nothing came any more")
+	}
+	return nil // the capture ends here, not the connection
+}
+
+func resetter(end inspect.CaptureEnd) string {
+	if end == inspect.EndResetClient {
+		return "client"
+	}
+	return "server"
+}
+
+// failureBeforeTLS says why a connection to a server of TLS ended before TLS.
+func (c *tcpConn) failureBeforeTLS(leg *inspect.Leg) *inspect.Error {
+	client, server := &c.half[0], &c.half[1]
+	switch {
+	case client.payload > 0:
+		p := c.stream[0].sniff()
+		first := c.stream[0].prefix
+		line, _, _ := cutLine(first)
+		leg.FirstBytes = &inspect.FirstBytes{Protocol: string(p), Summary: wire.FirstLine(line, maxSummary), Raw: append([]byte(nil), line...)}
+		return &inspect.Error{Type: inspect.ErrorNotTLS, Phase: inspect.PhasePeek}
+	case server.packets == 0:
+		return &inspect.Error{Type: inspect.ErrorNoAnswer, Phase: inspect.PhaseDial, Message: "the connection request was never answered"}
+	case server.rst && !c.synAck:
+		return &inspect.Error{Type: inspect.ErrorRefused, Phase: inspect.PhaseDial}
+	case client.rst || server.rst:
+		return &inspect.Error{Type: inspect.ErrorReset, Phase: inspect.PhasePeek, Message: "reset before the first byte"}
+	case client.fin || server.fin:
+		return &inspect.Error{Type: inspect.ErrorEmpty, Phase: inspect.PhasePeek}
+	case c.end == inspect.EndIdle && c.synAck:
+		return &inspect.Error{Type: inspect.ErrorTimeout, Phase: inspect.PhasePeek, Message: "the client sent nothing"}
+	}
+	return nil
+}

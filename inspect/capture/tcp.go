@@ -1,0 +1,240 @@
+package capture
+
+import (
+	"github.com/tlstriage/tlstriage/inspect"
+)
+
+// tcpConn is a TCP connection that is watched. Side 0 is who sent its first packet.
+type tcpConn struct {
+	half    [2]half
+	stream  [2]stream
+	client  int // the side that is the TLS client, -1 until TLS was seen
+	firstAt int64
+	syns    int
+	synAck  bool
+	synAt   int64
+	rttAt   int64 // when the connection request was answered by both
+	end     inspect.CaptureEnd
+	last    uint64 // number of the last packet
+	lastAt  int64
+	closing bool
+	settled bool
+	active  bool // counted as being read
+	opaque  bool // records were seen, but nothing of a handshake
+	limited bool // not looked into any more, because of a bound
+	tls     *conversation
+	tried   int64 // bytes that were looked through without finding TLS
+	packets []Packet
+	kept    int64
+}
+
+// tcp takes up a TCP segment.
+func (t *Tracker) tcp(s *segment) {
+	key, _ := keyOf(s)
+	f := t.flows[key]
+	request := s.has(flagSYN) && !s.has(flagACK)
+	if f != nil && request && (!f.opened || f.isn != s.seq) && (f.first == s.from || f.tcp == nil || f.tcp.closing) {
+		t.remove(f, "")
+		t.emit()
+		f = nil
+	}
+	if f == nil {
+		if !request && (len(s.payload)+s.missing == 0 && !s.has(flagSYN) || s.has(flagRST)) {
+			return // the end of a connection of which nothing can be told
+		}
+		f = t.newFlow(key, s)
+		f.tcp = &tcpConn{client: -1, firstAt: s.at}
+		t.stats.TCPConnections++
+		if s.has(flagSYN) && s.has(flagACK) {
+			f.first = s.to // the answer is the first that is in the capture
+		}
+		f.opened = request
+	}
+	t.touch(f, s.at)
+	c := f.tcp
+	if c == nil {
+		return
+	}
+	side := 0
+	if s.from != f.first {
+		side = 1
+	}
+	c.last, c.lastAt = s.number, s.at
+	c.keep(t, s)
+	t.advance(f, c, side, s)
+}
+
+// advance moves one direction on by a segment.
+func (t *Tracker) advance(f *flow, c *tcpConn, side int, s *segment) {
+	h, peer := &c.half[side], &c.half[1-side]
+	h.note(s, peer)
+	c.handshake(side, s)
+	seq := s.seq
+	if s.has(flagSYN) {
+		if !h.begun || h.delivered == 0 {
+			h.begun, h.next = true, s.seq+1
+		}
+		seq++
+	}
+	if s.has(flagRST) {
+		t.reset(f, c, side, s)
+		return
+	}
+	if !h.begun {
+		if len(s.payload)+s.missing == 0 && !s.has(flagFIN) {
+			return
+		}
+		h.begun, h.next = true, seq
+	}
+	if s.has(flagFIN) && !h.fin {
+		h.fin, h.finEnd, h.finPacket = true, s.end(), s.number
+		if c.end == "" {
+			c.end = [2]inspect.CaptureEnd{inspect.EndFINClient, inspect.EndFINServer}[side] // turned round later if the roles are
+		}
+	}
+	if len(h.waiting) > 0 {
+		h.gapSeen++
+	}
+	if len(s.payload) > 0 {
+		t.data(f, c, side, seq, s)
+		if f.tcp == nil {
+			return
+		}
+	}
+	if h.gapOver(s.at) {
+		t.skipGap(f, c, side, s)
+		if f.tcp == nil {
+			return
+		}
+	}
+	if h.fin && int32(h.next-(h.finEnd-1)) == 0 {
+		h.next = h.finEnd
+	}
+	if h.finished() && peer.finished() {
+		t.finish(f, "")
+		t.emit()
+	} else if h.fin && peer.fin && !c.closing {
+		c.closing = true
+		t.closing.add(f, s.at+closingTime)
+	}
+}
+
+// closingTime is how long what was captured out of order may still come after the end of a connection, in nanoseconds.
+const closingTime = 1e9
+
+// handshake notes the three packets by which a connection begins.
+func (c *tcpConn) handshake(side int, s *segment) {
+	switch {
+	case s.has(flagSYN) && !s.has(flagACK):
+		c.syns++
+		if c.syns == 1 {
+			c.synAt = s.at
+		}
+	case s.has(flagSYN):
+		c.synAck = true
+	case c.synAck && c.rttAt == 0 && side == 0 && s.has(flagACK):
+		c.rttAt = s.at
+	}
+}
+
+func (t *Tracker) reset(f *flow, c *tcpConn, side int, s *segment) {
+	h := &c.half[side]
+	if h.begun && h.hasAck && s.seq != 0 && int32(s.seq-h.acked) < 0 && !s.has(flagACK) {
+		return // behind what was acknowledged: a reset that its receiver does not believe
+	}
+	h.rst, h.resetTTL = true, s.ttl
+	if c.end == "" {
+		c.end = [2]inspect.CaptureEnd{inspect.EndResetClient, inspect.EndResetServer}[side]
+	}
+	if !c.closing {
+		c.closing = true
+		t.closing.add(f, s.at+closingTime)
+	}
+}
+
+// data takes a segment's bytes, in their turn or to wait for it.
+func (t *Tracker) data(f *flow, c *tcpConn, side int, seq uint32, s *segment) {
+	h := &c.half[side]
+	b := s.payload
+	ahead := int32(seq - h.next)
+	switch {
+	case ahead > 0 && h.paddingLen > 0 && h.next == h.padding && int(ahead) == h.paddingLen:
+		// What was taken for padding was sent in earnest: the bytes behind it say so.
+		var zeros [maxPadding]byte
+		t.deliver(f, c, side, zeros[:h.paddingLen], s)
+	case ahead > 0:
+		h.outOfOrder++
+		if len(h.waiting) == 0 {
+			h.gapAt, h.gapSeen = s.at, 0
+		}
+		t.held += int64(h.insert(seq, b, s.at, s.number))
+		if h.bytes > t.limits.FlowBytes || t.held > t.limits.TotalBytes {
+			t.skipGap(f, c, side, s)
+		}
+		return
+	case ahead < 0:
+		if int(-ahead) >= len(b) {
+			return
+		}
+		b = b[-ahead:]
+	case isPadding(s) && len(b) > 0:
+		h.padding, h.paddingLen = seq, len(b)
+		return
+	}
+	t.deliver(f, c, side, b, s)
+	t.drain(f, c, side)
+}
+
+// drain delivers what waited and whose turn has come.
+func (t *Tracker) drain(f *flow, c *tcpConn, side int) {
+	h := &c.half[side]
+	for f.tcp != nil && len(h.waiting) > 0 {
+		before := h.bytes
+		w, ok := h.ready()
+		t.held -= int64(before - h.bytes)
+		if !ok {
+			return
+		}
+		t.deliver(f, c, side, w.data, &segment{at: w.at, number: w.num})
+	}
+}
+
+// skipGap goes on behind bytes that are not in the capture.
+func (t *Tracker) skipGap(f *flow, c *tcpConn, side int, s *segment) {
+	h := &c.half[side]
+	if len(h.waiting) == 0 {
+		return
+	}
+	missing := int(int32(h.waiting[0].seq - h.next))
+	if missing > 0 {
+		h.lost += int64(missing)
+		h.next += uint32(missing)
+		h.delivered += int64(missing)
+		h.gapAt, h.gapSeen = s.at, 0
+		t.lose(c, side, missing, s)
+	}
+	t.drain(f, c, side)
+}
+
+// deliver hands on the next bytes of a direction.
+func (t *Tracker) deliver(f *flow, c *tcpConn, side int, b []byte, s *segment) {
+	h := &c.half[side]
+	h.next += uint32(len(b))
+	h.delivered += int64(len(b))
+	h.paddingLen = 0
+	t.read(f, c, side, b, s)
+}
+
+// keep keeps a packet for a Writer.
+func (c *tcpConn) keep(t *Tracker, s *segment) {
+	if t.o.OnPackets == nil {
+		return
+	}
+	n := int64(len(t.frame.data))
+	if c.kept+n > int64(t.limits.PacketBytes) || t.held+n > t.limits.TotalBytes {
+		return
+	}
+	c.kept += n
+	t.held += n
+	c.packets = append(c.packets, t.frame.keep(s.number))
+}

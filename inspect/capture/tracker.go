@@ -1,0 +1,156 @@
+package capture
+
+import (
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"time"
+
+	"github.com/tlstriage/tlstriage/inspect"
+)
+
+// Read reads one capture to its end and gives each connection in it to o.OnConnection, those that are not over at the end of
+// the capture included. What was read before an error is given, too; the error is then a *FormatError, or the context's.
+func Read(ctx context.Context, r io.Reader, name string, o Options) (Stats, error) {
+	t := New(o)
+	err := t.Read(ctx, r, name)
+	return t.Close(), err
+}
+
+// Tracker follows connections through one capture, or through several that continue each other. It is not safe for
+// concurrent use.
+type Tracker struct {
+	o         Options
+	limits    Limits
+	describer *inspect.Describer
+	decoder   decoder
+	keys      keys
+	stats     Stats
+	name      string // of the capture that is being read
+	ports     [1 << 16 / 64]uint64
+
+	flows   map[flowKey]*flow
+	recent  flowList // by their last packet
+	waiting records
+	closing timers // closed, and given a moment for what was captured out of order
+	settled timers // done, and watched for a late alert
+	servers servers
+	now     int64 // the latest time of a packet
+	held    int64 // bytes that wait or are kept, of all connections
+	active  int   // connections that are being read as TLS, QUIC or DTLS
+	ids     uint64
+	frame   frame
+	segment segment
+}
+
+// New makes a Tracker.
+func New(o Options) *Tracker {
+	t := &Tracker{o: o, limits: o.Limits.orDefaults(), describer: o.Describer, flows: make(map[flowKey]*flow)}
+	if t.describer == nil {
+		t.describer = &inspect.Describer{}
+	}
+	t.stats.Links, t.stats.Refused = make(map[uint32]uint64), make(map[uint32]uint64)
+	t.keys.add(o.KeyLog)
+	ports := o.Ports
+	if ports == nil {
+		ports = DefaultPorts()
+	}
+	for _, p := range ports {
+		t.ports[p/64] |= 1 << (p % 64)
+	}
+	return t
+}
+
+// Read reads a capture to its end. Connections that are not over then go on in the next one, or end with Close.
+func (t *Tracker) Read(ctx context.Context, r io.Reader, name string) error {
+	t.name = name
+	in, end, err := decompress(newInput(ctx, r))
+	if err != nil {
+		return &FormatError{Name: name, Err: err}
+	}
+	defer end()
+	f, err := newFramer(in, name, t.addSecrets)
+	if err != nil {
+		return err
+	}
+	for {
+		err := f.next(&t.frame)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			if cancelled := ctx.Err(); cancelled != nil {
+				return cancelled
+			}
+			return err
+		}
+		t.packet(&t.frame)
+	}
+}
+
+func (t *Tracker) addSecrets(b []byte) { t.stats.Secrets += t.keys.add(b) }
+
+// packet takes up one packet.
+func (t *Tracker) packet(p *frame) {
+	t.stats.Packets++
+	t.stats.Bytes += uint64(len(p.data))
+	t.stats.Links[p.link]++
+	if p.length > len(p.data) {
+		t.stats.CutPackets++
+	}
+	if t.stats.Packets == 1 {
+		t.stats.First = time.Unix(0, p.at).UTC()
+	}
+	if p.at > t.now {
+		t.now = p.at
+		t.expire()
+	}
+	s := &t.segment
+	s.at, s.number = p.at, t.stats.Packets
+	if err := t.decoder.decode(p, s); err != nil {
+		t.count(err, p.link)
+		return
+	}
+	if t.decoder.networks > 1 {
+		t.stats.Tunnelled++
+	}
+	if s.proto == protoTCP {
+		t.tcp(s)
+	} else {
+		t.udp(s)
+	}
+}
+
+// count counts a packet that is no segment.
+func (t *Tracker) count(err error, link uint32) {
+	switch {
+	case errors.Is(err, errFragment):
+	case errors.Is(err, errMalformed):
+		t.stats.Malformed++
+	case errors.Is(err, errRefusedLink):
+		t.stats.Refused[link]++
+	default:
+		t.stats.OtherLayers++
+	}
+}
+
+// Stats are the counts so far.
+func (t *Tracker) Stats() Stats {
+	s := t.stats
+	s.Links, s.Refused = maps.Clone(s.Links), maps.Clone(s.Refused)
+	s.Fragments, s.Reassembled = t.decoder.fragments.seen, t.decoder.fragments.whole
+	if t.now != 0 {
+		s.Last = time.Unix(0, t.now).UTC()
+	}
+	return s
+}
+
+// Close ends all connections where they stand and gives their records.
+func (t *Tracker) Close() Stats {
+	for t.recent.oldest != nil {
+		t.remove(t.recent.oldest, inspect.EndOpen)
+	}
+	t.emit()
+	return t.Stats()
+}
