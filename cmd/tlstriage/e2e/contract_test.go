@@ -348,6 +348,12 @@ func (c *contract) leg(o object, key string, backend bool) bool {
 		f.matches("protocol", snake, false)
 		c.base64(f, "raw", true)
 	}
+	for _, look := range l.objects("looks") {
+		c.look(look)
+	}
+	if l.has("looks") && !backend {
+		l.complain("looks", "of the client's leg")
+	}
 	if x, ok := l.object("tcp"); ok {
 		x.keys("rtt_ms retransmits mss path_mtu")
 		x.number("rtt_ms", false)
@@ -392,11 +398,7 @@ func (c *contract) tls(x object, backend bool) bool {
 		c.server(s)
 	}
 	for _, a := range x.objects("alerts") {
-		a.keys("level code description from")
-		a.oneOf("level", "warning fatal", false)
-		a.number("code", false)
-		a.matches("description", snake, false)
-		a.oneOf("from", "client server", false)
+		c.alert(a)
 	}
 	if h, ok := x.object("handshake"); ok {
 		h.keys("history duration_ms")
@@ -461,6 +463,9 @@ func (c *contract) hello(h object, backend bool) {
 	if x, ok := h.object("certificate"); ok {
 		c.certificate(x)
 	}
+	if r, ok := h.object("revocation"); ok {
+		c.revocation(r)
+	}
 	if !backend {
 		c.raw(h, m, int(size), sslv2, suites)
 	}
@@ -507,6 +512,9 @@ func (c *contract) server(s object) {
 		o.boolean("stapled", false)
 		o.oneOf("status", "good revoked unknown expired invalid", true)
 	}
+	if r, ok := s.object("revocation"); ok {
+		c.revocation(r)
+	}
 	if v, ok := s.object("validation"); ok {
 		v.keys("status error")
 		v.oneOf("status", "valid invalid not_checked not_visible", false)
@@ -515,6 +523,70 @@ func (c *contract) server(s object) {
 		r.keys("authorities types signature_algorithms certificate_sent")
 		r.boolean("certificate_sent", false)
 	}
+}
+
+const revocationStates = "good revoked unknown not_needed not_checked"
+
+func (c *contract) revocation(r object) {
+	r.keys("mode status must_staple certificates")
+	r.oneOf("mode", "staple check require", false)
+	r.oneOf("status", revocationStates, false)
+	r.boolean("must_staple", true)
+	for _, x := range r.objects("certificates") {
+		x.keys("index subject status detail source url reason revoked_at this_update next_update")
+		x.number("index", false)
+		x.text("subject", false)
+		status := x.oneOf("status", revocationStates, false)
+		x.text("detail", status == "good" || status == "revoked")
+		source := x.oneOf("source", "staple ocsp crl", true)
+		if (status == "good" || status == "revoked") != (source != "") {
+			x.complain("source", "%q of a certificate that is %s", source, status)
+		}
+		x.text("url", true)
+		x.text("reason", true)
+		for _, at := range []string{"revoked_at", "this_update", "next_update"} {
+			x.time(at, true)
+		}
+		if x.has("revoked_at") && status != "revoked" {
+			x.complain("revoked_at", "of a certificate that is %s", status)
+		}
+	}
+}
+
+// look checks what a backend answered to another name.
+func (c *contract) look(l object) {
+	l.keys("server_name origin established version certificate alert error")
+	if _, ok := l.m["server_name"].(string); !ok {
+		l.complain("server_name", "%v, want text", l.m["server_name"])
+	}
+	if origin := l.oneOf("origin", "none client configured host no_alpn", false); origin == "none" && l.m["server_name"] != "" {
+		l.complain("server_name", "%v where none was sent", l.m["server_name"])
+	}
+	if established := l.boolean("established", false); established == l.has("error") {
+		l.complain("established", "%v with error %v", established, l.m["error"])
+	}
+	l.oneOf("version", versionNames, true)
+	if x, ok := l.object("certificate"); ok {
+		c.certificate(x)
+		if x.has("raw") {
+			x.complain("raw", "kept of a look")
+		}
+	}
+	if a, ok := l.object("alert"); ok {
+		c.alert(a)
+	}
+	if e, ok := l.object("error"); ok {
+		e.keys("type message phase")
+		e.oneOf("type", errorTypes, false)
+	}
+}
+
+func (c *contract) alert(a object) {
+	a.keys("level code description from")
+	a.oneOf("level", "warning fatal", false)
+	a.number("code", false)
+	a.matches("description", snake, false)
+	a.oneOf("from", "client server", false)
 }
 
 func (c *contract) certificate(x object) {
