@@ -95,6 +95,7 @@ type proxyCommand struct {
 	saidMu    sync.Mutex
 	said      map[string]string // of each backend's address what was said of it last
 	worst     atomic.Int32      // worst severity seen
+	unread    sync.Once         // standard output was found closed
 
 	background context.Context // ends with the run
 }
@@ -104,6 +105,9 @@ func (p *proxyCommand) run(ctx context.Context) error {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
+	// Clients must not suffer because whoever read the records has gone: the write fails, and the proxy goes on.
+	signal.Ignore(syscall.SIGPIPE)
+	defer signal.Reset(syscall.SIGPIPE)
 
 	config, err := p.configuration()
 	if err != nil {
@@ -328,7 +332,9 @@ func (p *proxyCommand) observe(c *inspect.Connection) {
 	if p.plan.Load().config.Admin.Enabled() { // nobody else asks
 		p.admin.Observe(c)
 	}
-	if err := p.out.Write(c); err != nil && !errors.Is(err, syscall.EPIPE) {
+	if err := p.out.Write(c); errors.Is(err, syscall.EPIPE) {
+		p.unread.Do(func() { p.log.Warn("nobody reads standard output any more; connections go on") })
+	} else if err != nil {
 		p.log.Error("record not printed", zap.Error(err))
 	}
 	if err := p.recording.Write(c); err != nil {
