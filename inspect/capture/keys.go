@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/quicwire"
 )
 
 // keys are the secrets that the user or the capture brings.
@@ -16,6 +17,8 @@ func (k *keys) add(b []byte) int {
 }
 
 func (k *keys) empty() bool { return true }
+
+func (k *keys) forQUIC([]byte) quicwire.Secrets { return quicwire.Secrets{} }
 
 type decryption struct{}
 

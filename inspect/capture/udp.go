@@ -1,9 +1,183 @@
 package capture
 
-import "github.com/tlstriage/tlstriage/inspect"
+import (
+	"time"
 
-type udpConn struct{}
+	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/quicwire"
+)
 
-func (t *Tracker) udp(s *segment) {}
+// udpConn is what runs between two UDP ports and is watched: QUIC or DTLS.
+type udpConn struct {
+	firstAt, lastAt int64
+	first, last     uint64
+	sides           [2]inspect.CaptureSide // side 0 sent the first packet
+	settled         bool
+	quic            *quicConn
+	dtls            *dtlsConn
+	packets         []Packet
+	kept            int64
+}
 
-func (t *Tracker) finishUDP(f *flow, c *udpConn, end inspect.CaptureEnd) {}
+// udp takes up a datagram. Nothing is kept of those that begin neither QUIC nor DTLS.
+func (t *Tracker) udp(s *segment) {
+	if len(s.payload) == 0 {
+		return
+	}
+	key, _ := keyOf(s)
+	f := t.flows[key]
+	if f == nil || f.udp == nil {
+		b := inCAPWAP(s.payload)
+		isDTLS := beginsDTLS(b)
+		isQUIC := false
+		if !isDTLS {
+			_, _, isQUIC = quicwire.Recognize(s.payload)
+		}
+		if !isDTLS && !isQUIC {
+			if f != nil {
+				t.touch(f, s.at)
+			}
+			return
+		}
+		if f != nil && !f.again(s, isDTLS) {
+			t.touch(f, s.at)
+			return
+		}
+		t.newUDP(f, key, s, isDTLS)
+		return
+	}
+	t.datagram(f, s)
+}
+
+// again reports whether what begins QUIC or DTLS is a new connection between the same ports, behind one that was finished.
+// A client's hello sent again is not.
+func (f *flow) again(s *segment, isDTLS bool) bool {
+	return s.at-f.lastAt > reuseTime || isDTLS && beginsHello(inCAPWAP(s.payload)) && s.at-f.lastAt > reuseTime/10
+}
+
+// reuseTime is after how much silence the same two ports are a new connection, in nanoseconds.
+const reuseTime = 10e9
+
+// newUDP begins to watch a connection with its first datagram.
+func (t *Tracker) newUDP(old *flow, key flowKey, s *segment, isDTLS bool) {
+	if old != nil {
+		t.remove(old, inspect.EndIdle)
+		t.emit()
+	}
+	f := t.newFlow(key, s)
+	f.udp = &udpConn{firstAt: s.at, first: s.number}
+	if isDTLS {
+		f.udp.dtls = newDTLS(t)
+	} else {
+		f.udp.quic = newQUIC(t)
+	}
+	if t.active++; t.active > t.limits.Handshakes {
+		t.stats.Hurried++
+		t.finish(t.waiting.head.flow, inspect.EndOpen)
+		t.emit()
+		if f.udp == nil {
+			return
+		}
+	}
+	t.datagram(f, s)
+}
+
+func (t *Tracker) datagram(f *flow, s *segment) {
+	t.touch(f, s.at)
+	c := f.udp
+	side := 0
+	if s.from != f.first {
+		side = 1
+	}
+	seen := &c.sides[side]
+	if c.quic != nil && c.quic.otherBegins(side, s.payload) {
+		t.newUDP(f, f.key, s, false)
+		return
+	}
+	c.last, c.lastAt = s.number, s.at
+	seen.Packets++
+	seen.Bytes += uint64(len(s.payload) + s.missing)
+	seen.Largest = max(seen.Largest, len(s.payload)+s.missing)
+	if seen.Packets == 1 {
+		seen.TTL = int(s.ttl)
+	}
+	if t.o.OnPackets != nil {
+		if n := int64(len(t.frame.data)); c.kept+n <= int64(t.limits.PacketBytes) && t.held+n <= t.limits.TotalBytes {
+			c.kept += n
+			t.held += n
+			c.packets = append(c.packets, t.frame.keep(s.number))
+		}
+	}
+	over := false
+	at := time.Unix(0, s.at)
+	if c.quic != nil {
+		before := c.quic.held()
+		over = c.quic.datagram(side, s.payload, at)
+		t.held += c.quic.held() - before
+	} else {
+		over = c.dtls.datagram(side, inCAPWAP(s.payload), at)
+	}
+	if over && !c.settled {
+		c.settled = true
+		t.settled.add(f, s.at+int64(t.limits.Settle))
+	}
+}
+
+// finishUDP makes the record of a connection that is over, or that is not watched any longer.
+func (t *Tracker) finishUDP(f *flow, c *udpConn, end inspect.CaptureEnd) {
+	t.active--
+	slot := f.slot
+	if c.quic != nil {
+		t.held -= c.quic.held()
+	}
+	if slot == nil {
+		t.held -= c.kept
+		return
+	}
+	slot.packets, slot.kept = c.packets, c.kept
+	client := 0
+	if c.quic != nil {
+		if !c.quic.certain() {
+			return
+		}
+		if c.quic.flow.Swapped() {
+			client = 1
+		}
+	} else {
+		client = c.dtls.clientSide()
+		if !c.dtls.messages {
+			return
+		}
+	}
+	t.ids++
+	at := time.Unix(0, c.firstAt)
+	r := &inspect.Connection{
+		Schema:    inspect.SchemaVersion,
+		Timestamp: at.UTC(),
+		Event:     inspect.Event{ID: inspect.NewID(at, t.ids, t.o.Salt), Source: inspect.SourceCapture, DurationMS: millis(c.lastAt - c.firstAt)},
+		Client:    inspect.EndpointOf(f.end(client).addrPort()),
+		Server:    inspect.EndpointOf(f.end(1 - client).addrPort()),
+		ClientLeg: &inspect.Leg{},
+		Capture: &inspect.Capture{
+			File: t.name, FirstPacket: c.first, LastPacket: c.last, End: end, Client: c.sides[client], Server: c.sides[1-client],
+		},
+	}
+	if c.sides[1].Packets == 0 {
+		r.Capture.OneWay = inspect.FromClient
+		if client == 1 {
+			r.Capture.OneWay = inspect.FromServer
+		}
+	}
+	if c.quic != nil {
+		r.Transport = inspect.TransportQUIC
+		t.stats.QUIC++
+		c.quic.describe(t, r)
+	} else {
+		r.Transport = inspect.TransportDTLS
+		r.Capture.Datagram = "dtls"
+		t.stats.DTLS++
+		c.dtls.describe(r)
+	}
+	r.Event.Outcome = outcome(r)
+	slot.record = r
+}

@@ -1,0 +1,183 @@
+package capture
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/quicwire"
+	"github.com/tlstriage/tlstriage/inspect/wire"
+)
+
+// quicConn reads one QUIC connection.
+type quicConn struct {
+	flow     quicwire.Flow
+	observer *inspect.Observer
+	shown    shown
+	message  quicwire.Message
+	hello    int // datagrams that the ClientHello came in
+	record   []byte
+}
+
+func newQUIC(t *Tracker) *quicConn {
+	q := &quicConn{observer: inspect.NewObserver(t.describer)}
+	q.observer.SetTransport(inspect.TransportQUIC)
+	if !t.keys.empty() {
+		q.flow.Secrets = t.keys.forQUIC
+	}
+	return q
+}
+
+// otherBegins reports whether a datagram begins another connection between the same ports. Only one with a long header can.
+func (q *quicConn) otherBegins(side int, b []byte) bool {
+	if b[0]&0x80 == 0 {
+		return false
+	}
+	return errors.Is(q.flow.Datagram(quicwire.Side(side), b), quicwire.ErrOtherConnection)
+}
+
+// datagram reads a datagram; true: the handshake is over. One with a long header was given to the flow by otherBegins.
+func (q *quicConn) datagram(side int, b []byte, at time.Time) bool {
+	if b[0]&0x80 == 0 {
+		_ = q.flow.Datagram(quicwire.Side(side), b) // what cannot be opened is counted by the flow
+	}
+	for q.flow.Next(&q.message) {
+		q.read(&q.message, at)
+	}
+	return q.flow.Close() != nil || q.flow.Stats(quicwire.FromClient).OneRTT > 0 && q.flow.Stats(quicwire.FromServer).OneRTT > 0
+}
+
+// read shows the observer a message, in a record as TLS over TCP would have it: QUIC has none (RFC 9001, Section 4.1.3).
+func (q *quicConn) read(m *quicwire.Message, at time.Time) {
+	from := inspect.FromClient
+	if m.From == quicwire.FromServer {
+		from = inspect.FromServer
+	}
+	if m.Level != quicwire.LevelInitial {
+		q.shown.message(from, m.Bytes)
+		return
+	}
+	if from == inspect.FromClient && wire.HandshakeType(m.Type) == wire.HandshakeTypeClientHello && q.hello == 0 {
+		q.hello = m.Datagrams
+	}
+	q.record = appendRecords(q.record[:0], m.Bytes)
+	q.observer.Feed(from, q.record, at)
+}
+
+// appendRecords appends a handshake message in records.
+func appendRecords(dst, message []byte) []byte {
+	const most = 1 << 14
+	for len(message) > 0 {
+		n := min(len(message), most)
+		dst = append(dst, byte(wire.ContentTypeHandshake), 3, 3, byte(n>>8), byte(n))
+		dst = append(dst, message[:n]...)
+		message = message[n:]
+	}
+	return dst
+}
+
+func (q *quicConn) held() int64 { return int64(q.flow.Held()) }
+
+// certain reports whether this was QUIC, and something of it could be read.
+func (q *quicConn) certain() bool {
+	return q.flow.Authentic() || len(q.flow.VersionNegotiation()) > 0
+}
+
+func (q *quicConn) describe(t *Tracker, r *inspect.Connection) {
+	client, server := q.flow.Stats(quicwire.FromClient), q.flow.Stats(quicwire.FromServer)
+	if r.Capture.OneWay == inspect.FromClient && client.Handshake+client.OneRTT == 0 {
+		r.Capture.OneWay = "" // nothing says that the server answered at all
+	}
+	tls := q.observer.TLS()
+	r.ClientLeg.TLS = tls
+	if hello := tls.Client; hello != nil {
+		hello.RecordVersion = ""
+		if hello.Message != nil {
+			hello.Message.Records, hello.Message.Segments = 0, q.hello
+		}
+		if hello.Retry != nil {
+			hello.Retry.RecordVersion = ""
+		}
+	} else if partial, announced := q.flow.Partial(quicwire.FromClient); len(partial) > 0 {
+		tls.Client = &inspect.Hello{Message: &inspect.HelloBytes{Size: max(announced, len(partial)), Raw: append([]byte(nil), partial...)}}
+	}
+	if g := q.flow.GQUIC(); g != nil {
+		q.google(r, g)
+		return
+	}
+	tls.Established = q.observer.ServerHelloSeen() && client.OneRTT > 0 || r.Capture.OneWay != "" && client.OneRTT > 0
+	if q.shown.apply(tls, t.describer) {
+		r.Capture.Decrypted = true
+		t.stats.Decrypted++
+	}
+	q.closed(r)
+	if r.ClientLeg.Error == nil && !tls.Established {
+		r.ClientLeg.Error = q.failure(r, client, server)
+	}
+}
+
+// google names a client of Google's QUIC, which has no TLS.
+func (q *quicConn) google(r *inspect.Connection, g *quicwire.GQUICHello) {
+	r.ClientLeg.TLS.Client = &inspect.Hello{ServerName: inspect.Bounded(string(g.SNI)), Message: &inspect.HelloBytes{}}
+	summary := fmt.Sprintf("%s CHLO %s", g.Version, g.SNI)
+	r.ClientLeg.FirstBytes = &inspect.FirstBytes{Protocol: "gquic", Summary: wire.FirstLine([]byte(summary), maxSummary)}
+}
+
+// closed takes up a CONNECTION_CLOSE. A crypto error is a TLS alert (RFC 9001, Section 4.8).
+func (q *quicConn) closed(r *inspect.Connection) {
+	end := q.flow.Close()
+	if end == nil {
+		return
+	}
+	from, kind := inspect.FromClient, inspect.ErrorAlertReceived
+	r.Capture.End = inspect.EndFINClient
+	if end.From == quicwire.FromServer {
+		from, kind = inspect.FromServer, inspect.ErrorAlertSent
+		r.Capture.End = inspect.EndFINServer
+	}
+	if description, ok := end.Alert(); ok {
+		r.ClientLeg.TLS.AddAlerts(inspect.NewAlert(wire.AlertLevelFatal, wire.AlertDescription(description), from))
+		r.ClientLeg.TLS.Established = false
+		r.ClientLeg.Error = &inspect.Error{Type: kind, Phase: inspect.PhaseHandshake, Message: closeMessage(end)}
+		return
+	}
+	if !r.ClientLeg.TLS.Established {
+		r.ClientLeg.Error = &inspect.Error{Type: inspect.ErrorClosed, Phase: inspect.PhaseHandshake, Message: closeMessage(end)}
+	}
+}
+
+func closeMessage(end *quicwire.Close) string {
+	m := "CONNECTION_CLOSE " + end.CodeName() + " from the " + end.From.String()
+	if len(end.Reason) > 0 {
+		m += ": " + wire.FirstLine(end.Reason, maxSummary)
+	}
+	return m
+}
+
+// failure says why no handshake came about; nil when the capture does not show it.
+func (q *quicConn) failure(r *inspect.Connection, client, server quicwire.Stats) *inspect.Error {
+	if versions := q.flow.VersionNegotiation(); versions != nil && server.Initial == 0 {
+		var names []string
+		for _, v := range versions {
+			if !v.Reserved() {
+				names = append(names, v.String())
+			}
+		}
+		return &inspect.Error{
+			Type: inspect.ErrorNoCommonVersion, Phase: inspect.PhaseHandshake,
+			Message: "QUIC version negotiation: the server speaks " + strings.Join(names, ", "),
+		}
+	}
+	if r.Capture.OneWay != "" || r.Capture.End != inspect.EndIdle {
+		return nil
+	}
+	if server.Datagrams == 0 && client.Initial >= 3 {
+		return &inspect.Error{Type: inspect.ErrorNoAnswer, Phase: inspect.PhaseHandshake, Message: "the client's Initial packets were never answered"}
+	}
+	if server.Datagrams > 0 && client.Datagrams > 0 {
+		return &inspect.Error{Type: inspect.ErrorStalled, Phase: inspect.PhaseHandshake, Message: "nothing came any more"}
+	}
+	return nil
+}
