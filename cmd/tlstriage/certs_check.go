@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/tlstriage/tlstriage/certs"
 	"github.com/tlstriage/tlstriage/certs/bundle"
+	"github.com/tlstriage/tlstriage/certs/chain"
 	"github.com/tlstriage/tlstriage/certs/revocation"
 	"github.com/tlstriage/tlstriage/configs"
 	"github.com/tlstriage/tlstriage/inspect"
@@ -52,6 +52,7 @@ type checkedAddress struct {
 // certsCheck is one run of `certs check`.
 type certsCheck struct {
 	name, ca, at, revocation, failOn, output string
+	ctLogs                                   string
 	revocationHosts                          []string
 	fetch, verbose                           bool
 	timeout                                  time.Duration
@@ -85,6 +86,7 @@ Exit code 1 when a finding is at or above --fail-on.`,
 	cmd.Flags().StringVar(&c.at, "at", "", "judge as of this `TIME` (RFC 3339); default: now")
 	cmd.Flags().StringVar(&c.revocation, "revocation", string(revocation.Off), "`off|staple|check|require`: how far revocation is looked into")
 	cmd.Flags().StringSliceVar(&c.revocationHosts, "revocation-host", nil, "`HOST` (host:port, address, network) that may be asked although it is not public")
+	cmd.Flags().StringVar(&c.ctLogs, "ct-logs", "", "`FILE` with the logs of certificate transparency (log_list.json, version 3), to verify timestamps by")
 	cmd.Flags().BoolVar(&c.fetch, "fetch-intermediates", false, "fetch an intermediate that lacks, to say what to send instead")
 	cmd.Flags().DurationVar(&c.timeout, "timeout", 10*time.Second, "`TIME` for each address")
 	cmd.Flags().StringVar(&c.failOn, "fail-on", string(inspect.SeverityError), "`error|warning|info|never`: severity from which findings make the exit code 1")
@@ -130,6 +132,9 @@ func (c *certsCheck) run(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
+// The most that is read of a list of logs.
+const maxLogList = 16 << 20
+
 // prepare reads what the flags name.
 func (c *certsCheck) prepare() error {
 	c.judge = &diagnose.Diagnoser{}
@@ -145,6 +150,15 @@ func (c *certsCheck) prepare() error {
 			return fmt.Errorf("--at: %q is no time like 2027-01-31T00:00:00Z", c.at)
 		}
 		c.judge.Now = c.when
+	}
+	if c.ctLogs != "" {
+		data, err := readBounded(c.ctLogs, maxLogList)
+		if err != nil {
+			return err
+		}
+		if c.judge.Logs, err = chain.ParseLogList(data); err != nil {
+			return fmt.Errorf("%s: %w", c.ctLogs, err)
+		}
 	}
 	mode, err := revocation.ParseMode(c.revocation)
 	if err != nil {
@@ -288,8 +302,8 @@ func (c *certsCheck) look(ctx context.Context, r *inspect.Connection) {
 	presented := presentedBytes(leg)
 	judge := c.judge
 	if c.fetch && len(presented) > 0 {
-		if found := c.missing(ctx, presented); len(found) > 0 {
-			judge = &diagnose.Diagnoser{Roots: c.judge.Roots, KnownCAs: slices.Concat(c.judge.KnownCAs, found), Now: c.judge.Now}
+		if found := fetchMissing(ctx, c.fetcher, presented, c.judge.Roots, c.now()); len(found) > 0 {
+			judge = &diagnose.Diagnoser{Roots: c.judge.Roots, KnownCAs: slices.Concat(c.judge.KnownCAs, found), Now: c.judge.Now, Logs: c.judge.Logs}
 		}
 	}
 	if c.checker != nil && len(presented) > 0 {
@@ -303,28 +317,6 @@ func (c *certsCheck) look(ctx context.Context, r *inspect.Connection) {
 		}
 	}
 	judge.Diagnose(r)
-}
-
-// missing fetches what lacks between the presented chain and a root.
-func (c *certsCheck) missing(ctx context.Context, presented [][]byte) []*x509.Certificate {
-	if trustedPath(presented, c.judge.Roots, "", c.now()) != nil {
-		return nil
-	}
-	known := map[string]bool{}
-	var last *x509.Certificate
-	for _, der := range presented {
-		if x, err := x509.ParseCertificate(der); err == nil {
-			known[string(x.RawSubject)] = true
-			last = x
-		}
-	}
-	if last == nil {
-		return nil
-	}
-	found, _ := c.fetcher.Intermediates(ctx, last, func(x *x509.Certificate) bool {
-		return trustedPath([][]byte{x.Raw}, c.judge.Roots, "", c.now()) != nil
-	})
-	return found
 }
 
 func view(target, name string, r *inspect.Connection) *checkedTarget {

@@ -22,6 +22,7 @@ import (
 	"github.com/tlstriage/tlstriage/certs"
 	"github.com/tlstriage/tlstriage/configs"
 	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/diagnose"
 	"github.com/tlstriage/tlstriage/inspect/report"
 	"github.com/tlstriage/tlstriage/proxy"
 	"github.com/tlstriage/tlstriage/proxy/admin"
@@ -297,7 +298,9 @@ func (p *proxyCommand) judge(c *inspect.Connection) {
 	if look, ok := plan.looking[key]; ok {
 		plan.revoked.note(c, look.examiner, look.checker)
 	}
-	if judge := plan.judges[key]; judge != nil {
+	if informed, ok := plan.informed.Load(key); ok {
+		informed.(*diagnose.Diagnoser).Diagnose(c)
+	} else if judge := plan.judges[key]; judge != nil {
 		judge.Diagnose(c)
 	} else {
 		unrouted.Diagnose(c)

@@ -37,6 +37,7 @@ type plan struct {
 	acme      *acme.Manager      // nil: nothing is ordered
 	revoked   *revocations
 	looking   map[routeKey]revocationCheck // routes whose backend's revocation is looked into
+	informed  sync.Map                     // routeKey -> *diagnose.Diagnoser that knows intermediates which were fetched; instead of judges
 
 	cancelWatching context.CancelFunc
 	watching       sync.WaitGroup // of those who follow changes of files

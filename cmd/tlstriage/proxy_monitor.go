@@ -3,14 +3,17 @@ package main
 import (
 	"context"
 	"net"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
 
 	"go.uber.org/zap"
 
+	"github.com/tlstriage/tlstriage/certs/chain"
 	"github.com/tlstriage/tlstriage/configs"
 	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/diagnose"
 	"github.com/tlstriage/tlstriage/inspect/report"
 	"github.com/tlstriage/tlstriage/proxy"
 	"github.com/tlstriage/tlstriage/proxy/admin"
@@ -82,9 +85,31 @@ func (p *proxyCommand) judgeCheck(t monitor.Target, record *inspect.Connection) 
 		plan.revoked.ask(p.background, record, look.examiner, look.checker)
 	}
 	p.judge(record)
+	if plan.config.Revocation.FetchIntermediates && plan.inform(p.background, record) {
+		p.judge(record)
+	}
 	if lookAgainAt(record) && p.server.LookAgain != nil && p.server.SecondLook(p.background, t.Backend, record) {
 		p.judge(record)
 	}
+}
+
+// inform fetches an intermediate that a backend does not send, so that its finding says which one lacks and what to send. It reports
+// whether there is something new to judge by.
+func (p *plan) inform(ctx context.Context, record *inspect.Connection) bool {
+	key := routeKey{record.Listener, record.Route}
+	judge, presented := p.judges[key], presentedBytes(record.BackendLeg)
+	lacks := slices.ContainsFunc(record.Findings, func(f inspect.Finding) bool { return f.ID == string(chain.MissingIntermediate) })
+	if _, done := p.informed.Load(key); done || judge == nil || !lacks || len(presented) == 0 {
+		return false
+	}
+	found := fetchMissing(ctx, p.revoked.fetcher, presented, judge.Roots, time.Now())
+	if len(found) == 0 {
+		return false
+	}
+	p.informed.Store(key, &diagnose.Diagnoser{
+		Policy: judge.Policy, Own: judge.Own, Roots: judge.Roots, KnownCAs: slices.Concat(judge.KnownCAs, found), ExpiringSoon: judge.ExpiringSoon,
+	})
+	return true
 }
 
 // sayChecked says what is wrong with a backend when it is looked at for the first time, and again when the judgement changed.

@@ -194,7 +194,13 @@ func (r *revocations) verifyClient(file string) (func(tls.ConnectionState) error
 		}
 		status, known := c.Known(state.VerifiedChains[0], nil)
 		if !known {
-			return &proxy.RevocationError{Status: inspect.RevocationUnknown, Err: fmt.Errorf("%s says nothing about it", file)}
+			found := describeRevocation(&status)
+			for i := range found.Certificates {
+				if x := &found.Certificates[i]; x.Status == inspect.RevocationUnknown && x.Detail == "" {
+					x.Detail = inspect.Bounded("no current list in " + file + " is of its issuer, and one must vouch for it")
+				}
+			}
+			return &proxy.RevocationError{Status: inspect.RevocationUnknown, Err: fmt.Errorf("%s says nothing about it", file), Found: found}
 		}
 		return refusal(&status)
 	}, nil

@@ -1,0 +1,28 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"time"
+
+	"github.com/tlstriage/tlstriage/certs/revocation"
+)
+
+// fetchMissing fetches what lacks between a presented chain and a root, from where its last certificate says; nil when nothing lacks
+// or nothing was found. What was fetched is trusted no more than what is presented.
+func fetchMissing(ctx context.Context, fetcher *revocation.Fetcher, presented [][]byte, roots *x509.CertPool, now time.Time) []*x509.Certificate {
+	if trustedPath(presented, roots, "", now) != nil {
+		return nil
+	}
+	var last *x509.Certificate
+	for _, der := range presented {
+		if x, err := x509.ParseCertificate(der); err == nil {
+			last = x
+		}
+	}
+	if last == nil {
+		return nil
+	}
+	found, _ := fetcher.Intermediates(ctx, last, func(x *x509.Certificate) bool { return trustedPath([][]byte{x.Raw}, roots, "", now) != nil })
+	return found
+}
