@@ -56,8 +56,12 @@ func (v version) certificateBy12() bool {
 		return !v.since("2.8.4")
 	case v.since("2.7"):
 		return !v.since("2.7.11")
+	case v.since("2.5"):
+		return !v.since("2.6.16")
+	case v.since("2.4"):
+		return !v.since("2.4.25")
 	}
-	return !v.since("2.6.16")
+	return !v.since("2.2.32")
 }
 
 // dhBits is the size of the Diffie-Hellman parameters that are made up; 0: none are.

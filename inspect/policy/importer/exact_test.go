@@ -27,6 +27,7 @@ func TestPredictionsAreExact(t *testing.T) {
 			})
 		}
 	})
+	publish(t, endpoints, rows)
 }
 
 // report fails the test for every wrong prediction, and prints the first of them.
