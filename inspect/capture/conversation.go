@@ -19,7 +19,9 @@ type conversation struct {
 	opened   *decryption     // nil: there are no keys
 	data     [2]uint16       // records of application data, or what looks like it
 	gapData  [2]uint16       // of them behind missing bytes
-	changed  [2]bool         // ChangeCipherSpec was seen
+	hellos   int
+	again    []byte  // the client's second hello
+	changed  [2]bool // ChangeCipherSpec was seen
 }
 
 const (
@@ -87,6 +89,7 @@ func (t *Tracker) begin(f *flow, c *tcpConn, side, at int, v verdict, s *segment
 			t.startFeeding(f, c, 1-side, 0, s) // the server answers in TLS what the client did not say in it
 		}
 	}
+	c.tls.messages = c.tls.messages || v != isRecord
 	t.startFeeding(f, c, side, at, s)
 }
 
@@ -149,12 +152,12 @@ func (t *Tracker) feed(f *flow, c *tcpConn, side int, b []byte, s *segment) {
 		}
 		st.records = recordReader{begun: true}
 	}
-	st.records.feed(b, func(header [6]byte, length int) { talk.mark(c, side, st, header, length, b, s) })
+	st.records.feed(b, func(header [6]byte, length int, rest []byte) { talk.mark(c, side, st, header, length, rest, s) })
 	if talk.opened == nil && !t.keys.empty() {
-		talk.opened = newDecryption(t)
+		talk.opened = newDecryption(&t.keys)
 	}
 	if talk.opened != nil {
-		talk.opened.feed(c.sideName(side), b, st.broken)
+		talk.opened.feed(c.sideName(side), b)
 	}
 	if !st.broken {
 		talk.observer.Feed(c.sideName(side), b, time.Unix(0, s.at))
@@ -183,12 +186,15 @@ func (k *conversation) done() bool {
 }
 
 // mark remembers a record.
-func (k *conversation) mark(c *tcpConn, side int, st *stream, header [6]byte, length int, b []byte, s *segment) {
+func (k *conversation) mark(c *tcpConn, side int, st *stream, header [6]byte, length int, rest []byte, s *segment) {
 	switch wire.ContentType(header[0]) {
 	case wire.ContentTypeHandshake, wire.ContentTypeAlert:
 		k.messages = true
-		if st.broken && header[0] == byte(wire.ContentTypeAlert) && length == 2 && !k.changed[side] && len(b) >= 7 && b[0] == header[0] {
-			k.alerts = append(k.alerts, inspect.NewAlert(wire.AlertLevel(b[5]), wire.AlertDescription(b[6]), c.sideName(side)))
+		if st.broken && header[0] == byte(wire.ContentTypeAlert) && length == 2 && !k.changed[side] && len(rest) == 1 {
+			k.alerts = append(k.alerts, inspect.NewAlert(wire.AlertLevel(header[5]), wire.AlertDescription(rest[0]), c.sideName(side)))
+		}
+		if header[0] == byte(wire.ContentTypeHandshake) && header[5] == byte(wire.HandshakeTypeClientHello) && side == c.client {
+			k.helloAgain(header, length, rest)
 		}
 	case wire.ContentTypeChangeCipherSpec:
 		k.changed[side] = true
@@ -200,6 +206,15 @@ func (k *conversation) mark(c *tcpConn, side int, st *stream, header [6]byte, le
 	}
 	if len(k.marks) < maxMarks {
 		k.marks = append(k.marks, recordMark{packet: s.number, at: s.at, length: uint16(length), kind: header[0], side: uint8(side), first: header[5]})
+	}
+}
+
+// helloAgain keeps a second hello of the client that came before anything of the server was seen: it answers a
+// HelloRetryRequest that is not in the capture.
+func (k *conversation) helloAgain(header [6]byte, length int, rest []byte) {
+	k.hellos++
+	if k.hellos == 2 && len(rest) == length-1 && k.data == [2]uint16{} {
+		k.again = append(append(make([]byte, 0, length), header[5]), rest...)
 	}
 }
 

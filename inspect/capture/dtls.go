@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"bytes"
 	"encoding/binary"
 	"time"
 
@@ -95,6 +96,20 @@ func beginsDTLS(b []byte) bool {
 func beginsHello(b []byte) bool {
 	return beginsDTLS(b) && b[0] == byte(wire.ContentTypeHandshake) && b[dtlsRecordHeader] == byte(wire.HandshakeTypeClientHello) &&
 		binary.BigEndian.Uint16(b[dtlsRecordHeader+4:]) == 0
+}
+
+// otherBegins reports whether a datagram begins another association between the same ports: with a hello of who was the
+// server so far, or with another one of the client than that which was answered.
+func (d *dtlsConn) otherBegins(side int, b []byte) bool {
+	const random = dtlsRecordHeader + dtlsMessageHeader + 2
+	if d.client < 0 || !beginsHello(b) || len(b) < random+32 {
+		return false
+	}
+	if !d.observer.ServerHelloSeen() {
+		return side != d.client
+	}
+	hello, _ := d.observer.ClientHello()
+	return hello != nil && !bytes.Equal(hello.Random, b[random:random+32])
 }
 
 func uint24(b []byte) int { return int(b[0])<<16 | int(b[1])<<8 | int(b[2]) }

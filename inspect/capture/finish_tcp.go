@@ -73,7 +73,7 @@ func (c *tcpConn) flushGap(t *Tracker, f *flow, side int) bool {
 			}
 			st.records = recordReader{begun: true}
 		}
-		st.records.feed(w.data, func(header [6]byte, length int) { c.tls.mark(c, side, st, header, length, w.data, s) })
+		st.records.feed(w.data, func(header [6]byte, length int, rest []byte) { c.tls.mark(c, side, st, header, length, rest, s) })
 		if !st.broken {
 			c.tls.observer.Feed(c.sideName(side), w.data, time.Unix(0, w.at))
 		}
@@ -147,12 +147,17 @@ func (t *Tracker) recordTCP(f *flow, c *tcpConn) *inspect.Connection {
 		}
 		leg.TLS = k.observer.TLS()
 		leg.TLS.AddAlerts(k.alerts...)
+		var second wire.ClientHello
+		if hello := leg.TLS.Client; hello != nil && hello.Retry == nil && wire.ParseClientHello(k.again, &second) == nil {
+			hello.Retry = t.describer.Hello(&second, wire.VersionTLS12, inspect.TransportTCP)
+		}
 		if !leg.TLS.Established && c.beyond() {
 			leg.TLS.Established = true
 		}
-		if k.opened != nil && k.opened.apply(leg.TLS, t.describer) {
+		if k.opened != nil && k.opened.shown.apply(leg.TLS, t.describer) {
 			r.Capture.Decrypted = true
 			t.stats.Decrypted++
+			leg.TLS.Established = leg.TLS.Established && !refused(leg.TLS.Alerts)
 		}
 		c.infer(r)
 	}
@@ -282,11 +287,8 @@ func (c *tcpConn) failure(leg *inspect.Leg, seen *inspect.Capture) *inspect.Erro
 	if leg.TLS.Established {
 		return nil
 	}
-	if _, ok := o.Alert(inspect.FromServer); ok || c.brokenAlert(inspect.FromServer) {
-		return &inspect.Error{Type: inspect.ErrorAlertSent, Phase: inspect.PhaseHandshake}
-	}
-	if _, ok := o.Alert(inspect.FromClient); ok || c.brokenAlert(inspect.FromClient) {
-		return &inspect.Error{Type: inspect.ErrorAlertReceived, Phase: inspect.PhaseHandshake}
+	if e := alertError(leg.TLS.Alerts); e != nil {
+		return e
 	}
 	if seen.OneWay != "" || seen.Midstream || c.stream[0].broken || c.stream[1].broken {
 		return nil // what is missing may be what was missing
@@ -297,9 +299,27 @@ func (c *tcpConn) failure(leg *inspect.Leg, seen *inspect.Capture) *inspect.Erro
 	return c.unfinished(leg, seen)
 }
 
-func (c *tcpConn) brokenAlert(from inspect.Side) bool {
-	for _, a := range c.tls.alerts {
-		if a.From == from && a.Level == wire.AlertLevelFatal.String() {
+// alertError is the error of the last fatal alert; nil: there was none.
+func alertError(alerts []inspect.Alert) *inspect.Error {
+	for i := len(alerts) - 1; i >= 0; i-- {
+		if alerts[i].Level != wire.AlertLevelFatal.String() {
+			continue
+		}
+		if alerts[i].From == inspect.FromServer {
+			return &inspect.Error{Type: inspect.ErrorAlertSent, Phase: inspect.PhaseHandshake}
+		}
+		return &inspect.Error{Type: inspect.ErrorAlertReceived, Phase: inspect.PhaseHandshake}
+	}
+	return nil
+}
+
+// refused reports whether a server refused the client's certificate behind the client's Finished, when from outside the
+// handshake looks done (RFC 8446, Section 4.4.2.4).
+func refused(alerts []inspect.Alert) bool {
+	for _, a := range alerts {
+		switch d := wire.AlertDescription(a.Code); {
+		case a.From != inspect.FromServer:
+		case d >= wire.AlertNoCertificate && d <= wire.AlertAccessDenied && d != wire.AlertIllegalParameter, d == wire.AlertCertificateRequired:
 			return true
 		}
 	}

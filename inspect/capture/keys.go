@@ -1,28 +1,27 @@
 package capture
 
 import (
-	"bytes"
-
-	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/keylog"
 	"github.com/tlstriage/tlstriage/inspect/quicwire"
 )
 
 // keys are the secrets that the user or the capture brings.
-type keys struct{ lines int }
+type keys struct{ store keylog.Store }
 
+// add takes lines of a key log and tells how many of them are secrets. Those that are not are left out, as every reader of
+// such files does.
 func (k *keys) add(b []byte) int {
-	n := bytes.Count(b, []byte("\n"))
-	k.lines += n
-	return n
+	before := k.store.Stats().Secrets
+	_ = k.store.AddAll(b)
+	return k.store.Stats().Secrets - before
 }
 
-func (k *keys) empty() bool { return true }
+func (k *keys) empty() bool { return k.store.Stats().Secrets == 0 }
 
-func (k *keys) forQUIC([]byte) quicwire.Secrets { return quicwire.Secrets{} }
-
-type decryption struct{}
-
-func newDecryption(*Tracker) *decryption                          { return nil }
-func (d *decryption) feed(inspect.Side, []byte, bool)             {}
-func (d *decryption) lose(inspect.Side)                           {}
-func (d *decryption) apply(*inspect.TLS, *inspect.Describer) bool { return false }
+// forQUIC are the secrets of a QUIC connection.
+func (k *keys) forQUIC(random []byte) quicwire.Secrets {
+	return quicwire.Secrets{
+		ClientHandshake: k.store.Secret(random, keylog.ClientHandshakeTraffic), ServerHandshake: k.store.Secret(random, keylog.ServerHandshakeTraffic),
+		ClientTraffic: k.store.Secret(random, keylog.ClientTraffic0), ServerTraffic: k.store.Secret(random, keylog.ServerTraffic0),
+	}
+}

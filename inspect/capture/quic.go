@@ -17,7 +17,8 @@ type quicConn struct {
 	observer *inspect.Observer
 	shown    shown
 	message  quicwire.Message
-	hello    int // datagrams that the ClientHello came in
+	hello    int    // datagrams that the ClientHello came in
+	again    []byte // the ClientHello that the client sent after a version negotiation
 	record   []byte
 }
 
@@ -59,8 +60,12 @@ func (q *quicConn) read(m *quicwire.Message, at time.Time) {
 		q.shown.message(from, m.Bytes)
 		return
 	}
-	if from == inspect.FromClient && wire.HandshakeType(m.Type) == wire.HandshakeTypeClientHello && q.hello == 0 {
-		q.hello = m.Datagrams
+	if from == inspect.FromClient && wire.HandshakeType(m.Type) == wire.HandshakeTypeClientHello {
+		if q.hello == 0 {
+			q.hello = m.Datagrams
+		} else if q.flow.VersionNegotiation() != nil {
+			q.again = m.Bytes
+		}
 	}
 	q.record = appendRecords(q.record[:0], m.Bytes)
 	q.observer.Feed(from, q.record, at)
@@ -97,8 +102,11 @@ func (q *quicConn) describe(t *Tracker, r *inspect.Connection) {
 		if hello.Message != nil {
 			hello.Message.Records, hello.Message.Segments = 0, q.hello
 		}
+		var second wire.ClientHello
 		if hello.Retry != nil {
 			hello.Retry.RecordVersion = ""
+		} else if wire.ParseClientHello(q.again, &second) == nil {
+			hello.Retry = t.describer.Hello(&second, 0, inspect.TransportQUIC)
 		}
 	} else if partial, announced := q.flow.Partial(quicwire.FromClient); len(partial) > 0 {
 		tls.Client = &inspect.Hello{Message: &inspect.HelloBytes{Size: max(announced, len(partial)), Raw: append([]byte(nil), partial...)}}

@@ -28,8 +28,8 @@ func plausible(b []byte) bool {
 	return len(b) >= 5 && b[0] >= 20 && b[0] <= 24 && b[1] == 3 && b[2] <= 4 && int(b[3])<<8|int(b[4]) <= 1<<14+2048
 }
 
-// feed reads on and gives each record as soon as its header and first byte are there.
-func (r *recordReader) feed(b []byte, found func(header [6]byte, length int)) {
+// feed reads on and gives each record as soon as its header and first byte are there, with what of the payload follows in b.
+func (r *recordReader) feed(b []byte, found func(header [6]byte, length int, rest []byte)) {
 	for len(b) > 0 && !r.bad && !r.lost {
 		if r.left > 0 {
 			n := min(r.left, len(b))
@@ -59,11 +59,11 @@ func (r *recordReader) feed(b []byte, found func(header [6]byte, length int)) {
 		}
 		if length == 0 && r.n == 6 { // the sixth byte begins the next record
 			next := r.header[5]
-			found(r.header, 0)
+			found(r.header, 0, nil)
 			r.header[0], r.n = next, 1
 			continue
 		}
-		found(r.header, length)
+		found(r.header, length, b[:min(max(0, length-1), len(b))])
 		r.left, r.n = max(0, length-1), 0
 	}
 }

@@ -94,6 +94,9 @@ func (w *shown) alert(from inspect.Side, b []byte) {
 		return
 	}
 	w.any = true
+	if wire.AlertDescription(b[1]) == wire.AlertCloseNotify {
+		return // goodbye, no complaint
+	}
 	w.alerts = append(w.alerts, inspect.NewAlert(wire.AlertLevel(b[0]), wire.AlertDescription(b[1]), from))
 }
 

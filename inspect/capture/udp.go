@@ -94,6 +94,10 @@ func (t *Tracker) datagram(f *flow, s *segment) {
 		t.newUDP(f, f.key, s, false)
 		return
 	}
+	if c.dtls != nil && c.dtls.otherBegins(side, inCAPWAP(s.payload)) {
+		t.newUDP(f, f.key, s, true)
+		return
+	}
 	c.last, c.lastAt = s.number, s.at
 	seen.Packets++
 	seen.Bytes += uint64(len(s.payload) + s.missing)
