@@ -67,8 +67,8 @@ func (e *evidence) whyRefused(v view) clientCertFault {
 		code = a.Code
 	}
 	switch {
-	case code == alertCertificateRevoked:
-		return certWithdrawn
+	case code == alertCertificateRevoked, v.hello.Revocation != nil && v.hello.Revocation.Status == inspect.RevocationRevoked:
+		return certWithdrawn // crypto/tls never sends certificate_revoked
 	case code == alertCertificateExpired, x != nil && !x.NotAfter.IsZero() && (e.now.After(x.NotAfter) || e.now.Before(x.NotBefore)):
 		return certOutOfDate
 	case code == alertDecryptError:
@@ -159,5 +159,24 @@ func clientCertWords(v view) string {
 	} else if msg := v.message(); msg != "" {
 		s += "; " + msg
 	}
+	if r := v.hello.Revocation; r != nil {
+		s += "; " + revocationWords(r)
+	}
 	return s
+}
+
+// revocationWords is what was found out about a certificate that was refused for its revocation.
+func revocationWords(r *inspect.Revocation) string {
+	for _, c := range r.Certificates {
+		if c.Status == r.Status && c.Detail != "" {
+			if c.Status == inspect.RevocationUnknown {
+				return "nobody vouches for it: " + bound(c.Detail)
+			}
+			return bound(c.Detail)
+		}
+	}
+	if r.Status == inspect.RevocationUnknown {
+		return "nobody vouches for it: no current revocation list covers its issuer"
+	}
+	return "it is revoked"
 }

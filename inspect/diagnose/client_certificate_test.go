@@ -79,6 +79,12 @@ func clientCertCases(tb testing.TB) []ruleCase {
 		{name: "not wanted", in: seen(49, "access_denied", frontAsks(good)), cause: "client-cert-untrusted", fault: client, verdict: failed},
 		{name: "expired", in: front(45, "certificate_expired", frontAsks(late)), cause: "client-cert-expired", fault: client, verdict: failed},
 		{name: "revoked", in: front(44, "certificate_revoked", frontAsks(good)), cause: "client-cert-revoked", fault: client, verdict: failed},
+		{name: "revoked, as crypto/tls says it", in: front(42, "bad_certificate", frontAsks(good), func(c *inspect.Connection) {
+			c.ClientLeg.TLS.Client.Revocation = &inspect.Revocation{Mode: "require", Status: inspect.RevocationRevoked, Certificates: []inspect.CertificateRevocation{{Status: inspect.RevocationRevoked, Detail: "clients.crl: revoked on 2026-10-01"}}}
+		}), cause: "client-cert-revoked", fault: client, verdict: failed},
+		{name: "nobody vouches for it", in: front(42, "bad_certificate", frontAsks(good), func(c *inspect.Connection) {
+			c.ClientLeg.TLS.Client.Revocation = &inspect.Revocation{Mode: "require", Status: inspect.RevocationUnknown}
+		}), cause: "client-cert-untrusted", fault: client, verdict: failed},
 		{name: "asked for, and none sent", in: front(116, "certificate_required", frontAsks(nil)), cause: "client-cert-missing", fault: client, verdict: failed},
 
 		// The backend leg: the proxy is the client.

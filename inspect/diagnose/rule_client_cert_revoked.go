@@ -6,7 +6,7 @@ var ruleClientCertRevoked = Rule{
 	ID: "client-cert-revoked", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultClient,
 	Title:    "The client's certificate is revoked",
 	Citation: "RFC 5280, Section 6.3",
-	Explanation: "The server refuses the client's certificate with certificate_revoked (alert 44): it stands on a revocation list, or an OCSP responder says so. Check: " +
+	Explanation: "The server refuses the client's certificate because it stands on a revocation list, or an OCSP responder says so; with certificate_revoked (alert 44), or as this proxy does with bad_certificate (42). Check: " +
 		"`openssl crl -in list.crl -noout -text | grep SERIAL`.",
 	check: func(e *evidence) *match {
 		if e.clientCert != certWithdrawn {

@@ -19,6 +19,15 @@ var ruleClientCertUntrusted = Rule{
 		if r := e.client.server.CertificateRequest; r != nil {
 			m.accepted = r.Authorities
 		}
+		if r := e.client.hello.Revocation; r != nil && r.Status == inspect.RevocationUnknown {
+			m.title = "Nobody says that the client's certificate is not revoked"
+			m.fixes = []inspect.Fix{
+				fix(forSelf, "put a current list of every authority above the certificate into the file", "openssl ca -gencrl -out ca.crl; cat ca.crl intermediate.crl > clients.crl; tlstriage proxy --client-crl clients.crl …"),
+				fix(forNginx, "the same for nginx", "ssl_crl clients.crl;"),
+				fix(forHAProxy, "the same for HAProxy", "bind :443 ssl crt FILE ca-file FILE crl-file clients.crl verify required"),
+			}
+			return m
+		}
 		m.fixes = []inspect.Fix{
 			fix(forClient, "use a certificate of an authority that the server accepts, and send its intermediates with it", "cat client.pem intermediate.pem > chain.pem; curl --cert chain.pem --key client.key https://NAME/"),
 			fix(forSelf, "or add the authority to those of the listener", "tlstriage proxy --client-ca FILE …"),
