@@ -302,12 +302,13 @@ func TestCaddyfilesAreAdaptedAsCaddyDoes(t *testing.T) {
 	}
 }
 
+// summary is a line for each endpoint. Caddy writes the names of a matcher in any order.
 func summary(result *imported.Result) string {
 	var lines []string
 	for _, e := range result.Endpoints {
 		p := e.Policy
 		lines = append(lines, strings.Join([]string{
-			string(e.Side), strings.Join(e.Listen, " "), strings.Join(p.Names, " "), strings.Join(policy.Accepts(p, policy.DimensionVersion), " "),
+			string(e.Side), strings.Join(e.Listen, " "), strings.Join(slices.Sorted(slices.Values(p.Names)), " "), strings.Join(policy.Accepts(p, policy.DimensionVersion), " "),
 			strings.Join(policy.Accepts(p, policy.DimensionCipher), " "), strings.Join(policy.Accepts(p, policy.DimensionGroup), " "),
 			strings.Join(p.ALPN, " "), string(p.ClientAuth), strings.Join(certs(p), " "), map[bool]string{true: "default"}[e.Default], map[bool]string{true: "needs SNI"}[p.SNIRequired],
 		}, " | "))

@@ -1,6 +1,7 @@
 package caddy
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -160,4 +161,45 @@ func (r *reader) serve(e *imported.Endpoint, names, hosts []string, selection *d
 	if e.Policy.Certificates = slices.Compact(kinds); len(kinds) == 0 {
 		e.Policy.Certificates = nil
 	}
+}
+
+// byKind parts an endpoint whose names have certificates of different kinds, since a client gets one for the name that it asks
+// for: the endpoint keeps the names that go with the one of default_sni, or else with its first, and the others get endpoints of
+// their own. Names whose certificates are managed leave it whole.
+func (r *reader) byKind(e *imported.Endpoint, defaultName string) (others []*imported.Endpoint) {
+	names := make(map[string][]string)
+	kinds := make(map[string][]policy.CertificateType)
+	var order []string
+	for _, name := range e.Policy.Names {
+		var own []policy.CertificateType
+		for _, i := range r.byName.Find(name) {
+			own = append(own, r.leaves[i].Type)
+		}
+		if own == nil {
+			return nil
+		}
+		slices.Sort(own)
+		own = slices.Compact(own)
+		key := fmt.Sprint(own)
+		if names[key] == nil {
+			order = append(order, key)
+			kinds[key] = own
+		}
+		names[key] = append(names[key], name)
+		if strings.EqualFold(name, defaultName) {
+			order = slices.Insert(slices.DeleteFunc(order, func(k string) bool { return k == key }), 0, key)
+		}
+	}
+	if len(order) < 2 {
+		return nil
+	}
+	for _, key := range order[1:] {
+		other := *e
+		other.Name, other.Default, other.Facts = e.Name+" "+names[key][0], false, slices.Clone(e.Facts)
+		other.Policy = e.Policy.Clone()
+		other.Policy.Name, other.Policy.Names, other.Policy.Certificates = other.Name, names[key], kinds[key]
+		others = append(others, &other)
+	}
+	e.Policy.Names, e.Policy.Certificates = names[order[0]], kinds[order[0]]
+	return others
 }

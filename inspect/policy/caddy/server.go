@@ -161,6 +161,11 @@ func (r *reader) connection(e *imported.Endpoint, server, n *document.Node, serv
 	}
 	e.Policy.Name, e.Policy.Provider, e.Policy.Product = e.Name, Kind, "server"
 	r.add(n, e)
+	if e.Default && n.Get("certificate_selection").Empty() {
+		for _, other := range r.byKind(e, n.Get("default_sni").Text()) {
+			r.add(n, other)
+		}
+	}
 }
 
 // names says for which names the endpoint answers. Caddy refuses a name without a certificate with internal_error.
