@@ -158,8 +158,8 @@ func listensOn(e *imported.Endpoint, listen string) bool {
 	if listen == "" {
 		return true
 	}
-	if isPorts(listen) {
-		return slices.ContainsFunc(e.Listen, func(at string) bool { return strings.HasSuffix(at, ":"+listen) })
+	if port := strings.TrimPrefix(listen, ":"); isPorts(port) {
+		return slices.ContainsFunc(e.Listen, func(at string) bool { return strings.HasSuffix(at, ":"+port) })
 	}
 	want := sockets(listen)
 	return slices.ContainsFunc(e.Listen, func(at string) bool { return slices.Contains(want, at) })
