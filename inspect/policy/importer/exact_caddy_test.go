@@ -21,6 +21,8 @@ func caddyEndpoints(t *testing.T) []*endpoint {
 		{"rsa", `{"protocol_max": "tls1.2", "cipher_suites": ["TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384", "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA", "TLS_RSA_WITH_AES_128_GCM_SHA256"], "alpn": ["http/1.1"]}`, []string{"localhost"}},
 		{"ec", `{"curves": ["secp384r1", "x25519"], "client_authentication": {"mode": "request"}}`, []string{"localhost"}},
 		{"ed", `{"client_authentication": {"mode": "require"}}`, []string{"localhost"}},
+		{"one two rsa", `{"protocol_min": "tls1.2"}`, []string{"localhost", "one.example", "two.example", "a.two.example", "", asRecorded}},
+		{"two rsa", `{"default_sni": "two.example", "curves": ["secp384r1"]}`, []string{"localhost", "two.example", "", asRecorded}},
 		{"one rsa", `{"match": {"sni": ["one.example"]}, "protocol_min": "tls1.3"}, {"curves": ["secp256r1"]}`, []string{"localhost", "one.example", "a.one.example", "", asRecorded}},
 	}
 	var out []*endpoint

@@ -272,7 +272,7 @@ func awaitPort(t testing.TB, address string) {
 func importing(conf, kind, version, port string) func(t *testing.T, name string) *policy.Policy {
 	return func(t *testing.T, name string) *policy.Policy {
 		t.Helper()
-		ref := conf + "#kind=" + kind + "&version=" + version + "&listen=127.0.0.1:" + port
+		ref := conf + "#kind=" + kind + "&version=" + version + "&listen=:" + port
 		loaded, err := importer.Load(files{}, ref+"&server_name="+name)
 		if err != nil {
 			result, all := importer.Import(files{}, conf, kind, imported.Options{Version: version})
