@@ -163,38 +163,39 @@ type ErrorType string
 
 // Reasons. "local" is the side that this program plays on the leg, "remote" its peer.
 const (
-	ErrorNotTLS            ErrorType = "not_tls"         // first bytes are no TLS: FirstBytes says what they are
-	ErrorMalformedHello    ErrorType = "malformed_hello" // a hello that does not parse
-	ErrorHelloTooLarge     ErrorType = "hello_too_large"
-	ErrorIncompleteHello   ErrorType = "incomplete_hello" // closed in the middle of the hello
-	ErrorEmpty             ErrorType = "empty"            // closed before the first byte
-	ErrorTimeout           ErrorType = "timeout"          // Phase says which one
-	ErrorClosed            ErrorType = "closed"           // the peer closed the connection (FIN) before the handshake was done
-	ErrorReset             ErrorType = "reset"            // the peer or something between reset the connection
-	ErrorRefused           ErrorType = "refused"          // connection refused
-	ErrorUnreachable       ErrorType = "unreachable"      // no route, network unreachable
-	ErrorUnresolvable      ErrorType = "unresolvable"     // the name has no address
-	ErrorAlertReceived     ErrorType = "alert_received"   // the peer sent a fatal alert: Alerts has it
-	ErrorAlertSent         ErrorType = "alert_sent"       // this program refused the peer: Alerts has the alert
-	ErrorPolicy            ErrorType = "policy"           // refused because of --enforce
-	ErrorNoRoute           ErrorType = "no_route"         // no route takes this server name
-	ErrorViewsDiffer       ErrorType = "views_differ"     // the TLS library and our parser read the hello differently
-	ErrorNoCommonVersion   ErrorType = "no_common_version"
-	ErrorNoCommonCipher    ErrorType = "no_common_cipher"
-	ErrorNoCommonGroup     ErrorType = "no_common_group"
-	ErrorNoCommonSignature ErrorType = "no_common_signature"
-	ErrorNoCommonALPN      ErrorType = "no_common_alpn"
-	ErrorUnsupported       ErrorType = "unsupported"        // the TLS library here cannot do what would be needed
-	ErrorNoCertificate     ErrorType = "no_certificate"     // no certificate to serve for this name
-	ErrorClientCertificate ErrorType = "client_certificate" // the client's certificate is missing or was refused by us
-	ErrorCertificate       ErrorType = "certificate"        // the backend's certificate was refused by us (--backend-verify enforce)
-	ErrorProxyProtocol     ErrorType = "proxy_protocol"     // no valid PROXY protocol header where one is required
-	ErrorOverloaded        ErrorType = "overloaded"         // the bound on connections was reached
-	ErrorStuck             ErrorType = "stuck"              // capture: a segment of the handshake was sent again and again and never acknowledged
-	ErrorNoAnswer          ErrorType = "no_answer"          // capture: the connection request was never answered
-	ErrorStalled           ErrorType = "stalled"            // capture: the handshake stood still until the capture or the idle time ended
-	ErrorShutdown          ErrorType = "shutdown"           // cut by our own shutdown
-	ErrorOther             ErrorType = "other"
+	ErrorNotTLS             ErrorType = "not_tls"         // first bytes are no TLS: FirstBytes says what they are
+	ErrorMalformedHello     ErrorType = "malformed_hello" // a hello that does not parse
+	ErrorHelloTooLarge      ErrorType = "hello_too_large"
+	ErrorIncompleteHello    ErrorType = "incomplete_hello" // closed in the middle of the hello
+	ErrorEmpty              ErrorType = "empty"            // closed before the first byte
+	ErrorTimeout            ErrorType = "timeout"          // Phase says which one
+	ErrorClosed             ErrorType = "closed"           // the peer closed the connection (FIN) before the handshake was done
+	ErrorReset              ErrorType = "reset"            // the peer or something between reset the connection
+	ErrorRefused            ErrorType = "refused"          // connection refused
+	ErrorUnreachable        ErrorType = "unreachable"      // no route, network unreachable
+	ErrorUnresolvable       ErrorType = "unresolvable"     // the name has no address
+	ErrorAlertReceived      ErrorType = "alert_received"   // the peer sent a fatal alert: Alerts has it
+	ErrorAlertSent          ErrorType = "alert_sent"       // this program refused the peer: Alerts has the alert
+	ErrorPolicy             ErrorType = "policy"           // refused because of --enforce
+	ErrorNoRoute            ErrorType = "no_route"         // no route takes this server name
+	ErrorViewsDiffer        ErrorType = "views_differ"     // the TLS library and our parser read the hello differently
+	ErrorNoCommonVersion    ErrorType = "no_common_version"
+	ErrorNoCommonCipher     ErrorType = "no_common_cipher"
+	ErrorNoCommonGroup      ErrorType = "no_common_group"
+	ErrorNoCommonSignature  ErrorType = "no_common_signature"
+	ErrorNoCommonALPN       ErrorType = "no_common_alpn"
+	ErrorUnsupported        ErrorType = "unsupported"         // the TLS library here cannot do what would be needed
+	ErrorNoCertificate      ErrorType = "no_certificate"      // no certificate to serve for this name
+	ErrorCertificatePending ErrorType = "certificate_pending" // the name is served, and its certificate could not be had yet
+	ErrorClientCertificate  ErrorType = "client_certificate"  // the client's certificate is missing or was refused by us
+	ErrorCertificate        ErrorType = "certificate"         // the backend's certificate was refused by us (--backend-verify enforce)
+	ErrorProxyProtocol      ErrorType = "proxy_protocol"      // no valid PROXY protocol header where one is required
+	ErrorOverloaded         ErrorType = "overloaded"          // the bound on connections was reached
+	ErrorStuck              ErrorType = "stuck"               // capture: a segment of the handshake was sent again and again and never acknowledged
+	ErrorNoAnswer           ErrorType = "no_answer"           // capture: the connection request was never answered
+	ErrorStalled            ErrorType = "stalled"             // capture: the handshake stood still until the capture or the idle time ended
+	ErrorShutdown           ErrorType = "shutdown"            // cut by our own shutdown
+	ErrorOther              ErrorType = "other"
 )
 
 // FirstBytes is what a peer sent where TLS was expected.

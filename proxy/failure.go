@@ -119,6 +119,9 @@ func (c *connection) clientHandshakeError(err error) *inspect.Error {
 		return result
 	case errors.Is(err, errNoCertificate):
 		result.Type = inspect.ErrorNoCertificate
+		if temporary := interface{ Temporary() bool }(nil); errors.As(err, &temporary) && temporary.Temporary() {
+			result.Type = inspect.ErrorCertificatePending
+		}
 		return result
 	}
 	if code, ok := remoteAlert(err); ok {

@@ -58,6 +58,9 @@ func (e *PendingError) Error() string {
 
 func (e *PendingError) Unwrap() error { return e.Err }
 
+// Temporary is true: the name is served, and its certificate may come yet.
+func (e *PendingError) Temporary() bool { return true }
+
 // New makes a manager, whose Close the caller must call. Nothing is ordered before Start. The log gets what certmagic has to say,
 // under the name acme.
 func New(settings Settings, log *zap.Logger) (*Manager, error) {

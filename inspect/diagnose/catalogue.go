@@ -26,7 +26,7 @@ var catalog = [...]*Rule{
 	&ruleCertMissingKeyIdentifier, &ruleChainRootSent, &ruleChainTooLarge,
 
 	// The client leg's handshake.
-	&ruleProxyCannotServe, &ruleVersionNoOverlap, &ruleSNIMissing, &ruleSNIUnknown, &ruleALPNNoOverlap, &ruleCipherNoOverlap,
+	&ruleProxyCannotServe, &ruleListenerCertificateMissing, &ruleVersionNoOverlap, &ruleSNIMissing, &ruleSNIUnknown, &ruleALPNNoOverlap, &ruleCipherNoOverlap,
 	&ruleGroupNoOverlap, &ruleSignatureNoOverlap,
 	&ruleServerCertRejectedByClient, &ruleClientCertMissing, &ruleClientCertExpired, &ruleClientCertRevoked, &ruleClientCertWrongUsage,
 	&ruleClientCertUnsupported, &ruleClientCertUnproven, &ruleClientCertUntrusted,

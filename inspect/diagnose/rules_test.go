@@ -23,6 +23,7 @@ func ruleCases() []ruleCase {
 	return []ruleCase{
 		// The proxy itself.
 		{name: "no slot free", in: silentFront(inspect.ErrorOverloaded, "", ""), cause: "proxy-overloaded", fault: inspect.FaultProxy, verdict: inspect.Failed},
+		{name: "the certificate is still being ordered", in: frontFails(inspect.ErrorCertificatePending, inspect.PhaseHandshake), cause: "listener-certificate-missing", fault: inspect.FaultProxy, verdict: inspect.Failed, never: []string{"sni-unknown", "handshake-unexplained"}},
 		{name: "no PROXY header", in: silentFront(inspect.ErrorProxyProtocol, "", ""), cause: "proxy-protocol-missing", fault: inspect.FaultProxy, verdict: inspect.Failed},
 		{name: "shut down in the handshake", in: frontFails(inspect.ErrorShutdown, inspect.PhaseHandshake), cause: "proxy-shutdown", fault: inspect.FaultProxy, verdict: inspect.Failed},
 

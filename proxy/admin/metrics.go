@@ -115,7 +115,7 @@ func floatOf[T int64 | uint64](number func() T) func() float64 {
 func refusals() []inspect.ErrorType {
 	return []inspect.ErrorType{
 		inspect.ErrorPolicy, inspect.ErrorNoRoute, inspect.ErrorViewsDiffer,
-		inspect.ErrorNoCertificate, inspect.ErrorClientCertificate, inspect.ErrorProxyProtocol,
+		inspect.ErrorNoCertificate, inspect.ErrorCertificatePending, inspect.ErrorClientCertificate, inspect.ErrorProxyProtocol,
 		inspect.ErrorHelloTooLarge, inspect.ErrorUnsupported, inspect.ErrorShutdown,
 	}
 }
