@@ -53,7 +53,7 @@ func (t *Tracker) read(f *flow, c *tcpConn, side int, b []byte, s *segment) {
 	case isHello, isAnswer:
 		t.begin(f, c, side, at, v, s)
 	case isRecord:
-		if c.tls != nil || !f.opened || st.prefix[at] == byte(wire.ContentTypeAlert) && at == 0 || st.prefix[at] == byte(wire.ContentTypeHandshake) {
+		if c.tls != nil || !f.opened || c.half[side].lost > 0 || at == 0 && side == 1 && st.prefix[0] == byte(wire.ContentTypeAlert) {
 			t.begin(f, c, side, at, v, s)
 		} else {
 			st.candidate = -1
@@ -189,7 +189,7 @@ func (k *conversation) done() bool {
 func (k *conversation) mark(c *tcpConn, side int, st *stream, header [6]byte, length int, rest []byte, s *segment) {
 	switch wire.ContentType(header[0]) {
 	case wire.ContentTypeHandshake, wire.ContentTypeAlert:
-		k.messages = true
+		k.messages = k.messages || header[0] == byte(wire.ContentTypeHandshake) || length == 2
 		if st.broken && header[0] == byte(wire.ContentTypeAlert) && length == 2 && !k.changed[side] && len(rest) == 1 {
 			k.alerts = append(k.alerts, inspect.NewAlert(wire.AlertLevel(header[5]), wire.AlertDescription(rest[0]), c.sideName(side)))
 		}

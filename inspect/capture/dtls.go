@@ -333,7 +333,7 @@ func (d *dtlsConn) clientSide() int {
 	return d.client
 }
 
-func (d *dtlsConn) describe(r *inspect.Connection) {
+func (d *dtlsConn) describe(t *Tracker, r *inspect.Connection) {
 	tls := d.observer.TLS()
 	r.ClientLeg.TLS = tls
 	if hello := tls.Client; hello != nil {
@@ -350,11 +350,11 @@ func (d *dtlsConn) describe(r *inspect.Connection) {
 	if tls.Established {
 		return
 	}
-	r.ClientLeg.Error = d.failure(r)
+	r.ClientLeg.Error = d.failure(t, r)
 }
 
 // failure says why no handshake came about; nil when the capture does not show it.
-func (d *dtlsConn) failure(r *inspect.Connection) *inspect.Error {
+func (d *dtlsConn) failure(t *Tracker, r *inspect.Connection) *inspect.Error {
 	if _, ok := d.observer.Alert(inspect.FromServer); ok {
 		return &inspect.Error{Type: inspect.ErrorAlertSent, Phase: inspect.PhaseHandshake}
 	}
@@ -367,7 +367,7 @@ func (d *dtlsConn) failure(r *inspect.Connection) *inspect.Error {
 	if r.Capture.OneWay == "" {
 		return &inspect.Error{Type: inspect.ErrorStalled, Phase: inspect.PhaseHandshake, Message: "nothing came any more"}
 	}
-	if r.Capture.OneWay == inspect.FromClient && d.datagrams >= 3 {
+	if r.Capture.OneWay == inspect.FromClient && d.datagrams >= 3 && t.bothWays {
 		r.Capture.OneWay = ""
 		return &inspect.Error{Type: inspect.ErrorNoAnswer, Phase: inspect.PhaseHandshake, Message: "the client's hello was never answered"}
 	}

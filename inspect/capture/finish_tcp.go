@@ -30,6 +30,7 @@ func (t *Tracker) finishTCP(f *flow, c *tcpConn, end inspect.CaptureEnd) {
 	if c.end == "" {
 		c.end = end
 	}
+	t.bothWays = t.bothWays || c.half[0].packets > 0 && c.half[1].packets > 0
 	if c.client < 0 {
 		c.client = 0
 	}
@@ -101,7 +102,10 @@ func (t *Tracker) failedBeforeTLS(f *flow, c *tcpConn, server endpoint) bool {
 	}
 	client, answer := &c.half[0], &c.half[1]
 	if client.payload == 0 && answer.payload == 0 {
-		return !c.oneWay() || answer.packets == 0 // no answer, refused, or closed without a byte
+		if answer.packets == 0 {
+			return !c.oneWay() && c.syns > 1 // who asks but once may be looking for open ports, or the capture ends here
+		}
+		return c.failureBeforeTLS(&inspect.Leg{}) != nil // refused, or closed without a byte
 	}
 	if answer.payload == 0 {
 		return c.stream[0].sniff() != wire.ProtocolUnknown && answer.packets > 0
@@ -148,7 +152,7 @@ func (t *Tracker) recordTCP(f *flow, c *tcpConn) *inspect.Connection {
 		leg.TLS = k.observer.TLS()
 		leg.TLS.AddAlerts(k.alerts...)
 		var second wire.ClientHello
-		if hello := leg.TLS.Client; hello != nil && hello.Retry == nil && wire.ParseClientHello(k.again, &second) == nil {
+		if hello := leg.TLS.Client; hello != nil && hello.Retry == nil && k.again != nil && (wire.ParseClientHello(k.again, &second) == nil || second.HasExtensions) {
 			hello.Retry = t.describer.Hello(&second, wire.VersionTLS12, inspect.TransportTCP)
 		}
 		if !leg.TLS.Established && c.beyond() {
@@ -382,9 +386,9 @@ func (c *tcpConn) failureBeforeTLS(leg *inspect.Leg) *inspect.Error {
 		return &inspect.Error{Type: inspect.ErrorNoAnswer, Phase: inspect.PhaseDial, Message: "the connection request was never answered"}
 	case server.rst && !c.synAck:
 		return &inspect.Error{Type: inspect.ErrorRefused, Phase: inspect.PhaseDial}
-	case client.rst || server.rst:
+	case server.rst && c.end == inspect.EndResetServer:
 		return &inspect.Error{Type: inspect.ErrorReset, Phase: inspect.PhasePeek, Message: "reset before the first byte"}
-	case client.fin || server.fin:
+	case client.rst || client.fin || server.fin:
 		return &inspect.Error{Type: inspect.ErrorEmpty, Phase: inspect.PhasePeek}
 	case c.end == inspect.EndIdle && c.synAck:
 		return &inspect.Error{Type: inspect.ErrorTimeout, Phase: inspect.PhasePeek, Message: "the client sent nothing"}

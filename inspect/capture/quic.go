@@ -122,7 +122,7 @@ func (q *quicConn) describe(t *Tracker, r *inspect.Connection) {
 	}
 	q.closed(r)
 	if r.ClientLeg.Error == nil && !tls.Established {
-		r.ClientLeg.Error = q.failure(r, client, server)
+		r.ClientLeg.Error = q.failure(t, r, client, server)
 	}
 }
 
@@ -165,7 +165,7 @@ func closeMessage(end *quicwire.Close) string {
 }
 
 // failure says why no handshake came about; nil when the capture does not show it.
-func (q *quicConn) failure(r *inspect.Connection, client, server quicwire.Stats) *inspect.Error {
+func (q *quicConn) failure(t *Tracker, r *inspect.Connection, client, server quicwire.Stats) *inspect.Error {
 	if versions := q.flow.VersionNegotiation(); versions != nil && server.Initial == 0 {
 		var names []string
 		for _, v := range versions {
@@ -181,7 +181,7 @@ func (q *quicConn) failure(r *inspect.Connection, client, server quicwire.Stats)
 	if r.Capture.OneWay != "" || r.Capture.End != inspect.EndIdle {
 		return nil
 	}
-	if server.Datagrams == 0 && client.Initial >= 3 {
+	if server.Datagrams == 0 && client.Initial >= 3 && t.bothWays {
 		return &inspect.Error{Type: inspect.ErrorNoAnswer, Phase: inspect.PhaseHandshake, Message: "the client's Initial packets were never answered"}
 	}
 	if server.Datagrams > 0 && client.Datagrams > 0 {

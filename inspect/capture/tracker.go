@@ -40,8 +40,10 @@ type Tracker struct {
 	held    int64 // bytes that wait or are kept, of all connections
 	active  int   // connections that are being read as TLS, QUIC or DTLS
 	ids     uint64
-	frame   frame
-	segment segment
+	// bothWays: of some connection the packets of both sides were seen, so that a missing answer means something.
+	bothWays bool
+	frame    frame
+	segment  segment
 }
 
 // New makes a Tracker.

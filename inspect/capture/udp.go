@@ -166,6 +166,7 @@ func (t *Tracker) finishUDP(f *flow, c *udpConn, end inspect.CaptureEnd) {
 			File: t.name, FirstPacket: c.first, LastPacket: c.last, End: end, Client: c.sides[client], Server: c.sides[1-client],
 		},
 	}
+	t.bothWays = t.bothWays || c.sides[1].Packets > 0
 	if c.sides[1].Packets == 0 {
 		r.Capture.OneWay = inspect.FromClient
 		if client == 1 {
@@ -180,7 +181,7 @@ func (t *Tracker) finishUDP(f *flow, c *udpConn, end inspect.CaptureEnd) {
 		r.Transport = inspect.TransportDTLS
 		r.Capture.Datagram = "dtls"
 		t.stats.DTLS++
-		c.dtls.describe(r)
+		c.dtls.describe(t, r)
 	}
 	r.Event.Outcome = outcome(r)
 	slot.record = r
