@@ -201,7 +201,11 @@ func (c *tcpConn) beyond() bool {
 		if c.half[0].packets == 0 {
 			side = 1
 		}
-		return side == c.client && k.data[side] > 1
+		if side != c.client { // a server of TLS 1.2 sends application data once the handshake is over
+			version, ok := wire.VersionByName(k.observer.TLS().Version)
+			return ok && !version.IsTLS13() && k.changed[side] && k.data[side] > 0
+		}
+		return k.data[side] > 1
 	}
 	lossy := c.stream[0].broken || c.stream[1].broken || !k.observer.ServerHelloSeen()
 	return lossy && k.data[0] > 1 && k.data[1] > 1
