@@ -14,7 +14,7 @@ var catalog = [...]*Rule{
 	&ruleBackendUnresolvable, &ruleBackendRefused, &ruleBackendUnreachable, &ruleBackendNotTLS,
 	&ruleBackendVersionNoOverlap, &ruleBackendCipherNoOverlap, &ruleSNIRequiredByBackend,
 	&ruleBackendRequiresClientCert, &ruleBackendRejectsClientCert, &ruleBackendALPNMismatch,
-	&ruleBackendProtocolError, &ruleBackendAlert, &ruleBackendTimeout, &ruleBackendReset, &ruleBackendClosed,
+	&ruleBackendProtocolError, &ruleBackendAlert, &ruleSegmentLost, &ruleNoAnswer, &ruleHandshakeStalled, &ruleBackendTimeout, &ruleBackendReset, &ruleBackendClosed,
 
 	// The chain, the gravest first.
 	&ruleDefaultCertificateServed, &ruleCertMalformed, &ruleCertRevoked, &ruleCertExpired, &ruleCertNotYetValid, &ruleCertNameMismatch,

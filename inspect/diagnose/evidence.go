@@ -50,6 +50,19 @@ func (d *Diagnoser) gather(c *inspect.Connection) *evidence {
 	return e
 }
 
+// inferred is what a capture infers of one kind; nil: nothing.
+func (e *evidence) inferred(kind inspect.InferenceKind) *inspect.Inference {
+	if e.c.Capture == nil {
+		return nil
+	}
+	for i := range e.c.Capture.Inferred {
+		if e.c.Capture.Inferred[i].Kind == kind {
+			return &e.c.Capture.Inferred[i]
+		}
+	}
+	return nil
+}
+
 // foreign reports whether the server on the client leg is another program than this one: in a capture, in what a probe
 // recorded, and where bytes pass through untouched.
 func (e *evidence) foreign() bool {

@@ -102,6 +102,11 @@ func captured(change ...func(*inspect.Connection)) *inspect.Connection {
 	return c
 }
 
+// shows adds what a capture shows of the packets.
+func shows(what inspect.Capture) func(*inspect.Connection) {
+	return func(c *inspect.Connection) { c.Capture = &what }
+}
+
 func with(f func(*inspect.Connection)) *inspect.Connection {
 	c := healthy()
 	f(c)

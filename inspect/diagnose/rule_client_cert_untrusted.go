@@ -9,6 +9,12 @@ var ruleClientCertUntrusted = Rule{
 	Explanation: "A client certificate came, and the server refuses it: issued by an authority that it does not know, or without its intermediates. Check: " +
 		"`openssl verify -purpose sslclient -CAfile SERVERS_CA -untrusted intermediates.pem client.pem`.",
 	check: func(e *evidence) *match {
+		if i := e.inferred(inspect.InferredClientCertificateRefused); i != nil && e.client.alert(inspect.FromServer) == nil {
+			return &match{ended: e.client.failed(), title: "The server seems to refuse the client's certificate, or that it has none", detail: "inferred: " + bound(i.Basis), fixes: []inspect.Fix{
+				fix(forClient, "give the client a certificate of an authority that the server accepts", "openssl s_client -connect "+backendName(e.client)+" -cert client.pem -key client.key"),
+				fix(forClient, "with the session keys the server's alert can be read", "tlstriage pcap --keylog FILE …"),
+			}}
+		}
 		if e.clientCert != certUntrusted {
 			return nil
 		}

@@ -28,6 +28,10 @@ var ruleHandshakeUnexplained = Rule{
 			if l.view.tls.Handshake != nil && l.view.tls.Handshake.History != "" {
 				m.detail += "; messages seen: " + boundTo(l.view.tls.Handshake.History, 64)
 			}
+			if i := e.inferred(inspect.InferredEncryptedAlert); i != nil && l.name == inspect.LegClient {
+				m.title = "An alert that cannot be read ended the handshake"
+				m.detail += "; inferred: " + bound(i.Basis)
+			}
 			if l.view.leg.Error == nil && e.c.Event.Source == inspect.SourceCapture {
 				m.severity = inspect.SeverityWarning
 				m.title = "The capture does not show how the handshake ended"

@@ -19,6 +19,14 @@ var ruleServerCertRejectedByClient = Rule{
 		"ocsp-staple-missing", "ocsp-staple-invalid", "chain-legacy-path", "cert-bad-serial", "cert-common-name-only", "cert-validity-too-long", "sct-missing",
 	},
 	check: func(e *evidence) *match {
+		if i := e.inferred(inspect.InferredCertificateRefused); i != nil && e.client.alert(inspect.FromClient) == nil {
+			m := &match{ended: e.client.failed(), title: "The client seems to refuse the server's certificate", detail: "inferred: " + bound(i.Basis)}
+			m.fixes = []inspect.Fix{
+				fix(forClient, "look at the client's log or error; with its session keys the alert can be read", "tlstriage pcap --keylog FILE …"),
+				fix(forBackend, "check the chain that it serves", showCerts(e.client, e.client.hello.ServerName)),
+			}
+			return m
+		}
 		a := e.client.alert(inspect.FromClient)
 		if a == nil || !refusesCertificate(a.Code) || e.client.alertFirst() != nil {
 			return nil

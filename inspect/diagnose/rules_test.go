@@ -24,6 +24,11 @@ func ruleCases() []ruleCase {
 		// The proxy itself.
 		{name: "no slot free", in: silentFront(inspect.ErrorOverloaded, "", ""), cause: "proxy-overloaded", fault: inspect.FaultProxy, verdict: inspect.Failed},
 		{name: "the certificate is still being ordered", in: frontFails(inspect.ErrorCertificatePending, inspect.PhaseHandshake), cause: "listener-certificate-missing", fault: inspect.FaultProxy, verdict: inspect.Failed, never: []string{"sni-unknown", "handshake-unexplained"}},
+		{name: "a segment that never arrives", in: captured(unanswered(inspect.ErrorStuck), shows(inspect.Capture{Stuck: &inspect.StuckSegment{From: inspect.FromClient, Size: 1448, Times: 6, Acked: 517, Duration: 12000}})), cause: "segment-lost", fault: inspect.FaultNetwork, verdict: inspect.Failed, never: []string{"handshake-unexplained", "backend-timeout"}},
+		{name: "nobody answers", in: captured(unanswered(inspect.ErrorNoAnswer), shows(inspect.Capture{SYNs: 5})), cause: "no-answer", fault: inspect.FaultNetwork, verdict: inspect.Failed, never: []string{"handshake-unexplained"}},
+		{name: "it stands still", in: captured(unanswered(inspect.ErrorStalled)), cause: "handshake-stalled", fault: inspect.FaultBackend, verdict: inspect.Failed, never: []string{"handshake-unexplained"}},
+		{name: "an encrypted alert in place of Finished", in: captured(fails(inspect.ErrorClosed), shows(inspect.Capture{Inferred: []inspect.Inference{{Kind: inspect.InferredCertificateRefused, Basis: "19 bytes after the server's flight"}}})), cause: "server-cert-rejected-by-client", fault: inspect.FaultClient, verdict: inspect.Failed},
+		{name: "an encrypted alert after the client's certificate", in: captured(fails(inspect.ErrorClosed), shows(inspect.Capture{Inferred: []inspect.Inference{{Kind: inspect.InferredClientCertificateRefused, Basis: "19 bytes after Finished"}}})), cause: "client-cert-untrusted", fault: inspect.FaultClient, verdict: inspect.Failed},
 		{name: "no PROXY header", in: silentFront(inspect.ErrorProxyProtocol, "", ""), cause: "proxy-protocol-missing", fault: inspect.FaultProxy, verdict: inspect.Failed},
 		{name: "shut down in the handshake", in: frontFails(inspect.ErrorShutdown, inspect.PhaseHandshake), cause: "proxy-shutdown", fault: inspect.FaultProxy, verdict: inspect.Failed},
 

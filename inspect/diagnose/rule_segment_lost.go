@@ -1,0 +1,35 @@
+package diagnose
+
+import (
+	"fmt"
+
+	"github.com/tlstriage/tlstriage/inspect"
+)
+
+var ruleSegmentLost = Rule{
+	ID: "segment-lost", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultNetwork,
+	Title:    "A large segment of the handshake never arrives",
+	Citation: "RFC 1191; RFC 8201; RFC 4821",
+	Explanation: "A segment of the handshake was sent again and again and never acknowledged, while smaller ones were: the path takes smaller packets than the sender believes, and the message that says so (ICMP \"fragmentation needed\") is dropped on the way; " +
+		"or a middlebox drops hellos beyond a size, which those with post-quantum key shares are. Check: `ping -M do -s 1472 HOST`, and smaller until it passes.",
+	check: func(e *evidence) *match {
+		v, leg := e.far()
+		if !v.is(inspect.ErrorStuck) {
+			return nil
+		}
+		m := &match{ended: true, leg: leg, detail: or(v.message(), "a segment was never acknowledged")}
+		if c := e.c.Capture; c != nil && c.Stuck != nil {
+			s := c.Stuck
+			m.detail = fmt.Sprintf("%d bytes from the %s were sent %d times in %.0f ms and never acknowledged", s.Size, s.From, s.Times, s.Duration)
+			if s.Acked > 0 {
+				m.detail += fmt.Sprintf("; the largest segment that was is of %d bytes", s.Acked)
+			}
+		}
+		m.fixes = []inspect.Fix{
+			fix(forNetwork, "find the size that passes, and let ICMP \"fragmentation needed\" (type 3 code 4; in IPv6 packet too big) through", "ping -M do -s 1472 "+hostOf(v)),
+			fix(forNetwork, "or clamp the segment size where the path narrows", "nft add rule inet filter forward tcp flags syn tcp option maxseg size set rt mtu"),
+			fix(forClient, "to see whether it is the hello's size: send a small one", "openssl s_client -connect "+backendName(v)+" -groups P-256"),
+		}
+		return m
+	},
+}
