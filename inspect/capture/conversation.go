@@ -48,6 +48,16 @@ func (t *Tracker) read(f *flow, c *tcpConn, side int, b []byte, s *segment) {
 	}
 	c.tried += int64(len(b))
 	peer := &c.stream[1-side]
+	if v := judge(b, !st.any); (v == isHello || v == isAnswer) && (!st.any || st.candidate < 0) && len(st.prefix) <= maxPrefix {
+		// As nearly always: TLS begins with a segment, which then need not be kept.
+		at := len(st.prefix)
+		st.any, st.tls = true, true
+		t.begin(f, c, side, at, v, s)
+		if f.tcp != nil {
+			t.feed(f, c, side, b, s)
+		}
+		return
+	}
 	v, at := st.collect(b, leadsToTLS(peer.name) || leadsToTLS(st.name))
 	switch v {
 	case isHello, isAnswer:
@@ -74,7 +84,7 @@ func (t *Tracker) read(f *flow, c *tcpConn, side int, b []byte, s *segment) {
 func (t *Tracker) begin(f *flow, c *tcpConn, side, at int, v verdict, s *segment) {
 	if c.tls == nil {
 		c.client = t.clientOf(f, c, side, v)
-		c.tls = &conversation{observer: inspect.NewObserver(t.describer)}
+		c.tls = &conversation{observer: inspect.NewObserver(t.describer), marks: t.takeMarks()}
 		c.active = true
 		if t.active++; t.active > t.limits.Handshakes {
 			t.stats.Hurried++
@@ -90,7 +100,9 @@ func (t *Tracker) begin(f *flow, c *tcpConn, side, at int, v verdict, s *segment
 		}
 	}
 	c.tls.messages = c.tls.messages || v != isRecord
-	t.startFeeding(f, c, side, at, s)
+	if !c.stream[side].tls {
+		t.startFeeding(f, c, side, at, s)
+	}
 }
 
 // clientOf tells which side is the client of TLS: who sent the hello; else who opened the connection; else who has the port
@@ -176,6 +188,25 @@ func (t *Tracker) feed(f *flow, c *tcpConn, side int, b []byte, s *segment) {
 		t.emit()
 	}
 }
+
+// takeMarks gives room for the marks of a conversation; giveMarks takes it back when its record is made.
+func (t *Tracker) takeMarks() []recordMark {
+	if n := len(t.spareMarks); n > 0 {
+		m := t.spareMarks[n-1]
+		t.spareMarks = t.spareMarks[:n-1]
+		return m
+	}
+	return make([]recordMark, 0, 16)
+}
+
+func (t *Tracker) giveMarks(m []recordMark) {
+	if len(t.spareMarks) < maxSpare {
+		t.spareMarks = append(t.spareMarks, m[:0])
+	}
+}
+
+// maxSpare is how many pieces of memory are kept for the next connections.
+const maxSpare = 256
 
 // done reports whether the handshake is over, or will not be seen.
 func (k *conversation) done() bool {

@@ -155,7 +155,7 @@ func (t *Tracker) recordTCP(f *flow, c *tcpConn) *inspect.Connection {
 		if hello := leg.TLS.Client; hello != nil && hello.Retry == nil && k.again != nil && (wire.ParseClientHello(k.again, &second) == nil || second.HasExtensions) {
 			hello.Retry = t.describer.Hello(&second, wire.VersionTLS12, inspect.TransportTCP)
 		}
-		if !leg.TLS.Established && c.beyond() {
+		if !leg.TLS.Established && c.beyond(leg) {
 			leg.TLS.Established = true
 		}
 		if k.opened != nil && k.opened.shown.apply(leg.TLS, t.describer) {
@@ -188,7 +188,7 @@ func outcome(r *inspect.Connection) inspect.Outcome {
 func millis(nanos int64) float64 { return float64(nanos/1000) / 1000 }
 
 // beyond reports whether the handshake must have been done, though part of it is not in the capture: application data flows.
-func (c *tcpConn) beyond() bool {
+func (c *tcpConn) beyond(leg *inspect.Leg) bool {
 	k := c.tls
 	if _, refused := k.observer.Alert(inspect.FromServer); refused {
 		return false
@@ -202,8 +202,8 @@ func (c *tcpConn) beyond() bool {
 			side = 1
 		}
 		if side != c.client { // a server of TLS 1.2 sends application data once the handshake is over
-			version, ok := wire.VersionByName(k.observer.TLS().Version)
-			return ok && !version.IsTLS13() && k.changed[side] && k.data[side] > 0
+			version := leg.TLS.Version
+			return version != "" && !isTLS13(version) && k.changed[side] && k.data[side] > 0
 		}
 		return k.data[side] > 1
 	}

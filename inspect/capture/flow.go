@@ -106,6 +106,10 @@ func (t *Tracker) finish(f *flow, end inspect.CaptureEnd) {
 	if c := f.tcp; c != nil {
 		f.tcp = nil
 		t.finishTCP(f, c, end)
+		if c.tls != nil {
+			t.giveMarks(c.tls.marks)
+		}
+		t.giveConn(c)
 	}
 	if c := f.udp; c != nil {
 		f.udp = nil

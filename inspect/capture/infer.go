@@ -2,6 +2,7 @@ package capture
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/tlstriage/tlstriage/inspect"
 	"github.com/tlstriage/tlstriage/inspect/wire"
@@ -29,13 +30,15 @@ func sealedLengths(cipher string) sealed {
 	return sealed{alert: 2 + 1 + tag, finished: 4 + hash + 1 + tag}
 }
 
+// isTLS13 reports whether a version's name is that of TLS 1.3 or of a draft of it.
+func isTLS13(name string) bool { return strings.HasPrefix(name, "TLSv1.3") }
+
 // infer says what the lengths and the order of encrypted records tell of how a TLS 1.3 handshake ended. It needs all packets
 // of both sides, from the hello to the end of the connection.
 func (c *tcpConn) infer(r *inspect.Connection) {
 	tls := r.ClientLeg.TLS
-	version, ok := wire.VersionByName(tls.Version)
 	switch {
-	case !ok || !version.IsTLS13() || r.Capture.Decrypted || r.Capture.OneWay != "" || r.Capture.Midstream:
+	case !isTLS13(tls.Version) || r.Capture.Decrypted || r.Capture.OneWay != "" || r.Capture.Midstream:
 		return
 	case c.stream[0].broken || c.stream[1].broken || c.half[0].lost > 0 || c.half[1].lost > 0 || len(c.tls.marks) == maxMarks:
 		return

@@ -43,7 +43,8 @@ func (t *Tracker) tcp(s *segment) {
 			return // the end of a connection of which nothing can be told
 		}
 		f = t.newFlow(key, s)
-		f.tcp = &tcpConn{client: -1, firstAt: s.at}
+		f.tcp = t.takeConn()
+		f.tcp.firstAt = s.at
 		t.stats.TCPConnections++
 		if s.has(flagSYN) && s.has(flagACK) {
 			f.first = s.to // the answer is the first that is in the capture
@@ -162,6 +163,9 @@ func (t *Tracker) data(f *flow, c *tcpConn, side int, seq uint32, s *segment) {
 		// What was taken for padding was sent in earnest: the bytes behind it say so.
 		var zeros [maxPadding]byte
 		t.deliver(f, c, side, zeros[:h.paddingLen], s)
+		if f.tcp == nil {
+			return
+		}
 	case ahead > 0:
 		h.outOfOrder++
 		if len(h.waiting) == 0 {
@@ -237,4 +241,22 @@ func (c *tcpConn) keep(t *Tracker, s *segment) {
 	c.kept += n
 	t.held += n
 	c.packets = append(c.packets, t.frame.keep(s.number))
+}
+
+// takeConn gives a connection's state; giveConn takes it back when nothing refers to it any more.
+func (t *Tracker) takeConn() *tcpConn {
+	n := len(t.spareConns)
+	if n == 0 {
+		return &tcpConn{client: -1}
+	}
+	c := t.spareConns[n-1]
+	t.spareConns = t.spareConns[:n-1]
+	return c
+}
+
+func (t *Tracker) giveConn(c *tcpConn) {
+	if len(t.spareConns) < maxSpare {
+		*c = tcpConn{client: -1}
+		t.spareConns = append(t.spareConns, c)
+	}
 }
