@@ -132,8 +132,8 @@ func client(n int) *side {
 func server() *side { return &side{ip: [4]byte{192, 0, 2, 1}, port: 443, seq: 1 << 31} }
 
 // handshakes is a capture of n handshakes and hardly anything else.
-func handshakes(tb testing.TB, n int) []byte {
-	talk := recorded(tb, "zeek+zeek", "testing", "btest", "Traces", "tls", "ecdhe.pcap")
+func handshakes(tb testing.TB, n int, talk []turn) []byte {
+	tb.Helper()
 	w := newBuilder()
 	for i := range n {
 		c, s := client(i), server()
@@ -205,7 +205,14 @@ func processorTime(tb testing.TB) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-func BenchmarkHandshakes(b *testing.B) { benchmarkRead(b, handshakes(b, 10000), 10000) }
+func BenchmarkHandshakes(b *testing.B) {
+	b.Run("TLS12", func(b *testing.B) {
+		benchmarkRead(b, handshakes(b, 10000, recorded(b, "zeek+zeek", "testing", "btest", "Traces", "tls", "ecdhe.pcap")), 10000)
+	})
+	b.Run("TLS13", func(b *testing.B) {
+		benchmarkRead(b, handshakes(b, 10000, recorded(b, "CESNET+FlowTest", "pcap", "tls13.pcap")), 10000)
+	})
+}
 
 func BenchmarkPayload(b *testing.B) { benchmarkRead(b, payload(b, 20, 1000), 20) }
 
