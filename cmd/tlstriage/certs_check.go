@@ -3,18 +3,20 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
+	"golang.org/x/net/idna"
 
 	"github.com/tlstriage/tlstriage/certs"
 	"github.com/tlstriage/tlstriage/certs/bundle"
@@ -67,7 +69,7 @@ type certsCheck struct {
 func newCertsCheck() *cobra.Command {
 	c := &certsCheck{}
 	cmd := &cobra.Command{
-		Use:   "check HOST:PORT|FILE...",
+		Use:   "check HOST:PORT|FILE|-...",
 		Short: "Say everything that is wrong with a certificate chain",
 		Long: `Examines the chain that an endpoint presents (every address of its name), or that stands in a file as a server would send it:
 expiry, names, order, missing and unrelated certificates, trust, usage, strength, malformed fields, transparency, revocation;
@@ -104,13 +106,20 @@ func (c *certsCheck) run(cmd *cobra.Command, args []string) error {
 	if threshold == 0 && c.failOn != string(configs.FailOnNever) {
 		return usage(fmt.Errorf("--fail-on: %q is none of error, warning, info and never", c.failOn))
 	}
+	if c.timeout <= 0 {
+		return usage(fmt.Errorf("--timeout: %v is no time to wait", c.timeout))
+	}
+	if strings.ContainsAny(c.name, ":/ ") && net.ParseIP(c.name) == nil {
+		return usage(fmt.Errorf("--name: %q is no host name", c.name))
+	}
+	c.name = asciiName(c.name)
 	if err := c.prepare(); err != nil {
 		return usage(err)
 	}
 	defer c.close()
 	worst := int32(0)
 	for _, target := range args {
-		checked, err := c.check(cmd.Context(), target)
+		checked, err := c.check(cmd, target)
 		if err != nil {
 			return err
 		}
@@ -192,22 +201,32 @@ func (c *certsCheck) close() {
 	}
 }
 
-// check examines one target: a file where there is one of that name, else an endpoint.
-func (c *certsCheck) check(ctx context.Context, target string) (*checkedTarget, error) {
-	if info, err := os.Stat(target); err == nil && info.Mode().IsRegular() {
-		record, err := c.file(target)
+// check examines one target: a file where there is one of that name, "-" for standard input, else an endpoint.
+func (c *certsCheck) check(cmd *cobra.Command, target string) (*checkedTarget, error) {
+	ctx := cmd.Context()
+	if info, err := os.Stat(target); target == "-" || err == nil {
+		if err == nil && info.IsDir() {
+			return nil, usage(fmt.Errorf("%s is a directory", target))
+		}
+		record, err := c.file(cmd, target)
 		if err != nil {
 			return nil, usage(err)
 		}
-		c.look(ctx, record)
+		c.look(cmd, record)
 		return view(target, c.name, record), nil
 	}
-	host, _, err := net.SplitHostPort(target)
+	host, port, err := net.SplitHostPort(target)
 	if err != nil {
 		return nil, usage(fmt.Errorf("%s is neither a file nor HOST:PORT", target))
 	}
-	name := cmp.Or(c.name, host)
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return nil, usage(fmt.Errorf("%s: %q is no port", target, port))
+	}
+	name := cmp.Or(c.name, asciiName(host))
 	records := c.endpoint(ctx, target, name)
+	for _, r := range records {
+		c.look(cmd, r)
+	}
 	worst := slices.MaxFunc(records, func(a, b *inspect.Connection) int { return verdictRank(a.Verdict) - verdictRank(b.Verdict) })
 	checked := view(target, name, worst)
 	if len(records) > 1 {
@@ -216,6 +235,15 @@ func (c *certsCheck) check(ctx context.Context, target string) (*checkedTarget, 
 		}
 	}
 	return checked, nil
+}
+
+// asciiName is a name as it stands in certificates and on the wire: labels that are not ASCII are A-labels there (RFC 5890). One that has
+// no such form stays as it is.
+func asciiName(name string) string {
+	if ascii, err := idna.Lookup.ToASCII(name); err == nil && ascii != "" && net.ParseIP(name) == nil {
+		return ascii
+	}
+	return name
 }
 
 func verdictRank(v inspect.Verdict) int {
@@ -249,41 +277,52 @@ func (c *certsCheck) endpoint(ctx context.Context, target, name string) []*inspe
 	}
 	var records []*inspect.Connection
 	for _, address := range addresses {
-		r := c.eye.CheckAddress(ctx, backend, address, name, []string{"h2", "http/1.1"})
-		c.look(ctx, r)
-		records = append(records, r)
+		records = append(records, c.eye.CheckAddress(ctx, backend, address, name, []string{"h2", "http/1.1"}))
 	}
 	return records
 }
 
-// file makes a record of a chain as a server that serves the file would present it.
-func (c *certsCheck) file(name string) (*inspect.Connection, error) {
-	data, err := readBounded(name, certs.MaxFileBytes)
+// file makes a record of a chain as a server that serves the file would present it. What else the file holds is said on standard
+// error.
+func (c *certsCheck) file(cmd *cobra.Command, name string) (*inspect.Connection, error) {
+	var data []byte
+	var err error
+	if name == "-" {
+		name = "standard input"
+		data, err = io.ReadAll(io.LimitReader(cmd.InOrStdin(), certs.MaxFileBytes))
+	} else {
+		data, err = readBounded(name, certs.MaxFileBytes)
+	}
 	if err != nil {
 		return nil, err
 	}
-	var raw [][]byte
-	for rest := data; ; {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil {
-			break
-		}
-		if block.Type == "CERTIFICATE" || block.Type == "X509 CERTIFICATE" || block.Type == "TRUSTED CERTIFICATE" {
-			raw = append(raw, block.Bytes)
-		}
-	}
-	if len(raw) == 0 {
+	input := chain.ReadInput(data)
+	raw, problems := input.Certificates, input.Problems
+	if len(raw) == 0 { // perhaps one of the forms that hold a key as well
 		pile := bundle.Read([]bundle.Input{{Name: name, Data: data}})
 		for _, x := range pile.Certificates {
 			raw = append(raw, x.Raw)
 		}
-		if len(raw) == 0 {
-			var reasons []error
-			for _, n := range pile.Notes {
-				reasons = append(reasons, fmt.Errorf("%s: %s", n.Source, n.Detail))
-			}
-			return nil, errors.Join(append(reasons, fmt.Errorf("%s: no certificate in it", name))...)
+		if len(raw) > 0 {
+			problems = nil
 		}
+	}
+	var said []error
+	for _, p := range problems {
+		if p.Kind == chain.InputPrivateKey && len(raw) > 0 {
+			continue // as HAProxy wants it
+		}
+		place := name
+		if p.Line > 0 {
+			place += ":" + strconv.Itoa(p.Line)
+		}
+		said = append(said, fmt.Errorf("%s: %s", place, p.Detail))
+	}
+	if len(raw) == 0 {
+		return nil, errors.Join(append(said, fmt.Errorf("%s: no certificate in it", name))...)
+	}
+	for _, err := range said {
+		fmt.Fprint(cmd.ErrOrStderr(), printable("tlstriage: "+shown(err.Error())+"\n"))
 	}
 	now := c.now()
 	return &inspect.Connection{
@@ -297,12 +336,16 @@ func (c *certsCheck) file(name string) (*inspect.Connection, error) {
 }
 
 // look asks about revocation, fetches what lacks, and judges.
-func (c *certsCheck) look(ctx context.Context, r *inspect.Connection) {
-	leg := r.BackendLeg
+func (c *certsCheck) look(cmd *cobra.Command, r *inspect.Connection) {
+	ctx, leg := cmd.Context(), r.BackendLeg
 	presented := presentedBytes(leg)
 	judge := c.judge
 	if c.fetch && len(presented) > 0 {
-		if found := fetchMissing(ctx, c.fetcher, presented, c.judge.Roots, c.now()); len(found) > 0 {
+		found, err := fetchMissing(ctx, c.fetcher, presented, c.judge.Roots, c.now())
+		if err != nil {
+			fmt.Fprint(cmd.ErrOrStderr(), printable("tlstriage: --fetch-intermediates: "+shown(err.Error())+"\n"))
+		}
+		if len(found) > 0 {
 			judge = &diagnose.Diagnoser{Roots: c.judge.Roots, KnownCAs: slices.Concat(c.judge.KnownCAs, found), Now: c.judge.Now, Logs: c.judge.Logs}
 		}
 	}
@@ -341,7 +384,7 @@ func viewAddress(r *inspect.Connection) checkedAddress {
 // print writes the chain as it was presented, then what is wrong with it.
 func (c *certsCheck) print(cmd *cobra.Command, v *checkedTarget) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %s", v.Target, v.Verdict)
+	fmt.Fprintf(&b, "%s  %s", shown(v.Target), v.Verdict)
 	if v.Cause != "" {
 		fmt.Fprintf(&b, "  %s", v.Cause)
 	}
@@ -352,7 +395,11 @@ func (c *certsCheck) print(cmd *cobra.Command, v *checkedTarget) error {
 		if !x.NotAfter.IsZero() {
 			until = x.NotAfter.UTC().Format(time.DateOnly)
 		}
-		fmt.Fprintf(w, "  %d\t%s\t%s %d\tuntil %s\t%s\n", i, x.Subject, x.PublicKeyAlgorithm, x.PublicKeySize, until, strings.Join(x.AlternativeNames[:min(len(x.AlternativeNames), 5)], " "))
+		names := strings.Join(x.AlternativeNames[:min(len(x.AlternativeNames), 5)], " ")
+		if more := len(x.AlternativeNames) - 5; more > 0 {
+			names += fmt.Sprintf(" and %d more", more)
+		}
+		fmt.Fprintf(w, "  %d\t%s\t%s %d\tuntil %s\t%s\n", i, shown(x.Subject), x.PublicKeyAlgorithm, x.PublicKeySize, until, shown(names))
 	}
 	for _, a := range v.Addresses {
 		fmt.Fprintf(w, "  at %s\t%s %s\t\t\t%.16s\n", a.Address, a.Verdict, a.Cause, a.Fingerprint)

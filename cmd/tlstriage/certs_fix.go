@@ -221,20 +221,20 @@ func viewFix(r *bundle.Result) fixView {
 func (v fixView) text() string {
 	var b strings.Builder
 	for _, x := range v.Bundles {
-		fmt.Fprintf(&b, "%s\n", x.Name)
+		fmt.Fprintf(&b, "%s\n", shown(x.Name))
 		for i, subject := range x.Chain {
-			fmt.Fprintf(&b, "  %d  %s\n", i, subject)
+			fmt.Fprintf(&b, "  %d  %s\n", i, shown(subject))
 		}
 		if x.Root != "" {
-			fmt.Fprintf(&b, "     %s (the root: not sent)\n", x.Root)
+			fmt.Fprintf(&b, "     %s (the root: not sent)\n", shown(x.Root))
 		}
 		key := x.Key
 		if key == "" {
 			key = "none that fits"
 		}
-		fmt.Fprintf(&b, "  key    %s\n  until  %s\n", key, x.NotAfter.UTC().Format("2006-01-02 15:04 MST"))
+		fmt.Fprintf(&b, "  key    %s\n  until  %s\n", shown(key), x.NotAfter.UTC().Format("2006-01-02 15:04 MST"))
 		for _, f := range x.Fetched {
-			fmt.Fprintf(&b, "  fetched  %s\n", f)
+			fmt.Fprintf(&b, "  fetched  %s\n", shown(f))
 		}
 	}
 	section := func(title string, lines []string) {
@@ -243,7 +243,7 @@ func (v fixView) text() string {
 		}
 		b.WriteString(title + "\n")
 		for _, line := range lines {
-			b.WriteString("  " + line + "\n")
+			b.WriteString("  " + shown(line) + "\n")
 		}
 	}
 	var problems, left, notes []string

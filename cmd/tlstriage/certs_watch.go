@@ -187,7 +187,7 @@ func (w *certsWatch) checked() func(monitor.State) {
 			fmt.Fprintf(&b, "  until %s (%d days)", s.NotAfter.UTC().Format(time.DateOnly), s.DaysLeft)
 		}
 		if s.Error != "" {
-			fmt.Fprintf(&b, "  %s", s.Error)
+			fmt.Fprintf(&b, "  %s", shown(s.Error))
 		}
 		b.WriteString("\n")
 		for _, a := range s.Addresses {
@@ -205,5 +205,5 @@ func (w *certsWatch) changed(e monitor.Event) {
 		_ = writeLine(w.out, e)
 		return
 	}
-	_, _ = io.WriteString(w.out, printable(fmt.Sprintf("%s  %s  %s\n", e.At.UTC().Format(time.RFC3339), e.Backend, e.Detail)))
+	_, _ = io.WriteString(w.out, printable(fmt.Sprintf("%s  %s  %s\n", e.At.UTC().Format(time.RFC3339), e.Backend, shown(e.Detail))))
 }

@@ -8,11 +8,11 @@ import (
 	"github.com/tlstriage/tlstriage/certs/revocation"
 )
 
-// fetchMissing fetches what lacks between a presented chain and a root, from where its last certificate says; nil when nothing lacks
-// or nothing was found. What was fetched is trusted no more than what is presented.
-func fetchMissing(ctx context.Context, fetcher *revocation.Fetcher, presented [][]byte, roots *x509.CertPool, now time.Time) []*x509.Certificate {
+// fetchMissing fetches what lacks between a presented chain and a root, from where its last certificate says. Nothing when nothing
+// lacks. What was fetched is trusted no more than what is presented.
+func fetchMissing(ctx context.Context, fetcher *revocation.Fetcher, presented [][]byte, roots *x509.CertPool, now time.Time) ([]*x509.Certificate, error) {
 	if trustedPath(presented, roots, "", now) != nil {
-		return nil
+		return nil, nil
 	}
 	var last *x509.Certificate
 	for _, der := range presented {
@@ -21,8 +21,7 @@ func fetchMissing(ctx context.Context, fetcher *revocation.Fetcher, presented []
 		}
 	}
 	if last == nil {
-		return nil
+		return nil, nil
 	}
-	found, _ := fetcher.Intermediates(ctx, last, func(x *x509.Certificate) bool { return trustedPath([][]byte{x.Raw}, roots, "", now) != nil })
-	return found
+	return fetcher.Intermediates(ctx, last, func(x *x509.Certificate) bool { return trustedPath([][]byte{x.Raw}, roots, "", now) != nil })
 }

@@ -102,7 +102,7 @@ func (v importView) text() string {
 		if e.Side == imported.Client {
 			what = "connects to"
 		}
-		fmt.Fprintf(&b, "%s %s (%s) %s %s", e.System, e.Name, e.Side, what, strings.Join(e.Listen, ", "))
+		fmt.Fprintf(&b, "%s %s (%s) %s %s", e.System, shown(e.Name), e.Side, what, shown(strings.Join(e.Listen, ", ")))
 		if e.Default {
 			b.WriteString(", answers every other name")
 		}
@@ -119,7 +119,7 @@ func (v importView) text() string {
 			} else if f.Source != "" {
 				where = "default: " + f.Source
 			}
-			fmt.Fprintf(w, "    %s\t%s\t%s\n", f.Setting, f.Value, where)
+			fmt.Fprintf(w, "    %s\t%s\t%s\n", shown(f.Setting), shown(f.Value), shown(where))
 		}
 		_ = w.Flush() // into memory
 	}
@@ -129,7 +129,7 @@ func (v importView) text() string {
 	if len(v.Problems) > 0 {
 		b.WriteString("\nnot understood, or beyond what a policy says:\n")
 		for _, p := range v.Problems {
-			b.WriteString("  " + placed(p) + "\n")
+			b.WriteString("  " + shown(placed(p)) + "\n")
 		}
 	}
 	return printable(b.String())

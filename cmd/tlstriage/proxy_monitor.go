@@ -85,7 +85,7 @@ func (p *proxyCommand) judgeCheck(t monitor.Target, record *inspect.Connection) 
 		plan.revoked.ask(p.background, record, look.examiner, look.checker)
 	}
 	p.judge(record)
-	if plan.config.Revocation.FetchIntermediates && plan.inform(p.background, record) {
+	if plan.config.Revocation.FetchIntermediates && plan.inform(p.background, record, p.log) {
 		p.judge(record)
 	}
 	if lookAgainAt(record) && p.server.LookAgain != nil && p.server.SecondLook(p.background, t.Backend, record) {
@@ -95,14 +95,17 @@ func (p *proxyCommand) judgeCheck(t monitor.Target, record *inspect.Connection) 
 
 // inform fetches an intermediate that a backend does not send, so that its finding says which one lacks and what to send. It reports
 // whether there is something new to judge by.
-func (p *plan) inform(ctx context.Context, record *inspect.Connection) bool {
+func (p *plan) inform(ctx context.Context, record *inspect.Connection, log *zap.Logger) bool {
 	key := routeKey{record.Listener, record.Route}
 	judge, presented := p.judges[key], presentedBytes(record.BackendLeg)
 	lacks := slices.ContainsFunc(record.Findings, func(f inspect.Finding) bool { return f.ID == string(chain.MissingIntermediate) })
 	if _, done := p.informed.Load(key); done || judge == nil || !lacks || len(presented) == 0 {
 		return false
 	}
-	found := fetchMissing(ctx, p.revoked.fetcher, presented, judge.Roots, time.Now())
+	found, err := fetchMissing(ctx, p.revoked.fetcher, presented, judge.Roots, time.Now())
+	if err != nil {
+		log.Warn("monitor: the intermediate that lacks was not fetched", zap.String("backend", targetName(key)), zap.Error(err))
+	}
 	if len(found) == 0 {
 		return false
 	}
