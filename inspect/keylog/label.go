@@ -51,3 +51,13 @@ func labelOf(name []byte) (Label, bool) {
 	}
 	return 0, false
 }
+
+// looksLikeLabel reports whether b may be a label that is not known yet: capitals, digits and underscores.
+func looksLikeLabel(b []byte) bool {
+	for _, c := range b {
+		if c != '_' && (c < 'A' || c > 'Z') && (c < '0' || c > '9') {
+			return false
+		}
+	}
+	return true
+}

@@ -25,7 +25,8 @@ type LineErrorKind uint8
 
 // Kinds of line errors.
 const (
-	ErrFields LineErrorKind = iota // not label, client random and secret
+	ErrLabel  LineErrorKind = iota // what the line begins with is no label. Got: its characters
+	ErrFields                      // not label, client random and secret
 	ErrRandom                      // the client random is not 32 bytes in hexadecimal. Got: its characters
 	ErrSecret                      // the secret is not hexadecimal, empty or too long. Got: its characters
 )
@@ -34,6 +35,8 @@ const (
 func (e *LineError) Error() string {
 	head := fmt.Sprintf("keylog: line %d: ", e.Number)
 	switch e.Kind {
+	case ErrLabel:
+		return fmt.Sprintf("%sbegins with %d characters that are no label", head, e.Got)
 	case ErrFields:
 		return fmt.Sprintf("%s%d fields, want %d: label, client random, secret", head, e.Got, e.Want)
 	case ErrRandom:
@@ -79,14 +82,13 @@ func parseLine(b []byte) (s secretLine, kind lineKind, err *LineError) {
 		return s, lineLegacy, nil
 	}
 	label, known := labelOf(fields[0])
-	if !known {
-		if n != 3 {
-			return s, lineUnknown, &LineError{Kind: ErrFields, Got: n, Want: 3}
-		}
+	switch {
+	case !known && !looksLikeLabel(fields[0]):
+		return s, lineUnknown, &LineError{Kind: ErrLabel, Got: len(fields[0])}
+	case n != 3:
+		return s, lineUnknown, &LineError{Kind: ErrFields, Got: n, Want: 3}
+	case !known:
 		return s, lineUnknown, nil
-	}
-	if n != 3 {
-		return s, lineSecret, &LineError{Kind: ErrFields, Got: n, Want: 3}
 	}
 	if len(fields[1]) != 2*randomSize || !decode(s.random[:], fields[1]) {
 		return s, lineSecret, &LineError{Kind: ErrRandom, Got: len(fields[1]), Want: 2 * randomSize}
