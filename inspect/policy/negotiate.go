@@ -56,7 +56,6 @@ const (
 	uncertainGroups      = "no source states the groups of this policy, and the client does not offer secp256r1, which every endpoint has"
 	uncertainSchemes     = "no source states the signature schemes of this policy, and the client offers only old or rare ones"
 	uncertainCurve       = "the client does not list the curve of the ECDSA certificate; not every server minds"
-	uncertainEarlyData   = "the client sends early data with a ticket of another server; without the ticket it may come through"
 	uncertainNoGroups    = "the client lists no groups: the server may take any or do without ECDHE (RFC 8422, Section 4)"
 )
 

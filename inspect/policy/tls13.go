@@ -5,13 +5,6 @@ import "github.com/tlstriage/tlstriage/inspect/wire"
 // negotiate13 chooses suite, group and signature of TLS 1.3, which do not depend on each other (RFC 8446, Section 4.1.1).
 // The order of the checks decides which of several alerts is sent: it is OpenSSL's, unless Go answers.
 func (n *negotiation) negotiate13() {
-	// crypto/tls answers early data with unsupported_extension, since none of its tickets allows any: the client has a ticket of
-	// another server, and comes through once it has expired (RFC 8446, Section 4.2.10).
-	if n.p.Family == FamilyGo && n.h.EarlyData {
-		n.doubt(uncertainEarlyData)
-		n.reject(DimensionVersion, wire.AlertUnsupportedExtension)
-		return
-	}
 	suite, failed := n.chooseSuite()
 	if n.p.Family == FamilyJSSE && !n.extensionsForJSSE() {
 		return

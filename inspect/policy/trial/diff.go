@@ -190,12 +190,14 @@ func behaviour(p *policy.Policy) []string {
 	return []string{
 		say(p.NoDHParameters, "finite-field DHE suites are never chosen, for want of parameters", "finite-field DHE suites are usable"),
 		say(p.CertificateFirst, "the certificate is chosen before the suite", "the suite is chosen before the certificate"),
+		say(p.CertificateBy12, "suites of TLS 1.3 do not count for the choice of a certificate", "all suites count for the choice of a certificate"),
 		say(p.ALPNRequired, "no application protocol in common ends the handshake", "no application protocol in common is ignored"),
 		say(p.SNIRequired, "a server name is required", "no server name is required"),
 		say(p.NameSilent, "a server name that is not served ends the connection without an alert", "a server name that is not served is answered with an alert"),
 		"alert for a server name that is not served: " + alert(p.NameAlert, wire.AlertUnrecognizedName.String()),
 		"alert for a version below the lowest: " + alert(p.OldVersionAlert, wire.AlertProtocolVersion.String()),
 		"TLS library: " + say(p.Family == policy.FamilyUnknown, notStated, string(p.Family)),
+		"release of Go: " + say(p.GoRelease == 0, "the newest that is known", "1."+strconv.Itoa(p.GoRelease)),
 		"security level: " + strconv.Itoa(p.SecurityLevel),
 	}
 }
