@@ -353,6 +353,9 @@ func (e *endpoint) try(t *testing.T, l *lab) *tally {
 					difference = err.Error()
 				} else {
 					difference = disagreement(q.want, q.policy, got)
+					if refusesEarlyData(q.form, q.policy) {
+						difference = wantEarlyDataRefused(got)
+					}
 				}
 				mu.Lock()
 				result.count(q.want, got)
@@ -365,6 +368,21 @@ func (e *endpoint) try(t *testing.T, l *lab) *tally {
 	}
 	wait.Wait()
 	return result
+}
+
+// refusesEarlyData reports whether a hello has early data for crypto/tls, which answers it with unsupported_extension: none of its
+// own tickets allows any, so the ticket is another server's (RFC 8446, Section 4.2.10). Tickets and early data are no matter of a
+// prediction, which is of a full handshake.
+func refusesEarlyData(f *form, p *policy.Policy) bool {
+	return f != nil && f.has(wire.ExtensionEarlyData) && p.Family == policy.FamilyGo &&
+		slices.Contains(p.Versions, wire.VersionTLS13) && slices.Contains(f.versions(), wire.VersionTLS13)
+}
+
+func wantEarlyDataRefused(got answer) string {
+	if got.alert == wire.AlertUnsupportedExtension {
+		return ""
+	}
+	return "early data is answered otherwise than with unsupported_extension: " + got.String()
 }
 
 func (r *tally) count(want policy.Result, got answer) {

@@ -52,6 +52,10 @@ func (f *form) find(kind wire.ExtensionType) []byte {
 	return nil
 }
 
+func (f *form) has(kind wire.ExtensionType) bool {
+	return slices.ContainsFunc(f.extensions, func(e extension) bool { return e.kind == kind })
+}
+
 func (f *form) remove(kinds ...wire.ExtensionType) {
 	f.extensions = slices.DeleteFunc(f.extensions, func(e extension) bool { return slices.Contains(kinds, e.kind) })
 }
