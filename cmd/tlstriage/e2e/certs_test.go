@@ -3,10 +3,13 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -31,23 +34,23 @@ func TestCertsCheck(t *testing.T) {
 	t.Parallel()
 	causes := map[certstest.Kind]string{
 		certstest.Healthy: "", certstest.HealthyRSA: "", certstest.Wildcard: "", certstest.IPName: "",
-		certstest.Expired: "cert-expired", certstest.NotYetValid: "cert-not-yet-valid", certstest.ExpiringSoon: "cert-expiring-soon",
+		certstest.Expired: "cert-expired", certstest.NotYetValid: "cert-not-yet-valid", certstest.ExpiringSoon: "", // it lives for six days, and more than a third of them are left
 		certstest.WrongName: "cert-name-mismatch", certstest.CommonNameOnly: "cert-name-mismatch", certstest.SelfSigned: "cert-self-signed",
 		certstest.MissingIntermediate: "chain-missing-intermediate", certstest.MissingUpper: "chain-missing-intermediate",
 		certstest.WrongOrder: "chain-wrong-order", certstest.Unrelated: "chain-unrelated-certificate",
 		certstest.UntrustedRoot: "chain-untrusted-root", certstest.UntrustedRootSent: "chain-untrusted-root", certstest.ExpiredIntermediate: "chain-intermediate-expired",
 		certstest.WeakKey: "cert-weak-key", certstest.WeakSignature: "cert-weak-signature",
-		certstest.ClientOnly: "cert-wrong-usage", certstest.NoSignatureKeyUsage: "cert-wrong-usage",
+		certstest.ClientOnly: "cert-wrong-usage", certstest.NoSignatureKeyUsage: "cert-wrong-usage", certstest.CAAsLeaf: "cert-wrong-usage",
 	}
 	pki := certstest.New(t)
-	ca := pki.WriteRoot(t)
+	ca, name := pki.WriteRoot(t), "www."+site // a wildcard for site would be one for a whole top level
 	for _, kind := range certstest.Kinds() {
 		t.Run(string(kind), func(t *testing.T) {
-			chain := pki.Make(kind, site)
+			chain := pki.Make(kind, name)
 			file, _ := chain.WriteFiles(t)
 			var seen []*checkedChain
 			for _, target := range []string{goBackend(t, chain, nil), file} {
-				got := client(t, "", program, "certs", "check", target, "--name", site, "--ca", ca, "-o", "json")
+				got := client(t, "", program, "certs", "check", target, "--name", name, "--ca", ca, "-o", "json")
 				c := &checkedChain{}
 				if err := json.Unmarshal([]byte(got.out), c); err != nil {
 					t.Fatalf("%v: %s", err, got.out)
@@ -65,7 +68,7 @@ func TestCertsCheck(t *testing.T) {
 				if cause, known := causes[kind]; known && c.Cause != cause || !known && (c.Verdict != inspect.Failed || c.Fault != inspect.FaultBackend) {
 					t.Errorf("%s: cause %q of %s (%s), want %q", target, c.Cause, c.Fault, c.Verdict, cause)
 				}
-				text := client(t, "", program, "certs", "check", target, "--name", site, "--ca", ca)
+				text := client(t, "", program, "certs", "check", target, "--name", name, "--ca", ca)
 				if text.code != got.code || !strings.HasPrefix(text.out, target+"  "+string(c.Verdict)) {
 					t.Errorf("as text: exit %d: %s", text.code, text.out)
 				}
@@ -77,7 +80,7 @@ func TestCertsCheck(t *testing.T) {
 	}
 }
 
-// Servers in other languages present the same chain to the same effect; what they do not present is fetched where that is allowed.
+// What other servers present is judged the same.
 func TestCertsCheckOfOtherServers(t *testing.T) {
 	t.Parallel()
 	pki := certstest.New(t)
@@ -131,8 +134,8 @@ func TestCertsFixWritesWhatServersTake(t *testing.T) {
 	piles := map[string][]string{
 		"wrong order, root and a stranger": {pem(t, "all.pem", certs.EncodePEM(pki.Root.Certificate, pki.Intermediate.Certificate, stranger.Certificate, leaf.Certificate, pki.Issuing.Certificate)), key},
 		"one file of each":                 {key, pem(t, "root.pem", certs.EncodePEM(pki.Root.Certificate)), above, pem(t, "leaf.der", leaf.Certificate.Raw)},
-		"PKCS #7 beside the leaf":          {p7, key, pem(t, "leaf.pem", certs.EncodePEM(leaf.Certificate))},
-		"PKCS #12":                         {p12, "--password-file", password},
+		"PKCS 7 beside the leaf":           {p7, key, pem(t, "leaf.pem", certs.EncodePEM(leaf.Certificate))},
+		"PKCS 12":                          {p12, "--password-file", password},
 	}
 	for name, pile := range piles {
 		t.Run(name, func(t *testing.T) {
@@ -178,6 +181,56 @@ func TestCertsFixWritesWhatServersTake(t *testing.T) {
 			t.Errorf("exit %d: %s", got.code, got.out)
 		}
 	})
+}
+
+// An intermediate that nobody sends is fetched from where the certificate says, and from nowhere else: only when that is asked for,
+// and inside only from hosts that are allowed.
+func TestMissingIntermediateIsFetched(t *testing.T) {
+	t.Parallel()
+	pki := certstest.New(t)
+	ca := pki.WriteRoot(t)
+	var asked atomic.Int32
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		w.Header().Set("Content-Type", "application/pkix-cert")
+		w.Write(pki.Intermediate.Certificate.Raw)
+	}))
+	t.Cleanup(web.Close)
+	leaf := pki.Issue(pki.Intermediate, certs.Template{Names: []string{site}, IssuingCertificateURL: []string{web.URL + "/ca.der"}})
+	alone := &certstest.Chain{Leaf: leaf, Presented: leaf.Chain()[:1]}
+	cert, key := alone.WriteFiles(t)
+	addr := goBackend(t, alone, nil)
+
+	check := func(more ...string) string {
+		got := client(t, "", program, append([]string{"certs", "check", addr, "--name", site, "--ca", ca, "-v"}, more...)...)
+		if got.code != 1 || !strings.Contains(got.out, "chain-missing-intermediate") {
+			t.Errorf("exit %d: %s", got.code, got.out)
+		}
+		return got.out
+	}
+	check()
+	check("--fetch-intermediates")
+	if n := asked.Load(); n != 0 {
+		t.Errorf("asked %d times where nobody allowed it", n)
+	}
+	if out := check("--fetch-intermediates", "--revocation-host", "127.0.0.1"); asked.Load() != 1 || !strings.Contains(out, "Test Intermediate") {
+		t.Errorf("asked %d times: %s", asked.Load(), out)
+	}
+	dir := filepath.Join(t.TempDir(), "tls")
+	if got := client(t, "", program, "certs", "fix", cert, key, "--ca", ca, "--for", "nginx", "--out", dir); got.code != 1 {
+		t.Errorf("incomplete, and exit %d: %s", got.code, got.out)
+	}
+	got := client(t, "", program, "certs", "fix", cert, key, "--ca", ca, "--fetch", "--fetch-host", "127.0.0.1", "--for", "nginx", "--out", dir, "--overwrite")
+	full := filepath.Join(dir, site+".fullchain.pem")
+	if got.code != 0 || !strings.Contains(got.out, "fetched  CN=Test Intermediate") {
+		t.Errorf("exit %d: %s", got.code, got.out)
+	}
+	b := backend{addr: nginxServer(t, full, filepath.Join(dir, site+".key"), ""), ca: ca}
+	p := startProxy(t, b.args("--backend-verify", "enforce")...)
+	if got := curl("--http1.1")(t, p.Addr); got.code != 0 {
+		t.Errorf("exit %d: %s", got.code, got.out)
+	}
+	expect(t, p.next(), fine)
 }
 
 // `certs watch` sees a renewal, tells it where it was asked to, and ends as an operator ends it.
