@@ -12,6 +12,7 @@ const (
 	Version2           Version = 0x6b3343cf // RFC 9369, Section 3.1
 	VersionDraft29     Version = 0xff00001d
 	VersionDraft34     Version = 0xff000022
+	VersionMvfst22     Version = 0xfaceb001 // Facebook, after draft-22
 	VersionQ046        Version = 0x51303436
 	VersionQ050        Version = 0x51303530
 	VersionT050        Version = 0x54303530
