@@ -63,6 +63,12 @@ func (e *evidence) inferred(kind inspect.InferenceKind) *inspect.Inference {
 	return nil
 }
 
+// cutShort reports whether a capture ends, or was filtered, before its connection came to anything: nothing is known to have failed.
+func (e *evidence) cutShort() bool {
+	v := e.client
+	return e.c.Event.Source == inspect.SourceCapture && v.failed() && v.leg.Error == nil && v.alert(inspect.FromClient) == nil && v.alert(inspect.FromServer) == nil
+}
+
 // foreign reports whether the server on the client leg is another program than this one: in a capture, in what a probe
 // recorded, and where bytes pass through untouched.
 func (e *evidence) foreign() bool {

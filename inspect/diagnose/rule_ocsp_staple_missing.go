@@ -11,7 +11,7 @@ var ruleOCSPStapleMissing = Rule{
 	CausedBy: []string{"default-certificate-served"},
 	check: func(e *evidence) *match {
 		c := &e.chain
-		if c.leaf() == nil || c.view.tls.Version == "" || c.stapled().Stapled || !c.couldAnswer("status_request") {
+		if c.leaf() == nil || !c.view.spoke || c.stapled().Stapled || !c.couldAnswer("status_request") {
 			return nil
 		}
 		mode, demanded := c.revocation().Mode, c.mustBeStapled()

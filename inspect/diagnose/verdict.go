@@ -32,7 +32,7 @@ func settle(c *inspect.Connection, e *evidence, hits []hit) {
 	slices.SortStableFunc(hits, func(a, b hit) int { return rank(a) - rank(b) })
 
 	failed := e.client.failed() || e.backend.failed()
-	if e.client.untried() {
+	if e.client.untried() || e.cutShort() {
 		failed = e.backend.failed()
 	}
 	for _, h := range hits {

@@ -1,0 +1,245 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"path"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tlstriage/tlstriage/certs"
+	"github.com/tlstriage/tlstriage/configs"
+	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/capture"
+	"github.com/tlstriage/tlstriage/inspect/diagnose"
+)
+
+// pcapCommand is one run of `tlstriage pcap`.
+type pcapCommand struct {
+	policy, keylog, ca, output, failOn string
+	sni, since                         string
+	client                             string
+	failed, verbose                    bool
+
+	judge   *diagnose.Diagnoser
+	network netip.Prefix // of --client; invalid: all
+	after   time.Time    // of --since; zero: all
+	out     printer
+	summary captureSummary
+	worst   int32
+}
+
+func newPcap() *cobra.Command {
+	p := &pcapCommand{}
+	cmd := &cobra.Command{
+		Use:   "pcap FILE...",
+		Short: "Explain the handshakes in a capture",
+		Long: `Reads captures (pcap and pcapng, also compressed; - is standard input), and says of every TLS, DTLS and
+QUIC connection in them what the proxy would say: what the client offered, what a policy would have made of it, how the
+handshake went, whose fault it was and what to change. Nothing is intercepted, and nothing needs a key; with the session keys
+(--keylog, or secrets in a pcapng) certificates and alerts of TLS 1.3 are read, too.
+
+TLS is found by its bytes on any port, behind STARTTLS, proxies and tunnels.`,
+		Example: `  tlstriage pcap edge.pcapng
+  tlstriage pcap monday.pcap.gz tuesday.pcap.gz --failed --sni '*.example.com'
+  tlstriage pcap edge.pcap --policy aws/ELBSecurityPolicy-TLS13-1-2-2021-06 -o json
+  tcpdump -i eth0 -U -w - 'tcp port 443' | tlstriage pcap -
+  tlstriage pcap edge.pcap --keylog keys.log   # certificates and alerts of TLS 1.3, too`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return p.run(cmd, args) },
+	}
+	cmd.Flags().StringVar(&p.policy, "policy", "", "policy `REF` that hellos are held against")
+	cmd.Flags().StringVar(&p.keylog, "keylog", "", "`FILE` with session keys (SSLKEYLOGFILE)")
+	cmd.Flags().StringVar(&p.ca, "ca", "", "`FILE` with the roots to judge chains by; default: the system's")
+	cmd.Flags().StringVar(&p.sni, "sni", "", "only connections whose client asks for this `NAME`; * stands for anything")
+	cmd.Flags().StringVar(&p.client, "client", "", "only connections of this client: an address or a `NETWORK`")
+	cmd.Flags().BoolVar(&p.failed, "failed", false, "only connections that failed")
+	cmd.Flags().StringVar(&p.since, "since", "", "only connections that began after `TIME` (RFC 3339, or a duration before now)")
+	cmd.Flags().StringVar(&p.failOn, "fail-on", string(inspect.SeverityError), "`error|warning|info|never`: severity from which findings make the exit code 1")
+	cmd.Flags().BoolVarP(&p.verbose, "verbose", "v", false, "list good connections and noise, too, and say everything")
+	outputFlag(cmd, &p.output)
+	cmd.Flags().SortFlags = false
+	return cmd
+}
+
+func (p *pcapCommand) run(cmd *cobra.Command, args []string) error {
+	if err := p.prepare(cmd); err != nil {
+		return usage(err)
+	}
+	threshold := severityRank(inspect.Severity(p.failOn))
+	options, err := p.options()
+	if err != nil {
+		return usage(err)
+	}
+	stats, err := p.read(cmd, args, options)
+	if closed := p.close(); err == nil && closed != nil {
+		err = failed(closed)
+	}
+	if p.output == "text" {
+		fmt.Fprint(cmd.OutOrStdout(), p.summary.text(stats))
+	}
+	fmt.Fprint(cmd.ErrOrStderr(), printable(strangeTraffic(stats)))
+	if err != nil {
+		return err
+	}
+	if threshold > 0 && p.worst >= threshold {
+		return &exitError{code: exitFindings}
+	}
+	return nil
+}
+
+// prepare reads what the flags name.
+func (p *pcapCommand) prepare(cmd *cobra.Command) error {
+	if p.output != "text" && p.output != "json" {
+		return fmt.Errorf("--output: %q is neither text nor json", p.output)
+	}
+	if severityRank(inspect.Severity(p.failOn)) == 0 && p.failOn != string(configs.FailOnNever) {
+		return fmt.Errorf("--fail-on: %q is none of error, warning, info and never", p.failOn)
+	}
+	p.judge = &diagnose.Diagnoser{}
+	if p.policy != "" {
+		policy, err := loadPolicy(cmd, p.policy)
+		if err != nil {
+			return err
+		}
+		p.judge.Policy = policy
+	}
+	if p.ca != "" {
+		var err error
+		if p.judge.Roots, p.judge.KnownCAs, err = certs.LoadCABundle(p.ca); err != nil {
+			return err
+		}
+	}
+	if p.client != "" {
+		prefix, err := netip.ParsePrefix(p.client)
+		if err != nil {
+			address, addressErr := netip.ParseAddr(p.client)
+			if addressErr != nil {
+				return fmt.Errorf("--client: %q is neither an address nor a network", p.client)
+			}
+			prefix = netip.PrefixFrom(address, address.BitLen())
+		}
+		p.network = prefix.Masked()
+	}
+	if p.sni != "" {
+		if _, err := path.Match(strings.ToLower(p.sni), ""); err != nil {
+			return fmt.Errorf("--sni: %q is no pattern", p.sni)
+		}
+	}
+	if p.since != "" {
+		if ago, err := time.ParseDuration(p.since); err == nil {
+			p.after = time.Now().Add(-ago)
+		} else if p.after, err = time.Parse(time.RFC3339, p.since); err != nil {
+			return fmt.Errorf("--since: %q is neither a time like 2027-01-31T00:00:00Z nor a duration like 2h", p.since)
+		}
+	}
+	p.out = newPrinter(configs.Output(p.output), configs.RawAll, p.verbose, cmd.OutOrStdout())
+	return nil
+}
+
+// The most that is read of a file of session keys.
+const maxKeyLog = 64 << 20
+
+func (p *pcapCommand) options() (capture.Options, error) {
+	o := capture.Options{OnConnection: p.observe}
+	if p.keylog != "" {
+		var err error
+		if o.KeyLog, err = readBounded(p.keylog, maxKeyLog); err != nil {
+			return o, err
+		}
+	}
+	return o, nil
+}
+
+func (p *pcapCommand) read(cmd *cobra.Command, args []string, o capture.Options) (capture.Stats, error) {
+	tracker := capture.New(o)
+	var broken []error
+	for _, name := range args {
+		if err := p.file(cmd, name, tracker.Read); err != nil {
+			var usageError *exitError
+			if errors.As(err, &usageError) {
+				return tracker.Close(), err
+			}
+			if errors.Is(err, context.Canceled) {
+				break
+			}
+			broken = append(broken, err) // what could be read was said; the next file may be sound
+		}
+	}
+	stats := tracker.Close()
+	if err := errors.Join(broken...); err != nil {
+		return stats, failed(err)
+	}
+	return stats, nil
+}
+
+func (p *pcapCommand) file(cmd *cobra.Command, name string, read func(context.Context, io.Reader, string) error) error {
+	if name == "-" {
+		return read(cmd.Context(), cmd.InOrStdin(), "standard input")
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return usage(err)
+	}
+	defer f.Close()
+	progress := newProgress(cmd.ErrOrStderr(), f, name)
+	defer progress.end()
+	return read(cmd.Context(), progress, name)
+}
+
+// observe judges a record and shows it, where it is wanted.
+func (p *pcapCommand) observe(c *inspect.Connection) {
+	p.judge.Diagnose(c)
+	if !p.wanted(c) {
+		return
+	}
+	p.summary.add(c)
+	for _, f := range c.Findings {
+		p.worst = max(p.worst, severityRank(f.Severity))
+	}
+	if p.output == "text" && !p.verbose && c.Verdict == inspect.OK {
+		return // counted in the summary
+	}
+	_ = p.out.Write(c) // who reads it may have gone
+}
+
+// wanted reports whether a record passes the filters.
+func (p *pcapCommand) wanted(c *inspect.Connection) bool {
+	if p.failed && c.Verdict != inspect.Failed {
+		return false
+	}
+	if !p.after.IsZero() && c.Timestamp.Before(p.after) {
+		return false
+	}
+	if p.network.IsValid() {
+		address, err := netip.ParseAddr(c.Client.Address)
+		if err != nil || !p.network.Contains(address.Unmap()) {
+			return false
+		}
+	}
+	if p.sni != "" {
+		name := ""
+		if c.ClientLeg != nil && c.ClientLeg.TLS != nil && c.ClientLeg.TLS.Client != nil {
+			name = c.ClientLeg.TLS.Client.ServerName
+		}
+		if ok, _ := path.Match(strings.ToLower(p.sni), strings.ToLower(name)); !ok {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *pcapCommand) close() error {
+	err := p.out.Close()
+	if errors.Is(err, syscall.EPIPE) {
+		err = nil
+	}
+	return err
+}
