@@ -1,8 +1,8 @@
 package inspect
 
 import (
-	"fmt"
 	"net/netip"
+	"strconv"
 	"time"
 
 	"github.com/tlstriage/tlstriage/inspect/wire"
@@ -11,7 +11,20 @@ import (
 // NewID makes the id of an event: its time, the number of the event in the process, and a salt of the process, in an
 // order that sorts by time.
 func NewID(t time.Time, n uint64, salt string) string {
-	return fmt.Sprintf("%015x-%06x-%s", t.UnixMicro(), n, salt)
+	var room [48]byte
+	id := appendHex(room[:0], uint64(t.UnixMicro()), 15)
+	id = append(appendHex(append(id, '-'), n, 6), '-')
+	return string(append(id, salt...))
+}
+
+// appendHex appends n in hexadecimal, with zeros before it up to a width.
+func appendHex(b []byte, n uint64, width int) []byte {
+	var room [16]byte
+	digits := strconv.AppendUint(room[:0], n, 16)
+	for range width - len(digits) {
+		b = append(b, '0')
+	}
+	return append(b, digits...)
 }
 
 // EndpointOf is an address with its port in the record's words. An IPv4-mapped address is written as IPv4.
