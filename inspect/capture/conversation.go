@@ -69,7 +69,7 @@ func (t *Tracker) read(f *flow, c *tcpConn, side int, b []byte, s *segment) {
 			st.candidate = -1
 		}
 	case notTLS:
-		if c.tls != nil && peer.tls && c.tls.upgrade == "" {
+		if c.tls != nil && peer.tls && c.tls.upgrade == "" && (f.opened || c.synAck) && c.half[side].lost == 0 {
 			// The peer speaks TLS and this side does not: its first bytes are what the observer names.
 			t.startFeeding(f, c, side, 0, s)
 		}
@@ -94,7 +94,9 @@ func (t *Tracker) begin(f *flow, c *tcpConn, side, at int, v verdict, s *segment
 				return
 			}
 		}
-		c.tls.upgrade = c.upgrade(side, at)
+		if v != isRecord || at > 0 {
+			c.tls.upgrade = c.upgrade(side, at)
+		}
 		if peer := &c.stream[1-side]; peer.any && c.tls.upgrade == "" && len(peer.prefix) > 0 && peer.candidate != 0 && v == isRecord {
 			t.startFeeding(f, c, 1-side, 0, s) // the server answers in TLS what the client did not say in it
 		}
@@ -137,7 +139,9 @@ func (c *tcpConn) upgrade(side, at int) wire.Protocol {
 	own, peer := &c.stream[side], &c.stream[1-side]
 	var name wire.Protocol
 	if at > 0 {
-		name, _ = wire.Sniff(own.prefix[:at])
+		if name = own.name; name == "" || name == wire.ProtocolUnknown {
+			name, _ = wire.Sniff(own.prefix[:at])
+		}
 	}
 	if (name == "" || name == wire.ProtocolUnknown) && len(peer.prefix) > 0 && peer.candidate != 0 {
 		if n, _ := wire.Sniff(peer.prefix); n != wire.ProtocolUnknown && n != wire.ProtocolTLS && n != wire.ProtocolTLSAlert || at > 0 {

@@ -1,6 +1,10 @@
 package capture
 
-import "github.com/tlstriage/tlstriage/inspect"
+import (
+	"time"
+
+	"github.com/tlstriage/tlstriage/inspect"
+)
 
 // flowKey names a connection by its ends, in one order for both directions.
 type flowKey struct {
@@ -146,6 +150,14 @@ func (t *Tracker) expire() {
 	}
 	if changed {
 		t.emit()
+	}
+}
+
+// tick ends what has come to its time though no packet says so.
+func (t *Tracker) tick(now time.Time) {
+	if at := now.UnixNano(); at > t.now {
+		t.now = at
+		t.expire()
 	}
 }
 

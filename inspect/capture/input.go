@@ -4,6 +4,7 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/klauspost/compress/zstd"
@@ -105,13 +106,13 @@ func decompress(in *input) (*input, func(), error) {
 	case len(head) >= 2 && head[0] == 0x1F && head[1] == 0x8B:
 		z, err := gzip.NewReader(rest)
 		if err != nil {
-			return nil, none, err
+			return nil, none, fmt.Errorf("gzip: %w", err)
 		}
 		return newInput(in.ctx, z), func() { _ = z.Close() }, nil
 	case len(head) == 4 && head[0] == 0x28 && head[1] == 0xB5 && head[2] == 0x2F && head[3] == 0xFD:
 		z, err := zstd.NewReader(rest, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(zstdWindow))
 		if err != nil {
-			return nil, none, err
+			return nil, none, fmt.Errorf("zstd: %w", err)
 		}
 		return newInput(in.ctx, z), z.Close, nil
 	}

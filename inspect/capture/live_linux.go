@@ -55,14 +55,6 @@ func (t *Tracker) live(ctx context.Context, r *ring) error {
 	return nil
 }
 
-// tick ends what has come to its time though no packet says so.
-func (t *Tracker) tick(now time.Time) {
-	if at := now.UnixNano(); at > t.now {
-		t.now = at
-		t.expire()
-	}
-}
-
 // ring is a packet socket with a ring of blocks that the kernel shares with us (TPACKET_V3,
 // Documentation/networking/packet_mmap.rst).
 type ring struct {
