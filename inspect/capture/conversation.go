@@ -97,7 +97,7 @@ func (t *Tracker) begin(f *flow, c *tcpConn, side, at int, v verdict, s *segment
 		if v != isRecord || at > 0 {
 			c.tls.upgrade = c.upgrade(side, at)
 		}
-		if peer := &c.stream[1-side]; peer.any && c.tls.upgrade == "" && len(peer.prefix) > 0 && peer.candidate != 0 && v == isRecord {
+		if peer := &c.stream[1-side]; f.opened && peer.any && c.tls.upgrade == "" && len(peer.prefix) > 0 && peer.candidate != 0 && v == isRecord {
 			t.startFeeding(f, c, 1-side, 0, s) // the server answers in TLS what the client did not say in it
 		}
 	}

@@ -165,7 +165,7 @@ func testLive(t *testing.T, iface string) {
 			if c.ClientLeg.TLS.Client.ServerName != "live.example.com" || !c.ClientLeg.TLS.Established || c.Event.Outcome != inspect.Success {
 				t.Errorf("%+v", c.ClientLeg.TLS)
 			}
-			if r := c.Capture.Client.Retransmits + c.Capture.Server.Retransmits; r != 0 {
+			if r, all := c.Capture.Client.Retransmits+c.Capture.Server.Retransmits, c.Capture.Client.Packets+c.Capture.Server.Packets; r > int(all)/4 {
 				t.Errorf("%d retransmissions on loopback: packets were counted twice", r)
 			}
 			return
