@@ -12,6 +12,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/tlstriage/tlstriage/inspect/quicwire"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
@@ -180,5 +181,26 @@ func sameHello(m message, x truth) error {
 	if string(h.ServerName) != sni || fmt.Sprint(suites) != fmt.Sprint(x.Ciphers) || fmt.Sprint(extensions) != fmt.Sprint(x.Extensions) {
 		return fmt.Errorf("name %q, suites %s, extensions %s, want %q, %s, %s", h.ServerName, suites, extensions, sni, x.Ciphers, x.Extensions)
 	}
-	return nil
+	return readableParameters(m, &h)
+}
+
+// readableParameters wants the transport parameters of a hello to be read whole, and to have what every client sends.
+func readableParameters(m message, h *wire.ClientHello) error {
+	body, ok := h.Extensions.Find(wire.ExtensionType(quicwire.ExtensionTransportParameters))
+	if !ok {
+		body, ok = h.Extensions.Find(wire.ExtensionType(quicwire.ExtensionTransportParametersDraft))
+	}
+	if !ok {
+		return errors.New("no transport parameters")
+	}
+	all, err := quicwire.ParseTransportParameters(m.Version, body)
+	if err != nil {
+		return err
+	}
+	for _, p := range all {
+		if n, ok := p.Integer(); p.Name() == "initial_max_data" && ok && n > 0 {
+			return nil
+		}
+	}
+	return fmt.Errorf("transport parameters without initial_max_data: %v", all)
 }

@@ -19,7 +19,7 @@ type Close struct {
 	Reason      []byte // as it was sent, of a stranger's choosing; at most 1 KiB
 }
 
-// readClose keeps the first CONNECTION_CLOSE of the connection: what follows answers it or repeats it.
+// readClose reads a CONNECTION_CLOSE frame. What follows the connection's first one answers it or repeats it.
 func (f *Flow) readClose(from Side, level Level, t uint64, r *reader) {
 	c := Close{From: from, Level: level, Application: t == frameCloseApplication, Code: r.varint()}
 	if !c.Application {
@@ -31,8 +31,11 @@ func (f *Flow) readClose(from Side, level Level, t uint64, r *reader) {
 	}
 }
 
+// keepClose keeps the first close, unless it only says that the application has an error, which may follow in 1-RTT packets (RFC 9000,
+// Section 10.2.3).
 func (f *Flow) keepClose(c Close, reason []byte) {
-	if f.closed == nil {
+	const applicationError = 0x0c
+	if f.closed == nil || c.Application && c.From == f.closed.From && !f.closed.Application && f.closed.Code == applicationError {
 		c.Reason = bytes.Clone(reason[:min(len(reason), maxReason)])
 		f.closed = &c
 	}
