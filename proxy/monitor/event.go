@@ -85,6 +85,7 @@ func changes(old, new State) []Event {
 // addressChanges compares what is known of an address; before is nil when it is new.
 func addressChanges(before, now *Address) []Event {
 	var none Address
+	known := before != nil
 	if before == nil {
 		before, none.Up, none.Verdict = &none, true, inspect.OK
 		if now.Verdict == "" {
@@ -112,6 +113,11 @@ func addressChanges(before, now *Address) []Event {
 			}
 		}
 		events = append(events, e)
+		if now.Up && now.Verdict != "" && now.Verdict != inspect.OK {
+			events = append(events, Event{Kind: VerdictChanged, Detail: verdict(now) + ", now that it answers"})
+		}
+	case !known && now.Verdict != before.Verdict:
+		events = append(events, Event{Kind: VerdictChanged, Detail: verdict(now) + ", at the first look"})
 	case now.Verdict != before.Verdict || now.Cause != before.Cause:
 		events = append(events, Event{Kind: VerdictChanged, Detail: fmt.Sprintf("%s, was %s", verdict(now), verdict(before))})
 	}
