@@ -38,6 +38,7 @@ func (f *Flow) initial(from *Side, h *Header, keep bool) error {
 	case !f.settled && keep && f.pend(*from, h):
 		return nil
 	case len(f.keys) == 0:
+		f.failures++
 		return &PacketError{Kind: ErrNoKeys, Type: h.Type}
 	default:
 		f.failures++
