@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/binary"
+	"errors"
 	"io"
 	"net/netip"
 	"os"
@@ -68,7 +69,7 @@ func datagrams(tb testing.TB, path string) []datagram {
 		}
 	}
 	var packets packetReader
-	link := func(gopacket.CaptureInfo) layers.LinkType { return layers.LinkTypeEthernet }
+	var link func(gopacket.CaptureInfo) layers.LinkType
 	if binary.BigEndian.Uint32(b) == 0x0A0D0D0A {
 		r, err := pcapgo.NewNgReader(bytes.NewReader(b), pcapgo.NgReaderOptions{WantMixedLinkType: true})
 		if err != nil {
@@ -184,7 +185,7 @@ func (c *conversation) feed(tb testing.TB, d datagram, secrets func([]byte) quic
 			from, clientAddr, serverAddr = quicwire.FromServer, d.to, d.from
 		}
 		err := f.Datagram(from, d.payload)
-		if err == quicwire.ErrOtherConnection {
+		if errors.Is(err, quicwire.ErrOtherConnection) {
 			c.flows = append(c.flows, &quicwire.Flow{Secrets: secrets})
 			c.firsts = append(c.firsts, d)
 			continue

@@ -75,6 +75,9 @@ func (s *cryptoStream) insert(begin int, data []byte) (fresh bool, err *PacketEr
 		copy(s.buf[at:end], data[at-begin:])
 		fresh = true
 	}
+	if s.spans == nil {
+		s.spans = make([]span, 0, 8)
+	}
 	if first == past {
 		s.spans = append(s.spans, span{})
 		copy(s.spans[first+1:], s.spans[first:])
@@ -91,7 +94,7 @@ func (s *cryptoStream) grow(end int) {
 		s.buf = s.buf[:end]
 		return
 	}
-	grown := make([]byte, end, max(end, 2*cap(s.buf), 512))
+	grown := make([]byte, end, max(end, 2*cap(s.buf), 2048))
 	copy(grown, s.buf)
 	s.buf = grown
 }

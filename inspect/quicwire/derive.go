@@ -27,24 +27,34 @@ func hmac256(key, message []byte) [sha256.Size]byte {
 // expandLabel is HKDF-Expand-Label with an empty context (RFC 8446, Section 7.1; RFC 9001, Section 5.1). One block of the hash is
 // enough for everything that QUIC derives.
 func expandLabel(secret []byte, label string, out []byte) {
-	var info [64]byte
-	b := append(info[:0], byte(len(out)>>8), byte(len(out)), byte(len("tls13 ")+len(label)))
-	b = append(b, "tls13 "...)
-	b = append(b, label...)
-	b = append(b, 0, 1) // the empty context, and HKDF-Expand's counter of the first block (RFC 5869, Section 2.3)
-	if len(secret) <= sha256.Size {
-		block := hmac256(secret, b)
-		copy(out, block[:])
+	if len(secret) > sha256.Size {
+		expandLabel384(secret, label, out)
 		return
 	}
+	var info [64]byte
+	block := hmac256(secret, appendLabel(info[:0], label, len(out)))
+	copy(out, block[:])
+}
+
+func expandLabel384(secret []byte, label string, out []byte) {
 	mac := hmac.New(func() hash.Hash { return sha512.New384() }, secret)
-	mac.Write(b)
+	mac.Write(appendLabel(nil, label, len(out)))
 	copy(out, mac.Sum(nil))
+}
+
+// appendLabel appends the HkdfLabel, and HKDF-Expand's counter of the first block (RFC 5869, Section 2.3).
+func appendLabel(b []byte, label string, size int) []byte {
+	b = append(b, byte(size>>8), byte(size), byte(len("tls13 ")+len(label)))
+	b = append(b, "tls13 "...)
+	b = append(b, label...)
+	return append(b, 0, 1)
 }
 
 // initialSecrets derives both sides' secrets from the destination connection id of the client's first Initial packet.
 func initialSecrets(salt string, id []byte) (client, server [sha256.Size]byte) {
-	prk := hmac256([]byte(salt), id)
+	var key [20]byte
+	copy(key[:], salt)
+	prk := hmac256(key[:], id)
 	expandLabel(prk[:], "client in", client[:])
 	expandLabel(prk[:], "server in", server[:])
 	return client, server

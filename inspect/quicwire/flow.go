@@ -16,6 +16,8 @@ const (
 	maxPending   = 8  // packets kept until their keys are known
 	maxPendBytes = 12 << 10
 
+	keySetSize = 2 << 10 // about what keys take in memory
+
 	minInitialDatagram = 1200 // RFC 9000, Section 14.1
 )
 
@@ -146,7 +148,7 @@ func (f *Flow) packets(from Side, b []byte) error {
 		if err == nil {
 			err = f.packet(&from, &h, true)
 		}
-		if err == ErrOtherConnection {
+		if errors.Is(err, ErrOtherConnection) {
 			if n == 0 {
 				f.uncount(from, len(b))
 				return err
@@ -311,7 +313,7 @@ func (f *Flow) Done() bool {
 
 // Held is about how many bytes of memory the flow keeps besides itself.
 func (f *Flow) Held() int {
-	n := cap(f.scratch) + f.pendingBytes + len(f.token) + len(f.random) + 64*len(f.keys)
+	n := cap(f.scratch) + f.pendingBytes + len(f.token) + len(f.random) + keySetSize*len(f.keys)
 	for side := range f.crypto {
 		for level := range f.crypto[side] {
 			n += cap(f.crypto[side][level].buf) + 16*cap(f.crypto[side][level].spans) + len(f.crypto[side][level].before)

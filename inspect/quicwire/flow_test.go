@@ -216,7 +216,7 @@ func TestAnotherConnectionBetweenTheSameAddressesIsSaid(t *testing.T) {
 	before := f.Stats(FromClient)
 	other, _ := clientAndServer(t, Version1, "different")
 	d := other.initial(crypto(0, hello(typeClientHello, 300)))
-	if err := f.Datagram(FromClient, d); err != ErrOtherConnection {
+	if err := f.Datagram(FromClient, d); !errors.Is(err, ErrOtherConnection) {
 		t.Fatalf("error %v", err)
 	}
 	if f.Stats(FromClient) != before || len(messages(&f)) != 2 {

@@ -1,18 +1,29 @@
 package quicwire
 
-import "bytes"
+import (
+	"bytes"
+	"crypto/sha256"
+)
 
 // keySet are the Initial keys of both sides, made from one connection id.
 type keySet struct {
 	version Version
-	salt    string
 	id      []byte
-	keys    [2]*Keys // by side
+	secrets [2][sha256.Size]byte // by side
+	keys    [2]*Keys             // nil until they are needed: of many connections only one side is seen
 }
 
 func newKeySet(v Version, salt string, id []byte) keySet {
-	client, server := initialKeys(v, salt, id)
-	return keySet{version: v, salt: salt, id: id, keys: [2]*Keys{client, server}}
+	set := keySet{version: v, id: id}
+	set.secrets[FromClient], set.secrets[FromServer] = initialSecrets(salt, id)
+	return set
+}
+
+func (s *keySet) of(from Side) *Keys {
+	if s.keys[from] == nil {
+		s.keys[from] = aesKeys(s.version, s.secrets[from][:], 16)
+	}
+	return s.keys[from]
 }
 
 // pendingPacket is a packet whose keys are not known yet.
@@ -98,7 +109,7 @@ func (f *Flow) openKnown(from Side, h *Header) (o Opened, ok bool) {
 			continue
 		}
 		version = true
-		if o, ok = f.openWith(f.keys[i].keys[from], from, h); ok {
+		if o, ok = f.openWith(f.keys[i].of(from), from, h); ok {
 			return o, true
 		}
 	}
@@ -108,7 +119,7 @@ func (f *Flow) openKnown(from Side, h *Header) (o Opened, ok bool) {
 	for i := len(f.keys) - 1; i >= 0; i-- {
 		for _, salt := range saltsOf(h.Version) {
 			set := newKeySet(h.Version, salt, f.keys[i].id)
-			if o, ok = f.openWith(set.keys[from], from, h); ok {
+			if o, ok = f.openWith(set.of(from), from, h); ok {
 				if from == FromClient && f.negotiated(h) {
 					f.restart()
 				}
@@ -148,7 +159,7 @@ func (f *Flow) openFirst(from *Side, h *Header) (o Opened, ok bool, err error) {
 	}
 	for _, salt := range saltsOf(h.Version) {
 		set := newKeySet(h.Version, salt, h.DestinationID)
-		if o, ok = set.keys[FromClient].Open(f.scratch[:0], h.Packet, h.Number, 0); !ok {
+		if o, ok = set.of(FromClient).Open(f.scratch[:0], h.Packet, h.Number, 0); !ok {
 			continue
 		}
 		if f.settled && !f.continues(h) {

@@ -11,6 +11,9 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 )
 
+// headerSize is what a header takes that has no token: ids, lengths and packet number.
+const headerSize = 64
+
 // Suites that QUIC can use, by their IANA code points. The CCM suite is not opened.
 const (
 	suiteAES128GCM uint16 = 0x1301
@@ -18,12 +21,17 @@ const (
 	suiteChaCha20  uint16 = 0x1303
 )
 
-// Keys are what protects the packets of one side at one level.
+// Keys are what protects the packets of one side at one level. They are not safe for concurrent use.
 type Keys struct {
 	aead   cipher.AEAD
 	block  cipher.Block // header protection by AES; nil: by ChaCha20 with stream
 	stream [chacha20.KeySize]byte
 	iv     [12]byte
+
+	// What would else be allocated for each packet, because it passes through an interface.
+	nonce  [12]byte
+	sample [sampleSize]byte
+	header []byte
 }
 
 // SuiteError says that a cipher suite is none that packets can be opened with here.
@@ -40,13 +48,8 @@ func InitialKeys(v Version, id []byte) (client, server *Keys, err error) {
 	if len(salts) == 0 || len(id) > maxID {
 		return nil, nil, &PacketError{Kind: ErrVersion, Type: PacketInitial, Got: int(v)}
 	}
-	client, server = initialKeys(v, salts[0], id)
-	return client, server, nil
-}
-
-func initialKeys(v Version, salt string, id []byte) (client, server *Keys) {
-	c, s := initialSecrets(salt, id)
-	return aesKeys(v, c[:], 16), aesKeys(v, s[:], 16)
+	c, s := initialSecrets(salts[0], id)
+	return aesKeys(v, c[:], 16), aesKeys(v, s[:], 16), nil
 }
 
 // NewKeys derives packet protection keys from a traffic secret of TLS (RFC 9001, Section 5.1). The error is a *SuiteError, also for
@@ -73,7 +76,7 @@ func labels(v Version) (key, iv, hp string) {
 
 func aesKeys(v Version, secret []byte, size int) *Keys {
 	keyLabel, ivLabel, hpLabel := labels(v)
-	k := &Keys{}
+	k := &Keys{header: make([]byte, 0, headerSize)}
 	var key [32]byte
 	expandLabel(secret, keyLabel, key[:size])
 	expandLabel(secret, ivLabel, k.iv[:])
@@ -108,9 +111,8 @@ func gcm(key []byte) cipher.AEAD {
 // mask is the header protection mask of a sample (RFC 9001, Sections 5.4.3 and 5.4.4).
 func (k *Keys) mask(sample []byte) (mask [5]byte) {
 	if k.block != nil {
-		var out [aes.BlockSize]byte
-		k.block.Encrypt(out[:], sample)
-		copy(mask[:], out[:])
+		k.block.Encrypt(k.sample[:], sample)
+		copy(mask[:], k.sample[:])
 		return mask
 	}
 	c, err := chacha20.NewUnauthenticatedCipher(k.stream[:], sample[4:16])
@@ -145,8 +147,8 @@ func (k *Keys) Open(buf, packet []byte, number int, expected uint64) (o Opened, 
 	numberLen := int(first&3) + 1
 	var truncated uint64
 	// The header is authenticated as it was before it was protected: a copy of it, so that the datagram stays as it is.
-	var stack [128]byte
-	header := append(stack[:0], packet[:number+numberLen]...)
+	header := append(k.header[:0], packet[:number+numberLen]...)
+	k.header = header
 	header[0] = first
 	for i := range numberLen {
 		header[number+i] ^= mask[1+i]
@@ -154,11 +156,11 @@ func (k *Keys) Open(buf, packet []byte, number int, expected uint64) (o Opened, 
 	}
 	o.Number = decodeNumber(expected, truncated, numberLen)
 	o.KeyPhase = first&0x84 == 0x04
-	nonce := k.iv
+	k.nonce = k.iv
 	for i := range 8 {
-		nonce[4+i] ^= byte(o.Number >> (56 - 8*i))
+		k.nonce[4+i] ^= byte(o.Number >> (56 - 8*i))
 	}
-	payload, err := k.aead.Open(buf, nonce[:], packet[number+numberLen:], header)
+	payload, err := k.aead.Open(buf, k.nonce[:], packet[number+numberLen:], header)
 	if err != nil {
 		return Opened{}, false
 	}
