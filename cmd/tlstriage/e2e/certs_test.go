@@ -34,7 +34,7 @@ func TestCertsCheck(t *testing.T) {
 	t.Parallel()
 	causes := map[certstest.Kind]string{
 		certstest.Healthy: "", certstest.HealthyRSA: "", certstest.Wildcard: "", certstest.IPName: "",
-		certstest.Expired: "cert-expired", certstest.NotYetValid: "cert-not-yet-valid", certstest.ExpiringSoon: "", // it lives for six days, and more than a third of them are left
+		certstest.Expired: "cert-expired", certstest.NotYetValid: "cert-not-yet-valid", certstest.ExpiringSoon: "cert-expiring-soon",
 		certstest.WrongName: "cert-name-mismatch", certstest.CommonNameOnly: "cert-name-mismatch", certstest.SelfSigned: "cert-self-signed",
 		certstest.MissingIntermediate: "chain-missing-intermediate", certstest.MissingUpper: "chain-missing-intermediate",
 		certstest.WrongOrder: "chain-wrong-order", certstest.Unrelated: "chain-unrelated-certificate",
@@ -47,6 +47,10 @@ func TestCertsCheck(t *testing.T) {
 	for _, kind := range certstest.Kinds() {
 		t.Run(string(kind), func(t *testing.T) {
 			chain := pki.Make(kind, name)
+			if kind == certstest.ExpiringSoon { // of a usual life: a short-lived one is renewed late
+				leaf := pki.Issue(pki.Issuing, certs.Template{Names: []string{name}, NotBefore: pki.Now.AddDate(0, 0, -80), NotAfter: pki.Now.AddDate(0, 0, 5)})
+				chain = &certstest.Chain{Kind: kind, Leaf: leaf, Presented: leaf.Chain()}
+			}
 			file, _ := chain.WriteFiles(t)
 			var seen []*checkedChain
 			for _, target := range []string{goBackend(t, chain, nil), file} {

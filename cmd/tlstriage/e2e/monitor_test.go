@@ -90,7 +90,8 @@ func states(t *testing.T, admin string) (list []monitor.State) {
 func TestRenewedCertificateOfABackendIsSaid(t *testing.T) {
 	t.Parallel()
 	pki := certstest.New(t)
-	b := newRenewable(t, pki.Make(certstest.ExpiringSoon, site))
+	ending := pki.Issue(pki.Issuing, certs.Template{Names: []string{site}, NotBefore: pki.Now.AddDate(0, 0, -80), NotAfter: pki.Now.AddDate(0, 0, 5)})
+	b := newRenewable(t, &certstest.Chain{Leaf: ending, Presented: ending.Chain()})
 	admin, _ := freePort(t)
 	url, posted := hook(t)
 	p := startProxy(t, "--backend", "tls://"+b.addr, "--backend-ca", pki.WriteRoot(t), "--backend-sni", site, "--admin", admin, "--monitor-webhook", url, "--monitor-interval", "1s")
