@@ -50,3 +50,62 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// FuzzPacket decodes any bytes as a packet of any link type, twice.
+func FuzzPacket(f *testing.F) {
+	for _, p := range packetsOf(f, zeekTLS(f, oneHandshake)) {
+		f.Add(uint32(1), p.Data)
+		f.Add(uint32(101), p.Data[14:])
+		f.Add(uint32(276), append(append([]byte{8, 0}, make([]byte, 18)...), p.Data[14:]...))
+		f.Add(uint32(117), append(append([]byte{61, 2, 0, 0}, make([]byte, 60)...), p.Data[14:]...))
+	}
+	f.Fuzz(func(t *testing.T, link uint32, b []byte) {
+		if len(b) > 1<<16 {
+			return
+		}
+		p := capture.Packet{LinkType: link & 0x1FF, Data: b, Length: len(b)}
+		stats, err := capture.Read(context.Background(), bytes.NewReader(pcapFile(littleEndian, 0xA1B2C3D4, []capture.Packet{p, p})), "fuzz", capture.Options{Limits: small})
+		if err != nil || stats.Packets != 2 {
+			t.Errorf("%d packets, %v", stats.Packets, err)
+		}
+	})
+}
+
+// FuzzSegments makes segments of a connection out of any bytes: six say which one, how much of a real conversation it holds,
+// and where it lies.
+func FuzzSegments(f *testing.F) {
+	talk := ecdhe(f)
+	var said [2][]byte
+	for _, x := range talk {
+		if x.client {
+			said[0] = append(said[0], x.data...)
+		} else {
+			said[1] = append(said[1], x.data...)
+		}
+	}
+	f.Add([]byte{0, 2, 0, 0, 0, 0, 1, 18, 0, 0, 0, 0, 0, 24, 0, 0, 0, 200, 1, 24, 0, 0, 4, 200, 0, 17, 0, 0, 0, 0})
+	f.Add([]byte{0, 24, 0, 0, 0, 255, 1, 24, 0, 0, 8, 0, 1, 24, 0, 100, 8, 0, 0, 4, 0, 0, 0, 0})
+	f.Fuzz(func(t *testing.T, program []byte) {
+		w := newBuilder()
+		c, s := client(1), server()
+		for ; len(program) >= 6 && len(w.b) < 1<<20; program = program[6:] {
+			from, to, b := c, s, said[0]
+			if program[0]&1 != 0 {
+				from, to, b = s, c, said[1]
+			}
+			at := int(program[2])<<8 | int(program[3])
+			n := (int(program[4])<<8 | int(program[5])) % 2000
+			part := b[min(at, len(b)):min(at+n, len(b))]
+			if program[0]&2 != 0 {
+				part = program // anything
+			}
+			w.segmentAt(from, to, from.seq+uint32(at), program[1]&0x1F, part, uint64(program[0])<<8)
+		}
+		records, _ := recordsOf(t, w.b, capture.Options{Limits: small, OnPackets: func(*inspect.Connection, []capture.Packet) {}})
+		for _, r := range records {
+			if r.Event.Outcome == inspect.Success && r.ClientLeg.Error != nil {
+				t.Errorf("%+v", r.ClientLeg.Error)
+			}
+		}
+	})
+}
