@@ -3,6 +3,7 @@ package quicwire
 import (
 	"bytes"
 	"errors"
+	"slices"
 )
 
 // Bounds of a Flow, where it names no others.
@@ -101,7 +102,7 @@ type Retry struct {
 	Version     Version
 	SourceID    []byte // which the client takes as destination from then on; the Initial keys change with it
 	TokenLength int
-	Valid       bool // its integrity tag is right. Before draft-25 there was none
+	Valid       bool // its integrity tag is right. Before draft-25 there was none; without the client's first Initial it cannot be checked
 }
 
 // Datagram reads the payload of a UDP datagram; b is not kept. from is who the caller believes to have sent it: the first sender is
@@ -119,7 +120,7 @@ func (f *Flow) Datagram(from Side, b []byte) error {
 		f.count(from, len(b))
 		return &PacketError{Kind: ErrDatagrams, Got: f.datagrams, Want: limit}
 	}
-	if _, old := recognizeGQUIC(b); old || f.google != 0 {
+	if _, old := recognizeGQUIC(b); f.google != 0 || old && !f.settled {
 		f.count(from, len(b))
 		return f.googleDatagram(from, b)
 	}
@@ -142,6 +143,9 @@ func (f *Flow) packets(from Side, b []byte) error {
 		var h Header
 		offset := len(b) - len(rest)
 		next, err := ParseHeader(rest, &h)
+		if err != nil && n == 0 && f.settled && b[0]&0xc0 == 0 { // RFC 9287 allows it once the hellos have agreed on it
+			h, err = Header{Type: PacketOneRTT, Packet: b}, nil
+		}
 		if err != nil && n > 0 && h.Version == 0 {
 			break
 		}
@@ -214,9 +218,11 @@ func (f *Flow) packet(from *Side, h *Header, keep bool) error {
 	return nil
 }
 
-// negotiation keeps the versions of a Version Negotiation packet that answers this client (RFC 9000, Section 6.2).
+// negotiation keeps the versions of a Version Negotiation packet that answers this client. One that has the client's own version means
+// nothing (RFC 9000, Section 6.2).
 func (f *Flow) negotiation(h *Header) {
-	if f.offered != nil || f.settled && !bytes.Equal(h.SourceID, f.ids.Original) {
+	own := f.versions[FromClient]
+	if f.offered != nil || f.settled && !bytes.Equal(h.SourceID, f.ids.Original) || own != 0 && slices.Contains(h.Versions, own) {
 		return
 	}
 	f.offered = h.Versions
@@ -300,10 +306,10 @@ func (f *Flow) Partial(from Side) (have []byte, announced int) {
 	return f.crypto[from][LevelInitial].partial()
 }
 
-// Done reports that nothing more can be read: the connection was closed, or both hellos are there, no secrets are, and the client has
+// Done reports that nothing more can be read: the connection was closed, a CHLO of Google's QUIC was read, or both hellos are there, no secrets are, and the client has
 // gone on to Handshake packets, after which it sends no Initial (RFC 9001, Section 4.9.1).
 func (f *Flow) Done() bool {
-	if f.closed != nil {
+	if f.closed != nil || f.gquic != nil {
 		return true
 	}
 	opens := f.traffic[FromClient][LevelHandshake] != nil || f.traffic[FromServer][LevelHandshake] != nil ||

@@ -372,6 +372,35 @@ func TestFramesThatMustNotBeThereAreErrors(t *testing.T) {
 	}
 }
 
+func TestTheFixedBitMayBeGreased(t *testing.T) { // RFC 9287
+	client, _ := clientAndServer(t, Version1, "original")
+	packet := make([]byte, 40)
+	var f Flow
+	wantError(t, f.Datagram(FromServer, packet), ErrNotQUIC)
+	if err := f.Datagram(FromClient, client.initial(crypto(0, hello(typeClientHello, 200)))); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Datagram(FromServer, packet); err != nil || f.Stats(FromServer).OneRTT != 1 {
+		t.Errorf("error %v, %+v", err, f.Stats(FromServer))
+	}
+}
+
+func TestAVersionNegotiationThatOffersTheClientsVersionIsIgnored(t *testing.T) {
+	client, _ := clientAndServer(t, Version1, "original")
+	var f Flow
+	if err := f.Datagram(FromClient, client.initial(crypto(0, hello(typeClientHello, 200)))); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range []string{
+		"\x80\x00\x00\x00\x00\x06client\x08original\x00\x00\x00\x01\x6b\x33\x43\xcf", // RFC 9000, Section 6.2
+		"\x80\x00\x00\x00\x00\x06client\x08somebody\x6b\x33\x43\xcf",                 // of another connection
+	} {
+		if err := f.Datagram(FromServer, []byte(d)); err != nil || f.VersionNegotiation() != nil {
+			t.Errorf("error %v, versions %v", err, f.VersionNegotiation())
+		}
+	}
+}
+
 func TestWhatIsNotQUICIsNotRecognized(t *testing.T) {
 	client, _ := clientAndServer(t, Version1, "original")
 	good := client.initial(crypto(0, hello(typeClientHello, 200)))

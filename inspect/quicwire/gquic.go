@@ -56,7 +56,7 @@ func (f *Flow) googleDatagram(from Side, b []byte) error {
 		v = f.google
 	}
 	f.google = v
-	if f.gquic != nil {
+	if f.gquic != nil || len(b) < 10+hashSize {
 		return nil
 	}
 	hello, ok := findCHLO(b[min(len(b), googleHeader(b, versioned)):])
