@@ -44,14 +44,14 @@ type Limits struct {
 // DefaultLimits keep a capture of any size below 256 MiB.
 func DefaultLimits() Limits {
 	return Limits{
-		Flows:       200_000,
-		Records:     50_000,
+		Flows:       100_000,
+		Records:     8_000,
 		FlowBytes:   128 << 10,
-		TotalBytes:  48 << 20,
+		TotalBytes:  24 << 20,
 		PacketBytes: 96 << 10,
 		Idle:        60 * time.Second,
 		Settle:      5 * time.Second,
-		Handshakes:  20_000,
+		Handshakes:  4_000,
 	}
 }
 
