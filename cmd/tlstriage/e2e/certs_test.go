@@ -220,6 +220,17 @@ func TestMissingIntermediateIsFetched(t *testing.T) {
 	if out := check("--fetch-intermediates", "--revocation-host", "127.0.0.1"); asked.Load() != 1 || !strings.Contains(out, "Test Intermediate") {
 		t.Errorf("asked %d times: %s", asked.Load(), out)
 	}
+	reporting := startProxy(t, "--backend", "tls://"+addr, "--backend-ca", ca, "--backend-sni", site, "--fetch-intermediates", "--revocation-host", "127.0.0.1")
+	waitFor(t, reporting.stderr, "the backend is looked at", func() bool { return strings.Contains(reporting.stderr.String(), `"msg":"backend checked`) })
+	if got := curl("--http1.1")(t, reporting.Addr); got.code != 0 {
+		t.Errorf("exit %d: %s", got.code, got.out)
+	}
+	r := reporting.next()
+	expect(t, r, fails("chain-missing-intermediate", inspect.FaultBackend))
+	if !strings.Contains(r.Findings[0].Detail, "Test Intermediate") || !strings.Contains(r.Findings[0].Detail, "send: ") {
+		t.Errorf("the detail does not say what to send: %s", r.Findings[0].Detail)
+	}
+
 	dir := filepath.Join(t.TempDir(), "tls")
 	if got := client(t, "", program, "certs", "fix", cert, key, "--ca", ca, "--for", "nginx", "--out", dir); got.code != 1 {
 		t.Errorf("incomplete, and exit %d: %s", got.code, got.out)

@@ -362,3 +362,31 @@ func TestRespondersInsideAreAskedOnlyWhereAllowed(t *testing.T) {
 		t.Error("the responder was asked")
 	}
 }
+
+// A responder that is configured is asked instead of those in certificates, and about certificates that name none.
+func TestConfiguredResponderIsAsked(t *testing.T) {
+	t.Parallel()
+	a := newRevoking(t)
+	closed, _ := freePort(t)
+	silent, wrong := a.leaf(certs.Template{}), a.leaf(certs.Template{OCSPServer: []string{"http://" + closed}})
+	a.enter(t, silent.Certificate, false)
+	a.enter(t, wrong.Certificate, true)
+	a.respond(t)
+	for leaf, w := range map[*certs.Pair]judged{
+		silent: {want: fine, status: inspect.RevocationGood, source: "ocsp"},
+		wrong:  {want: broken("cert-revoked", inspect.FaultBackend), status: inspect.RevocationRevoked, source: "ocsp"},
+	} {
+		b := backend{addr: a.serve(t, leaf), ca: a.ca}
+		p := startProxy(t, b.args("--backend-sni", site, "--backend-verify", "enforce", "--revocation", "check", "--revocation-responder", "http://"+a.responder, "--revocation-host", a.responder)...)
+		waitFor(t, p.stderr, "the backend is looked at", func() bool { return strings.Contains(p.stderr.String(), `"msg":"backend checked`) })
+		if got := curl("--http1.1", "-i")(t, p.Addr); (got.code == 0) != (w.want.outcome == inspect.Success) {
+			t.Errorf("exit %d: %s", got.code, got.out)
+		}
+		r := p.next()
+		expect(t, r, w.want)
+		expectRevocation(t, r, "check", w)
+		if x := r.BackendLeg.TLS.Server.Revocation; x != nil && x.Certificates[0].URL != "http://"+a.responder {
+			t.Errorf("asked at %q", x.Certificates[0].URL)
+		}
+	}
+}
