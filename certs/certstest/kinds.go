@@ -73,7 +73,7 @@ func (p *PKI) Make(kind Kind, name string) *Chain {
 	case NotYetValid:
 		t.NotBefore, t.NotAfter = p.Now.Add(2*day), p.Now.Add(80*day)
 	case ExpiringSoon:
-		t.NotAfter = p.Now.Add(5 * day)
+		t.NotBefore, t.NotAfter = p.Now.Add(-55*day), p.Now.Add(5*day)
 	case WrongName:
 		t.Names = []string{"other." + name, "unlike.invalid"}
 	case CommonNameOnly:

@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/tlstriage/tlstriage/certs"
 	"github.com/tlstriage/tlstriage/certs/acme"
+	"github.com/tlstriage/tlstriage/certs/chain"
 	"github.com/tlstriage/tlstriage/certs/revocation"
 	"github.com/tlstriage/tlstriage/configs"
 	"github.com/tlstriage/tlstriage/inspect"
@@ -26,6 +28,7 @@ import (
 // plan is a configuration turned into what runs: everything that it names is read and checked, nothing is opened yet.
 type plan struct {
 	config    *configs.Config
+	log       *zap.Logger
 	listeners []*proxy.Listener
 	judges    map[routeKey]*diagnose.Diagnoser
 	files     []*certs.Files
@@ -90,7 +93,7 @@ type backendCheck struct {
 
 // newPlan reads what the configuration names. openAuthority is called when a listener has no certificates of its own.
 func newPlan(config *configs.Config, openAuthority func() (*certs.Authority, error), log *zap.Logger) (_ *plan, err error) {
-	p := &plan{config: config, judges: make(map[routeKey]*diagnose.Diagnoser), looking: make(map[routeKey]revocationCheck)}
+	p := &plan{config: config, log: log, judges: make(map[routeKey]*diagnose.Diagnoser), looking: make(map[routeKey]revocationCheck)}
 	defer func() {
 		if err != nil {
 			p.close()
@@ -134,13 +137,13 @@ func (p *plan) listener(c *configs.Listener) (*proxy.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	auth, clientCAs, err := clientAuth(c)
+	auth, clientCAs, authorities, err := clientAuth(c)
 	if err != nil {
 		return nil, err
 	}
 	var verifyClient func(tls.ConnectionState) error
 	if c.ClientCRL != "" {
-		if verifyClient, err = p.revoked.verifyClient(c.ClientCRL); err != nil {
+		if verifyClient, err = p.revoked.verifyClient(c.ClientCRL, authorities, p.log); err != nil {
 			return nil, err
 		}
 	}
@@ -181,9 +184,21 @@ func (p *plan) certificates(c *configs.Listener, mode proxy.Mode) (func(*tls.Cli
 	p.files, p.serving = append(p.files, files), append(p.serving, c.Name)
 	var types []policy.CertificateType
 	for _, certificate := range files.Certificates() {
+		p.warnOfServed(c.Name, certificate)
 		types = append(types, certificateType(certificate.Leaf))
 	}
 	return files.GetCertificate, types, nil
+}
+
+// warnOfServed says what clients will hold against a certificate that is served, trust aside: whose roots they have is not known here.
+func (p *plan) warnOfServed(listener string, certificate *tls.Certificate) {
+	for _, f := range chain.Examine(certificate.Certificate, chain.Options{Time: time.Now(), ExpiringSoon: p.config.ExpiringSoon}).Faults {
+		switch f.ID {
+		case chain.UntrustedRoot, chain.SelfSigned, chain.RootSent, chain.TooLarge, chain.MissingKeyID, chain.SCTMissing:
+			continue
+		}
+		p.log.Warn("certificate that is served: "+f.Detail, zap.String("listener", listener), zap.String("fault", string(f.ID)), zap.String("subject", certificate.Leaf.Subject.String()))
+	}
 }
 
 // mint is the GetCertificate of listeners without certificates of their own.
@@ -209,18 +224,18 @@ func certificateType(leaf *x509.Certificate) policy.CertificateType {
 	return policy.CertRSA
 }
 
-func clientAuth(c *configs.Listener) (tls.ClientAuthType, *x509.CertPool, error) {
+func clientAuth(c *configs.Listener) (tls.ClientAuthType, *x509.CertPool, []*x509.Certificate, error) {
 	if c.ClientAuth == configs.ClientAuthNone || c.ClientAuth == "" {
-		return tls.NoClientCert, nil, nil
+		return tls.NoClientCert, nil, nil, nil
 	}
-	pool, _, err := certs.LoadCABundle(c.ClientCA)
+	pool, authorities, err := certs.LoadCABundle(c.ClientCA)
 	if err != nil {
-		return 0, nil, err
+		return 0, nil, nil, err
 	}
 	if c.ClientAuth == configs.ClientAuthRequire {
-		return tls.RequireAndVerifyClientCert, pool, nil
+		return tls.RequireAndVerifyClientCert, pool, authorities, nil
 	}
-	return tls.VerifyClientCertIfGiven, pool, nil
+	return tls.VerifyClientCertIfGiven, pool, authorities, nil
 }
 
 func routeName(c *configs.Route) string {
@@ -232,9 +247,11 @@ func routeName(c *configs.Route) string {
 
 func (p *plan) route(l *proxy.Listener, c *configs.Route, types []policy.CertificateType) (*proxy.Route, error) {
 	key := routeKey{l.Name, routeName(c)}
-	judge := &diagnose.Diagnoser{ExpiringSoon: p.config.ExpiringSoon}
-	if judge.ExpiringSoon == 0 {
-		judge.ExpiringSoon = -1
+	judge := &diagnose.Diagnoser{} // by itself it knows what is soon for a short-lived certificate
+	if p.config.Given("expiring_soon") {
+		if judge.ExpiringSoon = p.config.ExpiringSoon; judge.ExpiringSoon == 0 {
+			judge.ExpiringSoon = -1
+		}
 	}
 	var err error
 	if c.Policy != "" {

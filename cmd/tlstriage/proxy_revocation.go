@@ -1,13 +1,17 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
+
+	"go.uber.org/zap"
 
 	"github.com/tlstriage/tlstriage/certs"
 	"github.com/tlstriage/tlstriage/certs/revocation"
@@ -174,7 +178,8 @@ func toAsk(leg *inspect.Leg, e *examiner) (path []*x509.Certificate, staple []by
 
 // verifyClient is the check of client certificates against the lists of a file: a certificate that no current list vouches for
 // is refused, as nginx and HAProxy do.
-func (r *revocations) verifyClient(file string) (func(tls.ConnectionState) error, error) {
+// What such a file lacks, or holds that is too old, is said: it makes every client of that authority fail.
+func (r *revocations) verifyClient(file string, authorities []*x509.Certificate, log *zap.Logger) (func(tls.ConnectionState) error, error) {
 	data, err := readBounded(file, certs.MaxFileBytes)
 	if err != nil {
 		return nil, err
@@ -182,6 +187,16 @@ func (r *revocations) verifyClient(file string) (func(tls.ConnectionState) error
 	lists, err := revocation.ParseLists(file, data)
 	if err != nil {
 		return nil, err
+	}
+	for _, l := range lists {
+		if !l.NextUpdate.IsZero() && time.Now().After(l.NextUpdate) {
+			log.Warn("client_crl: a list is out of date: every client of its issuer is refused", zap.String("file", file), zap.String("issuer", issuerName(l.Issuer)), zap.Time("next_update", l.NextUpdate))
+		}
+	}
+	for _, ca := range authorities {
+		if !slices.ContainsFunc(lists, func(l *revocation.List) bool { return bytes.Equal(l.Issuer, ca.RawSubject) }) {
+			log.Warn("client_crl: no list of this authority: every client that it certified is refused", zap.String("file", file), zap.Stringer("authority", ca.Subject))
+		}
 	}
 	c, err := revocation.New(revocation.Options{Mode: revocation.Require, Lists: lists, Fetcher: r.fetcher})
 	if err != nil {
@@ -204,4 +219,12 @@ func (r *revocations) verifyClient(file string) (func(tls.ConnectionState) error
 		}
 		return refusal(&status)
 	}, nil
+}
+
+// issuerName is a distinguished name as text.
+func issuerName(der []byte) string {
+	if name, ok := inspect.DistinguishedName(der); ok {
+		return name
+	}
+	return "?"
 }

@@ -51,7 +51,7 @@ func chainCases(tb testing.TB) []ruleCase {
 		{certstest.Healthy, "", inspect.OK}, {certstest.HealthyRSA, "", inspect.OK}, {certstest.Wildcard, "", inspect.OK}, {certstest.IPName, "", inspect.OK},
 		{certstest.Expired, "cert-expired", inspect.Failed},
 		{certstest.NotYetValid, "cert-not-yet-valid", inspect.Failed},
-		{certstest.ExpiringSoon, "", inspect.OK}, // six days in all: short-lived, and fresh
+		{certstest.ExpiringSoon, "cert-expiring-soon", inspect.Warning},
 		{certstest.WrongName, "cert-name-mismatch", inspect.Failed},
 		{certstest.CommonNameOnly, "cert-name-mismatch", inspect.Failed},
 		{certstest.SelfSigned, "cert-self-signed", inspect.Failed},
