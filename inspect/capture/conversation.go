@@ -43,9 +43,6 @@ func (t *Tracker) read(f *flow, c *tcpConn, side int, b []byte, s *segment) {
 		t.feed(f, c, side, b, s)
 		return
 	}
-	if c.limited {
-		return
-	}
 	c.tried += int64(len(b))
 	peer := &c.stream[1-side]
 	if v := judge(b, !st.any); (v == isHello || v == isAnswer) && (!st.any || st.candidate < 0) && len(st.prefix) <= maxPrefix {

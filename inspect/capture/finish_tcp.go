@@ -163,7 +163,7 @@ func (t *Tracker) recordTCP(f *flow, c *tcpConn) *inspect.Connection {
 			t.stats.Decrypted++
 			leg.TLS.Established = leg.TLS.Established && !refused(leg.TLS.Alerts)
 		}
-		c.infer(r)
+		c.infer(t, r)
 	}
 	if leg.Error == nil {
 		leg.Error = c.failure(leg, r.Capture)

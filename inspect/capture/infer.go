@@ -35,7 +35,7 @@ func isTLS13(name string) bool { return strings.HasPrefix(name, "TLSv1.3") }
 
 // infer says what the lengths and the order of encrypted records tell of how a TLS 1.3 handshake ended. It needs all packets
 // of both sides, from the hello to the end of the connection.
-func (c *tcpConn) infer(r *inspect.Connection) {
+func (c *tcpConn) infer(t *Tracker, r *inspect.Connection) {
 	tls := r.ClientLeg.TLS
 	switch {
 	case !isTLS13(tls.Version) || r.Capture.Decrypted || r.Capture.OneWay != "" || r.Capture.Midstream:
@@ -47,8 +47,7 @@ func (c *tcpConn) infer(r *inspect.Connection) {
 	case tls.Client == nil || len(tls.Alerts) > 0:
 		return
 	}
-	lengths := sealedLengths(tls.Cipher)
-	var client, server []recordMark // of application data, behind the ServerHello
+	client, server := t.clientMarks[:0], t.serverMarks[:0] // of application data, behind the ServerHello
 	for _, m := range c.tls.marks {
 		if m.kind != byte(wire.ContentTypeApplicationData) {
 			continue
@@ -59,14 +58,22 @@ func (c *tcpConn) infer(r *inspect.Connection) {
 			server = append(server, m)
 		}
 	}
-	early := tls.Client.EarlyData
+	t.clientMarks, t.serverMarks = client, server
+	if tls.Client.EarlyData || len(client) == 0 || len(server) == 0 {
+		return
+	}
 	switch {
-	case !early && len(server) > 0 && len(client) == 1 && int(client[0].length) == lengths.alert:
-		c.clientRefused(r, client[0], server, lengths)
-	case !early && len(client) > 0 && len(server) > 0:
-		c.serverRefused(r, client, server, lengths)
+	case len(client) == 1 && client[0].length <= longestAlert:
+		if lengths := sealedLengths(tls.Cipher); int(client[0].length) == lengths.alert {
+			c.clientRefused(r, client[0], server, lengths)
+		}
+	case server[len(server)-1].length <= longestAlert:
+		c.serverRefused(r, client, server, sealedLengths(tls.Cipher))
 	}
 }
+
+// longestAlert is the longest that the record of an alert is with any suite.
+const longestAlert = 2 + 1 + 16
 
 // clientRefused is told by a lone record of the client that is as short as an alert, where its Finished should be.
 func (c *tcpConn) clientRefused(r *inspect.Connection, alert recordMark, server []recordMark, lengths sealed) {

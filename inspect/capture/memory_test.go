@@ -88,7 +88,7 @@ func TestConstantMemory(t *testing.T) {
 	records, most := 0, uint64(0)
 	var m runtime.MemStats
 	stats, err := capture.Read(context.Background(), g, "stream", capture.Options{OnConnection: func(*inspect.Connection) {
-		if records++; records%4096 == 0 {
+		if records++; records%256 == 0 {
 			runtime.ReadMemStats(&m)
 			most = max(most, m.Sys)
 		}

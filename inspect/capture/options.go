@@ -112,7 +112,6 @@ type Stats struct {
 	Opaque         uint64 // TLS connections of which nothing but encrypted records is in the capture: no records are made
 	Evicted        uint64 // connections that left the table early because it was full
 	Hurried        uint64 // records that were cut short because too many waited for them
-	Unread         uint64 // connections in which TLS was not looked for any further because of a bound
 	LostBytes      int64  // bytes of handshakes that are not in the capture
 	Secrets        int    // secrets that the capture itself brought
 	Decrypted      uint64 // records whose encrypted part was opened

@@ -21,7 +21,6 @@ type tcpConn struct {
 	settled bool
 	active  bool // counted as being read
 	opaque  bool // records were seen, but nothing of a handshake
-	limited bool // not looked into any more, because of a bound
 	tls     *conversation
 	tried   int64 // bytes that were looked through without finding TLS
 	packets []Packet

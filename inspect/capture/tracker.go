@@ -41,11 +41,12 @@ type Tracker struct {
 	active  int   // connections that are being read as TLS, QUIC or DTLS
 	ids     uint64
 	// bothWays: of some connection the packets of both sides were seen, so that a missing answer means something.
-	bothWays   bool
-	frame      frame
-	spareMarks [][]recordMark
-	spareConns []*tcpConn
-	segment    segment
+	bothWays                 bool
+	frame                    frame
+	clientMarks, serverMarks []recordMark // scratch
+	spareMarks               [][]recordMark
+	spareConns               []*tcpConn
+	segment                  segment
 }
 
 // New makes a Tracker.
