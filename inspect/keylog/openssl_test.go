@@ -29,10 +29,10 @@ func openSSL(t *testing.T) string {
 	return path
 }
 
-// startServer starts openssl s_server, which sends lines back reversed, and gives its address.
+// startServer starts openssl s_server and gives its address.
 func startServer(t *testing.T, args ...string) string {
 	t.Helper()
-	server := exec.Command(openSSL(t), append([]string{"s_server", "-accept", "127.0.0.1:0", "-rev", "-no_anti_replay"}, args...)...)
+	server := exec.Command(openSSL(t), append([]string{"s_server", "-accept", "127.0.0.1:0"}, args...)...)
 	out, err := server.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -147,7 +147,7 @@ func TestEverySuiteOfOpenSSL(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	dsa := keyPair(t, "-newkey", "dsa:"+dsaParameters)
-	everything := []string{"-cipher", "ALL:COMPLEMENTOFALL:@SECLEVEL=0", "-ciphersuites", strings.Join(openSSLSuites(t, "-tls1_3"), ":"), "-min_protocol", "TLSv1"}
+	everything := []string{"-rev", "-cipher", "ALL:COMPLEMENTOFALL:@SECLEVEL=0", "-ciphersuites", strings.Join(openSSLSuites(t, "-tls1_3"), ":"), "-min_protocol", "TLSv1"}
 	both := startServer(t, append(everything, "-cert", rsa[0], "-key", rsa[1], "-dcert", ec[0], "-dkey", ec[1])...)
 	dss := startServer(t, append(everything, "-cert", dsa[0], "-key", dsa[1], "-sigalgs", "DSA+SHA256:DSA+SHA1", "-client_sigalgs", "DSA+SHA256:DSA+SHA1")...)
 
@@ -208,7 +208,7 @@ func TestEverySuiteOfOpenSSL(t *testing.T) {
 
 func TestKeyUpdatesAreFollowed(t *testing.T) {
 	rsa := keyPair(t, "-newkey", "rsa:2048")
-	server := startServer(t, "-cert", rsa[0], "-key", rsa[1])
+	server := startServer(t, "-rev", "-cert", rsa[0], "-key", rsa[1])
 	const said = "KEYUPDATE"
 	store, streams, ok := ask(t, server, [][2]string{{"first", "tsrif"}, {"K", said}, {"second", "dnoces"}, {"k", said}, {"third", "driht"}, {"K", said}, {"fourth", "htruof"}}, "-tls1_3")
 	if !ok {

@@ -60,6 +60,9 @@ func (f *Flow) frames(from Side, level Level, payload []byte) *PacketError {
 		default: // RFC 9000, Section 12.4, Table 3
 			known = false
 		}
+		if !known && level == LevelOneRTT {
+			return nil // an extension that both sides agreed upon (RFC 9000, Section 19.21): where it ends cannot be told
+		}
 		if !known || r.failed {
 			return &PacketError{Kind: ErrFrame, Got: int(min(t, 1<<31-1)), Want: at}
 		}
