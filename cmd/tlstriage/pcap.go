@@ -23,25 +23,28 @@ import (
 
 // pcapCommand is one run of `tlstriage pcap`.
 type pcapCommand struct {
-	policy, keylog, ca, output, failOn string
-	sni, since                         string
-	client                             string
-	failed, verbose                    bool
+	iface, policy, keylog, ca, output, failOn, write string
+	sni, since                                       string
+	client                                           string
+	failed, follow, verbose                          bool
 
-	judge   *diagnose.Diagnoser
-	network netip.Prefix // of --client; invalid: all
-	after   time.Time    // of --since; zero: all
-	out     printer
-	summary captureSummary
-	worst   int32
+	judge    *diagnose.Diagnoser
+	network  netip.Prefix // of --client; invalid: all
+	after    time.Time    // of --since; zero: all
+	out      printer
+	summary  captureSummary
+	cut      *capture.Writer // of --write; nil: none
+	cutFile  *os.File
+	cutError error
+	worst    int32
 }
 
 func newPcap() *cobra.Command {
 	p := &pcapCommand{}
 	cmd := &cobra.Command{
 		Use:   "pcap FILE...",
-		Short: "Explain the handshakes in a capture",
-		Long: `Reads captures (pcap and pcapng, also compressed; - is standard input), and says of every TLS, DTLS and
+		Short: "Explain the handshakes in a capture, or on a network interface",
+		Long: `Reads captures (pcap and pcapng, also compressed; - is standard input) or a network interface, and says of every TLS, DTLS and
 QUIC connection in them what the proxy would say: what the client offered, what a policy would have made of it, how the
 handshake went, whose fault it was and what to change. Nothing is intercepted, and nothing needs a key; with the session keys
 (--keylog, or secrets in a pcapng) certificates and alerts of TLS 1.3 are read, too.
@@ -51,10 +54,11 @@ TLS is found by its bytes on any port, behind STARTTLS, proxies and tunnels.`,
   tlstriage pcap monday.pcap.gz tuesday.pcap.gz --failed --sni '*.example.com'
   tlstriage pcap edge.pcap --policy aws/ELBSecurityPolicy-TLS13-1-2-2021-06 -o json
   tcpdump -i eth0 -U -w - 'tcp port 443' | tlstriage pcap -
-  tlstriage pcap edge.pcap --keylog keys.log   # certificates and alerts of TLS 1.3, too`,
-		Args: cobra.MinimumNArgs(1),
+  sudo tlstriage pcap -i eth0
+  tlstriage pcap edge.pcap --failed --write handshakes.pcapng   # for a colleague with Wireshark`,
 		RunE: func(cmd *cobra.Command, args []string) error { return p.run(cmd, args) },
 	}
+	cmd.Flags().StringVarP(&p.iface, "interface", "i", "", "read the network interface `IFACE` (Linux, needs CAP_NET_RAW)")
 	cmd.Flags().StringVar(&p.policy, "policy", "", "policy `REF` that hellos are held against")
 	cmd.Flags().StringVar(&p.keylog, "keylog", "", "`FILE` with session keys (SSLKEYLOGFILE)")
 	cmd.Flags().StringVar(&p.ca, "ca", "", "`FILE` with the roots to judge chains by; default: the system's")
@@ -62,6 +66,8 @@ TLS is found by its bytes on any port, behind STARTTLS, proxies and tunnels.`,
 	cmd.Flags().StringVar(&p.client, "client", "", "only connections of this client: an address or a `NETWORK`")
 	cmd.Flags().BoolVar(&p.failed, "failed", false, "only connections that failed")
 	cmd.Flags().StringVar(&p.since, "since", "", "only connections that began after `TIME` (RFC 3339, or a duration before now)")
+	cmd.Flags().BoolVar(&p.follow, "follow", false, "go on reading the last file as it grows")
+	cmd.Flags().StringVar(&p.write, "write", "", "cut the handshakes of the connections that are shown into `FILE` (pcapng)")
 	cmd.Flags().StringVar(&p.failOn, "fail-on", string(inspect.SeverityError), "`error|warning|info|never`: severity from which findings make the exit code 1")
 	cmd.Flags().BoolVarP(&p.verbose, "verbose", "v", false, "list good connections and noise, too, and say everything")
 	outputFlag(cmd, &p.output)
@@ -70,6 +76,9 @@ TLS is found by its bytes on any port, behind STARTTLS, proxies and tunnels.`,
 }
 
 func (p *pcapCommand) run(cmd *cobra.Command, args []string) error {
+	if (len(args) == 0) == (p.iface == "") {
+		return usage(errors.New("pcap reads files or, with -i, an interface"))
+	}
 	if err := p.prepare(cmd); err != nil {
 		return usage(err)
 	}
@@ -140,6 +149,13 @@ func (p *pcapCommand) prepare(cmd *cobra.Command) error {
 			return fmt.Errorf("--since: %q is neither a time like 2027-01-31T00:00:00Z nor a duration like 2h", p.since)
 		}
 	}
+	if p.write != "" {
+		var err error
+		if p.cutFile, err = os.OpenFile(p.write, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600); err != nil {
+			return err
+		}
+		p.cut = capture.NewWriter(p.cutFile)
+	}
 	p.out = newPrinter(configs.Output(p.output), configs.RawAll, p.verbose, cmd.OutOrStdout())
 	return nil
 }
@@ -149,6 +165,9 @@ const maxKeyLog = 64 << 20
 
 func (p *pcapCommand) options() (capture.Options, error) {
 	o := capture.Options{OnConnection: p.observe}
+	if p.cut != nil {
+		o.OnPackets = p.cutOut
+	}
 	if p.keylog != "" {
 		var err error
 		if o.KeyLog, err = readBounded(p.keylog, maxKeyLog); err != nil {
@@ -159,10 +178,25 @@ func (p *pcapCommand) options() (capture.Options, error) {
 }
 
 func (p *pcapCommand) read(cmd *cobra.Command, args []string, o capture.Options) (capture.Stats, error) {
+	ctx := cmd.Context()
+	if p.iface != "" {
+		stats, err := capture.Live(ctx, p.iface, o)
+		if errors.Is(err, context.Canceled) {
+			err = nil // it was asked to end
+		}
+		if err != nil {
+			return stats, failed(err)
+		}
+		return stats, nil
+	}
 	tracker := capture.New(o)
 	var broken []error
-	for _, name := range args {
-		if err := p.file(cmd, name, tracker.Read); err != nil {
+	for i, name := range args {
+		read := tracker.Read
+		if p.follow && i == len(args)-1 {
+			read = tracker.Follow
+		}
+		if err := p.file(cmd, name, read); err != nil {
 			var usageError *exitError
 			if errors.As(err, &usageError) {
 				return tracker.Close(), err
@@ -236,10 +270,33 @@ func (p *pcapCommand) wanted(c *inspect.Connection) bool {
 	return true
 }
 
+// cutOut puts the packets of a connection that is shown into the file of --write.
+func (p *pcapCommand) cutOut(c *inspect.Connection, packets []capture.Packet) {
+	if !p.wanted(c) {
+		return
+	}
+	comment := string(c.Verdict)
+	if c.Cause != "" {
+		comment += ": " + c.Cause
+		for _, f := range c.Findings {
+			if f.ID == c.Cause {
+				comment += ": " + f.Title
+				break
+			}
+		}
+	}
+	if p.cutError == nil { // one that has failed stays so
+		p.cutError = p.cut.Add(packets, comment)
+	}
+}
+
 func (p *pcapCommand) close() error {
 	err := p.out.Close()
 	if errors.Is(err, syscall.EPIPE) {
 		err = nil
+	}
+	if p.cut != nil {
+		err = errors.Join(err, p.cutError, p.cutFile.Close())
 	}
 	return err
 }

@@ -88,7 +88,6 @@ func strangeTraffic(s capture.Stats) string {
 	say(s.Opaque, "TLS connections of which nothing but encrypted records is in the capture")
 	say(s.Evicted, "connections left the table early because it was full")
 	say(s.Hurried, "records were cut short because too many waited for them")
-	say(s.Unread, "connections in which TLS was not looked for any further because of a bound")
 	say(uint64(max(s.LostBytes, 0)), "bytes of handshakes are not in the capture")
 	say(s.Dropped, "packets were dropped by the kernel because they were not read in time")
 	return b.String()
