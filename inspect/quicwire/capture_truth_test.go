@@ -91,6 +91,11 @@ func TestRealCaptures(t *testing.T) {
 		})
 	}
 	t.Logf("found as the truth has them: %v", counts)
+	for kind, least := range map[string]int{"client_hello": 580, "server_hello": 45, "gquic_chlo": 20, "quic_version_negotiation": 40, "quic_connection_close": 3} {
+		if counts[kind] < least {
+			t.Errorf("only %d of %s", counts[kind], kind)
+		}
+	}
 }
 
 // find looks for what the truth speaks of.
