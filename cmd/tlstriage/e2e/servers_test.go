@@ -94,7 +94,7 @@ func TestNginx(t *testing.T) {
 			want{cause: "version-downgrade-between-legs", fault: inspect.FaultBackend, verdict: inspect.Warning, outcome: inspect.Success}, nil},
 		{"TLS 1.3 only before a proxy with TLS 1.2", with("ssl_protocols TLSv1.3;"), []string{"--backend-max-version", "TLSv1.2"}, broken("backend-version-no-overlap", inspect.FaultProxy), nil},
 		{"known name", byName, nil, fine, nil},
-		{"unknown name", byName, []string{"--backend-sni", "elsewhere.example"}, broken("sni-required-by-backend", inspect.FaultBackend), nil},
+		{"unknown name", byName, []string{"--backend-sni", "elsewhere.example"}, broken("sni-required-by-backend", inspect.FaultProxy), nil},
 		// nginx ends TLS and answers 400 where the certificate is missing; curl --fail says so.
 		{"client certificate required and given", with("ssl_verify_client on; ssl_verify_depth 3; ssl_client_certificate " + m.ca + ";"), m.good, fine, nil},
 	})
