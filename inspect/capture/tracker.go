@@ -153,9 +153,16 @@ func (t *Tracker) Stats() Stats {
 
 // Close ends all connections where they stand and gives their records.
 func (t *Tracker) Close() Stats {
-	for t.recent.oldest != nil {
-		t.remove(t.recent.oldest, inspect.EndOpen)
+	for f := t.recent.oldest; f != nil; f = t.recent.oldest {
+		end := inspect.EndOpen
+		if t.now-f.lastAt > stillTime && (f.udp != nil || f.tcp != nil && f.tcp.tls != nil) {
+			end = inspect.EndIdle
+		}
+		t.remove(f, end)
 	}
 	t.emit()
 	return t.Stats()
 }
+
+// stillTime is after how much silence at the end of a capture a handshake stood still, in nanoseconds. No peer thinks for so long.
+const stillTime = 10e9
