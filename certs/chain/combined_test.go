@@ -130,7 +130,7 @@ func TestExamineTellsMissingIntermediateFromUntrustedRoot(t *testing.T) {
 		{"leaf alone, key identifier says issued by another", []*x509.Certificate{leafOf(plainSub, keyed(plainSub))}, nil, "chain-missing-intermediate", 0},
 		{"leaf alone, key identifier says self-signed", []*x509.Certificate{leafOf(plainRoot, keyed(plainRoot))}, nil, "chain-untrusted-root", 1},
 		{"leaf alone, issuer is called root", []*x509.Certificate{leafOf(p.OtherRoot, certs.Template{})}, nil, "chain-untrusted-root", 1},
-		{"leaf alone, issuer of no house", []*x509.Certificate{leafOf(plainRoot, certs.Template{})}, nil, "chain-untrusted-root", 1},
+		{"leaf alone, issuer of no house", []*x509.Certificate{leafOf(plainRoot, certs.Template{})}, nil, "chain-missing-intermediate", 0},
 		{"leaf alone, issuer known and below a trusted root", []*x509.Certificate{leafOf(plainSub, certs.Template{})}, []*x509.Certificate{plainSub.Certificate}, "chain-missing-intermediate", 2},
 		{"leaf alone, two known above it", []*x509.Certificate{leafOf(bottom, certs.Template{})}, []*x509.Certificate{bottom.Certificate, plainSub.Certificate, p.Root.Certificate}, "chain-missing-intermediate", 3},
 		{"leaf alone, issuer known and self-signed", []*x509.Certificate{leafOf(plainRoot, certs.Template{})}, []*x509.Certificate{plainRoot.Certificate}, "chain-untrusted-root", 1},

@@ -15,44 +15,49 @@ import (
 // The two cannot be told apart for certain: a server need not send its root, so a chain that lacks an intermediate looks
 // like one that is complete up to an untrusted root. What there is to go by, the strongest first:
 //
-//  1. A trusted root has exactly this name, but another key: a root was replaced or imitated.
-//  2. The authority key identifier names the issuer's own issuer: itself for a root, another for an intermediate.
-//  3. The name says it: "Intermediate", "Issuing", "Subordinate", or else "Root".
-//  4. The issuer belongs to the organisation of a trusted root (or, against a small set of roots of the operator's own, shares
+//  1. A certificate of the issuer's name was sent, with another key, and is no root: nor is the issuer.
+//  2. A trusted root has exactly this name, but another key: a root was replaced or imitated.
+//  3. The authority key identifier names the issuer's own issuer: itself for a root, another for an intermediate.
+//  4. The name says it: "Intermediate", "Issuing", "Subordinate", or else "Root".
+//  5. The issuer belongs to the organisation of a trusted root (or, against a small set of roots of the operator's own, shares
 //     a telling word with one): an intermediate below it.
-//  5. The leaf came alone and says where its issuer's certificate can be fetched (authority information access), as public
+//  6. The leaf came alone and says where its issuer's certificate can be fetched (authority information access), as public
 //     authorities do for their intermediates. On an intermediate the same field points at the root, and says nothing.
-//  6. Otherwise a root: of a private authority that those who look do not trust.
-func (e *examination) issuerIsIntermediate(top *cert) (missing bool, why string) {
+//  7. Otherwise nothing tells, and sure is false. A leaf that came alone has most likely lost its intermediate: few roots issue for
+//     servers themselves. Above an intermediate a root is likelier, of a private authority that those who look do not trust.
+func (e *examination) issuerIsIntermediate(top *cert) (missing, sure bool, why string) {
 	roots := e.roots()
+	if k := e.impostor(top); k != nil && !bytes.Equal(k.RawSubject, k.RawIssuer) {
+		return true, true, "a certificate of this name was sent, and it is an intermediate"
+	}
 	if roots.named(top.RawIssuer) {
-		return false, "a trusted root of this name exists, but its key did not sign this certificate"
+		return false, true, "a trusted root of this name exists, but its key did not sign this certificate"
 	}
 	if name := issuersIssuer(top.Certificate); name != nil {
 		if bytes.Equal(name, top.RawIssuer) {
-			return false, "its authority key identifier says that the issuer is self-signed"
+			return false, true, "its authority key identifier says that the issuer is self-signed"
 		}
-		return true, "its authority key identifier says that the issuer is itself issued by another authority"
+		return true, true, "its authority key identifier says that the issuer is itself issued by another authority"
 	}
 	words := nameWords(top.Issuer)
 	if slices.ContainsFunc(words, func(w string) bool {
 		return slices.Contains([]string{"intermediate", "issuing", "subordinate", "sub", "subca", "ica"}, w)
 	}) {
-		return true, "the issuer's name says that it is an intermediate"
+		return true, true, "the issuer's name says that it is an intermediate"
 	}
 	if slices.Contains(words, "root") {
-		return false, "the issuer's name says that it is a root"
+		return false, true, "the issuer's name says that it is a root"
 	}
 	if e.related(top.Issuer, words, roots) {
-		return true, "it belongs with one of the trusted roots"
+		return true, true, "it belongs with one of the trusted roots"
 	}
 	if top == e.leaf && len(top.IssuingCertificateURL) > 0 {
-		return true, "the certificate says where it can be fetched: " + clip(top.IssuingCertificateURL[0])
+		return true, true, "the certificate says where it can be fetched: " + clip(top.IssuingCertificateURL[0])
 	}
 	if top == e.leaf {
-		return false, "unless that is an intermediate: then it is missing"
+		return true, false, "the certificate was sent alone"
 	}
-	return false, "the chain seems complete up to it"
+	return false, false, "an intermediate was sent, so that a root is the likelier"
 }
 
 // fewRoots is the largest set of roots that is taken for one of the operator's own making.

@@ -133,7 +133,7 @@ func (e *examination) parse() {
 			r.Presented[i] = c
 		}
 		if j := slices.IndexFunc(e.certs, func(k *cert) bool { return bytes.Equal(k.Raw, der) }); j >= 0 {
-			e.add(Fault{ID: Unrelated, Reason: ReasonDuplicateSent, Index: i, Detail: fmt.Sprintf("certificate %d (%s) is sent twice: it is certificate %d already", i+1, Subject(c), e.certs[j].index+1)})
+			e.add(Fault{ID: Unrelated, Reason: ReasonDuplicateSent, Index: i, Detail: fmt.Sprintf("certificate %d (%s) is sent twice: it is certificate %d already", i, Subject(c), e.certs[j].index)})
 			continue
 		}
 		e.certs = append(e.certs, &cert{Certificate: c, index: i, tolerated: tolerated})
@@ -146,7 +146,7 @@ func (e *examination) parse() {
 
 // judgeUnparsed reports what crypto/x509 does not parse, and returns it all the same where other clients do.
 func (e *examination) judgeUnparsed(i int, der []byte, err error) *x509.Certificate {
-	which := fmt.Sprintf("certificate %d of %d", i+1, len(e.r.Raw))
+	which := fmt.Sprintf("certificate %d", i)
 	c, reasons := parseTolerant(der)
 	if e.unparsed++; e.unparsed > maxUnparsed {
 		return c

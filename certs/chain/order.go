@@ -15,7 +15,7 @@ import (
 func (e *examination) judgeOrder() {
 	if e.leaf.index > 0 && e.r.Presented[0] != nil {
 		e.add(Fault{ID: WrongOrder, Index: e.leaf.index, Fatal: true, Detail: fmt.Sprintf(
-			"the server's certificate (%s) is number %d; clients take number 1 (%s, a CA) for it", Subject(e.leaf.Certificate), e.leaf.index+1, Subject(e.r.Presented[0]))})
+			"the server's certificate (%s) is certificate %d; clients take certificate 0 (%s, a CA) for it", Subject(e.leaf.Certificate), e.leaf.index, Subject(e.r.Presented[0]))})
 	}
 	for _, c := range e.certs {
 		switch {
@@ -24,10 +24,10 @@ func (e *examination) judgeOrder() {
 				e.judgeRootSent(c)
 			}
 		case !c.inPath:
-			e.add(Fault{ID: Unrelated, Index: c.index, Detail: fmt.Sprintf("certificate %d (%s) has no part in the chain of %s", c.index+1, Subject(c.Certificate), Subject(e.leaf.Certificate))})
+			e.add(Fault{ID: Unrelated, Index: c.index, Detail: fmt.Sprintf("certificate %d (%s) has no part in the chain of %s%s", c.index, Subject(c.Certificate), Subject(e.leaf.Certificate), e.namesake(c))})
 		case e.judgeRootSent(c) && !e.beforeItsChildren(c):
 		case e.beforeItsChildren(c):
-			e.add(Fault{ID: WrongOrder, Index: c.index, Detail: fmt.Sprintf("certificate %d (%s) comes before the certificate that it certifies", c.index+1, Subject(c.Certificate))})
+			e.add(Fault{ID: WrongOrder, Index: c.index, Detail: fmt.Sprintf("certificate %d (%s) comes before the certificate that it certifies", c.index, Subject(c.Certificate))})
 		}
 	}
 }
@@ -53,7 +53,7 @@ func (e *examination) judgeRootSent(c *cert) bool {
 	if !c.self || !slices.ContainsFunc(e.anchorsOf(e.stores[0], c.Certificate), func(a anchor) bool { return a.self }) {
 		return false
 	}
-	e.add(Fault{ID: RootSent, Index: c.index, Detail: fmt.Sprintf("certificate %d (%s) is a trusted root: clients have it, and its %d bytes are sent for nothing", c.index+1, Subject(c.Certificate), len(c.Raw))})
+	e.add(Fault{ID: RootSent, Index: c.index, Detail: fmt.Sprintf("certificate %d (%s) is a trusted root: clients have it, and its %d bytes are sent for nothing", c.index, Subject(c.Certificate), len(c.Raw))})
 	return true
 }
 

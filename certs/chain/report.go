@@ -90,7 +90,9 @@ const (
 	ReasonSCTSyntax        Reason = "syntax"
 	ReasonSCTSignature     Reason = "signature"
 	ReasonSCTFuture        Reason = "from-the-future"
-	ReasonMD5              Reason = "md5" // of WeakSignature
+	ReasonAnotherKey       Reason = "another-key"    // of MissingIntermediate and UntrustedRoot: a certificate of the issuer's name was sent, with a key that did not sign
+	ReasonUnknownIssuer    Reason = "unknown-issuer" // of MissingIntermediate and UntrustedRoot: nothing tells which of the two it is
+	ReasonMD5              Reason = "md5"            // of WeakSignature
 	ReasonSHA1             Reason = "sha1"
 )
 

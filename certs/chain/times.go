@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"bytes"
 	"crypto/x509"
 	"fmt"
 	"time"
@@ -31,6 +32,7 @@ func (e *examination) judgeTimes() {
 			f := Fault{ID: Expired, Index: c.index, Fatal: true, Detail: fmt.Sprintf("%s expired on %s, %s ago", what, stamp(c.NotAfter), span(now.Sub(c.NotAfter)))}
 			if c != e.leaf {
 				f.ID, f.Fatal = IntermediateExpired, !holds()
+				f.Detail = fmt.Sprintf("certificate %d, ", c.index) + f.Detail + e.renewal(c)
 			}
 			e.add(f)
 		case now.Before(c.NotBefore):
@@ -41,8 +43,31 @@ func (e *examination) judgeTimes() {
 		}
 	}
 	if root := e.rootDue; root != nil && !holds() {
-		e.add(Fault{ID: IntermediateExpired, Reason: ReasonExpiredRoot, Index: -1, Fatal: true, Detail: fmt.Sprintf("the trusted root %s is valid from %s to %s only", Subject(root), stamp(root.NotBefore), stamp(root.NotAfter))})
+		e.add(Fault{ID: IntermediateExpired, Reason: ReasonExpiredRoot, Index: -1, Fatal: true, Detail: e.rootTimes(root)})
 	}
+}
+
+// rootTimes says when a trusted root is not valid, and whose it is: no certificate that the server could send helps.
+func (e *examination) rootTimes(root *x509.Certificate) string {
+	what := "the root " + Subject(root)
+	if !bytes.Equal(root.RawSubject, root.RawIssuer) {
+		what = "the authority " + Subject(root)
+	}
+	what += ", trusted by the store that the chain was checked against,"
+	if e.o.Time.Before(root.NotBefore) {
+		return fmt.Sprintf("%s becomes valid on %s, in %s", what, stamp(root.NotBefore), span(root.NotBefore.Sub(e.o.Time)))
+	}
+	return fmt.Sprintf("%s expired on %s, %s ago", what, stamp(root.NotAfter), span(e.o.Time.Sub(root.NotAfter)))
+}
+
+// renewal says where the current certificate of an authority may be had: where something that it issued names a place.
+func (e *examination) renewal(expired *cert) string {
+	for _, c := range e.certs {
+		if c != expired && c.inPath && len(c.IssuingCertificateURL) > 0 && e.links.signed(c.Certificate, expired.Certificate) {
+			return fmt.Sprintf("; certificate %d says that it can be fetched anew from %s", c.index, clip(c.IssuingCertificateURL[0]))
+		}
+	}
+	return ""
 }
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }

@@ -222,14 +222,26 @@ func (e *examination) judgeUnanchored(top *cert, path []*x509.Certificate) {
 		return
 	}
 	issuer := clip(top.Issuer.String())
-	missing, why := e.issuerIsIntermediate(top)
+	missing, sure, why := e.issuerIsIntermediate(top)
+	other := e.impostor(top)
+	f := Fault{ID: UntrustedRoot, Index: top.index, Fatal: true, Missing: issuer}
 	if missing {
-		e.add(Fault{ID: MissingIntermediate, Index: top.index, Fatal: true, Missing: issuer, Detail: fmt.Sprintf(
-			"certificate %d (%s) was issued by %s, which was not sent and is no trusted root (%s)", top.index+1, Subject(top.Certificate), issuer, why)})
-		return
+		f.ID = MissingIntermediate
+	} else {
+		e.r.Right = slices.Clone(path)
 	}
-	e.r.Right = slices.Clone(path)
-	e.add(Fault{ID: UntrustedRoot, Index: top.index, Fatal: true, Missing: issuer, Detail: fmt.Sprintf("the chain leads to %s, which is not among the trusted roots (%s)", issuer, why)})
+	below := fmt.Sprintf("certificate %d (%s) was issued by %s", top.index, Subject(top.Certificate), issuer)
+	switch {
+	case other != nil:
+		f.Reason, f.Detail = ReasonAnotherKey, below+", "+otherKey(top, other)
+	case !sure:
+		f.Reason, f.Detail = ReasonUnknownIssuer, below+", which is neither here nor among the trusted roots: either it is an intermediate that was not sent, or it is a root that is not trusted here ("+why+")"
+	case missing:
+		f.Detail = fmt.Sprintf("%s, which was not sent and is no trusted root (%s)", below, why)
+	default:
+		f.Detail = fmt.Sprintf("the chain leads to %s, which is not among the trusted roots (%s)", issuer, why)
+	}
+	e.add(f)
 }
 
 // judgeWithKnown settles the question for certain when certificates in Options.Known continue the path. Those that are
@@ -269,9 +281,13 @@ func (e *examination) judgeWithKnown(top *cert, path []*x509.Certificate) bool {
 		}
 	}
 	if len(lacking) > 0 {
-		e.add(Fault{ID: MissingIntermediate, Index: top.index, Fatal: true, Missing: clip(top.Issuer.String()), Detail: fmt.Sprintf(
-			"certificate %d (%s) was issued by %s, which was not sent; it is known, and %d certificate(s) have to be added to the chain",
-			top.index+1, Subject(top.Certificate), clip(top.Issuer.String()), len(lacking))})
+		absent, reason := "which was not sent", Reason("")
+		if other := e.impostor(top); other != nil {
+			absent, reason = otherKey(top, other), ReasonAnotherKey
+		}
+		e.add(Fault{ID: MissingIntermediate, Reason: reason, Index: top.index, Fatal: true, Missing: clip(top.Issuer.String()), Detail: fmt.Sprintf(
+			"certificate %d (%s) was issued by %s, %s; the issuer is known, and %d certificate(s) have to be added to the chain",
+			top.index, Subject(top.Certificate), clip(top.Issuer.String()), absent, len(lacking))})
 	}
 	if root != nil && !trusted {
 		e.add(Fault{ID: UntrustedRoot, Index: top.index, Fatal: true, Detail: fmt.Sprintf("the chain leads to the root %s, which is known but not among the trusted roots", Subject(root))})

@@ -1,0 +1,121 @@
+package chain_test
+
+import (
+	"crypto/x509"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/tlstriage/tlstriage/certs"
+	"github.com/tlstriage/tlstriage/certs/certstest"
+	"github.com/tlstriage/tlstriage/certs/chain"
+)
+
+// Whoever reads a detail must not be sent the wrong way: to a certificate that is there, to the server for what is wrong with the
+// store, or to the certificate beside the one that is meant.
+func TestDetailsBlameTheRightCertificate(t *testing.T) {
+	p := certstest.New(t)
+	plain := p.Issue(p.Root, certs.Template{CommonName: "Gamma 7", CA: true})
+	namesake := p.Issue(p.Root, certs.Template{CommonName: "Gamma 7", CA: true})
+	bottom := p.Issue(plain, certs.Template{CommonName: "Gamma 8", CA: true})
+	leaf := func(by *certs.Pair) *x509.Certificate {
+		return p.Issue(by, certs.Template{Names: []string{name}, CommonName: "leaf"}).Certificate
+	}
+	past := certs.Template{CommonName: "Lapsed", CA: true, NotBefore: p.Now.AddDate(-9, 0, 0), NotAfter: p.Now.AddDate(0, 0, -20)}
+	lapsed := p.SelfSign(past)
+	past.CommonName = "Gamma 9"
+	expired := p.Issue(p.Root, past)
+	fetchable := p.Issue(expired, certs.Template{Names: []string{name}, IssuingCertificateURL: []string{"http://ca.invalid/gamma9.crt"}}).Certificate
+	imitation := p.SelfSign(certs.Template{CommonName: "Gamma 7", CA: true})
+
+	for _, tt := range []struct {
+		name      string
+		presented []*x509.Certificate
+		known     []*x509.Certificate
+		roots     *x509.CertPool
+		faults    string
+		id        chain.FaultID // whose detail is looked at
+		reason    chain.Reason
+		says      []string
+		never     []string
+	}{
+		{name: "nothing tells what the issuer is", presented: []*x509.Certificate{leaf(plain)}, faults: "chain-missing-intermediate",
+			id: chain.MissingIntermediate, reason: chain.ReasonUnknownIssuer,
+			says: []string{"certificate 0 (leaf) was issued by CN=Gamma 7", "an intermediate that was not sent", "a root that is not trusted here"}},
+		{name: "nor above an intermediate", presented: []*x509.Certificate{leaf(bottom), bottom.Certificate}, faults: "chain-untrusted-root",
+			id: chain.UntrustedRoot, reason: chain.ReasonUnknownIssuer,
+			says: []string{"certificate 1 (Gamma 8) was issued by CN=Gamma 7", "an intermediate that was not sent", "a root that is not trusted here"}},
+		{name: "an intermediate of the name and another key", presented: []*x509.Certificate{leaf(plain), namesake.Certificate}, faults: "chain-missing-intermediate chain-unrelated-certificate?",
+			id: chain.MissingIntermediate, reason: chain.ReasonAnotherKey,
+			says:  []string{"certificate 0 (leaf)", "certificate 1, which was sent under this name, has another key", colons(plain.Certificate.SubjectKeyId), colons(namesake.Certificate.SubjectKeyId)},
+			never: []string{"was not sent"}},
+		{name: "the same, and the right one is known", presented: []*x509.Certificate{leaf(plain), namesake.Certificate}, known: []*x509.Certificate{plain.Certificate}, faults: "chain-missing-intermediate chain-unrelated-certificate?",
+			id: chain.MissingIntermediate, reason: chain.ReasonAnotherKey, says: []string{"certificate 1, which", "another key", "is known"}, never: []string{"was not sent"}},
+		{name: "what lies beside it", presented: []*x509.Certificate{leaf(plain), namesake.Certificate}, faults: "chain-missing-intermediate chain-unrelated-certificate?",
+			id: chain.Unrelated, says: []string{"certificate 1 (Gamma 7)", "the name of the issuer of certificate 0"}},
+		{name: "a root of the name and another key", presented: []*x509.Certificate{leaf(plain), imitation.Certificate}, faults: "chain-missing-intermediate chain-unrelated-certificate?",
+			id: chain.MissingIntermediate, reason: chain.ReasonAnotherKey, says: []string{"certificate 1, which", "another key"}},
+		{name: "the trusted root is expired", presented: []*x509.Certificate{leaf(lapsed)}, roots: poolOf(lapsed.Certificate), faults: "chain-intermediate-expired",
+			id: chain.IntermediateExpired, reason: chain.ReasonExpiredRoot, says: []string{"the root Lapsed", "trusted by the store", "expired on", "20 days ago"}, never: []string{"intermediate"}},
+		{name: "the intermediate is expired", presented: []*x509.Certificate{fetchable, expired.Certificate}, faults: "chain-intermediate-expired",
+			id: chain.IntermediateExpired, says: []string{"certificate 1, the intermediate Gamma 9 expired on", "http://ca.invalid/gamma9.crt"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			o := options(p)
+			o.Known = tt.known
+			if tt.roots != nil {
+				o.Roots = tt.roots
+			}
+			r := chain.Examine(raw(tt.presented...), o)
+			want(t, r, tt.faults)
+			for _, f := range r.Faults {
+				if f.ID != tt.id {
+					continue
+				}
+				if f.Reason != tt.reason {
+					t.Errorf("reason %q, want %q", f.Reason, tt.reason)
+				}
+				for _, s := range tt.says {
+					if !strings.Contains(f.Detail, s) {
+						t.Errorf("%q lacks %q", f.Detail, s)
+					}
+				}
+				for _, s := range tt.never {
+					if strings.Contains(f.Detail, s) {
+						t.Errorf("%q has %q", f.Detail, s)
+					}
+				}
+			}
+		})
+	}
+}
+
+// Every certificate is counted as tables count it: the first is 0.
+func TestDetailsCountFromZero(t *testing.T) {
+	p := certstest.New(t)
+	leaf := p.Leaf(name).Certificate
+	issuing, upper, root, other := p.Issuing.Certificate, p.Intermediate.Certificate, p.Root.Certificate, p.OtherIntermediate.Certificate
+	for says, presented := range map[string][][]byte{
+		"certificate 2 (Test Issuing) is sent twice: it is certificate 1 already":            raw(leaf, issuing, issuing, upper),
+		"certificate 3 (Foreign Sub) has no part":                                            raw(leaf, issuing, upper, other),
+		"certificate 3 (Test Root) is a trusted root":                                        raw(leaf, issuing, upper, root),
+		"certificate 1 (Test Intermediate) comes before":                                     raw(leaf, upper, issuing),
+		"is certificate 2; clients take certificate 0 (Test Intermediate, a CA)":             raw(upper, issuing, leaf),
+		"certificate 1 (Test Issuing) was issued by CN=Test Intermediate,O=Triage Test, whi": raw(leaf, issuing),
+		"certificate 1 (3 bytes) cannot be parsed":                                           append(raw(leaf), []byte{1, 2, 3}),
+	} {
+		r := chain.Examine(presented, options(p))
+		all := ""
+		for _, f := range r.Faults {
+			all += f.Detail + "\n"
+		}
+		if !strings.Contains(all, says) {
+			t.Errorf("none says %q:\n%s", says, all)
+		}
+	}
+}
+
+// colons writes a key identifier as people compare it.
+func colons(id []byte) string {
+	return strings.ReplaceAll(strings.TrimSpace(fmt.Sprintf("% X", id)), " ", ":")
+}
