@@ -1,9 +1,12 @@
 package diagnose
 
 import (
+	"bytes"
 	"container/list"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/binary"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,7 +27,7 @@ const maxChains = 256
 type examined struct {
 	key         [sha256.Size]byte
 	faults      []chain.Fault
-	right       []string
+	right       []string  // subjects of the chain to send instead; none where it would be no better
 	mustStaple  bool      // the leaf asks for a stapled OCSP response
 	responder   bool      // the leaf names an OCSP responder
 	from, until time.Time // it holds at times between: signed certificate timestamps have dates of their own; zero: no bound
@@ -59,8 +62,10 @@ func (c *chainCache) examine(presented []inspect.Certificate, raw [][]byte, o ch
 			x.until = at
 		}
 	}
-	for _, cert := range r.Right {
-		x.right = append(x.right, bound(cert.Subject.String()))
+	if advisable(r, o.Time) {
+		for _, cert := range r.Right {
+			x.right = append(x.right, bound(cert.Subject.String()))
+		}
 	}
 
 	c.mu.Lock()
@@ -78,6 +83,16 @@ func (c *chainCache) examine(presented []inspect.Certificate, raw [][]byte, o ch
 		delete(c.byKey, c.order.Remove(last).(*examined).key)
 	}
 	return x
+}
+
+// advisable reports whether the right chain can be sent in the place of what was: it is another one, and valid throughout.
+func advisable(r *chain.Report, at time.Time) bool {
+	for _, cert := range r.Right {
+		if at.Before(cert.NotBefore) || at.After(cert.NotAfter) {
+			return false
+		}
+	}
+	return !slices.EqualFunc(r.Right, r.Raw, func(cert *x509.Certificate, sent []byte) bool { return bytes.Equal(cert.Raw, sent) })
 }
 
 // chainKey is what an examination depends on: the bytes, what came beside them in the handshake, the name, the day, and for each

@@ -18,7 +18,7 @@ type chainEvidence struct {
 	view   view
 	name   string // it was checked against; empty: none was
 	faults []chain.Fault
-	right  []string // subjects of the chain to send instead
+	right  []string // subjects of the chain to send instead, where there is a better one
 
 	mustStaple bool // the leaf asks for a stapled OCSP response
 	responder  bool // the leaf names an OCSP responder

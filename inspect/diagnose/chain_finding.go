@@ -53,6 +53,30 @@ func (c *chainEvidence) ofLeaf(id chain.FaultID) bool {
 	return f != nil && f.Index == 0
 }
 
+// undecided reports whether nothing tells if the issuer of the fault with an id was not sent or is not trusted.
+func (c *chainEvidence) undecided(id chain.FaultID) bool {
+	return c.reason(id) == chain.ReasonUnknownIssuer
+}
+
+// eitherWay are the fixes where nothing tells whether an intermediate lacks on one side or a root on the other.
+func (e *evidence) eitherWay() []inspect.Fix {
+	trust := trustCA(e.chain.view)
+	if e.watched() {
+		trust = trustInClient()
+	}
+	look := fix(forBackend, "see who issued the last certificate that is sent, and whether that authority is a root (then subject and issuer are the same)", e.showCerts())
+	send := serveChain("if it is an intermediate, send it: leaf and intermediates in one file")
+	trust[0].Action = "if it is a root, trust it: " + trust[0].Action
+	return append([]inspect.Fix{look, send[0], trust[0]}, append(send[1:], trust[1:]...)...)
+}
+
+// trustInClient tells the client of a capture, which judges the chain itself, to trust a root.
+func trustInClient() []inspect.Fix {
+	return []inspect.Fix{
+		fix(forClient, "let it trust this root: it judges the chain itself", "curl --cacert ROOT.pem … / openssl s_client -CAfile ROOT.pem …"),
+	}
+}
+
 // serveChain tells each server where its certificate and chain are configured.
 func serveChain(action string) []inspect.Fix {
 	return []inspect.Fix{

@@ -2,6 +2,9 @@ package diagnose
 
 import (
 	"fmt"
+	"net/url"
+	"slices"
+	"strings"
 
 	"github.com/tlstriage/tlstriage/inspect"
 )
@@ -60,12 +63,67 @@ func (c *chainEvidence) withStatus(s inspect.RevocationStatus) []*inspect.Certif
 func whichCertificate(x *inspect.CertificateRevocation) string {
 	what := "the backend's certificate"
 	if x.Index > 0 {
-		what = fmt.Sprintf("certificate %d of the chain, above the backend's own,", x.Index+1)
+		what = fmt.Sprintf("certificate %d of the chain, above the backend's own,", x.Index)
 	}
 	if x.Subject != "" {
 		what += " (" + boundTo(x.Subject, 128) + ")"
 	}
 	return what
+}
+
+// notAllowed are the entries of certificates whose responder or list was not asked because its host is neither public nor allowed.
+// The record has only the sentence in which package revocation says so.
+func notAllowed(list []*inspect.CertificateRevocation) []*inspect.CertificateRevocation {
+	var out []*inspect.CertificateRevocation
+	for _, x := range list {
+		if strings.Contains(x.Detail, "only public addresses and allowed hosts are asked") || strings.Contains(x.Detail, "without being allowed, hosts are asked") {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+// allowHosts says how to let the hosts be asked that entries name.
+func allowHosts(list []*inspect.CertificateRevocation) inspect.Fix {
+	const most = 4 // an OCSP responder and a list for the certificate and the one above it
+	var hosts []string
+	for _, x := range list {
+		for _, place := range append([]string{x.URL}, quoted(boundTo(x.Detail, maxDetail))...) {
+			if h := askedHost(place); h != "" && !slices.Contains(hosts, h) && len(hosts) < most {
+				hosts = append(hosts, h)
+			}
+		}
+	}
+	if len(hosts) == 0 {
+		hosts = []string{"HOST"}
+	}
+	return fix(forSelf, "allow the host to be asked: without that only public addresses are, at port 80", "--revocation-host "+strings.Join(hosts, ","))
+}
+
+// quoted are the parts of a sentence between quotation marks: that is how it names URLs.
+func quoted(s string) []string {
+	var out []string
+	for i, part := range strings.Split(s, "\"") {
+		if i%2 == 1 {
+			out = append(out, part)
+		}
+	}
+	return out
+}
+
+// askedHost is the host of an http URL, with its port where it has one, as --revocation-host takes it. It is empty where it has
+// characters that have no place in one: the fix is for a shell.
+func askedHost(s string) string {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "http" || len(u.Host) > 255 || strings.HasPrefix(u.Host, "-") {
+		return ""
+	}
+	if strings.ContainsFunc(u.Host, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune(".-_:[]", r))
+	}) {
+		return ""
+	}
+	return strings.TrimSuffix(u.Host, ":")
 }
 
 // saidBy says what settled it.

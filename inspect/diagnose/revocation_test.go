@@ -3,6 +3,7 @@ package diagnose
 import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"slices"
 	"strings"
 	"testing"
 
@@ -95,7 +96,7 @@ func TestRevocationSaysWhoWhenAndWhy(t *testing.T) {
 		case "revoked, and the traffic went on":
 			want = []string{siteName, "2026-11-18", "keyCompromise", "the revocation list at http://crl.example/1.crl"}
 		case "revoked above":
-			want = []string{"certificate 2 of the chain", "Test Issuing", "the OCSP responder"}
+			want = []string{"certificate 1 of the chain", "Test Issuing", "the OCSP responder"}
 		case "nobody answers":
 			want = []string{siteName, "did not answer", "http://ocsp.example/"}
 		case "revoked by its own staple":
@@ -111,5 +112,52 @@ func TestRevocationSaysWhoWhenAndWhy(t *testing.T) {
 				t.Errorf("%s: %q lacks %q", tt.name, tt.in.Findings[0].Detail, w)
 			}
 		}
+	}
+}
+
+// Where a host was not asked because nobody allowed it, the network is not what has to be changed.
+func TestRevocationHostThatIsNotAllowed(t *testing.T) {
+	pki := certstest.NewAt(t, noon)
+	raw := pki.Make(certstest.Healthy, siteName).Raw()
+	unreachable := inspect.CertificateRevocation{Subject: "CN=" + siteName, Status: inspect.RevocationUnknown, Detail: `ocsp: "http://ocsp.example/": connection refused`, URL: "http://ocsp.example/"}
+	for _, tt := range []struct {
+		name    string
+		detail  string
+		url     string
+		more    []inspect.CertificateRevocation
+		snippet string
+		network bool // the network is among the fixes all the same
+	}{
+		{name: "a private address", detail: `ocsp: "http://10.1.2.3/ocsp": 10.1.2.3 is private: only public addresses and allowed hosts are asked`, snippet: "--revocation-host 10.1.2.3"},
+		{name: "another port", detail: `ocsp: "http://pki.corp.example:8080/": the URL names port 8080: without being allowed, hosts are asked at port 80 only`, snippet: "--revocation-host pki.corp.example:8080"},
+		{name: "responder and list", detail: `ocsp: "http://[::1]:81/": the URL names port 81: without being allowed, hosts are asked at port 80 only; crl: "http://pki/1.crl": 10.1.2.3 is private: only public addresses and allowed hosts are asked`, snippet: "--revocation-host [::1]:81,pki"},
+		{name: "the URL beside it", detail: "10.1.2.3 is private: only public addresses and allowed hosts are asked", url: "http://pki.corp.example/ocsp", snippet: "--revocation-host pki.corp.example"},
+		{name: "a host that would be more than one to a shell", detail: `ocsp: "http://a;reboot/": 10.1.2.3 is private: only public addresses and allowed hosts are asked`, snippet: "--revocation-host HOST"},
+		{name: "and another that did not answer", detail: `ocsp: "http://10.1.2.3/ocsp": 10.1.2.3 is private: only public addresses and allowed hosts are asked`, more: []inspect.CertificateRevocation{unreachable}, snippet: "--revocation-host 10.1.2.3", network: true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			list := append([]inspect.CertificateRevocation{{Subject: "CN=" + siteName, Status: inspect.RevocationUnknown, Detail: tt.detail, URL: tt.url}}, tt.more...)
+			c := behind(raw, func(c *inspect.Connection) {
+				c.BackendLeg.TLS.Server.Revocation = &inspect.Revocation{Mode: "check", Status: inspect.RevocationUnknown, Certificates: list}
+			})
+			(&Diagnoser{Roots: pki.Roots()}).Diagnose(c)
+			if c.Cause != "revocation-unknown" {
+				t.Fatalf("cause %q", c.Cause)
+			}
+			fixes := c.Findings[0].Fixes
+			if fixes[0].Target != "tlstriage" || fixes[0].Snippet != tt.snippet {
+				t.Errorf("first fix %+v, want %q", fixes[0], tt.snippet)
+			}
+			if network := slices.ContainsFunc(fixes, func(f inspect.Fix) bool { return f.Target == "network" }); network != tt.network {
+				t.Errorf("the network is among the fixes: %v", network)
+			}
+		})
+	}
+	c := behind(raw, func(c *inspect.Connection) {
+		c.BackendLeg.TLS.Server.Revocation = &inspect.Revocation{Mode: "check", Status: inspect.RevocationUnknown, Certificates: []inspect.CertificateRevocation{unreachable}}
+	})
+	(&Diagnoser{Roots: pki.Roots()}).Diagnose(c)
+	if first := c.Findings[0].Fixes[0]; first.Target != "network" {
+		t.Errorf("first fix %+v for a responder that does not answer", first)
 	}
 }

@@ -6,7 +6,7 @@ var ruleRevocationUnknown = Rule{
 	ID: "revocation-unknown", Severity: inspect.SeverityWarning, Leg: inspect.LegBackend, Fault: inspect.FaultProxy,
 	Title:    "Nobody could say whether the backend's certificate is revoked",
 	Citation: "RFC 6960, Section 2.2; RFC 5280, Section 6.3",
-	Explanation: "It was asked, and no answer settled it: the responder or the list could not be reached from here, the answer was too old or signed by somebody else, or the certificate names nobody to ask. A warning, since most clients go on; " +
+	Explanation: "It was asked, and no answer settled it: the responder or the list could not be reached from here, or must not be asked (its host is not public and not allowed by `--revocation-host`), the answer was too old or signed by somebody else, or the certificate names nobody to ask. A warning, since most clients go on; " +
 		"an error in mode require, which refuses what it does not know. Check from this machine: `openssl x509 -in leaf.pem -noout -ocsp_uri -ext crlDistributionPoints`, then `curl -sI URL`.",
 	CausedBy: []string{"cert-revoked", "default-certificate-served"},
 	check: func(e *evidence) *match {
@@ -32,10 +32,13 @@ var ruleRevocationUnknown = Rule{
 			m.ended = e.chain.view.is(inspect.ErrorCertificate)
 			m.detail += "; mode require refuses that"
 		}
-		m.fixes = []inspect.Fix{
-			fix(forNetwork, "let this machine reach the responder and the list by HTTP: they stand in the certificate", "openssl x509 -in leaf.pem -noout -ocsp_uri -ext crlDistributionPoints"),
-			fix(forBackend, "or let the backend staple the answer, so that nobody need ask", ""),
+		if refused := notAllowed(unknown); len(refused) > 0 {
+			m.fixes = append(m.fixes, allowHosts(refused))
 		}
+		if len(m.fixes) == 0 || len(notAllowed(unknown)) < len(unknown) {
+			m.fixes = append(m.fixes, fix(forNetwork, "let this machine reach the responder and the list by HTTP: they stand in the certificate", "openssl x509 -in leaf.pem -noout -ocsp_uri -ext crlDistributionPoints"))
+		}
+		m.fixes = append(m.fixes, fix(forBackend, "or let the backend staple the answer, so that nobody need ask", ""))
 		if r.Mode == revocationRequire {
 			m.fixes = append(m.fixes, fix(forSelf, "or do without a proof", "tlstriage proxy --revocation check …"))
 		}
