@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/iotest"
 	"testing/synctest"
@@ -273,7 +274,7 @@ func TestFollow(t *testing.T) {
 		ended := make(chan error)
 		go func() { ended <- tracker.Follow(ctx, grown, "growing.pcap") }()
 		synctest.Wait()
-		grown.b = file
+		grown.grow(file)
 		begun := time.Now()
 		c := <-records
 		if waited := time.Since(begun); waited > 2*capture.DefaultLimits().Idle {
@@ -289,13 +290,22 @@ func TestFollow(t *testing.T) {
 	})
 }
 
-// growingFile is at its end until there is more. The test and the reader take turns.
+// growingFile is at its end until there is more.
 type growingFile struct {
+	mu sync.Mutex
 	b  []byte
 	at int
 }
 
+func (g *growingFile) grow(b []byte) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.b = b
+}
+
 func (g *growingFile) Read(b []byte) (int, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	n := copy(b, g.b[g.at:])
 	g.at += n
 	if n == 0 {
