@@ -57,6 +57,7 @@ type certsCheck struct {
 	ctLogs                                   string
 	revocationHosts                          []string
 	fetch, verbose                           bool
+	off                                      bool // revocation is not looked into but for what is stapled
 	timeout                                  time.Duration
 
 	judge   *diagnose.Diagnoser
@@ -173,15 +174,13 @@ func (c *certsCheck) prepare() error {
 	if err != nil {
 		return fmt.Errorf("--revocation: %w", err)
 	}
-	if mode == revocation.Off && !c.fetch {
-		return nil
-	}
 	if c.fetcher, err = revocation.NewFetcher(revocation.FetchOptions{AllowHosts: c.revocationHosts}); err != nil {
 		return fmt.Errorf("--revocation-host: %w", err)
 	}
-	if mode != revocation.Off {
-		c.checker, err = revocation.New(revocation.Options{Mode: mode, Fetcher: c.fetcher, Now: c.now})
+	if c.off = mode == revocation.Off; c.off {
+		mode = revocation.Staple // what is stapled can be read without asking anybody
 	}
+	c.checker, err = revocation.New(revocation.Options{Mode: mode, Fetcher: c.fetcher, Now: c.now})
 	return err
 }
 
@@ -356,7 +355,11 @@ func (c *certsCheck) look(cmd *cobra.Command, r *inspect.Connection) {
 		}
 		if path := trustedPath(presented, judge.Roots, leg.ServerName, c.now()); path != nil {
 			status := c.checker.Check(ctx, path, staple)
-			recordRevocation(leg, &status)
+			if c.off {
+				recordStaple(leg, &status)
+			} else {
+				recordRevocation(leg, &status)
+			}
 		}
 	}
 	judge.Diagnose(r)

@@ -145,7 +145,7 @@ func (v policyView) text() string {
 	w := tabwriter.NewWriter(&b, 0, 8, 2, ' ', 0)
 	row := func(name, value string) {
 		if value != "" {
-			fmt.Fprintf(w, "%s\t%s\n", name, value)
+			fmt.Fprintf(w, "%s\t%s\n", name, shown(value))
 		}
 	}
 	list := func(name string, values []string, absent string) {
@@ -157,7 +157,7 @@ func (v policyView) text() string {
 			if i > 0 {
 				name = ""
 			}
-			fmt.Fprintf(w, "%s\t%s\n", name, value)
+			fmt.Fprintf(w, "%s\t%s\n", name, shown(value))
 		}
 	}
 	row("name", v.Name)

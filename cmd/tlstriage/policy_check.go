@@ -35,17 +35,18 @@ A recording is what ` + "`tlstriage proxy --record FILE`" + ` writes, or ClientH
 				return usage(errors.New("policy check needs --policy REF and --from FILE"))
 			}
 			var threshold *trial.Threshold
-			if failOnLoss != "" {
+			if cmd.Flags().Changed("fail-on-loss") {
 				t, err := trial.ParseThreshold(failOnLoss)
 				if err != nil {
 					return usage(fmt.Errorf("--fail-on-loss: %w", err))
 				}
 				threshold = &t
 			}
-			p, err := loadPolicy(cmd, ref)
+			loaded, err := loadReference(cmd, ref)
 			if err != nil {
 				return usage(err)
 			}
+			p := loaded.Policy
 			if each {
 				return checkEach(cmd, p, files, threshold)
 			}
@@ -53,6 +54,7 @@ A recording is what ` + "`tlstriage proxy --record FILE`" + ` writes, or ClientH
 			if err != nil {
 				return err
 			}
+			sayElsewhere(cmd, t, loaded.Answers)
 			report := trial.Check(t, p)
 			if err := writeDocument(cmd, output, report); err != nil {
 				return err
@@ -67,6 +69,24 @@ A recording is what ` + "`tlstriage proxy --record FILE`" + ` writes, or ClientH
 	documentFlag(cmd, &output)
 	cmd.Flags().SortFlags = false
 	return cmd
+}
+
+// sayElsewhere says how many of the clients another endpoint of the configuration would answer. They are judged all the same.
+func sayElsewhere(cmd *cobra.Command, t *recording.Tally, answers func(string) bool) {
+	if answers == nil {
+		return
+	}
+	elsewhere := int64(0)
+	for _, shape := range t.Shapes() {
+		for _, name := range shape.Names {
+			if !answers(name.Name) {
+				elsewhere += name.Connections
+			}
+		}
+	}
+	if elsewhere > 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "tlstriage: %d of %d connections ask for names that another server of this listener answers; they are judged by this one all the same (choose one with #server_name=NAME)\n", elsewhere, t.Connections)
+	}
 }
 
 // lossCode is exit code 1 when more was lost than was accepted.

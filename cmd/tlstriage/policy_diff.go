@@ -30,13 +30,13 @@ in another way.`,
 				return usage(err)
 			}
 			if len(files) == 0 {
-				if failOnLoss != "" {
+				if cmd.Flags().Changed("fail-on-loss") {
 					return usage(fmt.Errorf("--fail-on-loss needs --from FILE"))
 				}
 				return writeDocument(cmd, output, trial.Diff(a, b))
 			}
 			var threshold *trial.Threshold
-			if failOnLoss != "" {
+			if cmd.Flags().Changed("fail-on-loss") {
 				t, err := trial.ParseThreshold(failOnLoss)
 				if err != nil {
 					return usage(fmt.Errorf("--fail-on-loss: %w", err))

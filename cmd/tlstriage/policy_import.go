@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -66,6 +67,9 @@ between them, server_name, listen, endpoint, side=client (the connections to bac
 			}
 			if err := write(cmd, output, v, v.text); err != nil {
 				return err
+			}
+			if err := importer.Refused(result.Problems); err != nil {
+				return usage(err)
 			}
 			if problemsFail && len(v.Problems) > 0 {
 				return &exitError{code: exitFindings}
@@ -146,17 +150,31 @@ func placed(p imported.Problem) string {
 // loadPolicy finds the policy that a REF names: a built-in one, a file, or an endpoint of a configuration. What of a
 // configuration was not understood is said on standard error.
 func loadPolicy(cmd *cobra.Command, ref string) (*policy.Policy, error) {
+	loaded, err := loadReference(cmd, ref)
+	if err != nil {
+		return nil, err
+	}
+	return loaded.Policy, nil
+}
+
+func loadReference(cmd *cobra.Command, ref string) (*importer.Loaded, error) {
 	loaded, err := importer.Load(osFiles{}, ref)
 	if err != nil {
 		return nil, err
 	}
 	for _, p := range loaded.Problems {
-		fmt.Fprint(cmd.ErrOrStderr(), printable("tlstriage: "+placed(p)))
+		fmt.Fprint(cmd.ErrOrStderr(), printable("tlstriage: "+shown(placed(p))))
 	}
-	return loaded.Policy, nil
+	return loaded, nil
 }
 
 // osFiles is the file system by the names that a user types, absolute ones and those with .. too.
 type osFiles struct{}
 
-func (osFiles) Open(name string) (fs.File, error) { return os.Open(name) }
+// Open opens a regular file, or what a shell hands over as one (<(command)). A pipe without a writer would never open.
+func (osFiles) Open(name string) (fs.File, error) {
+	if info, err := os.Stat(name); err == nil && info.Mode()&(fs.ModeNamedPipe|fs.ModeDevice|fs.ModeSocket) != 0 && !strings.HasPrefix(name, "/dev/fd/") && !strings.HasPrefix(name, "/proc/self/fd/") {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: errors.New("is no regular file")}
+	}
+	return os.Open(name)
+}

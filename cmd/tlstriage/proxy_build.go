@@ -40,6 +40,7 @@ type plan struct {
 	acme      *acme.Manager      // nil: nothing is ordered
 	revoked   *revocations
 	looking   map[routeKey]revocationCheck // routes whose backend's revocation is looked into
+	fetched   sync.Map                     // routeKey -> digest of the leaf that intermediates were fetched for
 	informed  sync.Map                     // routeKey -> *diagnose.Diagnoser that knows intermediates which were fetched; instead of judges
 
 	cancelWatching context.CancelFunc
@@ -55,7 +56,7 @@ func (p *plan) stopWatching() {
 // revocationCheck is what a route needs to look into revocation.
 type revocationCheck struct {
 	examiner *examiner
-	checker  *revocation.Checker
+	checker  *revocation.Checker // nil: only what is stapled is read
 }
 
 // close ends what runs beside the connections of a plan.
@@ -329,9 +330,7 @@ func (p *plan) backend(c *configs.Backend, key routeKey, judge *diagnose.Diagnos
 		return nil, err
 	}
 	e := &examiner{roots: judge.Roots, known: judge.KnownCAs}
-	if checker != nil {
-		p.looking[key] = revocationCheck{e, checker}
-	}
+	p.looking[key] = revocationCheck{e, checker}
 	if c.Verify == configs.VerifyEnforce {
 		b.VerifyPeer = p.revoked.verifyBackend(e, checker, c.Revocation)
 	}

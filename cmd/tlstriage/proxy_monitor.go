@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"net"
 	"slices"
 	"strconv"
@@ -99,9 +100,14 @@ func (p *plan) inform(ctx context.Context, record *inspect.Connection, log *zap.
 	key := routeKey{record.Listener, record.Route}
 	judge, presented := p.judges[key], presentedBytes(record.BackendLeg)
 	lacks := slices.ContainsFunc(record.Findings, func(f inspect.Finding) bool { return f.ID == string(chain.MissingIntermediate) })
-	if _, done := p.informed.Load(key); done || judge == nil || !lacks || len(presented) == 0 {
+	if judge == nil || !lacks || len(presented) == 0 {
 		return false
 	}
+	leaf := sha256.Sum256(presented[0])
+	if before, done := p.fetched.Load(key); done && before == leaf {
+		return false // once for each certificate
+	}
+	p.fetched.Store(key, leaf)
 	found, err := fetchMissing(ctx, p.revoked.fetcher, presented, judge.Roots, time.Now())
 	if err != nil {
 		log.Warn("monitor: the intermediate that lacks was not fetched", zap.String("backend", targetName(key)), zap.Error(err))

@@ -26,6 +26,7 @@ type revocations struct {
 	fetcher  *revocation.Fetcher
 	checkers map[configs.RevocationCheck]*revocation.Checker
 	lists    []*revocation.Checker // of listeners with revocation lists
+	staples  *revocation.Checker   // reads what is stapled where nothing more is wanted: that takes no request
 
 	questions chan question
 	asking    sync.WaitGroup
@@ -41,6 +42,7 @@ type question struct {
 }
 
 const (
+	askers       = 4               // a responder that hangs must not keep the others from being asked
 	maxQuestions = 64              // that wait; the next connection asks again
 	firstAnswer  = 2 * time.Second // a handshake in mode require waits for the first answer about a chain
 )
@@ -54,7 +56,12 @@ func newRevocations(config *configs.Config) (*revocations, error) {
 		return nil, fmt.Errorf("revocation.hosts: %w", err)
 	}
 	r.fetcher = fetcher
-	r.asking.Go(r.answer)
+	if r.staples, err = revocation.New(revocation.Options{Mode: revocation.Staple, Fetcher: fetcher}); err != nil {
+		return nil, err
+	}
+	for range askers {
+		r.asking.Go(r.answer)
+	}
 	return r, nil
 }
 
@@ -88,6 +95,9 @@ func (r *revocations) close() {
 	for _, c := range r.lists {
 		c.Close()
 	}
+	if r.staples != nil {
+		r.staples.Close()
+	}
 	r.fetcher.Close()
 }
 
@@ -106,7 +116,7 @@ func (r *revocations) answer() {
 // look says what is known about a chain; what is not is asked in the background.
 func (r *revocations) look(c *revocation.Checker, path []*x509.Certificate, staple []byte) (revocation.Status, bool) {
 	status, known := c.Known(path, staple)
-	if !known {
+	if !known && c != r.staples {
 		select {
 		case r.questions <- question{c, path, staple}:
 		default:
@@ -150,16 +160,34 @@ func refusal(status *revocation.Status) error {
 
 // note puts into a record what is known about the backend's chain.
 func (r *revocations) note(record *inspect.Connection, e *examiner, c *revocation.Checker) {
-	if path, staple := toAsk(record.BackendLeg, e); path != nil {
-		if status, known := r.look(c, path, staple); known {
-			recordRevocation(record.BackendLeg, &status)
-		}
+	if c == nil && !stapled(record.BackendLeg) {
+		return
 	}
+	path, staple := toAsk(record.BackendLeg, e)
+	if path == nil {
+		return
+	}
+	if c == nil {
+		status, known := r.look(r.staples, path, staple)
+		if !known { // reading it takes no request, and the next connection finds it read
+			status = r.staples.Check(r.ctx, path, staple)
+		}
+		recordStaple(record.BackendLeg, &status)
+		return
+	}
+	if status, known := r.look(c, path, staple); known {
+		recordRevocation(record.BackendLeg, &status)
+	}
+}
+
+// stapled reports whether a response came with the certificate.
+func stapled(leg *inspect.Leg) bool {
+	return leg != nil && leg.TLS != nil && leg.TLS.Server != nil && leg.TLS.Server.OCSP != nil && len(leg.TLS.Server.OCSP.Raw) > 0
 }
 
 // ask finds out about the backend's chain, however long that takes, so that it is known when clients come.
 func (r *revocations) ask(ctx context.Context, record *inspect.Connection, e *examiner, c *revocation.Checker) {
-	if path, staple := toAsk(record.BackendLeg, e); path != nil {
+	if path, staple := toAsk(record.BackendLeg, e); c != nil && path != nil {
 		c.Check(ctx, path, staple)
 	}
 }

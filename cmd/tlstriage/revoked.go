@@ -37,16 +37,22 @@ func presentedBytes(leg *inspect.Leg) [][]byte {
 
 // recordRevocation puts what was found out about a chain into the leg that presented it.
 func recordRevocation(leg *inspect.Leg, status *revocation.Status) {
-	server := leg.TLS.ServerSide()
-	if status.Staple != nil {
-		if server.OCSP == nil {
-			server.OCSP = &inspect.OCSP{Stapled: true}
-		}
-		server.OCSP.Status, server.OCSP.Detail = stapleStatus(status.Staple.Result), status.Staple.Detail
-	}
+	recordStaple(leg, status)
 	if status.Mode != revocation.Off {
-		server.Revocation = describeRevocation(status)
+		leg.TLS.ServerSide().Revocation = describeRevocation(status)
 	}
+}
+
+// recordStaple puts what a stapled answer says into the leg that it came on.
+func recordStaple(leg *inspect.Leg, status *revocation.Status) {
+	if status.Staple == nil {
+		return
+	}
+	server := leg.TLS.ServerSide()
+	if server.OCSP == nil {
+		server.OCSP = &inspect.OCSP{Stapled: true}
+	}
+	server.OCSP.Status, server.OCSP.Detail = stapleStatus(status.Staple.Result), status.Staple.Detail
 }
 
 // stapleStatus is the record's word for what a stapled answer came to.

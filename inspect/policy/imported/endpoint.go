@@ -45,6 +45,8 @@ type Problem struct {
 	File string `json:"file"`
 	Line int    `json:"line,omitempty"`
 	Text string `json:"text"`
+
+	Refused bool `json:"refused,omitempty"` // the system does not start with this configuration
 }
 
 // Result is what was read of one configuration.

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"regexp"
 	"strings"
 
+	"github.com/tlstriage/tlstriage/inspect/policy"
 	"github.com/tlstriage/tlstriage/inspect/policy/apache"
 	"github.com/tlstriage/tlstriage/inspect/policy/caddy"
 	"github.com/tlstriage/tlstriage/inspect/policy/cloud"
@@ -40,6 +42,7 @@ func systems() []system {
 		{"nginx", "nginx.conf", nginx.Detect, nginx.Import, nginx.Select},
 		{"haproxy", "haproxy.cfg", haproxy.Detect, haproxy.Import, haproxy.Select},
 		{"apache", "httpd.conf", apache.Detect, apache.Import, apache.Select},
+		{"yaml", "a policy file of this program's own", isPolicyFile, readPolicyFile, nil},
 	}
 }
 
@@ -110,4 +113,25 @@ func readHead(fsys fs.FS, file string) ([]byte, error) {
 	}
 	head, err := io.ReadAll(io.LimitReader(f, headBytes))
 	return head, errors.Join(err, f.Close())
+}
+
+// policyKeys begin the lines that only a policy file of our own has.
+var policyKeys = regexp.MustCompile(`(?m)^(versions|ciphers|cipher_preference|openssl_cipher_string|groups|signature_algorithms|sni_required):`)
+
+func isPolicyFile(_ string, head []byte) bool { return policyKeys.Match(head) }
+
+// readPolicyFile gives a policy file of our own as the one endpoint that it describes.
+func readPolicyFile(fsys fs.FS, file string, _ imported.Options) (*imported.Result, error) {
+	head, err := readHead(fsys, file)
+	if err != nil {
+		return nil, fmt.Errorf("policy: %w", err)
+	}
+	if !isPolicyFile(file, head) {
+		return nil, &imported.Error{File: file, Text: "no policy file: it has neither versions nor ciphers"}
+	}
+	p, err := policy.Load(fsys, file)
+	if err != nil {
+		return nil, err
+	}
+	return &imported.Result{Kind: "yaml", Endpoints: []*imported.Endpoint{{System: "yaml", Side: imported.Server, Name: p.Name, Default: p.Names == nil, Policy: p}}}, nil
 }

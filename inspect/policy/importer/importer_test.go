@@ -27,6 +27,7 @@ var samples = map[string]struct{ name, kind, text string }{
 	"kubernetes": {"app.yaml", "kubernetes", "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: app, annotations: {kubernetes.io/ingress.class: nginx}}\nspec:\n  tls: [{hosts: [a.example], secretName: s}]\n"},
 	"aws":        {"out.json", "aws-describe-ssl-policies", `{"SslPolicies":[{"Name":"mine","SslProtocols":["TLSv1.2"],"Ciphers":[{"Name":"ECDHE-RSA-AES128-GCM-SHA256","Priority":1}]}]}`},
 	"caddy":      {"caddy.json", "caddy", `{"apps":{"http":{"servers":{"s":{"listen":[":443"],"tls_connection_policies":[{"protocol_min":"tls1.2"}],"routes":[{"match":[{"host":["a.example"]}]}]}}}}}`},
+	"yaml":       {"mine.yaml", "yaml", "name: mine\nversions: [TLSv1.2]\nciphers: [ECDHE-RSA-AES128-GCM-SHA256]\n"},
 	"traefik":    {"dynamic.yaml", "traefik", "tls:\n  options:\n    default:\n      minVersion: VersionTLS12\n"},
 }
 

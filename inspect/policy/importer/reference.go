@@ -68,6 +68,35 @@ type Loaded struct {
 	Policy   *policy.Policy
 	Endpoint *imported.Endpoint // nil: a built-in policy, or a policy file
 	Problems []imported.Problem // of the configuration it stands in
+
+	// Answers says whether a client that asks for a name is answered by this endpoint, and not by another one that listens where it
+	// does. Nil: there is no other.
+	Answers func(serverName string) bool
+}
+
+// RefusedError is a configuration that its own system does not start with: there is no policy to judge by.
+type RefusedError struct{ Problems []imported.Problem }
+
+func (e *RefusedError) Error() string {
+	var lines []string
+	for _, p := range e.Problems {
+		lines = append(lines, (&imported.Error{File: p.File, Line: p.Line, Text: p.Text}).Error())
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Refused are the problems for which the system itself refuses a configuration; nil: there is none.
+func Refused(problems []imported.Problem) error {
+	var refused []imported.Problem
+	for _, p := range problems {
+		if p.Refused {
+			refused = append(refused, p)
+		}
+	}
+	if len(refused) == 0 {
+		return nil
+	}
+	return &RefusedError{refused}
 }
 
 // Load finds what a reference means: a built-in policy, a policy file of the user's own, or an endpoint of a configuration.
@@ -103,11 +132,32 @@ func Load(fsys fs.FS, ref string) (*Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := Refused(result.Problems); err != nil {
+		return nil, err
+	}
 	endpoint, err := r.choose(s, result)
 	if err != nil {
 		return nil, fmt.Errorf("policy: %s: %w", r.Name, err)
 	}
-	return &Loaded{Policy: endpoint.Policy, Endpoint: endpoint, Problems: result.Problems}, nil
+	return &Loaded{Policy: endpoint.Policy, Endpoint: endpoint, Problems: result.Problems, Answers: answers(s, result, endpoint)}, nil
+}
+
+// answers tells an endpoint from the others that listen where it does.
+func answers(s *system, result *imported.Result, endpoint *imported.Endpoint) func(string) bool {
+	beside := &imported.Result{Kind: result.Kind}
+	for _, e := range result.Endpoints {
+		if e.Side == imported.Server && e.Side == endpoint.Side && slices.ContainsFunc(e.Listen, func(at string) bool { return slices.Contains(endpoint.Listen, at) }) {
+			beside.Endpoints = append(beside.Endpoints, e)
+		}
+	}
+	if len(beside.Endpoints) < 2 {
+		return nil
+	}
+	choose := s.choose
+	if choose == nil {
+		choose = byName
+	}
+	return func(name string) bool { return choose(beside, name, endpoint.Listen[0]) == endpoint }
 }
 
 // isPath reports whether a name can only be meant as a file's.
