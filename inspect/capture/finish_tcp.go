@@ -1,7 +1,6 @@
 package capture
 
 import (
-	"errors"
 	"time"
 
 	"github.com/tlstriage/tlstriage/inspect"
@@ -24,6 +23,7 @@ func (t *Tracker) finishTCP(f *flow, c *tcpConn, end inspect.CaptureEnd) {
 	}
 	slot := f.slot
 	if slot == nil {
+		t.held -= c.kept
 		return
 	}
 	slot.packets, slot.kept = c.packets, c.kept
@@ -276,126 +276,4 @@ func (h *half) describe() inspect.CaptureSide {
 		d.ResetTTL = int(h.resetTTL)
 	}
 	return d
-}
-
-// failure says why a leg was not established; nil when it was, or when the capture does not show enough to say.
-func (c *tcpConn) failure(leg *inspect.Leg, seen *inspect.Capture) *inspect.Error {
-	if c.tls == nil {
-		return c.failureBeforeTLS(leg)
-	}
-	o := c.tls.observer
-	if first := o.FirstBytes(inspect.FromClient); first != nil {
-		leg.FirstBytes = first
-		return &inspect.Error{Type: inspect.ErrorNotTLS, Phase: inspect.PhasePeek}
-	}
-	if first := o.FirstBytes(inspect.FromServer); first != nil {
-		leg.FirstBytes = first
-		return &inspect.Error{Type: inspect.ErrorNotTLS, Phase: inspect.PhaseHandshake, Message: "the server's first bytes are no TLS"}
-	}
-	if leg.TLS.Established {
-		return nil
-	}
-	if e := alertError(leg.TLS.Alerts); e != nil {
-		return e
-	}
-	if seen.OneWay != "" || seen.Midstream || c.stream[0].broken || c.stream[1].broken {
-		return nil // what is missing may be what was missing
-	}
-	if leg.TLS.Version == wire.VersionSSLv2.String() {
-		return nil // of which nothing is visible from here on
-	}
-	return c.unfinished(leg, seen)
-}
-
-// alertError is the error of the last fatal alert; nil: there was none.
-func alertError(alerts []inspect.Alert) *inspect.Error {
-	for i := len(alerts) - 1; i >= 0; i-- {
-		if alerts[i].Level != wire.AlertLevelFatal.String() {
-			continue
-		}
-		if alerts[i].From == inspect.FromServer {
-			return &inspect.Error{Type: inspect.ErrorAlertSent, Phase: inspect.PhaseHandshake}
-		}
-		return &inspect.Error{Type: inspect.ErrorAlertReceived, Phase: inspect.PhaseHandshake}
-	}
-	return nil
-}
-
-// refused reports whether a server refused the client's certificate behind the client's Finished, when from outside the
-// handshake looks done (RFC 8446, Section 4.4.2.4).
-func refused(alerts []inspect.Alert) bool {
-	for _, a := range alerts {
-		switch d := wire.AlertDescription(a.Code); {
-		case a.From != inspect.FromServer:
-		case d >= wire.AlertNoCertificate && d <= wire.AlertAccessDenied && d != wire.AlertIllegalParameter, d == wire.AlertCertificateRequired:
-			return true
-		}
-	}
-	return false
-}
-
-// unfinished says what ended a handshake, or stopped it.
-func (c *tcpConn) unfinished(leg *inspect.Leg, seen *inspect.Capture) *inspect.Error {
-	o := c.tls.observer
-	hello, err := o.ClientHello()
-	phase := inspect.PhaseHandshake
-	if hello == nil {
-		phase = inspect.PhasePeek
-	}
-	fail := func(t inspect.ErrorType, message string) *inspect.Error {
-		return &inspect.Error{Type: t, Phase: phase, Message: message}
-	}
-	var broken *wire.StreamError
-	var malformed *wire.ParseError
-	switch {
-	case errors.As(err, &broken) && broken.Kind == wire.StreamMessageLength:
-		return fail(inspect.ErrorHelloTooLarge, err.Error())
-	case err != nil && (errors.As(err, &broken) || errors.As(err, &malformed)) && !o.ServerHelloSeen():
-		return fail(inspect.ErrorMalformedHello, err.Error())
-	case seen.Stuck != nil && seen.End != inspect.EndFINClient && seen.End != inspect.EndFINServer || seen.Stuck != nil && seen.Stuck.Times > 2:
-		return fail(inspect.ErrorStuck, "a segment of the handshake was sent again and never acknowledged")
-	}
-	switch seen.End {
-	case inspect.EndResetClient, inspect.EndResetServer:
-		return fail(inspect.ErrorReset, "reset by packets of the "+resetter(seen.End))
-	case inspect.EndFINClient, inspect.EndFINServer:
-		if hello == nil {
-			return fail(inspect.ErrorIncompleteHello, "closed in the middle of the hello")
-		}
-		return fail(inspect.ErrorClosed, "the connection ended before the handshake was done")
-	case inspect.EndIdle:
-		return fail(inspect.ErrorStalled, "nothing came any more")
-	}
-	return nil // the capture ends here, not the connection
-}
-
-func resetter(end inspect.CaptureEnd) string {
-	if end == inspect.EndResetClient {
-		return "client"
-	}
-	return "server"
-}
-
-// failureBeforeTLS says why a connection to a server of TLS ended before TLS.
-func (c *tcpConn) failureBeforeTLS(leg *inspect.Leg) *inspect.Error {
-	client, server := &c.half[0], &c.half[1]
-	switch {
-	case client.payload > 0:
-		p := c.stream[0].sniff()
-		first := c.stream[0].prefix
-		line, _, _ := cutLine(first)
-		leg.FirstBytes = &inspect.FirstBytes{Protocol: string(p), Summary: wire.FirstLine(line, maxSummary), Raw: append([]byte(nil), line...)}
-		return &inspect.Error{Type: inspect.ErrorNotTLS, Phase: inspect.PhasePeek}
-	case server.packets == 0:
-		return &inspect.Error{Type: inspect.ErrorNoAnswer, Phase: inspect.PhaseDial, Message: "the connection request was never answered"}
-	case server.rst && !c.synAck:
-		return &inspect.Error{Type: inspect.ErrorRefused, Phase: inspect.PhaseDial}
-	case server.rst && c.end == inspect.EndResetServer:
-		return &inspect.Error{Type: inspect.ErrorReset, Phase: inspect.PhasePeek, Message: "reset before the first byte"}
-	case client.rst || client.fin || server.fin:
-		return &inspect.Error{Type: inspect.ErrorEmpty, Phase: inspect.PhasePeek}
-	case c.end == inspect.EndIdle && c.synAck:
-		return &inspect.Error{Type: inspect.ErrorTimeout, Phase: inspect.PhasePeek, Message: "the client sent nothing"}
-	}
-	return nil
 }
