@@ -59,6 +59,7 @@ type Outcome string
 const (
 	Success Outcome = "success"
 	Failure Outcome = "failure"
+	Unknown Outcome = "unknown" // capture only: too little of the connection is in it
 )
 
 // Verdict says what to think of what happened.

@@ -172,9 +172,6 @@ func (t *Tracker) recordTCP(f *flow, c *tcpConn) *inspect.Connection {
 	return r
 }
 
-// OutcomeUnknown is the outcome of a connection of which too little is in the capture.
-const OutcomeUnknown inspect.Outcome = "unknown"
-
 func outcome(r *inspect.Connection) inspect.Outcome {
 	switch {
 	case r.ClientLeg.Established():
@@ -182,7 +179,7 @@ func outcome(r *inspect.Connection) inspect.Outcome {
 	case r.ClientLeg.Error != nil:
 		return inspect.Failure
 	}
-	return OutcomeUnknown
+	return inspect.Unknown
 }
 
 func millis(nanos int64) float64 { return float64(nanos/1000) / 1000 }
