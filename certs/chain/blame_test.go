@@ -58,7 +58,7 @@ func TestDetailsBlameTheRightCertificate(t *testing.T) {
 		{name: "the trusted root is expired", presented: []*x509.Certificate{leaf(lapsed)}, roots: poolOf(lapsed.Certificate), faults: "chain-intermediate-expired",
 			id: chain.IntermediateExpired, reason: chain.ReasonExpiredRoot, says: []string{"the root Lapsed", "trusted by the store", "expired on", "20 days ago"}, never: []string{"intermediate"}},
 		{name: "the intermediate is expired", presented: []*x509.Certificate{fetchable, expired.Certificate}, faults: "chain-intermediate-expired",
-			id: chain.IntermediateExpired, says: []string{"certificate 1, the intermediate Gamma 9 expired on", "http://ca.invalid/gamma9.crt"}},
+			id: chain.IntermediateExpired, says: []string{"certificate 1 (the intermediate Gamma 9) expired on", "http://ca.invalid/gamma9.crt"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			o := options(p)
@@ -115,7 +115,7 @@ func TestDetailsCountFromZero(t *testing.T) {
 	}
 }
 
-// colons writes a key identifier as people compare it.
+// colons writes the beginning of a key identifier as people compare it.
 func colons(id []byte) string {
-	return strings.ReplaceAll(strings.TrimSpace(fmt.Sprintf("% X", id)), " ", ":")
+	return strings.ReplaceAll(strings.TrimSpace(fmt.Sprintf("% X", id[:8])), " ", ":")
 }

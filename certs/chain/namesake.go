@@ -36,9 +36,9 @@ func otherKey(c, sent *cert) string {
 	return which + " did not sign it: the signature does not verify with its key"
 }
 
-// keyID writes a key identifier as OpenSSL does, the first twenty bytes of it.
+// keyID writes the beginning of a key identifier as OpenSSL does: enough to tell two apart.
 func keyID(id []byte) string {
-	const most = 20 // of SHA-1, which is what RFC 5280, Section 4.2.1.2, proposes
+	const most = 8
 	var b strings.Builder
 	for i, x := range id[:min(len(id), most)] {
 		if i > 0 {

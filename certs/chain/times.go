@@ -24,7 +24,7 @@ func (e *examination) judgeTimes() {
 		}
 		what := "the certificate"
 		if c != e.leaf {
-			what = "the intermediate " + Subject(c.Certificate)
+			what = fmt.Sprintf("certificate %d (the intermediate %s)", c.index, Subject(c.Certificate))
 		}
 		now := e.o.Time
 		switch {
@@ -32,7 +32,7 @@ func (e *examination) judgeTimes() {
 			f := Fault{ID: Expired, Index: c.index, Fatal: true, Detail: fmt.Sprintf("%s expired on %s, %s ago", what, stamp(c.NotAfter), span(now.Sub(c.NotAfter)))}
 			if c != e.leaf {
 				f.ID, f.Fatal = IntermediateExpired, !holds()
-				f.Detail = fmt.Sprintf("certificate %d, ", c.index) + f.Detail + e.renewal(c)
+				f.Detail += e.renewal(c)
 			}
 			e.add(f)
 		case now.Before(c.NotBefore):

@@ -235,7 +235,7 @@ func (e *examination) judgeUnanchored(top *cert, path []*x509.Certificate) {
 	case other != nil:
 		f.Reason, f.Detail = ReasonAnotherKey, below+", "+otherKey(top, other)
 	case !sure:
-		f.Reason, f.Detail = ReasonUnknownIssuer, below+", which is neither here nor among the trusted roots: either it is an intermediate that was not sent, or it is a root that is not trusted here ("+why+")"
+		f.Reason, f.Detail = ReasonUnknownIssuer, below+", which is not known here: either it is an intermediate that was not sent, or it is a root that is not trusted here ("+why+")"
 	case missing:
 		f.Detail = fmt.Sprintf("%s, which was not sent and is no trusted root (%s)", below, why)
 	default:

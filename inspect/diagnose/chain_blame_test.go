@@ -48,7 +48,7 @@ func TestChainFindingsTurnToWhoCanAct(t *testing.T) {
 		fixes   []string // each in some fix's action, the first in the first's
 	}{
 		{name: "expired intermediate", raw: list(pki.Issue(lapsed, template), lapsed), cause: "chain-intermediate-expired", fault: inspect.FaultBackend, title: "intermediate",
-			says: []string{"certificate 1, the intermediate Gamma 6 expired"}, never: []string{"send: "}, fixes: []string{"replace the expired intermediate"}},
+			says: []string{"certificate 1 (the intermediate Gamma 6) expired"}, never: []string{"send: "}, fixes: []string{"replace the expired intermediate"}},
 		{name: "expired intermediate, root sent", raw: list(pki.Issue(lapsed, template), lapsed, pki.Root), cause: "chain-intermediate-expired", fault: inspect.FaultBackend, title: "intermediate",
 			never: []string{"send: "}, fixes: []string{"replace the expired intermediate"}},
 		{name: "expired root", raw: list(pki.Issue(lapsedRoot, template)), roots: roots(lapsedRoot), cause: "chain-intermediate-expired", fault: inspect.FaultProxy, title: "root",

@@ -107,10 +107,10 @@ func clientCertCases(tb testing.TB) []ruleCase {
 		{name: "the client may have one, and the backend wants it", in: back(116, "certificate_required", backAsks(nil)), cause: requires, fault: proxy, verdict: failed, also: []string{cannot}},
 		{name: "the client was asked and has none", in: back(116, "certificate_required", frontAsks(nil), backAsks(nil)), cause: requires, fault: proxy, verdict: failed, never: []string{cannot}},
 		{name: "the client has one, the backend asks and goes on", in: with(func(c *inspect.Connection) { frontAsks(good)(c); backAsks(nil)(c) }), verdict: inspect.OK, also: []string{cannot, requires}},
-		{name: "the client has one to show later", in: with(func(c *inspect.Connection) {
+		{name: "the client would answer later, as every curl would", in: with(func(c *inspect.Connection) {
 			c.ClientLeg.TLS.Client.Extensions = []string{"server_name", "post_handshake_auth"}
 			backAsks(nil)(c)
-		}), verdict: inspect.OK, also: []string{cannot}},
+		}), verdict: inspect.OK, also: []string{requires}, never: []string{cannot}},
 		{name: "the proxy shows one, and all is well", in: with(func(c *inspect.Connection) { frontAsks(good)(c); backAsks(good)(c) }), verdict: inspect.OK, never: []string{cannot, requires, rejects}},
 	}
 }

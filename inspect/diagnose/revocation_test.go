@@ -36,6 +36,7 @@ func revocationCases(tb testing.TB) []ruleCase {
 		c.BackendLeg.TLS.Established = false
 		c.BackendLeg.Error = &inspect.Error{Type: inspect.ErrorCertificate, Phase: inspect.PhaseHandshake}
 	}
+	onPaper := func(c *inspect.Connection) { c.BackendLeg.TLS.Client, c.BackendLeg.TLS.Version = nil, "" }
 	good := inspect.CertificateRevocation{Subject: "CN=" + siteName, Status: inspect.RevocationGood, Source: "ocsp"}
 	revoked := inspect.CertificateRevocation{Subject: "CN=" + siteName, Status: inspect.RevocationRevoked, Source: "crl", URL: "http://crl.example/1.crl", Reason: "keyCompromise", RevokedAt: noon.AddDate(0, 0, -2)}
 	upper := inspect.CertificateRevocation{Index: 1, Subject: "CN=Test Issuing", Status: inspect.RevocationRevoked, Source: "ocsp"}
@@ -59,6 +60,8 @@ func revocationCases(tb testing.TB) []ruleCase {
 		{name: "nobody answers, and an answer is required", in: behind(plain, found("require", inspect.RevocationUnknown, silent), refusing), cause: "revocation-unknown", fault: inspect.FaultProxy, verdict: failed, never: never("cert-rejected", "handshake-unexplained")},
 		{name: "not checked", in: behind(responder, found("staple", inspect.RevocationNotChecked), staple("good", "")), verdict: inspect.OK, never: never("revocation-unknown", "ocsp-staple-invalid", "ocsp-staple-missing")},
 		{name: "must-staple without a staple", in: behind(demanding), cause: "ocsp-staple-missing", fault: backend, verdict: failed},
+		{name: "must-staple in a file, which staples nothing", in: behind(demanding, onPaper), verdict: inspect.OK, never: never("ocsp-staple-missing")},
+		{name: "a responder named in a file, and a staple wanted", in: behind(responder, onPaper, found("require", inspect.RevocationGood, good)), verdict: inspect.OK, never: never("ocsp-staple-missing")},
 		{name: "must-staple with a staple", in: behind(demanding, staple("good", "")), verdict: inspect.OK, never: never("ocsp-staple-missing", "ocsp-staple-invalid")},
 		{name: "must-staple with an old staple", in: behind(demanding, staple("expired", "good until yesterday")), cause: "ocsp-staple-invalid", fault: backend, verdict: failed},
 		{name: "staple wanted, and the certificate names a responder", in: behind(responder, found("staple", inspect.RevocationNotChecked)), cause: "ocsp-staple-missing", fault: backend, verdict: inspect.Warning},

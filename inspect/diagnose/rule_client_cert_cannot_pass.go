@@ -1,10 +1,6 @@
 package diagnose
 
-import (
-	"slices"
-
-	"github.com/tlstriage/tlstriage/inspect"
-)
+import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleClientCertCannotPass = Rule{
 	ID: "client-cert-cannot-pass", Severity: inspect.SeverityInfo, Leg: inspect.LegBetween, Fault: inspect.FaultProxy,
@@ -28,12 +24,10 @@ var ruleClientCertCannotPass = Rule{
 			m.offered = []string{or(x.Subject, "a certificate")}
 		case front != nil && front.CertificateSent:
 			m.detail = "the client sent a certificate to this proxy"
-		case slices.Contains(e.client.hello.Extensions, "post_handshake_auth"):
-			m.severity, m.detail = inspect.SeverityInfo, "the client's hello offers post_handshake_auth, so it has a certificate to show"
 		case required && front == nil:
 			m.severity, m.detail = inspect.SeverityInfo, "this listener asks its clients for no certificate, and those of such a backend usually have one"
 		default:
-			return nil // it was asked and had none
+			return nil // it was asked and had none, or nothing tells (curl offers post_handshake_auth whether it has one or not)
 		}
 		m.detail += "; the backend wants one, and what it "
 		switch {
