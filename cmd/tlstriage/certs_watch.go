@@ -86,6 +86,9 @@ func (w *certsWatch) run(cmd *cobra.Command, args []string) error {
 	defer func() { stop(); running.Wait() }()
 	if w.webhook != "" {
 		hook, err := monitor.NewWebhook(monitor.WebhookOptions{URL: w.webhook, OnError: func(e monitor.Event, err error) {
+			if ctx.Err() != nil {
+				return // it is asked to end
+			}
 			fmt.Fprint(cmd.ErrOrStderr(), printable(fmt.Sprintf("tlstriage: webhook: %s: %v\n", e.Kind, err)))
 		}})
 		if err != nil {
