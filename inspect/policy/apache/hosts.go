@@ -126,7 +126,7 @@ func (im *importer) speaksTLS(h *host) bool {
 			im.problem(d, "SSLEngine optional: TLS after an upgrade inside HTTP is not judged")
 			return false
 		}
-		im.problem(d, "SSLEngine is %q; httpd refuses it", d.arg(0))
+		im.refuse(d, "SSLEngine is %q; httpd refuses it", d.arg(0))
 		return false
 	}
 	return h.scope.every("sslcertificatefile") != nil && slices.ContainsFunc(h.addresses, func(a string) bool {
@@ -192,7 +192,11 @@ func (im *importer) endpoint(h, first *host, at string, own, of *settings) *impo
 		im.mix(s, of, h, first, at)
 	}
 	if s.context.Certificates == nil && len(h.scope.every("sslcertificatefile")) == 0 {
-		im.problem(h.at, "no SSLCertificateFile; httpd refuses it")
+		if im.managed {
+			im.problem(h.at, "no SSLCertificateFile: mod_md obtains the certificate; its kind is not known")
+		} else {
+			im.refuse(h.at, "no SSLCertificateFile; httpd refuses it")
+		}
 	}
 	p, notes, errs := s.context.Policy()
 	im.report(s, notes, errs)

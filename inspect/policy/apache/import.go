@@ -58,11 +58,19 @@ func Import(fsys fs.FS, file string, o imported.Options) (*imported.Result, erro
 }
 
 func (r *reader) problem(d *directive, format string, args ...any) {
+	r.tell(imported.Problem{File: d.file, Line: d.line, Text: fmt.Sprintf(format, args...)})
+}
+
+// refuse tells a problem for which httpd does not start, if it is sure that the line is what httpd reads.
+func (r *reader) refuse(d *directive, format string, args ...any) {
+	r.tell(imported.Problem{File: d.file, Line: d.line, Text: fmt.Sprintf(format, args...), Refused: !r.unsure})
+}
+
+func (r *reader) tell(p imported.Problem) {
 	if len(r.problems) >= maxProblems {
 		r.dropped++
 		return
 	}
-	p := imported.Problem{File: d.file, Line: d.line, Text: fmt.Sprintf(format, args...)}
 	if !slices.Contains(r.problems, p) { // a line of the main server is looked at for each virtual host
 		r.problems = append(r.problems, p)
 	}

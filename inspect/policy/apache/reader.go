@@ -45,6 +45,8 @@ type reader struct {
 	bytes    int
 	problems []imported.Problem
 	dropped  int
+	unsure   bool // whether a line before this one holds is not known
+	managed  bool // mod_md obtains certificates
 }
 
 // name is the path that an argument means.
@@ -128,6 +130,7 @@ func (p *parser) expand(text string, number int, active bool) (string, error) {
 		value, ok := p.defined[name]
 		if !ok {
 			if active {
+				p.unsure = p.unsure || strings.Contains(strings.ToLower(text), "ssl")
 				p.problem(&directive{file: p.file, line: number}, "variable %s is not defined here", v)
 			}
 			return v
@@ -256,6 +259,8 @@ func (p *parser) carryOut(d *directive, depth int, active bool) ([]*directive, e
 			holds = (err == nil) != strings.HasPrefix(d.arg(0), "!")
 		case "ifdirective", "ifsection":
 			doubt = "whether " + d.arg(0) + " is known to this httpd"
+		case "mdomainset":
+			p.managed = true
 		case "macro":
 			if active {
 				p.problem(d, "<Macro %s>: macros are not expanded", d.arg(0))
@@ -270,6 +275,7 @@ func (p *parser) carryOut(d *directive, depth int, active bool) ([]*directive, e
 		switch d.name {
 		case "ifmodule", "ifdefine", "ifversion", "iffile", "ifdirective", "ifsection", "macro":
 			if active && doubt != "" && p.tls > before {
+				p.unsure = true
 				p.problem(d, "<%s %s>: %s is not known here; taken as %t", d.written, strings.Join(d.args, " "), doubt, holds)
 			}
 			return inner, nil
@@ -290,7 +296,10 @@ func (p *parser) carryOut(d *directive, depth int, active bool) ([]*directive, e
 	case "loadmodule":
 		p.modules[d.arg(0)] = true
 		p.modules[strings.TrimSuffix(path.Base(d.arg(1)), ".so")+".c"] = true
+	case "mdomain":
+		p.managed = true
 	case "use":
+		p.unsure = true
 		p.problem(d, "Use %s: macros are not expanded", strings.Join(d.args, " "))
 	case "include", "includeoptional":
 		return p.include(d)

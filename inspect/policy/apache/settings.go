@@ -1,6 +1,7 @@
 package apache
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -86,7 +87,7 @@ func (im *importer) flag(s *settings, sc *scope, name string) bool {
 	case "off":
 		return false
 	}
-	im.problem(d, "%s is %q, not on or off; httpd refuses it", d.written, d.arg(0))
+	im.refuse(d, "%s is %q, not on or off; httpd refuses it", d.written, d.arg(0))
 	return false
 }
 
@@ -110,7 +111,7 @@ func (im *importer) protocols(s *settings, sc *scope, name string) {
 		}
 		which, ok := protocol(rest, all)
 		if !ok {
-			im.problem(d, "%s: %q is no protocol; httpd refuses it", d.written, word)
+			im.refuse(d, "%s: %q is no protocol; httpd refuses it", d.written, word)
 			continue
 		}
 		switch sign {
@@ -143,7 +144,7 @@ func (im *importer) protocols(s *settings, sc *scope, name string) {
 	}
 	slices.Sort(s.context.Versions)
 	if len(s.context.Versions) == 0 {
-		im.problem(s.at, "%s: no protocol is left; httpd refuses it", name)
+		im.refuse(s.at, "%s: no protocol is left; httpd refuses it", name)
 	}
 }
 
@@ -176,7 +177,7 @@ func (im *importer) ciphers(s *settings, sc *scope, name string) {
 			}
 			switch {
 			case len(d.args) == 0 || len(d.args) > 2:
-				im.problem(d, "%s takes one or two arguments; httpd refuses it", d.written)
+				im.refuse(d, "%s takes one or two arguments; httpd refuses it", d.written)
 			case strings.EqualFold(kind, "TLSv1.3"):
 				if !above {
 					s.fact(d)
@@ -193,7 +194,7 @@ func (im *importer) ciphers(s *settings, sc *scope, name string) {
 				}
 				below = true
 			default:
-				im.problem(d, "%s: %q is neither SSL nor TLSv1.3; httpd refuses it", d.written, kind)
+				im.refuse(d, "%s: %q is neither SSL nor TLSv1.3; httpd refuses it", d.written, kind)
 			}
 		}
 	}
@@ -207,7 +208,7 @@ func (im *importer) commands(s *settings, sc *scope) {
 	for _, d := range sc.every("sslopensslconfcmd") {
 		s.fact(d)
 		if len(d.args) != 2 {
-			im.problem(d, "%s takes two arguments; httpd refuses it", d.written)
+			im.refuse(d, "%s takes two arguments; httpd refuses it", d.written)
 			continue
 		}
 		if openssl.FileCommand(d.args[0]) {
@@ -215,7 +216,7 @@ func (im *importer) commands(s *settings, sc *scope) {
 			continue
 		}
 		if _, err := s.context.Command(d.args[0], d.args[1]); err != nil {
-			im.problem(d, "%s %s %s: %v", d.written, d.args[0], d.args[1], err)
+			im.refuse(d, "%s %s %s: %v; httpd refuses it", d.written, d.args[0], d.args[1], err)
 		}
 	}
 }
@@ -302,14 +303,21 @@ func (im *importer) verifyClient(s *settings, h *host) {
 	case "require", "on":
 		s.context.ClientAuth = policy.ClientAuthRequire
 	default:
-		im.problem(d, "%s is %q; httpd refuses it", d.written, d.arg(0))
+		im.refuse(d, "%s is %q; httpd refuses it", d.written, d.arg(0))
 	}
 }
 
 // report turns what OpenSSL makes of the settings into problems at the line of the setting it is about.
 func (im *importer) report(s *settings, notes []string, errs []error) {
 	for _, err := range errs {
-		im.problem(s.about(err), "%v; httpd refuses it", err)
+		switch d := s.about(err); {
+		case errors.Is(err, openssl.ErrSystemProfile):
+			im.problem(d, "%v", err)
+		case s.context.Refuses(err, im.openssl != ""):
+			im.refuse(d, "%v; httpd refuses it", err)
+		default:
+			im.problem(d, "%v; httpd refuses it with an OpenSSL that does", err)
+		}
 	}
 	for _, note := range notes {
 		s.standard("security level", note, "OpenSSL, SSL_CTX_set_security_level(3)")

@@ -29,7 +29,7 @@ var bindArguments = map[string]int{
 
 func (im *importer) bindLine(s *section, at line) {
 	if len(at.words) < 2 {
-		im.problem(at, "bind without an address; HAProxy refuses it")
+		im.refuse(at, "bind without an address; HAProxy refuses it")
 		return
 	}
 	b := &bind{at: at, global: im.global, strictSNI: im.global.strictSNI}
@@ -82,8 +82,12 @@ func (im *importer) bindLine(s *section, at line) {
 	for _, f := range files {
 		im.load(b, f)
 	}
-	if len(b.certs) == 0 {
-		im.problem(at, "bind %s ssl: no certificate; HAProxy refuses it", strings.Join(b.listen, ","))
+	switch generates := slices.Contains(at.words, "generate-certificates"); {
+	case len(b.certs) > 0:
+	case b.strictSNI != nil || generates:
+		im.problem(at, "bind %s ssl: no certificate; every handshake fails", strings.Join(b.listen, ","))
+	default:
+		im.refuse(at, "bind %s ssl: no certificate; HAProxy refuses it", strings.Join(b.listen, ","))
 	}
 	s.binds = append(s.binds, b)
 }
@@ -99,7 +103,7 @@ func (im *importer) bindWord(at line, i int) (used int, files []reference, known
 	switch word {
 	case "crt", "crt-list", "default-crt":
 		if i+1 >= len(at.words) {
-			im.problem(at, "%s has no value; HAProxy refuses it", word)
+			im.refuse(at, "%s has no value; HAProxy refuses it", word)
 			return 1, nil, true
 		}
 		return 2, []reference{{word, at.words[i+1]}}, true

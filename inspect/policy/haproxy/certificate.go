@@ -191,14 +191,14 @@ func (im *importer) listLine(at line) (own settings, filters []string, ok bool) 
 			i += n + 1
 		}
 		if i >= len(at.words) {
-			im.problem(at, `crt-list: the bracket is not closed; HAProxy refuses it`)
+			im.refuse(at, `crt-list: the bracket is not closed; HAProxy refuses it`)
 			return own, nil, false
 		}
 		i++
 	}
 	for ; i < len(at.words); i++ {
 		if w := at.words[i]; w == "[" || w == "]" {
-			im.problem(at, "crt-list: a bracket after the filters; HAProxy refuses it")
+			im.refuse(at, "crt-list: a bracket after the filters; HAProxy refuses it")
 			return own, nil, false
 		}
 		filters = append(filters, at.words[i])

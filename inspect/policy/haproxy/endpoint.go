@@ -168,9 +168,7 @@ func (im *importer) bindEndpoint(s *section, b *bind, c choice, names []string) 
 	im.groups(e, &x, b, own)
 	im.keys(e, &x, b, all)
 	p, notes, errs := x.Policy()
-	for _, err := range errs {
-		im.problem(own.about(err, b.at), "%v; HAProxy refuses it", err)
-	}
+	im.refusals(x, errs, func(err error) line { return own.about(err, b.at) })
 	for _, note := range notes {
 		e.Facts = append(e.Facts, standard("security level", note, "OpenSSL, SSL_CTX_set_security_level(3)"))
 	}

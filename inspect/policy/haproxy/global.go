@@ -62,14 +62,14 @@ func (im *importer) globalLine(at line) {
 	case "tune.ssl.default-dh-param":
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1024 {
-			im.problem(at, "%s %s: at least 1024 is expected; HAProxy refuses it", word, text)
+			im.refuse(at, "%s %s: at least 1024 is expected; HAProxy refuses it", word, text)
 			return
 		}
 		set(&g.defaultDH)
 		g.defaultDHValue = n
 	case "ssl-security-level":
 		if n, err := strconv.Atoi(text); err != nil || n < 0 || n > 5 {
-			im.problem(at, "%s %s: 0 to 5 is expected; HAProxy refuses it", word, text)
+			im.refuse(at, "%s %s: 0 to 5 is expected; HAProxy refuses it", word, text)
 			return
 		}
 		set(&g.securityLevel)
@@ -133,7 +133,7 @@ func (im *importer) dhFile(at line, name string) {
 		return
 	}
 	if im.global.dhBits = openssl.DHBits(data); im.global.dhBits == 0 {
-		im.problem(at, "%s %s: no Diffie-Hellman parameters in the file; HAProxy refuses it", at.words[0], name)
+		im.refuse(at, "%s %s: no Diffie-Hellman parameters in the file; HAProxy refuses it", at.words[0], name)
 	}
 }
 
@@ -182,7 +182,7 @@ func (im *importer) defaultPath(at line) {
 	case "origin":
 		im.base = at.word(2)
 	default:
-		im.problem(at, "default-path %s is not understood; HAProxy refuses it", at.word(1))
+		im.refuse(at, "default-path %s is not understood; HAProxy refuses it", at.word(1))
 	}
 }
 

@@ -5,6 +5,7 @@ package haproxy
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/tlstriage/tlstriage/inspect/policy/imported"
 	"github.com/tlstriage/tlstriage/inspect/policy/internal/document"
+	"github.com/tlstriage/tlstriage/inspect/policy/openssl"
 )
 
 // Kind is Result.Kind of what this package reads.
@@ -62,6 +64,7 @@ type importer struct {
 	openssl string
 	result  *imported.Result
 	dropped int
+	unsure  bool              // a condition or a variable before this line is not known
 	env     map[string]string // set by the configuration itself
 
 	global   global
@@ -73,11 +76,33 @@ type importer struct {
 }
 
 func (im *importer) problem(at line, format string, args ...any) {
+	im.tell(imported.Problem{File: at.file, Line: at.number, Text: fmt.Sprintf(format, args...)})
+}
+
+// refuse tells a problem for which HAProxy does not start, if it is sure that the line is what HAProxy reads.
+func (im *importer) refuse(at line, format string, args ...any) {
+	im.tell(imported.Problem{File: at.file, Line: at.number, Text: fmt.Sprintf(format, args...), Refused: !im.unsure})
+}
+
+// refusals tells what OpenSSL makes of settings.
+func (im *importer) refusals(x openssl.Context, errs []error, at func(error) line) {
+	for _, err := range errs {
+		switch {
+		case errors.Is(err, openssl.ErrSystemProfile):
+			im.problem(at(err), "%v", err)
+		case x.Refuses(err, im.openssl != ""):
+			im.refuse(at(err), "%v; HAProxy refuses it", err)
+		default:
+			im.problem(at(err), "%v; HAProxy refuses it with an OpenSSL that does", err)
+		}
+	}
+}
+
+func (im *importer) tell(p imported.Problem) {
 	if len(im.result.Problems) >= maxProblems {
 		im.dropped++
 		return
 	}
-	p := imported.Problem{File: at.file, Line: at.number, Text: fmt.Sprintf(format, args...)}
 	if !slices.Contains(im.result.Problems, p) {
 		im.result.Problems = append(im.result.Problems, p)
 	}

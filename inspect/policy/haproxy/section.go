@@ -73,6 +73,7 @@ func (im *importer) read(data []byte) error {
 			continue
 		}
 		for _, name := range s.unknown {
+			im.unsure = im.unsure || strings.Contains(text, "ssl")
 			im.problem(at, "environment variable %s is not known here; it is read as empty", name)
 		}
 		if isSection(words[0]) {
@@ -142,7 +143,7 @@ func (im *importer) directive(stack []branch, at line, active bool) ([]branch, e
 		return stack[:top], nil
 	case ".alert":
 		if active {
-			im.problem(at, ".alert: HAProxy refuses to start: %s", strings.Join(at.words[1:], " "))
+			im.refuse(at, ".alert: HAProxy refuses to start: %s", strings.Join(at.words[1:], " "))
 		}
 	case ".notice", ".warning", ".diag":
 	default:
@@ -158,6 +159,7 @@ func (im *importer) condition(at line) (bool, error) {
 		return false, &imported.Error{File: at.file, Line: at.number, Text: fmt.Sprintf("%s: condition %q is not understood", at.words[0], strings.Join(at.words[1:], " "))}
 	}
 	if c.vague != "" {
+		im.unsure = true
 		im.problem(at, "%s: whether %s holds is not known here; it is taken not to", at.words[0], c.vague)
 	}
 	return value, nil

@@ -56,7 +56,7 @@ func (im *importer) serverLine(s *section, at line) {
 		return // the local peer, without an address
 	}
 	if len(at.words) < first {
-		im.problem(at, "%s: name or address lacks; HAProxy refuses it", at.words[0])
+		im.refuse(at, "%s: name or address lacks; HAProxy refuses it", at.words[0])
 		return
 	}
 	for i := first; i < len(at.words); {
@@ -113,7 +113,7 @@ func (im *importer) serverWord(c *clientSettings, at line, i int) int {
 		return n + 1
 	}
 	if i+1 >= len(at.words) {
-		im.problem(at, "%s has no value; HAProxy refuses it", word)
+		im.refuse(at, "%s has no value; HAProxy refuses it", word)
 	}
 	return 2
 }
@@ -158,9 +158,7 @@ func (im *importer) serverEndpoint(s *section, t *target) {
 		}
 	}
 	p, notes, errs := x.Policy()
-	for _, err := range errs {
-		im.problem(set.about(err, t.at), "%v; HAProxy refuses it", err)
-	}
+	im.refusals(x, errs, func(err error) line { return set.about(err, t.at) })
 	for _, note := range notes {
 		e.Facts = append(e.Facts, standard("security level", note, "OpenSSL, SSL_CTX_set_security_level(3)"))
 	}

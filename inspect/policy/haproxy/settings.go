@@ -59,13 +59,19 @@ func (s *settings) keyword(im *importer, at line, i int) (used int) {
 	}
 	if field, ok := fields[word]; ok {
 		if i+1 >= len(at.words) {
-			im.problem(at, "%s has no value; HAProxy refuses it", word)
+			im.refuse(at, "%s has no value; HAProxy refuses it", word)
 			return 1
 		}
 		v := &value{at, word, at.words[i+1]}
 		if _, known := versionWords[v.text]; !known && (word == "ssl-min-ver" || word == "ssl-max-ver") {
-			im.problem(at, "%s: %q is no version; HAProxy refuses it", word, v.text)
+			im.refuse(at, "%s: %q is no version; HAProxy refuses it", word, v.text)
 			return 2
+		}
+		switch {
+		case word == "verify" && !slices.Contains([]string{"none", "optional", "required"}, v.text):
+			im.refuse(at, "verify: %q is neither none nor optional nor required; HAProxy refuses it", v.text)
+		case v.text == "" && word != "alpn":
+			im.refuse(at, "%s has no value; HAProxy refuses it", word)
 		}
 		*field = v
 		return 2

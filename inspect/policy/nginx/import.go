@@ -40,7 +40,7 @@ func Import(fsys fs.FS, file string, o imported.Options) (*imported.Result, erro
 	if err != nil {
 		return nil, err
 	}
-	im := importer{reader: &r, version: version, openssl: o.OpenSSL, result: &imported.Result{Kind: Kind}, leaves: make(map[string]leaf), clients: make(map[string]bool)}
+	im := importer{reader: &r, version: version, named: o.Version != "", openssl: o.OpenSSL, result: &imported.Result{Kind: Kind}, leaves: make(map[string]leaf), clients: make(map[string]bool)}
 	im.main(root)
 	im.result.Problems = append(r.problems, im.result.Problems...)
 	if r.dropped > 0 {

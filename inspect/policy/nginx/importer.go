@@ -1,6 +1,7 @@
 package nginx
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 type importer struct {
 	*reader
 	version version
+	named   bool // the version was given
 	openssl string
 	result  *imported.Result
 	listens int             // sockets of listen directives so far
@@ -179,7 +181,14 @@ func sameVersions[T comparable](a, b []T) bool {
 func (im *importer) report(s *settings, notes []string, errs []error) {
 	for _, err := range errs {
 		d := s.about(err)
-		im.problem(d.file, d.line, "%v; nginx refuses it", err)
+		switch {
+		case errors.Is(err, openssl.ErrSystemProfile):
+			im.problem(d.file, d.line, "%v", err)
+		case s.context.Refuses(err, im.openssl != ""):
+			im.refuse(d.file, d.line, "%v; nginx refuses it", err)
+		default:
+			im.problem(d.file, d.line, "%v; nginx refuses it with an OpenSSL that does", err)
+		}
 	}
 	for _, note := range notes {
 		f := imported.Fact{Setting: "security level", Value: note, Default: true, Source: "OpenSSL, SSL_CTX_set_security_level(3)"}
@@ -247,7 +256,7 @@ func (im *importer) streamALPN(e *imported.Endpoint, s *server) {
 	all := s.scope.all("ssl_alpn")
 	for _, d := range all {
 		if !im.version.since("1.21.4") {
-			im.problem(d.file, d.line, "ssl_alpn: nginx %v has no such directive and refuses it", im.version)
+			im.missing(d, "ssl_alpn: nginx %v has no such directive and refuses it", im.version)
 			continue
 		}
 		e.Facts = append(e.Facts, imported.Fact{File: d.file, Line: d.line, Setting: d.name, Value: strings.Join(d.args, " ")})

@@ -36,11 +36,19 @@ type reader struct {
 }
 
 func (r *reader) problem(file string, line int, format string, args ...any) {
+	r.tell(imported.Problem{File: file, Line: line, Text: fmt.Sprintf(format, args...)})
+}
+
+// refuse tells a problem for which nginx does not start.
+func (r *reader) refuse(file string, line int, format string, args ...any) {
+	r.tell(imported.Problem{File: file, Line: line, Text: fmt.Sprintf(format, args...), Refused: true})
+}
+
+func (r *reader) tell(p imported.Problem) {
 	if len(r.problems) >= maxProblems {
 		r.dropped++
 		return
 	}
-	p := imported.Problem{File: file, Line: line, Text: fmt.Sprintf(format, args...)}
 	if !slices.Contains(r.problems, p) { // an http-level line is looked at for each server
 		r.problems = append(r.problems, p)
 	}

@@ -95,7 +95,7 @@ func (im *importer) socketsOf(servers []*server) {
 				switch {
 				case !l.isDefault:
 				case at.explicit && at.defaultServer != s:
-					im.problem(l.file, l.line, "listen %s: a second default server for this address; nginx refuses it", l.args[0])
+					im.refuse(l.file, l.line, "listen %s: a second default server for this address; nginx refuses it", l.args[0])
 				default:
 					at.defaultServer, at.explicit = s, true
 				}

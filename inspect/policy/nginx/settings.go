@@ -36,13 +36,22 @@ func (im *importer) one(s *scope, name string, args int) *statement {
 		return nil
 	}
 	if len(all) > 1 {
-		im.problem(all[1].file, all[1].line, "%s is there twice in one block, first in line %d; nginx refuses it", name, all[0].line)
+		im.refuse(all[1].file, all[1].line, "%s is there twice in one block, first in line %d; nginx refuses it", name, all[0].line)
 	}
 	if len(all[0].args) != args {
-		im.problem(all[0].file, all[0].line, "%s has %d arguments, not %d; nginx refuses it", name, len(all[0].args), args)
+		im.refuse(all[0].file, all[0].line, "%s has %d arguments, not %d; nginx refuses it", name, len(all[0].args), args)
 		return nil
 	}
 	return all[0]
+}
+
+// missing tells of a directive that the release does not have. Where nobody named the release, it may be another one that has it.
+func (im *importer) missing(d *statement, format string, args ...any) {
+	if im.named {
+		im.refuse(d.file, d.line, format, args...)
+	} else {
+		im.problem(d.file, d.line, format, args...)
+	}
 }
 
 // flag is a directive that is on or off, off by default.
@@ -58,7 +67,7 @@ func (im *importer) isOn(d *statement) bool {
 	case "off":
 		return false
 	}
-	im.problem(d.file, d.line, "%s is %q, not on or off; nginx refuses it", d.name, d.args[0])
+	im.refuse(d.file, d.line, "%s is %q, not on or off; nginx refuses it", d.name, d.args[0])
 	return false
 }
 
@@ -80,6 +89,9 @@ func (im *importer) protocols(s *settings, sc *scope, name string) {
 	for _, d := range all {
 		s.fact(d)
 		words = append(words, d.args...)
+		if len(d.args) == 0 {
+			im.refuse(d.file, d.line, "%s names no protocol; nginx refuses it", name)
+		}
 	}
 	if all == nil {
 		d := im.version.protocols()
@@ -92,21 +104,22 @@ func (im *importer) protocols(s *settings, sc *scope, name string) {
 		switch {
 		case ok:
 			s.context.Versions = append(s.context.Versions, v)
-		case word != "SSLv2" && word != "SSLv3":
-			im.problem(all[0].file, all[0].line, "%s: %q is no protocol; nginx refuses it", name, word)
+		case !strings.EqualFold(word, "SSLv2") && !strings.EqualFold(word, "SSLv3"):
+			im.refuse(all[0].file, all[0].line, "%s: %q is no protocol; nginx refuses it", name, word)
 		}
 	}
 }
 
+// nginxProtocol reads a word of ssl_protocols, which nginx takes in any case.
 func nginxProtocol(word string) (wire.Version, bool) {
-	switch word {
-	case "TLSv1":
+	switch strings.ToLower(word) {
+	case "tlsv1":
 		return wire.VersionTLS10, true
-	case "TLSv1.1":
+	case "tlsv1.1":
 		return wire.VersionTLS11, true
-	case "TLSv1.2":
+	case "tlsv1.2":
 		return wire.VersionTLS12, true
-	case "TLSv1.3":
+	case "tlsv1.3":
 		return wire.VersionTLS13, true
 	}
 	return 0, false
@@ -116,6 +129,9 @@ func nginxProtocol(word string) (wire.Version, bool) {
 func (im *importer) text(s *settings, sc *scope, name string, d setting) string {
 	if own := im.one(sc, name, 1); own != nil {
 		s.fact(own)
+		if own.args[0] == "" {
+			im.refuse(own.file, own.line, "%s is empty; nginx refuses it", name)
+		}
 		return own.args[0]
 	}
 	s.standard(name, d)
@@ -127,7 +143,7 @@ func (im *importer) conf(s *settings, sc *scope, name string) {
 	for _, d := range sc.all(name) {
 		s.fact(d)
 		if len(d.args) != 2 {
-			im.problem(d.file, d.line, "%s has %d arguments, not 2; nginx refuses it", name, len(d.args))
+			im.refuse(d.file, d.line, "%s has %d arguments, not 2; nginx refuses it", name, len(d.args))
 			continue
 		}
 		if openssl.FileCommand(d.args[0]) {
@@ -139,7 +155,7 @@ func (im *importer) conf(s *settings, sc *scope, name string) {
 			continue
 		}
 		if _, err := s.context.Command(d.args[0], d.args[1]); err != nil {
-			im.problem(d.file, d.line, "%s %s %s: %v", name, d.args[0], d.args[1], err)
+			im.refuse(d.file, d.line, "%s %s %s: %v; nginx refuses it", name, d.args[0], d.args[1], err)
 		}
 	}
 }
@@ -150,7 +166,7 @@ func (im *importer) certificates(s *settings, sc *scope, name string) (some bool
 		s.fact(d)
 		some = true
 		if len(d.args) != 1 {
-			im.problem(d.file, d.line, "%s has %d arguments, not 1; nginx refuses it", name, len(d.args))
+			im.refuse(d.file, d.line, "%s has %d arguments, not 1; nginx refuses it", name, len(d.args))
 			continue
 		}
 		im.certificate(s, d, d.args[0])
@@ -224,7 +240,7 @@ func (im *importer) dhParameters(s *settings, d *statement, value string) {
 		return
 	}
 	if s.context.DHBits = openssl.DHBits(data); s.context.DHBits == 0 {
-		im.problem(d.file, d.line, "%s %s: no Diffie-Hellman parameters in the file; nginx refuses it", d.name, name)
+		im.refuse(d.file, d.line, "%s %s: no Diffie-Hellman parameters in the file; nginx refuses it", d.name, name)
 		return
 	}
 	s.facts = append(s.facts, imported.Fact{File: name, Setting: d.name, Value: fmt.Sprintf("%d bits", s.context.DHBits)})
@@ -261,14 +277,14 @@ func (im *importer) verifyClient(s *settings, srv *server) {
 		return
 	}
 	s.fact(d)
-	switch d.args[0] {
+	switch strings.ToLower(d.args[0]) {
 	case "off":
 	case "on":
 		s.context.ClientAuth = policy.ClientAuthRequire
 	case "optional", "optional_no_ca":
 		s.context.ClientAuth = policy.ClientAuthRequest
 	default:
-		im.problem(d.file, d.line, "ssl_verify_client is %q; nginx refuses it", d.args[0])
+		im.refuse(d.file, d.line, "ssl_verify_client is %q; nginx refuses it", d.args[0])
 	}
 }
 
@@ -293,10 +309,10 @@ func (im *importer) unknown(body []*statement) {
 			im.problem(d.file, d.line, "%s is not judged: what it does to a handshake is not in the policy", d.name)
 		}
 		if d.name == "http2" && !im.version.since("1.25.1") && !d.isBlock {
-			im.problem(d.file, d.line, "http2: nginx %v has no such directive and refuses it", im.version)
+			im.missing(d, "http2: nginx %v has no such directive and refuses it", im.version)
 		}
 		if d.name == "ssl" && im.version.since("1.25.1") {
-			im.problem(d.file, d.line, "ssl: nginx %v has no such directive and refuses it", im.version)
+			im.missing(d, "ssl: nginx %v has no such directive and refuses it", im.version)
 		}
 		switch d.name {
 		case "types", "map", "geo", "upstream", "split_clients", "match":

@@ -90,6 +90,10 @@ func (c *Context) expand(errs *[]error) (Expansion, error) {
 	if list == "" {
 		list = "DEFAULT"
 	}
+	if word, instead := profile(list); word != "" {
+		*errs = append(*errs, fmt.Errorf("cipher string %q: %w", word, ErrSystemProfile))
+		list = instead
+	}
 	e, err := Ciphers(list, o)
 	if err == nil {
 		return e, nil

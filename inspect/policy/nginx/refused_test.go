@@ -1,0 +1,43 @@
+package nginx_test
+
+import "testing"
+
+// TestRefused: a problem says that nginx does not start where `nginx -t` fails, and nowhere else. The cases are those of nginx 1.22
+// with OpenSSL 3.0.
+func TestRefused(t *testing.T) {
+	tests := []struct {
+		name, inside, version string
+		refused               bool
+	}{
+		{"nothing", "", "", false},
+		{"a cipher string without a match", "ssl_ciphers ECDHE+AESCGM;", "", true},
+		{"no cipher string", `ssl_ciphers "";`, "", true},
+		{"a protocol that there is not", "ssl_protocols TLSv1.4;", "", true},
+		{"a protocol in lower case", "ssl_protocols tlsv1.2;", "", false},
+		{"no protocol", "ssl_protocols;", "", true},
+		{"protocols of old", "ssl_protocols SSLv2 TLSv1.2;", "", false},
+		{"a value in capitals", "ssl_verify_client OFF; ssl_prefer_server_ciphers ON;", "", false},
+		{"a group that there is not", "ssl_ecdh_curve X25519:foo;", "", true},
+		{"a group of a later OpenSSL", "ssl_ecdh_curve X25519MLKEM768:X25519;", "", false},
+		{"a directive twice", "ssl_ciphers HIGH; ssl_ciphers LOW;", "", true},
+		{"ssl_protocols twice", "ssl_protocols TLSv1.2; ssl_protocols TLSv1.3;", "", false},
+		{"a command that there is not", "ssl_conf_command Foo bar;", "", true},
+		{"a value that there is not", "ssl_conf_command MinProtocol TLSv9;", "", true},
+		{"a directive that the version given does not have", "http2 on;", "1.24", true},
+		{"a directive that went, the version is not given", "ssl on;", "", false},
+		{"a certificate that is not here", "ssl_trusted_certificate nowhere.pem;", "", false},
+		{"the profile of the machine", "ssl_ciphers PROFILE=SYSTEM;", "", false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			result := importText(t, "http { server { listen 443 ssl; ssl_certificate rsa.crt; "+test.inside+" } }", test.version)
+			got := false
+			for _, p := range result.Problems {
+				got = got || p.Refused
+			}
+			if got != test.refused {
+				t.Errorf("refused %t, want %t: %+v", got, test.refused, result.Problems)
+			}
+		})
+	}
+}
