@@ -202,6 +202,24 @@ func (p *plan) warnOfServed(listener string, certificate *tls.Certificate) {
 	}
 }
 
+// warnOfShown says what a backend will hold against our client certificate; its authorities are the backend's to know.
+func (p *plan) warnOfShown(key routeKey, certificate *tls.Certificate) {
+	leaf, now := certificate.Leaf, time.Now()
+	warn := func(what string) {
+		p.log.Warn("client certificate for the backend: "+what, zap.String("route", targetName(key)), zap.String("subject", leaf.Subject.String()), zap.Time("not_after", leaf.NotAfter))
+	}
+	switch {
+	case now.After(leaf.NotAfter):
+		warn("it has expired")
+	case now.Before(leaf.NotBefore):
+		warn("it is not valid yet")
+	}
+	usages := leaf.ExtKeyUsage
+	if len(usages) > 0 && !slices.Contains(usages, x509.ExtKeyUsageClientAuth) && !slices.Contains(usages, x509.ExtKeyUsageAny) {
+		warn("its extended key usage does not allow client authentication")
+	}
+}
+
 // mint is the GetCertificate of listeners without certificates of their own.
 func (p *plan) mint(chi *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	var mirrored []string
@@ -324,6 +342,7 @@ func (p *plan) backend(c *configs.Backend, key routeKey, judge *diagnose.Diagnos
 			return nil, err
 		}
 		b.Certificate = certificate
+		p.warnOfShown(key, certificate)
 	}
 	checker, err := p.revoked.checker(c.Revocation, p.config)
 	if err != nil {

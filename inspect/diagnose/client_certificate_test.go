@@ -84,7 +84,7 @@ func clientCertCases(tb testing.TB) []ruleCase {
 		}), cause: "client-cert-revoked", fault: client, verdict: failed},
 		{name: "nobody vouches for it", in: front(42, "bad_certificate", frontAsks(good), func(c *inspect.Connection) {
 			c.ClientLeg.TLS.Client.Revocation = &inspect.Revocation{Mode: "require", Status: inspect.RevocationUnknown}
-		}), cause: "client-cert-untrusted", fault: client, verdict: failed},
+		}), cause: "client-cert-untrusted", fault: proxy, verdict: failed},
 		{name: "asked for, and none sent", in: front(116, "certificate_required", frontAsks(nil)), cause: "client-cert-missing", fault: client, verdict: failed},
 
 		// The backend leg: the proxy is the client.

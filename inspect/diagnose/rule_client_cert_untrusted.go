@@ -27,6 +27,9 @@ var ruleClientCertUntrusted = Rule{
 		}
 		if r := e.client.hello.Revocation; r != nil && r.Status == inspect.RevocationUnknown {
 			m.title = "Nobody says that the client's certificate is not revoked"
+			if !e.foreign() {
+				m.fault = inspect.FaultProxy // its lists do not cover what its authorities certify
+			}
 			m.fixes = []inspect.Fix{
 				fix(forSelf, "put a current list of every authority above the certificate into the file", "openssl ca -gencrl -out ca.crl; cat ca.crl intermediate.crl > clients.crl; tlstriage proxy --client-crl clients.crl …"),
 				fix(forNginx, "the same for nginx", "ssl_crl clients.crl;"),
