@@ -234,7 +234,7 @@ func (r *reader) suites(e *imported.Endpoint, n *document.Node) []wire.CipherSui
 		suite, tls13, ok := gotls.Suite(item.Text())
 		switch {
 		case !ok:
-			r.problem(item, "cipher_suites: Caddy knows no suite of the name %s", document.Quote(item.Text()))
+			r.refuse(item, "cipher_suites: Caddy knows no suite of the name %s", document.Quote(item.Text()))
 		case tls13:
 			r.problem(item, "cipher_suites: %s is of TLS 1.3, whose suites are always on", item.Text())
 		default:
@@ -333,6 +333,6 @@ func (r *reader) clientAuth(e *imported.Endpoint, n *document.Node) policy.Clien
 	case "", "require", "require_and_verify":
 		return policy.ClientAuthRequire
 	}
-	r.problem(mode, "client_authentication.mode: %s is not understood; a certificate is taken to be required", document.Quote(mode.Text()))
+	r.refuse(mode, "client_authentication.mode: %s is not understood; a certificate is taken to be required", document.Quote(mode.Text()))
 	return policy.ClientAuthRequire
 }

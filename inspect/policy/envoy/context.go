@@ -116,7 +116,7 @@ func (r *reader) suites(e *imported.Endpoint, p *policy.Policy, params *document
 	}
 	expansion, err := boringssl.Ciphers(words, boringssl.Options{})
 	if err != nil {
-		r.problem(list, "cipher_suites: %v; Envoy refuses the configuration. The default list is taken", err)
+		r.refuse(list, "cipher_suites: %v; Envoy refuses the configuration. The default list is taken", err)
 		if expansion, err = boringssl.Ciphers(standard, boringssl.Options{}); err != nil {
 			return
 		}
@@ -155,7 +155,7 @@ func (r *reader) groups(e *imported.Endpoint, p *policy.Policy, params *document
 		for _, name := range strings.Split(item.Text(), ":") {
 			g, ok := wire.NamedGroupByName(name)
 			if !ok {
-				r.problem(item, "ecdh_curves: BoringSSL knows no group of the name %s; Envoy refuses the configuration", document.Quote(name))
+				r.refuse(item, "ecdh_curves: BoringSSL knows no group of the name %s; Envoy refuses the configuration", document.Quote(name))
 				continue
 			}
 			p.Groups = append(p.Groups, g)
@@ -175,7 +175,7 @@ func (r *reader) schemes(e *imported.Endpoint, p *policy.Policy, params *documen
 		for _, name := range strings.Split(item.Text(), ":") {
 			s, ok := wire.SignatureSchemeByName(name)
 			if !ok {
-				r.problem(item, "signature_algorithms: BoringSSL knows no scheme of the name %s; Envoy refuses the configuration", document.Quote(name))
+				r.refuse(item, "signature_algorithms: BoringSSL knows no scheme of the name %s; Envoy refuses the configuration", document.Quote(name))
 				continue
 			}
 			p.SignatureSchemes = append(p.SignatureSchemes, s)

@@ -52,14 +52,22 @@ func newReader(fsys fs.FS, file string, o imported.Options) *reader {
 }
 
 func (r *reader) problem(n *document.Node, format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
+	r.tell(imported.Problem{File: r.file, Line: n.Position(), Text: fmt.Sprintf(format, args...)})
+}
+
+// refuse tells a problem for which Envoy does not take the configuration.
+func (r *reader) refuse(n *document.Node, format string, args ...any) {
+	r.tell(imported.Problem{File: r.file, Line: n.Position(), Text: fmt.Sprintf(format, args...), Refused: true})
+}
+
+func (r *reader) tell(p imported.Problem) {
 	switch told := len(r.result.Problems); {
 	case told > maxProblems:
 		return
 	case told == maxProblems:
-		text = fmt.Sprintf("more than %d problems: the others are not told", maxProblems)
+		p.Text = fmt.Sprintf("more than %d problems: the others are not told", maxProblems)
 	}
-	r.result.Problems = append(r.result.Problems, imported.Problem{File: r.file, Line: n.Position(), Text: text})
+	r.result.Problems = append(r.result.Problems, p)
 }
 
 func (r *reader) add(n *document.Node, e *imported.Endpoint) {

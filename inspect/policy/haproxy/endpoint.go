@@ -112,11 +112,8 @@ func (im *importer) bindEndpoints(s *section, b *bind) {
 			}
 			seen[name] = true
 			c := b.lookup(name)
-			if c.empty() {
-				if b.strictSNI != nil {
-					continue
-				}
-				c = fallback
+			if c.empty() { // the fallback answers, or nobody
+				continue
 			}
 			if names[c] == nil {
 				order = append(order, c)
@@ -128,13 +125,23 @@ func (im *importer) bindEndpoints(s *section, b *bind) {
 		im.add(im.bindEndpoint(s, b, fallback, nil))
 	}
 	for _, c := range order {
-		if (b.strictSNI != nil || c != fallback) && !im.full(b.at) {
+		if (b.strictSNI != nil || c != fallback || im.fallbackDiffers(c)) && !im.full(b.at) {
 			im.add(im.bindEndpoint(s, b, c, names[c]))
 		}
 	}
 	if b.strictSNI != nil && len(order) == 0 {
 		im.problem(b.strictSNI.at, "strict-sni: no certificate has a name that is known here")
 	}
+}
+
+// bindVersions reports whether a client whose name no certificate has gets the versions of the bind line, and not those of the line in
+// a crt-list whose certificate it gets: up to 2.9 HAProxy sets the latter only where it has found a name.
+func (im *importer) bindVersions() bool { return !im.version.since("3.0") }
+
+// fallbackDiffers reports whether the names of the fallback's certificates are answered otherwise than those of none.
+func (im *importer) fallbackDiffers(c choice) bool {
+	own := c.all()[0].own
+	return im.bindVersions() && (own.min != nil || own.max != nil || own.off != nil)
 }
 
 // bindEndpoint is what answers the names; nil: all that no other endpoint has.
@@ -155,6 +162,9 @@ func (im *importer) bindEndpoint(s *section, b *bind, c choice, names []string) 
 				im.problem(other.at, "crt %s has other settings than %s, which is served for the same names; the policy has those of the latter", other.file, all[0].file)
 			}
 		}
+	}
+	if names == nil && im.bindVersions() {
+		own.min, own.max, own.off = b.own.min, b.own.max, b.own.off
 	}
 	x := im.context(b.global)
 	own.apply(&x)

@@ -157,7 +157,7 @@ func (r *reader) backendSide(s *settings, n *document.Node, a annotations) {
 	}
 	p, notes, errs := context.Policy()
 	for _, err := range errs {
-		r.problem(a.get("proxy-ssl-ciphers"), "%v; nginx refuses it", err)
+		r.report(a.get("proxy-ssl-ciphers"), context, err)
 	}
 	for _, note := range notes {
 		assume(e, "security level", note, "OpenSSL, SSL_CTX_set_security_level(3)")

@@ -197,7 +197,7 @@ func (r *reader) groups(n *document.Node, a annotations) []served {
 func (r *reader) finish(e *imported.Endpoint, s *settings, context *openssl.Context, hosts []string, at *document.Node) {
 	p, notes, errs := context.Policy()
 	for _, err := range errs {
-		r.problem(r.about(e, err, at), "%v; nginx refuses it", err)
+		r.report(r.about(e, err, at), *context, err)
 	}
 	for _, note := range notes {
 		assume(e, "security level", note, "OpenSSL, SSL_CTX_set_security_level(3)")

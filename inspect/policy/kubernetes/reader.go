@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/tlstriage/tlstriage/inspect/policy/internal/certfile"
 	"github.com/tlstriage/tlstriage/inspect/policy/internal/document"
 	"github.com/tlstriage/tlstriage/inspect/policy/internal/named"
+	"github.com/tlstriage/tlstriage/inspect/policy/openssl"
 )
 
 // Bounds of what one file gives.
@@ -56,14 +58,34 @@ func newReader(file string, o imported.Options) *reader {
 }
 
 func (r *reader) problem(n *document.Node, format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
+	r.tell(imported.Problem{File: r.file, Line: n.Position(), Text: fmt.Sprintf(format, args...)})
+}
+
+// refuse tells a problem for which the controller does not take the configuration.
+func (r *reader) refuse(n *document.Node, format string, args ...any) {
+	r.tell(imported.Problem{File: r.file, Line: n.Position(), Text: fmt.Sprintf(format, args...), Refused: true})
+}
+
+// report tells what OpenSSL makes of settings.
+func (r *reader) report(n *document.Node, c openssl.Context, err error) {
+	switch {
+	case errors.Is(err, openssl.ErrSystemProfile):
+		r.problem(n, "%v", err)
+	case c.Refuses(err, false):
+		r.refuse(n, "%v; nginx refuses it", err)
+	default:
+		r.problem(n, "%v; nginx refuses it with an OpenSSL that does", err)
+	}
+}
+
+func (r *reader) tell(p imported.Problem) {
 	switch told := len(r.result.Problems); {
 	case told > maxProblems:
 		return
 	case told == maxProblems:
-		text = fmt.Sprintf("more than %d problems: the others are not told", maxProblems)
+		p.Text = fmt.Sprintf("more than %d problems: the others are not told", maxProblems)
 	}
-	r.result.Problems = append(r.result.Problems, imported.Problem{File: r.file, Line: n.Position(), Text: text})
+	r.result.Problems = append(r.result.Problems, p)
 }
 
 func (r *reader) add(n *document.Node, e *imported.Endpoint) {
