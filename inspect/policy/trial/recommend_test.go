@@ -159,8 +159,8 @@ func TestTailoredServesAllWhoCanBeServed(t *testing.T) {
 			}
 		}
 		for v, version := range got.Policy.Versions {
-			if version == wire.VersionTLS13 {
-				continue
+			if version == wire.VersionTLS13 || system.ranged() && v < len(got.Policy.Versions)-1 {
+				continue // what lies between two versions cannot be taken away everywhere
 			}
 			less := *got.Policy
 			less.Versions = slices.Delete(slices.Clone(got.Policy.Versions), v, v+1)

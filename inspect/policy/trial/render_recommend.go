@@ -1,6 +1,10 @@
 package trial
 
-import "strings"
+import (
+	"reflect"
+	"slices"
+	"strings"
+)
 
 // Text is the recommendation for a terminal.
 func (r *Recommendation) Text() string { return r.document().text() }
@@ -13,7 +17,7 @@ func (r *Recommendation) document() *document {
 	if r.Tried == 0 { // only something tailored was asked for
 		d.say(prose("%s, a loss of %s accepted", Amount{r.Connections, r.Shapes}.words(), r.MaxLoss))
 		for i := range r.Tailored {
-			r.Tailored[i].document(&d, r.Connections)
+			r.Tailored[i].document(&d, r.Connections, r.Tailored[:i])
 		}
 		return &d
 	}
@@ -39,7 +43,7 @@ func (r *Recommendation) document() *document {
 		addLosses(&d, r.Unservable, r.Connections)
 	}
 	for i := range r.Tailored {
-		r.Tailored[i].document(&d, r.Connections)
+		r.Tailored[i].document(&d, r.Connections, r.Tailored[:i])
 	}
 	return &d
 }
@@ -89,31 +93,59 @@ func (c *Candidate) why() []span {
 	return []span{value(c.Losses[0].Client), prose(": %s", c.Losses[0].Reason)}
 }
 
-func (t *Tailored) document(d *document, of int64) {
+// document adds what was tailored. What it has in common with one of those before it is not said again.
+func (t *Tailored) document(d *document, of int64, before []Tailored) {
 	d.add(heading("Tailored for " + string(t.System)))
+	var like *Tailored
+	for i := range before {
+		b := &before[i]
+		if slices.Equal(t.Ciphers, b.Ciphers) && slices.Equal(t.Groups, b.Groups) && slices.Equal(t.Schemes, b.Schemes) {
+			like = b
+			break
+		}
+	}
 	if t.Lost.Connections == 0 {
 		d.say(prose("loses nobody"))
 	} else {
 		d.say(prose("loses %s, %s", t.Lost.words(), share(t.Lost.Connections, of)))
 	}
 	e := entry{title: []span{prose("what the recorded clients need")}}
-	for _, f := range [...]struct {
-		label string
-		list  []string
-	}{{"versions", t.Versions}, {"suites", t.Ciphers}, {"groups", t.Groups}, {"signatures", t.Schemes}} {
-		e.fields = append(e.fields, labelled{f.label, values(f.list, len(f.list))})
+	e.fields = append(e.fields, labelled{"versions", values(t.words(), len(t.Versions))})
+	if like != nil {
+		e.fields = append(e.fields, labelled{"the rest", []span{prose("the same suites, groups and signatures as for %s", like.System)}})
+	} else {
+		e.fields = append(e.fields, labelled{"suites", values(t.Ciphers, len(t.Ciphers))}, labelled{"groups", values(t.Groups, len(t.Groups))},
+			labelled{"signatures", values(t.Schemes, len(t.Schemes))})
 	}
-	if len(t.OpenSSL) > 0 && t.System.openSSLNames() {
+	if len(t.OpenSSL) > 0 && t.System.openSSLNames() && (like == nil || !like.System.openSSLNames() || !slices.Equal(t.OpenSSL, like.OpenSSL)) {
 		e.fields = append(e.fields, labelled{"OpenSSL", []span{code(strings.Join(t.OpenSSL, ":"))}})
 	}
 	for _, n := range t.Notes {
-		e.fields = append(e.fields, labelled{"note", []span{prose("%s", n)}})
+		if like == nil || !slices.Contains(like.Notes, n) {
+			e.fields = append(e.fields, labelled{"note", []span{prose("%s", n)}})
+		}
+	}
+	if like != nil && slices.EqualFunc(t.Losses, like.Losses, func(a, b Loss) bool { return reflect.DeepEqual(a, b) }) {
+		if len(t.Losses) > 0 {
+			e.fields = append(e.fields, labelled{"lost", []span{prose("the same as for %s", like.System)}})
+		}
+		d.add(e)
+		return
 	}
 	for _, l := range t.Losses[:min(len(t.Losses), maxCandidateLosses)] {
 		e.fields = append(e.fields, labelled{"lost", []span{prose("%s: ", plural(l.Connections, "connection")), value(l.Client), prose(", %s", l.Reason)}})
 	}
 	d.add(e)
 	sayMore(d, len(t.Losses)-maxCandidateLosses, "kind")
+}
+
+// words are the versions as the system writes them.
+func (t *Tailored) words() []string {
+	out := make([]string, 0, len(t.Policy.Versions))
+	for _, v := range t.Policy.Versions {
+		out = append(out, t.System.word(v))
+	}
+	return out
 }
 
 // openSSLNames reports whether the system's configuration has OpenSSL's names of suites.

@@ -2,6 +2,7 @@ package trial
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -33,6 +34,41 @@ func (s System) family() policy.Family {
 	return policy.FamilyOpenSSL
 }
 
+// alpn are the protocols that a web server of this system negotiates, HTTP/2 on; required: it ends a handshake in which the client lists
+// none of them (nginx since 1.21.4). The other systems go on without one, or their protocols are the application's matter.
+func (s System) alpn() (protocols []string, required bool) {
+	if s == SystemNginx {
+		return []string{"h2", "http/1.1", "http/1.0", "http/0.9"}, true
+	}
+	return nil, false
+}
+
+// word is a version as the system's configuration writes it.
+func (s System) word(v wire.Version) string {
+	minor := int(v) - int(wire.VersionTLS10)
+	switch s {
+	case SystemNginx:
+		if v == wire.VersionTLS10 {
+			return "TLSv1"
+		}
+	case SystemEnvoy:
+		return fmt.Sprintf("TLSv1_%d", minor)
+	case SystemGo:
+		return fmt.Sprintf("tls.VersionTLS1%d", minor)
+	}
+	return v.String()
+}
+
+// ranged reports whether a system can only be told the lowest and the highest version.
+func (s System) ranged() bool { return s != SystemNginx }
+
+// lowLevel reports whether OpenSSL serves a policy at security level 0 only. From level 1 on OpenSSL 3 refuses what signs with SHA-1,
+// TLS 1.0 and TLS 1.1 among it.
+func (s System) lowLevel(p *policy.Policy) bool {
+	return s.family() == policy.FamilyOpenSSL && (slices.Contains(p.SignatureSchemes, wire.SchemeRSAPKCS1SHA1) ||
+		slices.ContainsFunc(p.Versions, func(v wire.Version) bool { return v < wire.VersionTLS12 }))
+}
+
 // notes are what a tailored policy needs of a system beside being written down.
 func (s System) notes(p *policy.Policy) []string {
 	var notes []string
@@ -41,11 +77,13 @@ func (s System) notes(p *policy.Policy) []string {
 			notes = append(notes, note)
 		}
 	}
-	old := slices.ContainsFunc(p.Versions, func(v wire.Version) bool { return v < wire.VersionTLS12 })
-	sha1 := slices.Contains(p.SignatureSchemes, wire.SchemeRSAPKCS1SHA1)
 	openssl := s.family() == policy.FamilyOpenSSL
 	dhe := slices.ContainsFunc(p.CipherSuites, func(c wire.CipherSuite) bool { info, _ := c.Info(); return info.KeyExchange == "DHE" })
-	say(openssl && (old || sha1), "OpenSSL 3 needs security level 0 (@SECLEVEL=0) for TLS 1.0, TLS 1.1 and SHA-1 signatures")
+	say(s.lowLevel(p), "OpenSSL 3 needs security level 0 (@SECLEVEL=0, which is in the list) for TLS 1.0, TLS 1.1 and SHA-1 signatures; OpenSSL 1.1.1 does without")
+	say(openssl && slices.ContainsFunc(p.CipherSuites, func(c wire.CipherSuite) bool { info, _ := c.Info(); return info.Encryption == "3DES" }),
+		"OpenSSL leaves 3DES out, unless it is built with enable-weak-ssl-ciphers: these clients may be lost all the same")
+	protocols, required := s.alpn()
+	say(required, "with HTTP/2 on; from nginx 1.21.4 on a client whose ALPN lists none of "+strings.Join(protocols, ", ")+" is refused")
 	say(openssl && dhe, "DHE suites need parameters: ssl_dhparam in nginx, tune.ssl.default-dh-param or ssl-dh-param-file in HAProxy")
 	say(openssl && slices.ContainsFunc(p.Groups, postQuantum), "X25519MLKEM768 needs OpenSSL 3.5; an older one refuses a list that names it")
 	say(s == SystemGo, "crypto/tls keeps its own order of suites, and its TLS 1.3 suites cannot be chosen")

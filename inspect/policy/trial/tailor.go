@@ -18,7 +18,7 @@ type Tailored struct {
 	Policy   *policy.Policy `json:"-"`
 	Versions []string       `json:"versions"`
 	Ciphers  []string       `json:"ciphers"` // IANA names, in order, TLS 1.3 among them
-	OpenSSL  []string       `json:"openssl"` // the same below TLS 1.3 in OpenSSL's names
+	OpenSSL  []string       `json:"openssl"` // the same below TLS 1.3 in OpenSSL's names, with the security level that they need
 	Groups   []string       `json:"groups"`
 	Schemes  []string       `json:"signature_algorithms"`
 	Lost     Amount         `json:"lost"`
@@ -69,6 +69,9 @@ func tailor(t *recording.Tally, shapes []recording.Shape, system System, maxLoss
 			result.OpenSSL = append(result.OpenSSL, s.OpenSSLName())
 		}
 	}
+	if system.lowLevel(p) {
+		result.OpenSSL = append(result.OpenSSL, "@SECLEVEL=0")
+	}
 	return result
 }
 
@@ -110,7 +113,9 @@ func schemes() []wire.SignatureScheme {
 
 // attempt is a policy of one version and few suites.
 func (f *fitting) attempt(v wire.Version, suites []wire.CipherSuite, groups []wire.NamedGroup, certificates []policy.CertificateType) *policy.Policy {
+	protocols, required := f.system.alpn()
 	return &policy.Policy{
+		ALPN: protocols, ALPNRequired: required,
 		Versions: []wire.Version{v}, CipherSuites: suites, Preference: policy.PreferServer, Groups: groups, Certificates: certificates,
 		SignatureSchemes: append(schemes(), wire.SchemeRSAPKCS1SHA1, wire.SchemeECDSASHA1), Family: f.system.family(),
 	}
@@ -241,7 +246,8 @@ func (f *fitting) policy(needs []need, chosen uint64) *policy.Policy {
 	p.Name, p.Verified = TailoredName, true
 	p.SignatureSchemes = schemes()
 	for v := wire.VersionTLS12; v >= wire.VersionTLS10; v-- {
-		if slices.ContainsFunc(needs, func(n need) bool { return n.version == v }) {
+		older := func(n need) bool { return n.version == v || f.system.ranged() && n.version < v }
+		if slices.ContainsFunc(needs, older) {
 			p.Versions = append(p.Versions, v)
 		}
 	}
