@@ -200,7 +200,7 @@ func (r *Route) configure(l *Listener) {
 	}
 	r.mark = fmt.Sprintf("tlstriage session of %q, %q for ", l.Name, r.Name)
 	if r.ClientAuth != tls.NoClientCert && r.ClientCAs != nil {
-		r.authorities = describeAuthorities(r.ClientCAs.Subjects()) //nolint:staticcheck // of a pool that is no system pool it gives them all
+		r.authorities = describeAuthorities(r.ClientCAs.Subjects()) // of a pool that is no system pool it gives them all
 	}
 }
 

@@ -18,7 +18,6 @@ type stream struct {
 	candidate int    // where in prefix TLS may begin; -1: not in what is there
 	name      wire.Protocol
 	named     bool // the first bytes were looked at
-	firstByte byte
 	any       bool
 	tls       bool
 	records   recordReader

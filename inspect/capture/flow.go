@@ -37,7 +37,6 @@ type flow struct {
 }
 
 // conn is what a connection still costs; false: nothing is left to find out.
-func (f *flow) watched() bool { return f.tcp != nil || f.udp != nil }
 
 // flowList orders connections by their last packet.
 type flowList struct{ oldest, newest *flow }

@@ -14,7 +14,6 @@ type shown struct {
 	chain    [][]byte
 	leaf     []byte // of the client's chain
 	asked    *inspect.CertificateRequest
-	stapled  bool
 	scheme   wire.SignatureScheme
 	alerts   []inspect.Alert
 	finished [2]bool // client, server

@@ -20,7 +20,6 @@ type tcpConn struct {
 	closing bool
 	settled bool
 	active  bool // counted as being read
-	opaque  bool // records were seen, but nothing of a handshake
 	tls     *conversation
 	tried   int64 // bytes that were looked through without finding TLS
 	packets []Packet
