@@ -23,7 +23,8 @@ const (
 // defaultSSLPolicy is the policy of a listener that was made without naming one.
 const defaultSSLPolicy = "ELBSecurityPolicy-2016-08"
 
-// listeners reads `aws elbv2 describe-listeners`: Application and Network Load Balancers.
+// listeners reads `aws elbv2 describe-listeners`, or the input of create-listener or modify-listener: Application and Network Load
+// Balancers. An input that changes the policy alone names no protocol.
 func (r *reader) listeners(n *document.Node) {
 	for _, l := range each(n, "Listeners") {
 		switch protocol := l.Get("Protocol"); protocol.Text() {
@@ -31,6 +32,12 @@ func (r *reader) listeners(n *document.Node) {
 			r.listener(l)
 		case "HTTP", "TCP", "UDP", "TCP_UDP", "GENEVE", "QUIC", "TCP_QUIC":
 			// no TLS is terminated here
+		case "":
+			if l.Get("SslPolicy").Present() {
+				r.listener(l)
+				break
+			}
+			r.problem(l, "listener: neither Protocol nor SslPolicy")
 		default:
 			r.problem(l, "Protocol: %s is not understood", document.Quote(protocol.Text()))
 		}
@@ -48,9 +55,12 @@ func each(n *document.Node, key string) []*document.Node {
 func (r *reader) listener(l *document.Node) {
 	e := &imported.Endpoint{System: "aws-elb", Side: imported.Server, Default: true}
 	application := strings.Contains(l.Get("ListenerArn").Text(), ":listener/app/") || l.Get("Protocol").Text() == "HTTPS"
-	e.Listen = []string{":" + l.Get("Port").Text()}
-	e.Name = balancerOf(l.Get("LoadBalancerArn").Text(), l.Get("ListenerArn").Text()) + ":" + l.Get("Port").Text()
-	r.unknownKeys(l, "listener", "ListenerArn", "LoadBalancerArn", "Port", "Protocol", "Certificates", "SslPolicy", "DefaultActions", "AlpnPolicy", "MutualAuthentication")
+	e.Name = balancerOf(l.Get("LoadBalancerArn").Text(), l.Get("ListenerArn").Text())
+	if port := l.Get("Port"); port.Present() {
+		e.Listen = []string{":" + port.Text()}
+		e.Name += ":" + port.Text()
+	}
+	r.unknownKeys(l, "listener", "ListenerArn", "LoadBalancerArn", "Port", "Protocol", "Certificates", "SslPolicy", "DefaultActions", "AlpnPolicy", "MutualAuthentication", "Tags")
 
 	var p *policy.Policy
 	name := l.Get("SslPolicy")

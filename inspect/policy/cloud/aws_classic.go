@@ -16,10 +16,10 @@ const (
 )
 
 // classicPolicies reads `aws elb describe-load-balancer-policies`: the predefined policies of Classic Load Balancers, or those of
-// one of them.
+// one of them. The input of `aws elb create-load-balancer-policy` is one such policy.
 func (r *reader) classicPolicies(n *document.Node) {
-	for _, item := range n.Get("PolicyDescriptions").Items() {
-		r.unknownKeys(item, "policy", "PolicyName", "PolicyTypeName", "PolicyAttributeDescriptions")
+	for _, item := range each(n, "PolicyDescriptions") {
+		r.unknownKeys(item, "policy", "PolicyName", "PolicyTypeName", "PolicyAttributeDescriptions", "PolicyAttributes", "LoadBalancerName")
 		name := item.Get("PolicyName").Text()
 		switch kind := item.Get("PolicyTypeName"); kind.Text() {
 		case negotiationPolicy:
@@ -44,7 +44,11 @@ func (r *reader) classicPolicy(item *document.Node, name string) *imported.Endpo
 	p := &policy.Policy{Provider: "aws", Product: "Classic Load Balancer", Name: "aws/clb/" + name, Preference: policy.PreferClient}
 	var reference *document.Node
 	var ciphers []*document.Node
-	for _, a := range item.Get("PolicyAttributeDescriptions").Items() {
+	attributes := item.Get("PolicyAttributeDescriptions")
+	if !attributes.Present() {
+		attributes = item.Get("PolicyAttributes")
+	}
+	for _, a := range attributes.Items() {
 		attribute, value := a.Get("AttributeName"), a.Get("AttributeValue")
 		if attribute.Text() == "Reference-Security-Policy" {
 			reference = value

@@ -304,3 +304,30 @@ func TestProblemsBeyondTheBoundAreCounted(t *testing.T) {
 		t.Errorf("%d problems, the last %q", len(result.Problems), last.Text)
 	}
 }
+
+// TestInputsOfCommandsAreRead: what `aws elbv2 modify-listener`, create-listener and `aws elb create-load-balancer-policy` take is known
+// for what it is and gives the policy that it sets.
+func TestInputsOfCommandsAreRead(t *testing.T) {
+	const arn = "arn:aws:elasticloadbalancing:us-east-1:111122223333:listener/net/edge/50dc6c495c0c9188/f2f7dc8efc522ab2"
+	tests := []struct{ name, text, endpoint, policy string }{
+		{"the policy of a listener", `{"ListenerArn": "` + arn + `", "SslPolicy": "ELBSecurityPolicy-TLS13-1-2-2021-06"}`, "edge", "aws/ELBSecurityPolicy-TLS13-1-2-2021-06"},
+		{"a listener, as YAML", "ListenerArn: " + arn + "\nPort: 443\nProtocol: TLS\nSslPolicy: ELBSecurityPolicy-2016-08\n", "edge:443", "aws/ELBSecurityPolicy-2016-08"},
+		{"a new listener", `{"LoadBalancerArn": "` + strings.Replace(arn, ":listener/", ":loadbalancer/", 1) + `", "Protocol": "TLS", "Port": 8443, "SslPolicy": "ELBSecurityPolicy-2016-08", "DefaultActions": []}`,
+			"edge:8443", "aws/ELBSecurityPolicy-2016-08"},
+		{"a policy of a Classic Load Balancer", `{"LoadBalancerName": "old", "PolicyName": "own", "PolicyTypeName": "SSLNegotiationPolicyType",
+			"PolicyAttributes": [{"AttributeName": "Protocol-TLSv1.2", "AttributeValue": "true"}, {"AttributeName": "ECDHE-RSA-AES128-GCM-SHA256", "AttributeValue": "true"}]}`, "own", "aws/clb/own"},
+		{"a predefined policy, as YAML", "LoadBalancerName: old\nPolicyName: own\nPolicyTypeName: SSLNegotiationPolicyType\nPolicyAttributes:\n- AttributeName: Reference-Security-Policy\n  AttributeValue: ELBSecurityPolicy-2016-08\n",
+			"own", "aws/clb/ELBSecurityPolicy-2016-08"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			if !Detect("in", []byte(test.text)) {
+				t.Error("not recognised")
+			}
+			result := importText(t, test.text)
+			if p := endpoint(t, result, test.endpoint).Policy; p.Name != test.policy || len(result.Problems) > 0 {
+				t.Errorf("policy %s, want %s; problems %v", p.Name, test.policy, result.Problems)
+			}
+		})
+	}
+}

@@ -1,4 +1,4 @@
-// Package cloud imports the TLS policies of managed load balancers from what the providers' own command lines print: AWS
+// Package cloud imports the TLS policies of managed load balancers from what the providers' own command lines print or take: AWS
 // (Application, Network and Classic Load Balancers), Google Cloud SSL policies and Azure Application Gateways. JSON and YAML are
 // read alike. Nothing is asked of a provider.
 package cloud
@@ -14,9 +14,9 @@ import (
 
 // Kinds of files, as Result.Kind has them.
 const (
-	AWSListeners            = "aws-describe-listeners"              // aws elbv2 describe-listeners
+	AWSListeners            = "aws-describe-listeners"              // aws elbv2 describe-listeners, or the input of create-listener and modify-listener
 	AWSSSLPolicies          = "aws-describe-ssl-policies"           // aws elbv2 describe-ssl-policies
-	AWSLoadBalancerPolicy   = "aws-describe-load-balancer-policies" // aws elb describe-load-balancer-policies
+	AWSLoadBalancerPolicy   = "aws-describe-load-balancer-policies" // aws elb describe-load-balancer-policies, or the input of create-load-balancer-policy
 	AWSLoadBalancers        = "aws-describe-load-balancers"         // aws elb describe-load-balancers
 	GCPSSLPolicy            = "gcp-ssl-policy"                      // gcloud compute ssl-policies describe, or list
 	AzureSSLPolicy          = "azure-ssl-policy"                    // az network application-gateway ssl-policy show, or predefined show
@@ -54,7 +54,7 @@ func Import(fsys fs.FS, file string, o imported.Options) (*imported.Result, erro
 	}
 	if r.result.Kind == "" {
 		return nil, &imported.Error{File: file, Line: docs[0].Line, Text: "neither an output of AWS (elbv2 describe-listeners or describe-ssl-policies, elb describe-load-balancers or " +
-			"describe-load-balancer-policies), nor a Google Cloud SSL policy, nor an Azure Application Gateway or its SSL policy"}
+			"describe-load-balancer-policies) or an input (elbv2 modify-listener, elb create-load-balancer-policy), nor a Google Cloud SSL policy, nor an Azure Application Gateway or its SSL policy"}
 	}
 	return r.result, nil
 }
@@ -104,11 +104,11 @@ func parts(n *document.Node, depth int) []part {
 	}
 	properties := n.Get("properties")
 	switch {
-	case has("Listeners"), has("ListenerArn", "Protocol"):
+	case has("Listeners"), has("ListenerArn", "Protocol"), has("ListenerArn", "SslPolicy"), has("LoadBalancerArn", "Protocol"):
 		return []part{{AWSListeners, n}}
 	case has("SslPolicies"), has("SslProtocols", "Ciphers"):
 		return []part{{AWSSSLPolicies, n}}
-	case has("PolicyDescriptions"):
+	case has("PolicyDescriptions"), has("PolicyTypeName", "PolicyAttributes"):
 		return []part{{AWSLoadBalancerPolicy, n}}
 	case has("LoadBalancerDescriptions"):
 		return []part{{AWSLoadBalancers, n}}
@@ -141,9 +141,9 @@ func Kind(_ string, head []byte) string {
 		return AWSSSLPolicies
 	case key("LoadBalancerDescriptions"):
 		return AWSLoadBalancers
-	case key("PolicyDescriptions"):
+	case key("PolicyDescriptions"), key("PolicyTypeName", "PolicyAttributes"):
 		return AWSLoadBalancerPolicy
-	case key("Listeners") && (key("ListenerArn") || key("LoadBalancerArn")):
+	case (key("Listeners") || key("SslPolicy")) && (key("ListenerArn") || key("LoadBalancerArn")):
 		return AWSListeners
 	case bytes.Contains(head, []byte("compute#sslPolicy")), key("enabledFeatures") && key("minTlsVersion"), key("minTlsVersion", "profile"):
 		return GCPSSLPolicy

@@ -42,7 +42,7 @@ func Systems() []System {
 		{"go", "tls.Config of Go", "", true, "//", writeGo},
 		{"java", "SSLParameters of Java", "", true, "//", writeJava},
 		{"openssl", "openssl.cnf, which every program with OpenSSL obeys", "", false, "#", writeOpenSSL},
-		{"yaml", "policy file of tlstriage", "policy", false, "#", writeYAML},
+		{"yaml", "policy file of tlstriage", "yaml", false, "#", writeYAML},
 	}
 }
 

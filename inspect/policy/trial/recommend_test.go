@@ -238,7 +238,7 @@ func TestTailoredGivesUpTheWeakest(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := Tailor(tally, SystemHAProxy, none, nil)
-	if all.Lost.Connections != 0 || !slices.Equal(all.Versions, []string{"TLSv1.3", "TLSv1.2", "TLSv1.0"}) {
+	if all.Lost.Connections != 0 || !slices.Equal(all.Versions, []string{"TLSv1.3", "TLSv1.2", "TLSv1.1", "TLSv1.0"}) {
 		t.Errorf("for all: %v, lost %+v", all.Versions, all.Lost)
 	}
 	if !slices.ContainsFunc(all.Notes, func(n string) bool { return strings.Contains(n, "SECLEVEL") }) {
