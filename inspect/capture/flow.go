@@ -36,8 +36,6 @@ type flow struct {
 	slot         *slot
 }
 
-// conn is what a connection still costs; false: nothing is left to find out.
-
 // flowList orders connections by their last packet.
 type flowList struct{ oldest, newest *flow }
 
