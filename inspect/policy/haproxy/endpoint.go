@@ -129,9 +129,16 @@ func (im *importer) bindEndpoints(s *section, b *bind) {
 			im.add(im.bindEndpoint(s, b, c, names[c]))
 		}
 	}
-	if b.strictSNI != nil && len(order) == 0 {
-		im.problem(b.strictSNI.at, "strict-sni: no certificate has a name that is known here")
+	if b.strictSNI == nil || len(order) > 0 {
+		return
 	}
+	unread := slices.ContainsFunc(b.certs, func(c *certificate) bool { return c.leaf == nil && len(c.negated) == 0 })
+	if !unread || im.full(b.at) {
+		im.problem(b.strictSNI.at, "strict-sni: no certificate has a name that is known here")
+		return
+	}
+	im.problem(b.strictSNI.at, "strict-sni: the names of the certificates are not known here; they are taken to be all that clients ask for")
+	im.add(im.bindEndpoint(s, b, fallback, nil))
 }
 
 // bindVersions reports whether a client whose name no certificate has gets the versions of the bind line, and not those of the line in
