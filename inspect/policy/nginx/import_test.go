@@ -77,7 +77,9 @@ func TestWhatIsNotJudgedIsTold(t *testing.T) {
 		want                []string // a beginning each; in order
 	}{
 		{"nothing", "http {\n server { listen 443 ssl; ssl_certificate rsa.crt; }\n}", "", nil},
-		{"an unknown directive", "http { server { listen 443 ssl; ssl_certificate rsa.crt;\n ssl_cipher HIGH; } }", "", []string{"nginx.conf:2: ssl_cipher is not judged"}},
+		{"an unknown directive", "http { server { listen 443 ssl; ssl_certificate rsa.crt;\n ssl_cipher HIGH; } }", "", []string{"nginx.conf:2: ssl_cipher is no directive of nginx, which refuses it; ssl_ciphers is the nearest name"}},
+		{"a directive of a module", "http { server { listen 443 ssl; ssl_certificate rsa.crt;\n ssl_dyn_rec_enable on; } }", "", []string{"nginx.conf:2: ssl_dyn_rec_enable is not judged"}},
+		{"TLS that is passed on", "stream {\n server { listen 8445; ssl_preread on; proxy_pass 10.0.0.1:443; } }", "", []string{"nginx.conf:2: the server passes TLS on without ending it"}},
 		{"a directive that decides in code", "http { server { listen 443 ssl; ssl_certificate rsa.crt;\n ssl_certificate_by_lua_block { ngx.say('}') } } }", "",
 			[]string{"nginx.conf:2: ssl_certificate_by_lua_block is not judged"}},
 		{"an include that lacks", "http {\n include mime.types;\n include more/*.conf; }", "",

@@ -24,7 +24,7 @@ type importer struct {
 }
 
 func (im *importer) main(root []*statement) {
-	im.unknown(root)
+	im.unknown(root, "")
 	found := false
 	for _, d := range root {
 		switch {
@@ -72,6 +72,7 @@ func (im *importer) servers(block *statement) {
 		}
 	}
 	for _, s := range servers {
+		im.passThrough(s)
 		im.upstreams(s)
 	}
 }

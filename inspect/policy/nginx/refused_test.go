@@ -26,6 +26,12 @@ func TestRefused(t *testing.T) {
 		{"a directive that the version given does not have", "http2 on;", "1.24", true},
 		{"a directive that went, the version is not given", "ssl on;", "", false},
 		{"a certificate that is not here", "ssl_trusted_certificate nowhere.pem;", "", false},
+		{"a directive in capitals", "SSL_PROTOCOLS TLSv1;", "", true},
+		{"a directive without its underscore", "sslciphers AES128-SHA;", "", true},
+		{"a setting inside if", "if ($host) { ssl_protocols TLSv1; }", "", true},
+		{"a setting of upstreams inside a location", "location / { proxy_ssl_protocols TLSv1.2; proxy_pass https://10.0.0.1; }", "", false},
+		{"a directive of a module", "ssl_dyn_rec_enable on;", "", false},
+		{"other directives", "ssi on; set $ssl_x 1; slice 1m; server_name a; sendfile on; add_header X y; root /x;", "", false},
 		{"the profile of the machine", "ssl_ciphers PROFILE=SYSTEM;", "", false},
 	}
 	for _, test := range tests {

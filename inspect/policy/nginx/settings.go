@@ -3,7 +3,6 @@ package nginx
 import (
 	"fmt"
 	"path"
-	"slices"
 	"strings"
 
 	"github.com/tlstriage/tlstriage/inspect/policy"
@@ -296,30 +295,6 @@ var known = []string{
 	"ssl_preread", "ssl_protocols", "ssl_reject_handshake", "ssl_server_name", "ssl_session_cache", "ssl_session_reuse", "ssl_session_ticket_key",
 	"ssl_session_tickets", "ssl_session_timeout", "ssl_stapling", "ssl_stapling_file", "ssl_stapling_responder", "ssl_stapling_verify",
 	"ssl_trusted_certificate", "ssl_verify", "ssl_verify_client", "ssl_verify_depth",
-}
-
-// unknown reports directives that look like TLS settings and are none that is judged.
-func (im *importer) unknown(body []*statement) {
-	for _, d := range body {
-		name := d.name
-		for _, prefix := range []string{"proxy_", "grpc_", "uwsgi_"} {
-			name = strings.TrimPrefix(name, prefix)
-		}
-		if (name == "ssl" || strings.HasPrefix(name, "ssl_")) && !slices.Contains(known, name) {
-			im.problem(d.file, d.line, "%s is not judged: what it does to a handshake is not in the policy", d.name)
-		}
-		if d.name == "http2" && !im.version.since("1.25.1") && !d.isBlock {
-			im.missing(d, "http2: nginx %v has no such directive and refuses it", im.version)
-		}
-		if d.name == "ssl" && im.version.since("1.25.1") {
-			im.missing(d, "ssl: nginx %v has no such directive and refuses it", im.version)
-		}
-		switch d.name {
-		case "types", "map", "geo", "upstream", "split_clients", "match":
-		default:
-			im.unknown(d.body)
-		}
-	}
 }
 
 // place names a block by its file and line.
