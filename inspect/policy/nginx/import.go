@@ -50,8 +50,8 @@ func Import(fsys fs.FS, file string, o imported.Options) (*imported.Result, erro
 }
 
 var (
-	block     = regexp.MustCompile(`(?m)^\s*(http|stream|events|server|upstream|map\s+\S+\s+\$\w+|location\s+\S.*)\s*\{`)
-	directive = regexp.MustCompile(`(?m)^\s*(listen|server_name|ssl_[a-z_]+|proxy_pass|proxy_ssl_[a-z_]+|worker_processes|worker_connections|error_log|access_log|include|root)\s+[^{}=]*;`)
+	block     = regexp.MustCompile(`(?m)(?:^|[{};])\s*(http|stream|events|server|upstream|map\s+\S+\s+\$\w+|location\s+\S.*)\s*\{`)
+	directive = regexp.MustCompile(`(?m)(?:^|[{};])\s*(listen|server_name|ssl_[a-z_]+|proxy_pass|proxy_ssl_[a-z_]+|worker_processes|worker_connections|error_log|access_log|include|root)\s+[^{}=]*;`)
 )
 
 // Detect reports whether a file is likely an nginx configuration, by its name and its first bytes.

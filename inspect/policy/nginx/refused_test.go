@@ -1,6 +1,10 @@
 package nginx_test
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/tlstriage/tlstriage/inspect/policy/nginx"
+)
 
 // TestRefused: a problem says that nginx does not start where `nginx -t` fails, and nowhere else. The cases are those of nginx 1.22
 // with OpenSSL 3.0.
@@ -45,5 +49,19 @@ func TestRefused(t *testing.T) {
 				t.Errorf("refused %t, want %t: %+v", got, test.refused, result.Problems)
 			}
 		})
+	}
+}
+
+// TestOneLineIsDetected: a configuration is known for what it is whatever its line breaks.
+func TestOneLineIsDetected(t *testing.T) {
+	for text, want := range map[string]bool{
+		"http { server { listen 443 ssl; ssl_ciphers HIGH; } }":            true,
+		"server { listen 443 ssl; server_name a; }":                        true,
+		"a.example {\n\ttls { protocols tls1.2 }\n\treverse_proxy b:80\n}": false,
+		"frontend f\n bind :443 ssl crt x.pem\n mode tcp\n":                false,
+	} {
+		if got := nginx.Detect("some.conf.txt", []byte(text)); got != want {
+			t.Errorf("Detect of %q is %t", text, got)
+		}
 	}
 }
