@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -125,10 +124,7 @@ func TestKubectlTakesTheSecret(t *testing.T) {
 			if !strings.Contains(out.Use[0], "kubectl apply --namespace web -f www.example.com.secret.yaml") {
 				t.Errorf("%q", out.Use)
 			}
-			kubectl, err := exec.LookPath("kubectl") // too large to install for one look at a manifest
-			if err != nil {
-				t.Skip("kubectl is not here to read the manifest")
-			}
+			kubectl := program(t, "kubectl")
 			said := run(t, dir, kubectl, "label", "--local", "-f", "www.example.com.secret.yaml", "checked=yes", "-o", "json")
 			for _, want := range []string{`"kubernetes.io/tls"`, `"www-example-com-tls"`, `"namespace": "web"`, `"tls.crt"`, `"tls.key"`} {
 				if !strings.Contains(said, want) {
