@@ -3,6 +3,7 @@ package fingerprint_test
 import (
 	"bytes"
 	"net"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -17,6 +18,9 @@ func helloOf(t *testing.T, program string, args ...string) *wire.ClientHello {
 	t.Helper()
 	path, err := exec.LookPath(program)
 	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatalf("%s is needed in CI", program)
+		}
 		t.Skipf("%s is not installed", program)
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -49,7 +49,7 @@ func askGnuTLS(t testing.TB, priorities []string) []verdict {
 	cmd.Env = append(os.Environ(), "GNUTLS_SYSTEM_PRIORITY_FILE=/dev/null")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = &in, &out, &problems
 	if err := cmd.Run(); err != nil {
-		if !ci && strings.Contains(problems.String(), "find_library") || strings.Contains(problems.String(), "undefined symbol") {
+		if !ci && (strings.Contains(problems.String(), "find_library") || strings.Contains(problems.String(), "undefined symbol")) {
 			t.Skipf("libgnutls cannot be loaded: %s", problems.String())
 		}
 		t.Fatalf("oracle: %v\n%s", err, problems.String())
