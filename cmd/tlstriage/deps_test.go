@@ -50,6 +50,8 @@ func layers() map[string]layer {
 		"inspect/capture": {imports: record},
 		"inspect/probe":   {imports: record},
 		"inspect/scan":    {imports: with(record, "inspect/probe")},
+		"inspect/why":     {imports: with(record, "inspect/probe")},
+		"inspect/replay":  {imports: with(record, "inspect/probe", "inspect/recording", "inspect/clients")},
 		"inspect/store":   {imports: record},
 		// Row 2: judgement.
 		"inspect/policy": {imports: with(record, "certs/chain"), pure: true},
