@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"strings"
 )
 
 // Writer writes packets to a pcapng that Wireshark opens: one interface for each link type, nanoseconds, and comments that
@@ -29,7 +30,10 @@ const (
 	maxComment        = 4 << 10
 )
 
-var errPacketSize = errors.New("capture: a packet larger than a capture can hold")
+var (
+	errPacketSize  = errors.New("capture: a packet larger than a capture can hold")
+	errSecretsSize = errors.New("capture: more secrets than a block can hold")
+)
 
 // Add writes packets; comment, if there is one, stands with the first of them and is cut to 4 KiB.
 func (w *Writer) Add(packets []Packet, comment string) error {
@@ -43,7 +47,7 @@ func (w *Writer) Add(packets []Packet, comment string) error {
 		}
 		note := ""
 		if i == 0 {
-			note = comment[:min(len(comment), maxComment)]
+			note = strings.ToValidUTF8(comment[:min(len(comment), maxComment)], "")
 		}
 		w.packet(&p, w.interfaceOf(p.LinkType), note)
 		w.written++
@@ -54,6 +58,9 @@ func (w *Writer) Add(packets []Packet, comment string) error {
 // AddSecrets writes lines of a key log, so that Wireshark opens what it shows. They open the traffic for everybody who has
 // the file.
 func (w *Writer) AddSecrets(lines []byte) error {
+	if len(lines) > maxBlock/2 {
+		return errSecretsSize
+	}
 	w.begin()
 	body := binary.LittleEndian.AppendUint32(nil, secretsTLS)
 	body = binary.LittleEndian.AppendUint32(body, uint32(len(lines)))
@@ -61,6 +68,9 @@ func (w *Writer) AddSecrets(lines []byte) error {
 	w.block(blockSecrets, pad(body))
 	return w.flush()
 }
+
+// Err is the first error of writing; once there is one nothing more is written.
+func (w *Writer) Err() error { return w.err }
 
 // Packets is how many packets were written.
 func (w *Writer) Packets() uint64 { return w.written }
