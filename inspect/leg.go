@@ -89,7 +89,8 @@ type CertificateRequest struct {
 	Authorities         []string `json:"authorities,omitempty"` // distinguished names, as the server listed them
 	Types               []string `json:"types,omitempty"`       // TLS 1.2 and before: kinds of certificates, as the server listed them
 	SignatureAlgorithms []string `json:"signature_algorithms,omitempty"`
-	CertificateSent     bool     `json:"certificate_sent"` // the client answered with a certificate
+	CertificateSent     bool     `json:"certificate_sent"`  // the client answered with a certificate
+	Refusal             string   `json:"refusal,omitempty"` // what an HTTP server answered the first request with instead of an alert: status and title
 }
 
 // Validation says what became of the validation of a presented chain.

@@ -31,7 +31,8 @@ type direction struct {
 	ready    *readiness
 	toTap    *tap
 	bytes    int64
-	backend  bool // from the backend to the client
+	backend  bool          // from the backend to the client
+	refused  *refusalWatch // nil: the backend asked for no certificate, or said what it has to say
 	opposite *direction
 	over     atomic.Bool // ended, and what was written to is told so
 }
@@ -47,6 +48,7 @@ func (c *connection) bridge() {
 	up := &direction{c: c, from: c.clientTLS, to: backend, tap: c.client, toTap: c.backend.tap, framed: true}
 	down := &direction{c: c, from: backend, to: c.clientTLS, tap: c.backend.tap, toTap: c.client, framed: c.backend.tls != nil, backend: true}
 	up.opposite, down.opposite = down, up
+	down.refused = watchRefusal(c.record.BackendLeg)
 	c.client.held, c.backend.tap.held = true, true
 	c.running.Store(2)
 	c.watchIdle(c.checkIdle, c.limits.Timeouts.Idle)
@@ -113,6 +115,9 @@ func (d *direction) copy() error {
 		early := d.c.backend.early
 		d.c.backend.early = nil
 		d.bytes += int64(len(early))
+		if d.refused != nil && d.refused.read(early) {
+			d.refused = nil
+		}
 		if _, err := d.to.Write(early); err != nil {
 			return err
 		}
@@ -126,6 +131,9 @@ func (d *direction) copy() error {
 			d.c.lastActive.Store(time.Now().UnixNano())
 			if d.bytes == 0 && !d.backend {
 				d.c.askedInHTTP.Store(looksLikeHTTP(buffer[:n]))
+			}
+			if d.refused != nil && d.refused.read(buffer[:n]) {
+				d.refused = nil
 			}
 			d.bytes += int64(n)
 			if _, err := d.to.Write(buffer[:n]); err != nil {

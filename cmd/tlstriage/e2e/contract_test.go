@@ -520,7 +520,7 @@ func (c *contract) server(s object) {
 		v.oneOf("status", "valid invalid not_checked not_visible", false)
 	}
 	if r, ok := s.object("certificate_request"); ok {
-		r.keys("authorities types signature_algorithms certificate_sent")
+		r.keys("authorities types signature_algorithms certificate_sent refusal")
 		r.boolean("certificate_sent", false)
 	}
 }
