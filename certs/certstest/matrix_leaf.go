@@ -45,7 +45,7 @@ func leafFaults() []leafFault {
 		template("expiring-soon", "cert-expiring-soon?", func(h *house, t *certs.Template) { t.NotAfter = h.Now.Add(5 * day) }),
 		template("three-years", "", func(h *house, t *certs.Template) { t.NotAfter = h.Now.Add(1000 * day) }),
 		template("client-only", "cert-wrong-usage", func(_ *house, t *certs.Template) { t.Usages = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth} }),
-		template("any-usage", "", func(_ *house, t *certs.Template) { t.Usages = []x509.ExtKeyUsage{x509.ExtKeyUsageAny} }),
+		template("any-usage", "cert-wrong-usage?", func(_ *house, t *certs.Template) { t.Usages = []x509.ExtKeyUsage{x509.ExtKeyUsageAny} }),
 		template("ca-as-leaf", "cert-wrong-usage?", func(_ *house, t *certs.Template) {
 			t.CA, t.KeyUsage = true, x509.KeyUsageCertSign|x509.KeyUsageDigitalSignature
 			t.Usages = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
@@ -163,7 +163,7 @@ func (h *house) nameCases() []*Case {
 		{name: "address-as-name", faults: "cert-bad-name? cert-name-mismatch", asked: "192.0.2.7", san: dns("192.0.2.7")},
 		{name: "address-in-common-name", faults: "cert-name-mismatch", asked: "192.0.2.7", commonName: "192.0.2.7", noSAN: true},
 		{name: "name-as-address", faults: "cert-bad-name? cert-malformed", san: []asn1.RawValue{Address([]byte(matrixName)), good}},
-		{name: "address-of-mapped-form", faults: "", asked: "192.0.2.7", san: []asn1.RawValue{Address([]byte{10: 0xff, 11: 0xff, 12: 192, 13: 0, 14: 2, 15: 7})}},
+		{name: "address-of-mapped-form", faults: "cert-bad-name?", asked: "192.0.2.7", san: []asn1.RawValue{Address([]byte{10: 0xff, 11: 0xff, 12: 192, 13: 0, 14: 2, 15: 7})}},
 	}
 	var out []*Case
 	for _, n := range list {

@@ -85,6 +85,9 @@ func (e *examination) judgeAlternativeNames() {
 				continue
 			}
 			text = net.IP(n.value).String()
+			if len(n.value) == net.IPv6len && net.IP(n.value).To4() != nil {
+				note(ReasonMappedAddress, text)
+			}
 		default:
 			continue
 		}
@@ -105,6 +108,8 @@ func badNameText(r Reason) string {
 		return "an address stands among the DNS names, where no client looks for it (RFC 5280, Section 4.2.1.6: it must be an iPAddress)"
 	case ReasonNameAsAddress:
 		return "an IP address entry has neither 4 nor 16 octets, as if text were written into it (RFC 5280, Section 4.2.1.6)"
+	case ReasonMappedAddress:
+		return "an IPv4 address is written in the form of IPv6 (::ffff:…), which OpenSSL and GnuTLS do not take for it (RFC 5280, Section 4.2.1.6: it must have 4 octets)"
 	case ReasonUnicodeLabel:
 		return "a DNS name is not ASCII; international names are written as A-labels, xn--... (RFC 9549, Section 3)"
 	case ReasonBadALabel:

@@ -2,6 +2,7 @@ package chain
 
 import (
 	"crypto/x509"
+	"errors"
 	"slices"
 )
 
@@ -141,13 +142,25 @@ func (e *examination) verdicts() {
 				continue
 			}
 			for _, b := range v.Reasons {
-				if b.Fault == f.ID && f.ID == LegacyPath || b.Fault == f.ID && (b.Index == f.Index || f.Index < 0 || b.Index < 0) && (b.Reason == f.Reason || b.Reason == "" || f.Reason == "") {
+				if b.of(f) {
 					f.RefusedBy = append(f.RefusedBy, v.Family)
 					break
 				}
 			}
 		}
 	}
+}
+
+// of says whether a ground is that of a fault. Of name constraints the fault is the name's, the ground the authority's; a path on which
+// a client gets stuck is one matter, wherever it does.
+func (b *Because) of(f *Fault) bool {
+	switch {
+	case b.Fault != f.ID:
+		return false
+	case f.ID == LegacyPath, f.Reason == ReasonNameConstraints && b.Reason == f.Reason:
+		return true
+	}
+	return (b.Index == f.Index || f.Index < 0 || b.Index < 0) && (b.Reason == f.Reason || b.Reason == "" || f.Reason == "")
 }
 
 // unsettled says whether a client like GnuTLS accepts or refuses by what else was sent: when the chain followed to its end and
@@ -223,6 +236,10 @@ func (e *examination) ownRefusals() (list []Because) {
 		default:
 			list = append(list, b)
 		}
+	}
+	var invalid x509.CertificateInvalidError
+	if len(list) == 0 && errors.As(e.r.Err, &invalid) && invalid.Reason == x509.NotAuthorizedToSign {
+		list = e.fatal()
 	}
 	if len(list) == 0 {
 		list = []Because{{UntrustedRoot, "", -1, clip(e.r.Err.Error())}}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 )
 
@@ -13,10 +14,11 @@ func (e *examination) nameRefusals(h *habits) []Because {
 		return nil
 	}
 	b := Because{NameMismatch, "", e.leaf.index, "no name of the certificate matches " + clip(e.o.Name)}
-	for _, f := range e.r.Faults {
-		if f.ID == NameMismatch {
-			b.Reason, b.Text = f.Reason, f.Detail
-		}
+	if i := slices.IndexFunc(e.r.Faults, func(f Fault) bool { return f.ID == NameMismatch }); i >= 0 {
+		b.Reason, b.Text = e.r.Faults[i].Reason, e.r.Faults[i].Detail
+	} else if i := slices.IndexFunc(e.r.Faults, func(f Fault) bool { return f.ID == BadName && f.Reason != ReasonDuplicateName }); i >= 0 {
+		// Others find the name: what is wrong with it is why this family does not.
+		b.Fault, b.Reason, b.Text = BadName, e.r.Faults[i].Reason, b.Text+": "+e.r.Faults[i].Detail
 	}
 	return []Because{b}
 }

@@ -28,7 +28,11 @@ func (e *examination) walkRefusals(h *habits, w walk) (list []Because) {
 		refuse(SelfSigned, "", w.a.root, "a server's certificate is not taken for an authority that could be trusted")
 	}
 	if w.a != nil && !forgives && w.a.root != nil && !w.a.self && !e.validNow(w.a.root) {
-		refuse(IntermediateExpired, ReasonExpiredRoot, w.a.root, fmt.Sprintf("the trusted root %s is valid from %s to %s only", Subject(w.a.root), stamp(w.a.root.NotBefore), stamp(w.a.root.NotAfter)))
+		id, reason := IntermediateExpired, ReasonExpiredRoot
+		if e.o.Time.Before(w.a.root.NotBefore) {
+			id, reason = NotYetValid, ReasonFutureRoot
+		}
+		refuse(id, reason, w.a.root, fmt.Sprintf("the trusted root %s is valid from %s to %s only", Subject(w.a.root), stamp(w.a.root.NotBefore), stamp(w.a.root.NotAfter)))
 	}
 	for i, c := range w.certs {
 		anchored := w.a != nil && w.a.self && i == len(w.certs)-1

@@ -71,6 +71,7 @@ const (
 	ReasonCommonNameOnly   Reason = "common-name-only"
 	ReasonAddressAsName    Reason = "address-as-dns-name"
 	ReasonNameAsAddress    Reason = "name-as-address"
+	ReasonMappedAddress    Reason = "mapped-address" // an IPv4 address as ::ffff:192.0.2.7
 	ReasonUnicodeLabel     Reason = "unicode-label"
 	ReasonBadALabel        Reason = "bad-a-label"
 	ReasonUnderscore       Reason = "underscore"
@@ -80,9 +81,10 @@ const (
 	ReasonWildcardSuffix   Reason = "wildcard-over-public-suffix"
 	ReasonWildcardDepth    Reason = "wildcard-depth" // of NameMismatch: it stands for one label
 	ReasonDuplicateName    Reason = "duplicate-name"
-	ReasonNotADomainName   Reason = "not-a-domain-name" // empty, with spaces, a port or a scheme, or too long
-	ReasonDuplicateSent    Reason = "sent-twice"        // of Unrelated
-	ReasonExpiredRoot      Reason = "expired-root"      // of LegacyPath and IntermediateExpired
+	ReasonNotADomainName   Reason = "not-a-domain-name"  // empty, with spaces, a port or a scheme, or too long
+	ReasonDuplicateSent    Reason = "sent-twice"         // of Unrelated
+	ReasonExpiredRoot      Reason = "expired-root"       // of LegacyPath and IntermediateExpired
+	ReasonFutureRoot       Reason = "root-not-yet-valid" // of NotYetValid
 	ReasonExpiredCrossSign Reason = "expired-cross-sign"
 	ReasonUntrustedTop     Reason = "untrusted-cross-sign"
 	ReasonKeyIDMismatch    Reason = "key-identifier-mismatch"

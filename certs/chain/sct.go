@@ -207,7 +207,6 @@ func (e *examination) judgeTransparency() {
 	if !e.r.Public || !e.forServers() {
 		return
 	}
-	// Chrome's and Apple's policies: from two logs up to 180 days, from three beyond; delivered in the handshake, from two.
 	embedded, delivered := map[[32]byte]bool{}, map[[32]byte]bool{}
 	for _, t := range e.r.SCTs {
 		counts := t.Status == SCTVerified || t.Status == SCTNotChecked
@@ -218,9 +217,9 @@ func (e *examination) judgeTransparency() {
 			delivered[t.LogID] = true
 		}
 	}
-	needed := 2
-	if days(e.leaf.Certificate) > 180 {
-		needed = 3
+	needed := logsNeeded(e.leaf.Certificate)
+	if needed == 0 {
+		return
 	}
 	if len(embedded) < needed && len(delivered) < 2 {
 		f := Fault{ID: SCTMissing, Index: e.leaf.index, Detail: fmt.Sprintf(
@@ -230,6 +229,30 @@ func (e *examination) judgeTransparency() {
 		}
 		e.add(f)
 	}
+}
+
+// logsNeeded is from how many logs Chrome and Apple want embedded timestamps of a public certificate, by the day it was issued; 0: from
+// none. Since 15 April 2022 they are two up to 180 days, and three beyond; before that, by months of life, two to five (Apple: since
+// 21 April 2021 as today; what it wants of those in between Chrome does not, and neither counts here). Delivered in the handshake, two do.
+func logsNeeded(c *x509.Certificate) int {
+	switch issued := c.NotBefore; {
+	case issued.Before(time.Date(2018, 5, 1, 0, 0, 0, 0, time.UTC)): // Chrome's policy begins
+		return 0
+	case !issued.Before(time.Date(2022, 4, 15, 0, 0, 0, 0, time.UTC)):
+		if days(c) > 180 {
+			return 3
+		}
+		return 2
+	}
+	switch {
+	case c.NotAfter.Before(c.NotBefore.AddDate(0, 15, 0)):
+		return 2
+	case !c.NotAfter.After(c.NotBefore.AddDate(0, 27, 0)):
+		return 3
+	case !c.NotAfter.After(c.NotBefore.AddDate(0, 39, 0)):
+		return 4
+	}
+	return 5
 }
 
 func logName(t *SCT) string {

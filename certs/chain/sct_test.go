@@ -3,6 +3,7 @@ package chain_test
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"fmt"
 	"net"
 	"os/exec"
@@ -132,6 +133,47 @@ func TestExamineVerifiesTimestamps(t *testing.T) {
 	r := chain.Examine(raw(x.leaf.Chain()...), o)
 	if want := []chain.Family{chain.FamilyChrome, chain.FamilyFirefox, chain.FamilyApple}; !slices.Equal(r.Faults[0].RefusedBy, want) {
 		t.Errorf("refused by %v, want %v", r.Faults[0].RefusedBy, want)
+	}
+}
+
+// How many logs there must be is a matter of the day of issue: what browsers accepted then they accept still.
+func TestTimestampsAreCountedByTheRulesOfTheirDay(t *testing.T) {
+	x := newTransparency(t)
+	rule := time.Date(2022, 4, 15, 0, 0, 0, 0, time.UTC)
+	for _, tt := range []struct {
+		name   string
+		issued time.Time
+		days   int
+		logs   int
+		lacks  bool
+	}{
+		{"since 2022, 90 days, 2 logs", rule, 90, 2, false},
+		{"since 2022, 90 days, 1 log", rule, 90, 1, true},
+		{"since 2022, a year, 2 logs", rule, 365, 2, true},
+		{"since 2022, a year, 3 logs", rule, 365, 3, false},
+		{"the day before, a year, 2 logs", rule.Add(-time.Second), 365, 2, false},
+		{"2019, two years, 2 logs", time.Date(2019, 6, 1, 0, 0, 0, 0, time.UTC), 730, 2, true},
+		{"2019, two years, 3 logs", time.Date(2019, 6, 1, 0, 0, 0, 0, time.UTC), 730, 3, false},
+		{"2018, a year, none", time.Date(2018, 6, 1, 0, 0, 0, 0, time.UTC), 365, 0, true},
+		{"before anybody asked", time.Date(2018, 4, 1, 0, 0, 0, 0, time.UTC), 365, 0, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var scts [][]byte
+			for i := range tt.logs {
+				scts = append(scts, x.NewCTLog(fmt.Sprint(i), certs.ECDSAP256).SCT(tt.issued, 1, make([]byte, 64)))
+			}
+			template := certs.Template{Names: []string{name}, NotBefore: tt.issued, NotAfter: tt.issued.AddDate(0, 0, tt.days).Add(-time.Second)}
+			if tt.logs > 0 {
+				template.ExtraExtensions = []pkix.Extension{certstest.SCTExtension(certstest.SCTList(scts...))}
+			}
+			leaf := x.Issue(x.Issuing, template).Certificate.Raw
+			o := options(x.PKI)
+			o.Public, o.Time = true, tt.issued.AddDate(0, 0, 10)
+			r := chain.Examine(append([][]byte{leaf}, x.above()...), o)
+			if got := slices.ContainsFunc(r.Faults, func(f chain.Fault) bool { return f.ID == chain.SCTMissing }); got != tt.lacks || len(r.SCTs) != tt.logs {
+				t.Errorf("reported: %v, want %v: %+v", got, tt.lacks, r.Faults)
+			}
+		})
 	}
 }
 

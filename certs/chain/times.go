@@ -43,7 +43,11 @@ func (e *examination) judgeTimes() {
 		}
 	}
 	if root := e.rootDue; root != nil && !holds() {
-		e.add(Fault{ID: IntermediateExpired, Reason: ReasonExpiredRoot, Index: -1, Fatal: true, Detail: e.rootTimes(root)})
+		f := Fault{ID: IntermediateExpired, Reason: ReasonExpiredRoot, Index: -1, Fatal: true, Detail: e.rootTimes(root)}
+		if e.o.Time.Before(root.NotBefore) {
+			f.ID, f.Reason = NotYetValid, ReasonFutureRoot
+		}
+		e.add(f)
 	}
 }
 

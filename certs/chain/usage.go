@@ -44,6 +44,9 @@ func (e *examination) judgeLeafUsage(what string) {
 		// it for elliptic-curve keys; with RSA a TLS 1.2 key exchange without forward secrecy is still possible.
 		e.add(Fault{ID: WrongUsage, Reason: ReasonKeyUsage, Index: c.index, Fatal: ec, Detail: fmt.Sprintf("the key usage of %s does not allow digital signatures, which TLS 1.3 and every ECDHE exchange need", what)})
 	}
+	if e.forServers() && !c.self && slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageAny) && !slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageServerAuth) {
+		e.add(Fault{ID: WrongUsage, Reason: ReasonExtKeyUsage, Index: c.index, Detail: fmt.Sprintf("the extended key usage of %s allows any usage without naming server authentication, which OpenSSL and Apple's systems want to be named", what)})
+	}
 	if c.IsCA && !c.self {
 		e.add(Fault{ID: WrongUsage, Reason: ReasonCALeaf, Index: c.index, Detail: fmt.Sprintf("the server's certificate %s is a certificate authority: its key could issue certificates for any name", what)})
 	}
@@ -93,6 +96,8 @@ func usageNames(c *x509.Certificate) string {
 
 func usageName(u x509.ExtKeyUsage) string {
 	switch u {
+	case x509.ExtKeyUsageAny:
+		return "any usage"
 	case x509.ExtKeyUsageServerAuth:
 		return "server authentication"
 	case x509.ExtKeyUsageClientAuth:
