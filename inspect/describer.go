@@ -1,8 +1,8 @@
 package inspect
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
+	"bytes"
+	"slices"
 	"sync"
 
 	"github.com/tlstriage/tlstriage/inspect/wire"
@@ -20,49 +20,49 @@ const (
 // chain to every connection, and most clients send the same hello but for its random parts. What it returns shares
 // memory with other descriptions and must not be changed. The zero value is ready; it is safe for concurrent use.
 type Describer struct {
-	hellos memory[*Hello]
-	chains memory[[]Certificate]
+	hellos memory[string, *Hello]
+	chains memory[chainMark, describedChain]
 }
 
-// memory is a bounded map from digests to descriptions.
-type memory[T any] struct {
+// memory is a bounded map.
+type memory[K comparable, T any] struct {
 	mu    sync.Mutex
-	known map[[sha256.Size]byte]T
+	known map[K]T
 	bytes int
 }
 
-func (m *memory[T]) recall(key [sha256.Size]byte) (T, bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	v, ok := m.known[key]
-	return v, ok
-}
-
 // keep remembers the description of so many bytes.
-func (m *memory[T]) keep(key [sha256.Size]byte, v T, bytes int) {
+func (m *memory[K, T]) keep(key K, v T, bytes int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if _, ok := m.known[key]; ok {
-		return // another connection was faster
-	}
 	if m.known == nil || len(m.known) >= maxRemembered || m.bytes+bytes > maxRememberedBytes {
-		m.known, m.bytes = make(map[[sha256.Size]byte]T), 0
+		m.known, m.bytes = make(map[K]T), 0
 	}
 	m.known[key] = v
 	m.bytes += bytes
 }
 
+// keyBuffers are for the keys of hellos, which live only until they are looked up.
+var keyBuffers = sync.Pool{New: func() any { return new([]byte) }}
+
 // Hello is DescribeHello. The bytes of the hello itself are not copied.
 func (d *Describer) Hello(h *wire.ClientHello, recordVersion wire.Version, transport string) *Hello {
-	key, ok := helloKey(h, recordVersion, transport)
+	buffer := keyBuffers.Get().(*[]byte)
+	defer keyBuffers.Put(buffer)
+	key := append((*buffer)[:0], byte(recordVersion>>8), byte(recordVersion))
+	key = append(append(key, transport...), 0)
+	key, ok := AppendHelloKey(key, h)
+	*buffer = key
 	if !ok {
 		return describeHello(h, recordVersion, transport)
 	}
-	known, ok := d.hellos.recall(key)
+	d.hellos.mu.Lock()
+	known, ok := d.hellos.known[string(key)]
+	d.hellos.mu.Unlock()
 	if !ok {
 		known = describeHello(h, recordVersion, transport)
 		known.Message.Raw = nil
-		d.hellos.keep(key, known, len(h.Raw))
+		d.hellos.keep(string(key), known, len(h.Raw))
 	}
 	own := &struct {
 		hello   Hello
@@ -73,21 +73,20 @@ func (d *Describer) Hello(h *wire.ClientHello, recordVersion wire.Version, trans
 	return &own.hello
 }
 
-// helloKey is a digest of all of a hello but its random, session id and key exchange bytes, which no description shows; false
-// when they do not lie where the hello's form has them, so that it was made in another way than by parsing, or when it is too
-// long to be remembered. What is left out stands behind its length, so that no two hellos run together.
-func helloKey(h *wire.ClientHello, recordVersion wire.Version, transport string) (key [sha256.Size]byte, ok bool) {
+// AppendHelloKey appends to key all of a hello but its random, session id and key exchange bytes, on which neither its description
+// nor a negotiation depends: two hellos of one client have the same key. It reports false when these do not lie where the hello's
+// form has them, so that it was made in another way than by parsing, or when it is too long to be worth remembering. What
+// is left out stands behind its length, so that no two hellos run together.
+func AppendHelloKey(key []byte, h *wire.ClientHello) ([]byte, bool) {
 	if len(h.Raw) > maxHelloRemembered {
 		return key, false
 	}
-	digest := sha256.New()
-	var head [32]byte
-	head[0], head[1] = byte(recordVersion>>8), byte(recordVersion)
+	form := byte(3)
 	if h.SSLv2 {
-		head[2] = 2
+		form = 2
 	}
-	digest.Write(append(head[:3], transport...))
-	from := 0 // what is before it was digested or left out
+	key = append(key, form)
+	from := 0 // what is before it was appended or left out
 	leaveOut := func(at int, part []byte) bool {
 		if len(part) == 0 {
 			return true
@@ -95,10 +94,11 @@ func helloKey(h *wire.ClientHello, recordVersion wire.Version, transport string)
 		if at < from || at+len(part) > len(h.Raw) || &h.Raw[at] != &part[0] {
 			return false
 		}
-		digest.Write(h.Raw[from:at])
+		key = append(key, h.Raw[from:at]...)
 		from = at + len(part)
 		return true
 	}
+	var ok bool
 	if h.SSLv2 {
 		// type, version, three lengths, then kinds, session id, challenge (RFC 5246, Appendix E.2)
 		at := 9 + len(h.SSLv2CipherKinds)
@@ -116,9 +116,7 @@ func helloKey(h *wire.ClientHello, recordVersion wire.Version, transport string)
 	if !ok || from == 0 {
 		return key, false
 	}
-	digest.Write(h.Raw[from:])
-	digest.Sum(key[:0])
-	return key, true
+	return append(key, h.Raw[from:]...), true
 }
 
 // keySharesAt is where in the message the entries of the first key_share begin.
@@ -133,25 +131,37 @@ func keySharesAt(h *wire.ClientHello) int {
 	return at
 }
 
-// Certificates is the package's Certificates.
+// chainMark finds a chain again; whether it is the same one is told by its bytes. A certificate ends in its signature, which differs
+// from one to the next.
+type chainMark struct {
+	certificates, size int
+	tail               [16]byte // of the leaf
+}
+
+type describedChain struct {
+	presented [][]byte
+	described []Certificate
+}
+
+// Certificates is the package's Certificates. presented must not be changed afterwards.
 func (d *Describer) Certificates(presented [][]byte) []Certificate {
-	digest := sha256.New()
-	var length [4]byte
-	total := 0
-	for _, der := range presented {
-		binary.BigEndian.PutUint32(length[:], uint32(len(der)))
-		digest.Write(length[:])
-		digest.Write(der)
-		total += len(der)
+	if len(presented) == 0 {
+		return Certificates(presented)
 	}
-	var key [sha256.Size]byte
-	digest.Sum(key[:0])
-	if known, ok := d.chains.recall(key); ok {
-		return known
+	mark := chainMark{certificates: len(presented)}
+	for _, der := range presented {
+		mark.size += len(der)
+	}
+	copy(mark.tail[:], presented[0][max(0, len(presented[0])-len(mark.tail)):])
+	d.chains.mu.Lock()
+	known, ok := d.chains.known[mark]
+	d.chains.mu.Unlock()
+	if ok && slices.EqualFunc(known.presented, presented, bytes.Equal) {
+		return known.described
 	}
 	described := Certificates(presented)
-	if total <= maxRememberedBytes {
-		d.chains.keep(key, described, total)
+	if mark.size <= maxRememberedBytes {
+		d.chains.keep(mark, describedChain{presented, described}, mark.size)
 	}
 	return described
 }
