@@ -301,7 +301,7 @@ func (p *plan) route(l *proxy.Listener, c *configs.Route, types []policy.Certifi
 		ServerNames:  c.ServerNames,
 		Backend:      backend,
 		CipherSuites: suites,
-		Decide:       decide(judge.Policy, own, c.Enforce),
+		Decide:       (&decider{policy: judge.Policy, own: own, enforce: c.Enforce}).decide,
 	}
 	if c.Enforce && judge.Policy != nil && len(judge.Policy.Versions) > 0 {
 		r.MaxVersion = highest(judge.Policy.Versions)
@@ -395,40 +395,4 @@ func ownPolicy(suites []uint16, types []policy.CertificateType) (*policy.Policy,
 	own.Certificates = types
 	own.ALPN, own.ALPNRequired = nil, false
 	return own, nil
-}
-
-// decide holds a hello against the policy of the real endpoint and against what this program can serve.
-func decide(p, own *policy.Policy, enforce bool) func(*wire.ClientHello) proxy.Action {
-	return func(hello *wire.ClientHello) proxy.Action {
-		var action proxy.Action
-		if p != nil {
-			result := policy.Negotiate(hello, p)
-			action.Policy = result.Outcome(hello, p)
-			action.Refuse = enforce && !result.Accepted
-			action.Alert = result.Alert
-		}
-		if hello.SSLv2 {
-			action.Unservable, action.OwnRejected = "an SSLv2-format hello", inspect.ErrorUnsupported
-		} else if result := policy.Negotiate(hello, own); !result.Accepted {
-			action.Unservable, action.OwnRejected = string(result.RejectedBy), ownRejection(result.RejectedBy)
-		}
-		return action
-	}
-}
-
-// ownRejection is the reason in the record for each dimension in which a client and crypto/tls can fail to agree.
-func ownRejection(d policy.Dimension) inspect.ErrorType {
-	switch d {
-	case policy.DimensionVersion:
-		return inspect.ErrorNoCommonVersion
-	case policy.DimensionCipher:
-		return inspect.ErrorNoCommonCipher
-	case policy.DimensionGroup:
-		return inspect.ErrorNoCommonGroup
-	case policy.DimensionSignature:
-		return inspect.ErrorNoCommonSignature
-	case policy.DimensionALPN:
-		return inspect.ErrorNoCommonALPN
-	}
-	return inspect.ErrorUnsupported
 }
