@@ -8,7 +8,7 @@ import (
 	"github.com/tlstriage/tlstriage/inspect/recording"
 )
 
-// Between is what recorded clients make of the change from policy A to policy B.
+// Between is what recorded clients make of the change from A to B.
 type Between struct {
 	Connections int64   `json:"connections"`
 	Shapes      int     `json:"shapes"`
@@ -45,8 +45,8 @@ func outcomeOf(r policy.Result) Outcome {
 	return o
 }
 
-// DiffClients compares two policies, and what recorded clients make of the change from a to b.
-func DiffClients(a, b *policy.Policy, t *recording.Tally) *Difference {
+// DiffClients compares two policies or listeners, and what recorded clients make of the change from a to b.
+func DiffClients(a, b *Target, t *recording.Tally) *Difference {
 	d := Diff(a, b)
 	c := &Between{Connections: t.Connections - t.Beyond, Unjudged: t.Beyond, Losses: []Loss{}, Gains: []Loss{}, Shifts: []Shift{}}
 	shapes := t.Shapes()
@@ -75,9 +75,9 @@ func compareOutcome(a, b Outcome) int {
 }
 
 // shape compares the two policies' answers to one kind of clients. Where one of them has names, every name is a case.
-func (c *Between) shape(s *recording.Shape, a, b *policy.Policy, shifts map[[2]Outcome]*Amount) {
+func (c *Between) shape(s *recording.Shape, a, b *Target, shifts map[[2]Outcome]*Amount) {
 	cases := []recording.Shape{*s}
-	if a.Names != nil || b.Names != nil {
+	if a.byName() || b.byName() {
 		cases = cases[:0]
 		for i := range s.Names {
 			one := *s
@@ -91,7 +91,7 @@ func (c *Between) shape(s *recording.Shape, a, b *policy.Policy, shifts map[[2]O
 	changes := make(map[[2]Outcome]int64)
 	for i := range cases {
 		one := &cases[i]
-		before, after := answer(one, a), answer(one, b)
+		before, after := a.one(one), b.one(one)
 		switch {
 		case before.result.Accepted && after.result.Accepted:
 			if pair := [2]Outcome{outcomeOf(before.result), outcomeOf(after.result)}; pair[0] != pair[1] {
@@ -117,19 +117,10 @@ func (c *Between) shape(s *recording.Shape, a, b *policy.Policy, shifts map[[2]O
 	c.Changed.add(changed)
 }
 
-// answer is the policy's answer to clients that all ask for the same name, or for any.
-func answer(s *recording.Shape, p *policy.Policy) verdict {
-	verdicts, _ := judge(s, p)
-	if len(verdicts) == 1 {
-		return verdicts[0]
-	}
-	return verdict{hello: s.Hello, result: policy.Negotiate(s.Hello, p), connections: s.Connections, names: s.Names}
-}
-
 // appendLoss adds a loss to the one before it where they differ in the names alone.
 func appendLoss(list []Loss, l Loss) []Loss {
 	if len(list) > 0 {
-		if last := &list[len(list)-1]; last.Shape == l.Shape && last.EventID == l.EventID && last.RejectedBy == l.RejectedBy && last.Alert == l.Alert {
+		if last := &list[len(list)-1]; last.Shape == l.Shape && last.Block == l.Block && last.EventID == l.EventID && last.RejectedBy == l.RejectedBy && last.Alert == l.Alert {
 			last.Connections += l.Connections
 			room := min(len(l.ServerNames), max(0, maxNames-len(last.ServerNames)))
 			last.ServerNames = append(last.ServerNames, l.ServerNames[:room]...)

@@ -14,24 +14,29 @@ import (
 // Unknown is the client's name where the form of its hello is not known.
 const Unknown = "unknown"
 
-// Report is what a policy makes of recorded clients.
+// Report is what a policy makes of recorded clients, or a listener with several.
 type Report struct {
-	Policy      string            `json:"policy"`
-	Unverified  bool              `json:"unverified,omitempty"` // the policy is built in, and not all of its facts were checked against a second source
-	Connections int64             `json:"connections"`          // that the policy was tried on
-	Shapes      int               `json:"shapes"`               // kinds of clients
-	Lost        Amount            `json:"lost"`
-	Losses      []Loss            `json:"losses"`              // the largest first
-	Negotiated  []Choice          `json:"negotiated"`          // the most frequent first
-	Uncertain   []Doubt           `json:"uncertain,omitempty"` // answers that depend on what the policy's facts do not say
-	Unjudged    int64             `json:"unjudged,omitempty"`  // connections that were counted, but of which too little was kept to judge
-	Skipped     recording.Skipped `json:"skipped"`             // entries that have no hello to judge
-	First       *time.Time        `json:"first,omitempty"`
-	Last        *time.Time        `json:"last,omitempty"`
+	Policy       string            `json:"policy"`
+	Unverified   bool              `json:"unverified,omitempty"` // the policy is built in, and not all of its facts were checked against a second source
+	Connections  int64             `json:"connections"`          // that the policy was tried on
+	Shapes       int               `json:"shapes"`               // kinds of clients
+	Lost         Amount            `json:"lost"`
+	AtRisk       Amount            `json:"at_risk"`             // accepted as far as is known: the answer depends on what the policy's facts do not say
+	WithoutTLS13 Amount            `json:"without_tls13"`       // accepted, by clients that have TLS 1.3, in an older version
+	Elsewhere    int64             `json:"elsewhere,omitempty"` // connections that another block of the listener would answer
+	Losses       []Loss            `json:"losses"`              // the largest first
+	Negotiated   []Choice          `json:"negotiated"`          // the most frequent first
+	Blocks       []BlockReport     `json:"blocks,omitempty"`    // of a listener with several, in its order
+	Uncertain    []Doubt           `json:"uncertain,omitempty"` // answers that depend on what the policy's facts do not say
+	Unjudged     int64             `json:"unjudged,omitempty"`  // connections that were counted, but of which too little was kept to judge
+	Skipped      recording.Skipped `json:"skipped"`             // entries that have no hello to judge
+	First        *time.Time        `json:"first,omitempty"`
+	Last         *time.Time        `json:"last,omitempty"`
 }
 
 // Loss is a kind of clients that the policy refuses, for one reason.
 type Loss struct {
+	Block       string   `json:"block,omitempty"` // of a listener with several
 	Shape       string   `json:"shape"`
 	JA4         string   `json:"ja4"`
 	Client      string   `json:"client"` // likely client; "unknown"
@@ -73,95 +78,81 @@ type Doubt struct {
 // maxNames is how many server names a loss lists.
 const maxNames = 20
 
-// verdict is what a policy answers to clients of one shape that ask for the same name, or for any of several that make no
-// difference to it.
-type verdict struct {
-	hello       *wire.ClientHello
-	result      policy.Result
-	connections int64
-	names       []recording.Name
+// Check tries a target on recorded clients.
+func Check(t *recording.Tally, g *Target) *Report {
+	return check(t, t.Shapes(), g)
 }
 
-// judge gives the policy's answers to clients of a shape: one for all names where the policy has none, or else one each. The
-// second result is how many connections cannot be judged for want of their name.
-func judge(s *recording.Shape, p *policy.Policy) (verdicts []verdict, unjudged int64) {
-	if p.Names == nil {
-		return []verdict{{hello: s.Hello, result: policy.Negotiate(s.Hello, p), connections: s.Connections, names: s.Names}}, 0
-	}
-	for i := range s.Names {
-		name := s.Names[i : i+1]
-		h := *s.Hello
-		if h.ServerName = nil; name[0].Name != "" {
-			h.ServerName = []byte(name[0].Name)
-		}
-		r := policy.Negotiate(&h, p)
-		at := slices.IndexFunc(verdicts, func(v verdict) bool { return v.result == r })
-		if at < 0 {
-			verdicts = append(verdicts, verdict{hello: &h, result: r})
-			at = len(verdicts) - 1
-		}
-		verdicts[at].connections += name[0].Connections
-		verdicts[at].names = append(verdicts[at].names, name[0])
-	}
-	return verdicts, s.OtherNames
-}
-
-// Check tries a policy on recorded clients.
-func Check(t *recording.Tally, p *policy.Policy) *Report {
-	return check(t, t.Shapes(), p)
-}
-
-func check(t *recording.Tally, shapes []recording.Shape, p *policy.Policy) *Report {
+func check(t *recording.Tally, shapes []recording.Shape, g *Target) *Report {
 	r := &Report{
-		Policy: p.Name, Unverified: unverified(p), Connections: t.Connections - t.Beyond, Shapes: len(shapes),
-		Unjudged: t.Beyond, Skipped: t.Skipped, Losses: []Loss{}, Negotiated: []Choice{},
+		Policy: g.Name, Unverified: g.unverified(), Connections: t.Connections - t.Beyond, Shapes: len(shapes),
+		Unjudged: t.Beyond, Skipped: t.Skipped, Losses: []Loss{},
 	}
 	if !t.First.IsZero() {
 		r.First, r.Last = &t.First, &t.Last
 	}
+	if g.several() {
+		for _, b := range g.Blocks {
+			r.Blocks = append(r.Blocks, BlockReport{Name: b.Name})
+		}
+	}
 	choices := make(map[Choice]*Amount)
 	doubts := make(map[string]*Amount)
 	for i := range shapes {
-		s := &shapes[i]
-		verdicts, unjudged := judge(s, p)
+		verdicts, unjudged := g.judge(&shapes[i])
 		r.Unjudged += unjudged
 		r.Connections -= unjudged
-		lost := int64(0)
-		for _, v := range verdicts {
-			if v.result.Uncertain != "" {
-				count(doubts, v.result.Uncertain, v.connections)
-			}
-			if !v.result.Accepted {
-				lost += v.connections
-				r.Losses = append(r.Losses, lossOf(s, &v, p))
-				continue
-			}
-			c := Choice{Version: v.result.Version.String(), Cipher: v.result.CipherSuite.String()}
-			if v.result.Group != 0 {
-				c.Curve = v.result.Group.String()
-			}
-			count(choices, c, v.connections)
+		r.Elsewhere += g.elsewhere(&shapes[i])
+		r.shape(&shapes[i], verdicts, g, choices, doubts)
+		for at := range r.Blocks {
+			r.Blocks[at].add(verdicts, at)
 		}
-		r.Lost.add(lost)
 	}
-	for c, a := range choices {
-		c.Connections, c.Shapes = a.Connections, a.Shapes
-		r.Negotiated = append(r.Negotiated, c)
+	r.Negotiated = choicesOf(choices)
+	for at := range r.Blocks {
+		r.Blocks[at].Negotiated = choicesOf(r.Blocks[at].choices)
 	}
 	for reason, a := range doubts {
 		r.Uncertain = append(r.Uncertain, Doubt{Reason: reason, Amount: *a})
 	}
 	slices.SortFunc(r.Losses, func(a, b Loss) int {
-		return cmp.Or(cmp.Compare(b.Connections, a.Connections), cmp.Compare(a.Shape, b.Shape), cmp.Compare(a.RejectedBy, b.RejectedBy))
-	})
-	slices.SortFunc(r.Negotiated, func(a, b Choice) int {
-		return cmp.Or(cmp.Compare(b.Connections, a.Connections), cmp.Compare(b.Version, a.Version), cmp.Compare(a.Cipher, b.Cipher), cmp.Compare(a.Curve, b.Curve))
+		return cmp.Or(cmp.Compare(b.Connections, a.Connections), cmp.Compare(a.Shape, b.Shape), cmp.Compare(a.Block, b.Block), cmp.Compare(a.RejectedBy, b.RejectedBy))
 	})
 	slices.SortFunc(r.Uncertain, func(a, b Doubt) int {
 		return cmp.Or(cmp.Compare(b.Connections, a.Connections), cmp.Compare(a.Reason, b.Reason))
 	})
 	return r
 }
+
+// shape counts the answers to clients of one shape.
+func (r *Report) shape(s *recording.Shape, verdicts []verdict, g *Target, choices map[Choice]*Amount, doubts map[string]*Amount) {
+	var lost, atRisk, without13 int64
+	has13 := offersTLS13(s.Hello)
+	for i := range verdicts {
+		v := &verdicts[i]
+		if v.result.Uncertain != "" {
+			count(doubts, v.result.Uncertain, v.connections)
+		}
+		if !v.result.Accepted {
+			lost += v.connections
+			r.Losses = append(r.Losses, lossOf(s, v, g))
+			continue
+		}
+		if v.result.Uncertain != "" {
+			atRisk += v.connections
+		}
+		if has13 && v.result.Version < wire.VersionTLS13 {
+			without13 += v.connections
+		}
+		count(choices, choiceOf(v.result), v.connections)
+	}
+	r.Lost.add(lost)
+	r.AtRisk.add(atRisk)
+	r.WithoutTLS13.add(without13)
+}
+
+// offersTLS13 reports whether a client has TLS 1.3.
+func offersTLS13(h *wire.ClientHello) bool { return h.SupportedVersions.Contains(wire.VersionTLS13) }
 
 // unverified reports whether a built-in policy's facts are not all checked. The user's own needs no source but the user.
 func unverified(p *policy.Policy) bool { return p.AsOf != "" && !p.Verified }
@@ -173,12 +164,15 @@ func count[K comparable](m map[K]*Amount, key K, connections int64) {
 	m[key].add(connections)
 }
 
-func lossOf(s *recording.Shape, v *verdict, p *policy.Policy) Loss {
-	o := v.result.Outcome(v.hello, p)
+func lossOf(s *recording.Shape, v *verdict, g *Target) Loss {
+	o := v.result.Outcome(v.hello, g.Blocks[v.block].Policy)
 	l := Loss{
 		Shape: s.Name, JA4: s.JA4, Connections: v.connections, RejectedBy: o.RejectedBy, Alert: o.Alert,
 		Reason: reason(v.result), Offered: o.Offered, Accepts: o.Accepts, Uncertain: o.Uncertain,
 		Addresses: s.Addresses, EventID: s.EventID,
+	}
+	if g.several() {
+		l.Block = g.Blocks[v.block].Name
 	}
 	l.Client, l.Confidence = clientName(s.Name, s.Hello, s.Rebuilt)
 	l.ServerNames, l.MoreNames = listNames(v.names)

@@ -39,7 +39,7 @@ func TestCheckIsTheSumOfEveryConnection(t *testing.T) {
 			if tried++; round > 0 && tried%7 > 0 {
 				continue
 			}
-			report := Check(&tally, p)
+			report := Check(&tally, On(p))
 			var connections, lost, uncertain int64
 			reasons := make(map[string]int64)
 			negotiated := make(map[Choice]int64)
@@ -47,7 +47,7 @@ func TestCheckIsTheSumOfEveryConnection(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				j := Judge(c, p)
+				j := Judge(c, On(p))
 				connections++
 				if j.Policy.Uncertain != "" {
 					uncertain++
@@ -93,7 +93,7 @@ func TestCheckIsTheSumOfEveryConnection(t *testing.T) {
 
 func TestCheckNamesWhatIsLost(t *testing.T) {
 	tally := counts{"curl-7.88.1-default": 990, "openssl-3.0.22-s_client-tls10": 7, "java-17.0.15-sslv2hello": 3}.tally(t)
-	report := Check(tally, lookup(t, "aws/ELBSecurityPolicy-TLS13-1-2-2021-06"))
+	report := Check(tally, On(lookup(t, "aws/ELBSecurityPolicy-TLS13-1-2-2021-06")))
 	if report.Lost != (Amount{10, 2}) || report.Connections != 1000 || report.Shapes != 3 {
 		t.Fatalf("lost %+v of %d in %d shapes", report.Lost, report.Connections, report.Shapes)
 	}
@@ -119,7 +119,7 @@ func TestCheckNamesWhatIsLost(t *testing.T) {
 func TestEmptyTally(t *testing.T) {
 	var tally recording.Tally
 	p := lookup(t, "aws/ELBSecurityPolicy-2016-08")
-	text, err := json.Marshal(Check(&tally, p))
+	text, err := json.Marshal(Check(&tally, On(p)))
 	if err != nil || !strings.Contains(string(text), `"losses":[]`) {
 		t.Errorf("%s %v", text, err)
 	}
@@ -131,7 +131,7 @@ func TestEmptyTally(t *testing.T) {
 	if r.Best == nil || r.Best.Strictness.MinVersion != "TLSv1.3" {
 		t.Errorf("without clients the strictest of all is best, got %+v", r.Best)
 	}
-	if Diff(p, p).Text() == "" || Recommend(nil, &tally, Threshold{}).Best != nil {
+	if Diff(On(p), On(p)).Text() == "" || Recommend(nil, &tally, Threshold{}).Best != nil {
 		t.Error("nothing to compare is no reason to fail")
 	}
 }

@@ -18,6 +18,7 @@ type Difference struct {
 
 // Change is one respect in which two policies differ: lists by what is removed and added, and by their order; values by both.
 type Change struct {
+	Block   string   `json:"block,omitempty"` // of a listener with several
 	What    string   `json:"what"`
 	Removed []string `json:"removed,omitempty"`
 	Added   []string `json:"added,omitempty"`
@@ -27,6 +28,7 @@ type Change struct {
 
 // Respects in which policies differ.
 const (
+	WhatBlocks          = "blocks"
 	WhatVersions        = "versions"
 	WhatBlockedVersions = "blocked versions"
 	WhatCipherSuites    = "cipher suites"
@@ -48,9 +50,53 @@ const (
 // notStated stands for a list that no source states.
 const notStated = "not stated"
 
-// Diff compares two policies.
-func Diff(a, b *policy.Policy) *Difference {
+// Diff compares two policies, or listeners block by block: those of the same name, or a lone one with each.
+func Diff(a, b *Target) *Difference {
 	d := &Difference{A: a.Name, B: b.Name, Changes: []Change{}}
+	if !a.several() && !b.several() {
+		d.block("", a.Blocks[0].Policy, b.Blocks[0].Policy)
+		return d
+	}
+	c := Change{What: WhatBlocks}
+	taken := make([]bool, len(b.Blocks))
+	for _, from := range a.Blocks {
+		found := false
+		for i, to := range b.Blocks {
+			if !a.several() || !b.several() || from.Name == to.Name && !taken[i] {
+				found, taken[i] = true, true
+				name := from.Name
+				if !a.several() {
+					name = to.Name
+				}
+				d.block(name, from.Policy, to.Policy)
+				if a.several() && b.several() {
+					break
+				}
+			}
+		}
+		if !found {
+			c.Removed = append(c.Removed, from.Name)
+		}
+	}
+	for i, to := range b.Blocks {
+		if !taken[i] {
+			c.Added = append(c.Added, to.Name)
+		}
+	}
+	if c.Removed != nil || c.Added != nil {
+		d.Changes = append([]Change{c}, d.Changes...)
+	}
+	return d
+}
+
+// block compares two policies; name is that of their block, in listeners with several.
+func (d *Difference) block(name string, a, b *policy.Policy) {
+	before := len(d.Changes)
+	defer func() {
+		for i := range d.Changes[before:] {
+			d.Changes[before+i].Block = name
+		}
+	}()
 	d.list(WhatVersions, texts(a.Versions), texts(b.Versions), "none")
 	d.list(WhatBlockedVersions, texts(a.BlockedVersions), texts(b.BlockedVersions), "none")
 	d.list(WhatCipherSuites, texts(a.CipherSuites), texts(b.CipherSuites), "none")
@@ -68,11 +114,10 @@ func Diff(a, b *policy.Policy) *Difference {
 	d.order(WhatALPNOrder, a.ALPN, b.ALPN)
 	d.list(WhatNames, served(a), served(b), "any")
 	d.value(WhatClientAuth, clientAuth(a), clientAuth(b))
-	before, after := behaviour(a), behaviour(b)
-	for i := range before {
-		d.value(WhatBehaviour, before[i], after[i])
+	then, now := behaviour(a), behaviour(b)
+	for i := range then {
+		d.value(WhatBehaviour, then[i], now[i])
 	}
-	return d
 }
 
 func texts[T interface{ String() string }](values []T) []string {

@@ -46,10 +46,10 @@ func TestDiffSeesEveryField(t *testing.T) {
 		default:
 			t.Fatalf("%s: a field of kind %s", name, f.Kind())
 		}
-		if d := Diff(a, b); len(d.Changes) == 0 {
+		if d := Diff(On(a), On(b)); len(d.Changes) == 0 {
 			t.Errorf("%s: the difference is not seen", name)
 		}
-		if d := Diff(a, base()); len(d.Changes) != 0 {
+		if d := Diff(On(a), On(base())); len(d.Changes) != 0 {
 			t.Errorf("equal policies differ: %+v", d.Changes)
 		}
 	}
@@ -57,7 +57,7 @@ func TestDiffSeesEveryField(t *testing.T) {
 
 func TestDiffSaysWhatIsTakenAway(t *testing.T) {
 	a, b := lookup(t, "aws/ELBSecurityPolicy-2016-08"), lookup(t, "aws/ELBSecurityPolicy-TLS13-1-2-2021-06")
-	d := Diff(a, b)
+	d := Diff(On(a), On(b))
 	find := func(what string) Change {
 		i := slices.IndexFunc(d.Changes, func(c Change) bool { return c.What == what })
 		if i < 0 {
@@ -71,7 +71,7 @@ func TestDiffSaysWhatIsTakenAway(t *testing.T) {
 	if c := find(WhatCipherSuites); !slices.Contains(c.Removed, "TLS_RSA_WITH_AES_128_CBC_SHA") || !slices.Contains(c.Added, "TLS_AES_128_GCM_SHA256") {
 		t.Errorf("suites: %+v", c)
 	}
-	back := Diff(b, a)
+	back := Diff(On(b), On(a))
 	for i, c := range d.Changes {
 		if !slices.Equal(c.Removed, back.Changes[i].Added) || !slices.Equal(c.Added, back.Changes[i].Removed) || !slices.Equal(c.From, back.Changes[i].To) {
 			t.Errorf("%s: there %+v, back %+v", c.What, c, back.Changes[i])
@@ -80,7 +80,7 @@ func TestDiffSaysWhatIsTakenAway(t *testing.T) {
 	swapped := *b
 	swapped.CipherSuites = slices.Clone(b.CipherSuites)
 	slices.Reverse(swapped.CipherSuites)
-	if c := Diff(b, &swapped).Changes; len(c) != 1 || c[0].What != WhatCipherOrder || !slices.Equal(c[0].To, texts(swapped.CipherSuites)) {
+	if c := Diff(On(b), On(&swapped)).Changes; len(c) != 1 || c[0].What != WhatCipherOrder || !slices.Equal(c[0].To, texts(swapped.CipherSuites)) {
 		t.Errorf("reversed: %+v", c)
 	}
 }
@@ -97,8 +97,8 @@ func TestDiffClientsPartitionsThem(t *testing.T) {
 			named.Names = []string{"backend.example"}
 			b = &named
 		}
-		c := DiffClients(a, b, tally).Clients
-		onlyA, onlyB := Check(tally, a), Check(tally, b)
+		c := DiffClients(On(a), On(b), tally).Clients
+		onlyA, onlyB := Check(tally, On(a)), Check(tally, On(b))
 		if c.Refused.Connections+c.Gained.Connections != onlyA.Lost.Connections || c.Refused.Connections+c.Lost.Connections != onlyB.Lost.Connections {
 			t.Errorf("%s to %s: %+v, but A refuses %d and B %d", a.Name, b.Name, c, onlyA.Lost.Connections, onlyB.Lost.Connections)
 		}
@@ -115,12 +115,12 @@ func TestDiffClientsPartitionsThem(t *testing.T) {
 		if losses != c.Lost.Connections || gains != c.Gained.Connections || changed != c.Changed.Connections {
 			t.Errorf("%s to %s: the lists have %d, %d, %d, the sums are %+v %+v %+v", a.Name, b.Name, losses, gains, changed, c.Lost, c.Gained, c.Changed)
 		}
-		if same := DiffClients(a, a, tally).Clients; same.Lost.Connections+same.Gained.Connections+same.Changed.Connections != 0 {
+		if same := DiffClients(On(a), On(a), tally).Clients; same.Lost.Connections+same.Gained.Connections+same.Changed.Connections != 0 {
 			t.Errorf("%s differs from itself: %+v", a.Name, same)
 		}
 	}
 	var empty recording.Tally
-	if c := DiffClients(all[0], all[1], &empty).Clients; c.Connections != 0 {
+	if c := DiffClients(On(all[0]), On(all[1]), &empty).Clients; c.Connections != 0 {
 		t.Errorf("no clients: %+v", c)
 	}
 }

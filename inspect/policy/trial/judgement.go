@@ -16,14 +16,53 @@ type Judgement struct {
 	ServerName string                 `json:"server_name,omitempty"`
 	EventID    string                 `json:"event_id,omitempty"`
 	Address    string                 `json:"address,omitempty"` // the client's
+	Block      string                 `json:"block,omitempty"`   // of a listener with several: the one that answers
 }
 
-// Judge tries a policy on one client.
-func Judge(c *recording.Client, p *policy.Policy) Judgement {
+// Judge tries a target on one client.
+func Judge(c *recording.Client, g *Target) Judgement {
+	at := g.route(string(c.Hello.ServerName))
+	p := g.Blocks[at].Policy
 	j := Judgement{
 		Index: c.Index, Shape: string(c.Shape), JA4: c.JA4(), Policy: policy.Negotiate(c.Hello, p).Outcome(c.Hello, p),
 		ServerName: inspect.Bounded(string(c.Hello.ServerName)), EventID: string(c.EventID), Address: inspect.Bounded(string(c.Address)),
 	}
+	if g.several() {
+		j.Block = g.Blocks[at].Name
+	}
 	j.Client, _ = clientName(j.Shape, c.Hello, c.Rebuilt)
 	return j
+}
+
+// Text is the judgement as a line for a terminal: the entry, the client, the name that it asked for, and the answer.
+func (j *Judgement) Text() string {
+	spans := []span{prose("%d  ", j.Index), value(j.Client), prose(" ")}
+	if j.ServerName != "" {
+		spans = append(spans, prose("for "), value(j.ServerName), prose(" "))
+	}
+	if j.Address != "" {
+		spans = append(spans, prose("from "), value(j.Address), prose(" "))
+	}
+	if j.Block != "" {
+		spans = append(spans, prose("at "), value(j.Block), prose(" "))
+	}
+	o := j.Policy
+	switch {
+	case o.Accepted:
+		spans = append(spans, prose(" accepted: "), value(o.Version), prose(" "), value(o.Cipher))
+		if o.Curve != "" {
+			spans = append(spans, prose(" "), value(o.Curve))
+		}
+	default:
+		spans = append(spans, prose(" LOST: "), value(o.RejectedBy))
+		if o.Alert != "" {
+			spans = append(spans, prose(", alert "), value(o.Alert))
+		}
+		spans = append(spans, prose("; offers "))
+		spans = append(spans, values(o.Offered, maxListedValues)...)
+	}
+	if o.Uncertain != "" {
+		spans = append(spans, prose(" (not certain: %s)", o.Uncertain))
+	}
+	return plainText(spans)
 }

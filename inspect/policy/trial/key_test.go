@@ -148,7 +148,7 @@ func TestOneEvaluationAName(t *testing.T) {
 	}
 	p := lookup(t, "mozilla/intermediate-5.7")
 	p.Names = []string{"backend.example", "*.elsewhere"}
-	report := Check(&tally, p)
+	report := Check(&tally, On(p))
 	if report.Lost != (Amount{21, 1}) || report.Connections != 1+11+21+31 || len(report.Losses) != 1 || report.Losses[0].RejectedBy != "server_name" ||
 		!slices.Equal(report.Losses[0].ServerNames, []Name{{"another.example", 21}}) {
 		t.Errorf("lost %+v of %d: %+v", report.Lost, report.Connections, report.Losses)

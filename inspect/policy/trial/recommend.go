@@ -55,7 +55,7 @@ func Recommend(policies []*policy.Policy, t *recording.Tally, maxLoss Threshold,
 	slices.SortStableFunc(policies, func(a, b *policy.Policy) int { return CompareStrictness(StrictnessOf(a), StrictnessOf(b)) })
 	refusals := make(map[string]int) // of a shape: the policies in a row that refuse it altogether
 	for i, p := range policies {
-		report := check(t, shapes, p)
+		report := check(t, shapes, On(p))
 		candidates = append(candidates, candidateOf(p, report))
 		for _, l := range report.Losses {
 			key := l.Shape + " " + l.EventID

@@ -88,7 +88,7 @@ func TestBestIsTheStrictestThatIsCheapEnough(t *testing.T) {
 		got := Recommend(all, tally, maxLoss)
 		cheapEnough := 0
 		for _, p := range all {
-			report := Check(tally, p)
+			report := Check(tally, On(p))
 			if maxLoss.Exceeded(report.Lost.Connections, report.Connections) {
 				continue
 			}
@@ -140,7 +140,7 @@ func TestTailoredServesAllWhoCanBeServed(t *testing.T) {
 		}
 		got := Tailor(tally, system, Threshold{}, certificates)
 		everything := generous(system, certificates)
-		if lost := Check(tally, everything).Lost; got.Lost != lost {
+		if lost := Check(tally, On(everything)).Lost; got.Lost != lost {
 			t.Errorf("%s: lost %+v, with everything %+v: %+v", system, got.Lost, lost, got.Policy)
 		}
 		before := kindsOf(t, tally, got.Policy)
@@ -154,7 +154,7 @@ func TestTailoredServesAllWhoCanBeServed(t *testing.T) {
 			if twin := twinOf(suite, less.CipherSuites); twin >= 0 {
 				less.CipherSuites = slices.Delete(less.CipherSuites, twin, twin+1)
 			}
-			if Check(tally, &less).Lost.Connections == got.Lost.Connections && slices.Equal(kindsOf(t, tally, &less), before) {
+			if Check(tally, On(&less)).Lost.Connections == got.Lost.Connections && slices.Equal(kindsOf(t, tally, &less), before) {
 				t.Errorf("%s: nobody needs %s of %v", system, suite, got.OpenSSL)
 			}
 		}
@@ -164,7 +164,7 @@ func TestTailoredServesAllWhoCanBeServed(t *testing.T) {
 			}
 			less := *got.Policy
 			less.Versions = slices.Delete(slices.Clone(got.Policy.Versions), v, v+1)
-			if Check(tally, &less).Lost.Connections == got.Lost.Connections && slices.Equal(kindsOf(t, tally, &less), before) {
+			if Check(tally, On(&less)).Lost.Connections == got.Lost.Connections && slices.Equal(kindsOf(t, tally, &less), before) {
 				t.Errorf("%s: nobody needs %s", system, version)
 			}
 		}
@@ -190,7 +190,7 @@ func generous(s System, certificates []policy.CertificateType) *policy.Policy {
 func kindsOf(t *testing.T, tally *recording.Tally, p *policy.Policy) []string {
 	t.Helper()
 	var out []string
-	for _, c := range Check(tally, p).Negotiated {
+	for _, c := range Check(tally, On(p)).Negotiated {
 		suite, _ := wire.CipherSuiteByName(c.Cipher)
 		info, _ := suite.Info()
 		kind := kindOf(info)

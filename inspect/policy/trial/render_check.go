@@ -25,6 +25,15 @@ func (r *Report) document() *document {
 	} else {
 		d.say(prose("%s would be lost: %s.", r.Lost.words(), share(r.Lost.Connections, r.Connections)))
 	}
+	if r.Elsewhere > 0 {
+		d.say(prose("%s of them would not get here: another block of this listener answers for the name that they ask for. They were tried all the same.", plural(r.Elsewhere, "connection")))
+	}
+	if r.AtRisk.Connections > 0 {
+		d.say(prose("%s more may be: what they get depends on what the policy does not state.", r.AtRisk.words()))
+	}
+	if r.WithoutTLS13.Connections > 0 {
+		d.say(prose("%s would be served below TLS 1.3, which the clients have.", r.WithoutTLS13.words()))
+	}
 	if r.Unverified {
 		d.say(prose("The facts of this policy are not all checked against a second source."))
 	}
@@ -35,23 +44,50 @@ func (r *Report) document() *document {
 		d.say(prose("%s could not be judged: of so many kinds of clients or names no more is kept.", plural(r.Unjudged, "connection")))
 	}
 	sayEntries(&d, r)
+	r.blocks(&d)
 	if len(r.Losses) > 0 {
 		d.add(heading("Lost"))
 		addLosses(&d, r.Losses, r.Connections)
 	}
-	if len(r.Negotiated) > 0 {
-		d.add(heading("Negotiated with the others"))
-		t := table{head: []string{"connections", "share", "shapes", "version", "cipher suite", "group"}, right: []bool{true, true, true, false, false, false}}
-		for _, c := range r.Negotiated[:min(len(r.Negotiated), maxListedChoices)] {
-			t.rows = append(t.rows, [][]span{
-				{prose("%s", number(c.Connections))}, {prose("%s", share(c.Connections, r.Connections))}, {prose("%s", number(c.Shapes))},
-				{value(c.Version)}, {value(c.Cipher)}, groupCell(c.Curve),
-			})
-		}
-		d.add(t)
-		sayMore(&d, len(r.Negotiated)-maxListedChoices, "combination")
-	}
+	addChoices(&d, "Negotiated with the others", r.Negotiated, r.Connections)
 	return &d
+}
+
+// blocks lists those of a listener with several.
+func (r *Report) blocks(d *document) {
+	if len(r.Blocks) == 0 {
+		return
+	}
+	d.add(heading("By the block that answers"))
+	t := table{head: []string{"block", "connections", "lost", "share", "shapes", "most often"}, right: []bool{false, true, true, true, true, false}}
+	for _, b := range r.Blocks {
+		most := []span{prose("-")}
+		if len(b.Negotiated) > 0 {
+			most = []span{value(b.Negotiated[0].Version), prose(" "), value(b.Negotiated[0].Cipher)}
+		}
+		t.rows = append(t.rows, [][]span{
+			{value(b.Name)}, {prose("%s", number(b.Connections))}, {prose("%s", number(b.Lost.Connections))}, {prose("%s", share(b.Lost.Connections, b.Connections))},
+			{prose("%s", number(b.Shapes))}, most,
+		})
+	}
+	d.add(t)
+}
+
+// addChoices lists what would be negotiated.
+func addChoices(d *document, title string, choices []Choice, of int64) {
+	if len(choices) == 0 {
+		return
+	}
+	d.add(heading(title))
+	t := table{head: []string{"connections", "share", "shapes", "version", "cipher suite", "group"}, right: []bool{true, true, true, false, false, false}}
+	for _, c := range choices[:min(len(choices), maxListedChoices)] {
+		t.rows = append(t.rows, [][]span{
+			{prose("%s", number(c.Connections))}, {prose("%s", share(c.Connections, of))}, {prose("%s", number(c.Shapes))},
+			{value(c.Version)}, {value(c.Cipher)}, groupCell(c.Curve),
+		})
+	}
+	d.add(t)
+	sayMore(d, len(choices)-maxListedChoices, "combination")
 }
 
 // sayEntries says which entries of the recording gave no client.
@@ -112,6 +148,9 @@ func (l *Loss) entry(of int64) entry {
 		why = append(why, prose(", answered with alert "), value(l.Alert))
 	}
 	add("why", why...)
+	if l.Block != "" {
+		add("block", value(l.Block))
+	}
 	add("offers", values(l.Offered, maxListedValues)...)
 	add("accepted", values(l.Accepts, maxListedValues)...)
 	if l.Uncertain != "" {

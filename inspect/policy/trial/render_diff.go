@@ -15,6 +15,9 @@ func (d *Difference) document() *document {
 	}
 	for _, c := range d.Changes {
 		e := entry{title: []span{prose("%s", c.What)}}
+		if c.Block != "" {
+			e.title = append(e.title, prose(" of "), value(c.Block))
+		}
 		add := func(label string, list []string) {
 			if len(list) > 0 {
 				e.fields = append(e.fields, labelled{label, values(list, len(list))})

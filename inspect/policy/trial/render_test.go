@@ -32,7 +32,7 @@ func TestGolden(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, result := range map[string]interface{ Text() string }{
-		"check": Check(tally, to), "diff": DiffClients(from, to, tally), "recommend": Recommend(all, tally, threshold, Systems()...),
+		"check": Check(tally, On(to)), "diff": DiffClients(On(from), On(to), tally), "recommend": Recommend(all, tally, threshold, Systems()...),
 		"tailored": Recommend(nil, tally, Threshold{}, SystemNginx),
 	} {
 		hold(t, name+".txt", result.Text())
@@ -59,7 +59,7 @@ func TestStrangersCannotWriteOnTheTicket(t *testing.T) {
 	for _, result := range []interface {
 		Text() string
 		Markdown() string
-	}{Check(&tally, p), DiffClients(p, lookup(t, "aws/ELBSecurityPolicy-2016-08"), &tally), Recommend([]*policy.Policy{p}, &tally, Threshold{}, Systems()...)} {
+	}{Check(&tally, On(p)), DiffClients(On(p), On(lookup(t, "aws/ELBSecurityPolicy-2016-08")), &tally), Recommend([]*policy.Policy{p}, &tally, Threshold{}, Systems()...)} {
 		for form, out := range map[string]string{"text": result.Text(), "markdown": result.Markdown()} {
 			for _, r := range out {
 				if r != '\n' && !unicode.IsPrint(r) {
@@ -125,6 +125,6 @@ func BenchmarkCheck(b *testing.B) {
 	p := lookup(b, "aws/ELBSecurityPolicy-TLS13-1-2-2021-06")
 	b.ReportAllocs()
 	for b.Loop() {
-		Check(&tally, p)
+		Check(&tally, On(p))
 	}
 }

@@ -51,12 +51,12 @@ func tailor(t *recording.Tally, shapes []recording.Shape, system System, maxLoss
 	needs = giveUp(needs, lost, t.Connections-t.Beyond, maxLoss)
 	chosen := f.choose(needs)
 	p := f.policy(needs, chosen)
-	report := check(t, shapes, p)
+	report := check(t, shapes, On(p))
 	// SHA-1 signatures are allowed only where a client has no others.
 	if slices.ContainsFunc(report.Losses, func(l Loss) bool { return l.RejectedBy == string(policy.DimensionSignature) }) {
 		with := *p
 		with.SignatureSchemes = append(slices.Clone(p.SignatureSchemes), wire.SchemeRSAPKCS1SHA1, wire.SchemeECDSASHA1)
-		if again := check(t, shapes, &with); again.Lost.Connections < report.Lost.Connections && maxLoss.Exceeded(report.Lost.Connections, report.Connections) {
+		if again := check(t, shapes, On(&with)); again.Lost.Connections < report.Lost.Connections && maxLoss.Exceeded(report.Lost.Connections, report.Connections) {
 			p, report = &with, again
 		}
 	}
