@@ -38,6 +38,19 @@ func (c *tcpConn) sideName(side int) inspect.Side {
 
 // read takes the next bytes of a direction.
 func (t *Tracker) read(f *flow, c *tcpConn, side int, b []byte, s *segment) {
+	if v := c.stream[side].vpn; v != nil {
+		v.stream(b, func(tls []byte) {
+			if f.tcp != nil { // it may be over with what came before
+				t.readPlain(f, c, side, tls, s)
+			}
+		})
+		return
+	}
+	t.readPlain(f, c, side, b, s)
+}
+
+// readPlain takes the next bytes of a direction, out of what carries them.
+func (t *Tracker) readPlain(f *flow, c *tcpConn, side int, b []byte, s *segment) {
 	st := &c.stream[side]
 	if st.tls {
 		t.feed(f, c, side, b, s)
@@ -66,6 +79,12 @@ func (t *Tracker) read(f *flow, c *tcpConn, side int, b []byte, s *segment) {
 			st.candidate = -1
 		}
 	case notTLS:
+		if v := st.beginsVPN(); v != nil && !st.tls {
+			said := st.prefix
+			*st = stream{vpn: v}
+			t.read(f, c, side, said, s)
+			return
+		}
 		if c.tls != nil && peer.tls && c.tls.upgrade == "" && (f.opened || c.synAck) && c.half[side].lost == 0 {
 			// The peer speaks TLS and this side does not: its first bytes are what the observer names.
 			t.startFeeding(f, c, side, 0, s)
@@ -91,7 +110,7 @@ func (t *Tracker) begin(f *flow, c *tcpConn, side, at int, v verdict, s *segment
 				return
 			}
 		}
-		if v != isRecord || at > 0 {
+		if v != isRecord || at > 0 || c.stream[side].vpn != nil {
 			c.tls.upgrade = c.upgrade(side, at)
 		}
 		if peer := &c.stream[1-side]; f.opened && peer.any && c.tls.upgrade == "" && len(peer.prefix) > 0 && peer.candidate != 0 && v == isRecord {
@@ -134,6 +153,9 @@ func (t *Tracker) clientOf(f *flow, c *tcpConn, side int, v verdict) int {
 // upgrade names what was spoken before TLS began at a place in a side's bytes.
 func (c *tcpConn) upgrade(side, at int) wire.Protocol {
 	own, peer := &c.stream[side], &c.stream[1-side]
+	if own.vpn != nil {
+		return protocolOpenVPN
+	}
 	var name wire.Protocol
 	if at > 0 {
 		if name = own.name; name == "" || name == wire.ProtocolUnknown {
@@ -253,6 +275,11 @@ func (k *conversation) helloAgain(header [6]byte, length int, rest []byte) {
 // lose tells a direction that its next n bytes are not in the capture.
 func (t *Tracker) lose(c *tcpConn, side, n int, s *segment) {
 	st := &c.stream[side]
+	if st.vpn != nil {
+		st.vpn.lose()
+		st.broken = st.broken || st.tls && !c.settled
+		return
+	}
 	if !st.tls {
 		st.candidate = -1
 		st.any = true

@@ -21,7 +21,16 @@ type stream struct {
 	any       bool
 	tls       bool
 	records   recordReader
-	broken    bool // bytes of the handshake are missing
+	broken    bool     // bytes of the handshake are missing
+	vpn       *openVPN // what carries it; nil: TCP alone
+}
+
+// beginsVPN reports whether the first bytes of the direction are a packet of OpenVPN.
+func (s *stream) beginsVPN() *openVPN {
+	if s.vpn != nil || len(s.prefix) > maxPrefix {
+		return nil
+	}
+	return beginsVPNStream(s.prefix)
 }
 
 // verdict says whether bytes begin TLS.

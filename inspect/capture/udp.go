@@ -7,7 +7,7 @@ import (
 	"github.com/tlstriage/tlstriage/inspect/quicwire"
 )
 
-// udpConn is what runs between two UDP ports and is watched: QUIC or DTLS.
+// udpConn is what runs between two UDP ports and is watched: QUIC, DTLS or OpenVPN.
 type udpConn struct {
 	firstAt, lastAt int64
 	first, last     uint64
@@ -15,6 +15,7 @@ type udpConn struct {
 	settled         bool
 	quic            *quicConn
 	dtls            *dtlsConn
+	vpn             *vpnConn
 	packets         []Packet
 	kept            int64
 }
@@ -27,48 +28,72 @@ func (t *Tracker) udp(s *segment) {
 	key, _ := keyOf(s)
 	f := t.flows[key]
 	if f == nil || f.udp == nil {
-		b := inCAPWAP(s.payload)
-		isDTLS := beginsDTLS(b)
-		isQUIC := false
-		if !isDTLS {
-			_, _, isQUIC = quicwire.Recognize(s.payload)
-		}
-		if !isDTLS && !isQUIC {
-			if f != nil {
-				t.touch(f, s.at)
-			}
-			return
-		}
-		if f != nil && !f.again(s, isDTLS) {
+		kind := begins(s.payload)
+		if f != nil && (kind == noDatagram || !f.again(s, kind)) {
 			t.touch(f, s.at)
-			return
+		} else if kind != noDatagram {
+			t.newUDP(f, key, s, kind)
 		}
-		t.newUDP(f, key, s, isDTLS)
 		return
 	}
 	t.datagram(f, s)
 }
 
+// datagramKind is what a datagram carries that is watched.
+type datagramKind uint8
+
+const (
+	noDatagram datagramKind = iota
+	isDTLS
+	isQUIC
+	isVPN
+)
+
+// begins tells what a datagram begins. What is told by less comes last.
+func begins(b []byte) datagramKind {
+	if beginsDTLS(inCAPWAP(b)) {
+		return isDTLS
+	}
+	if _, _, ok := quicwire.Recognize(b); ok {
+		return isQUIC
+	}
+	switch b[0] >> 3 {
+	case vpnResetClient1, vpnResetServer1, vpnResetClient2, vpnResetServer2:
+		if len(b) > maxVPNReset {
+			return noDatagram
+		}
+		fallthrough
+	case vpnControl:
+		if beginsVPN(b) != nil {
+			return isVPN
+		}
+	}
+	return noDatagram
+}
+
 // again reports whether what begins QUIC or DTLS is a new connection between the same ports, behind one that was finished.
 // A client's hello sent again is not.
-func (f *flow) again(s *segment, isDTLS bool) bool {
-	return s.at-f.lastAt > reuseTime || isDTLS && beginsHello(inCAPWAP(s.payload)) && s.at-f.lastAt > reuseTime/10
+func (f *flow) again(s *segment, kind datagramKind) bool {
+	return s.at-f.lastAt > reuseTime || kind == isDTLS && beginsHello(inCAPWAP(s.payload)) && s.at-f.lastAt > reuseTime/10
 }
 
 // reuseTime is after how much silence the same two ports are a new connection, in nanoseconds.
 const reuseTime = 10e9
 
 // newUDP begins to watch a connection with its first datagram.
-func (t *Tracker) newUDP(old *flow, key flowKey, s *segment, isDTLS bool) {
+func (t *Tracker) newUDP(old *flow, key flowKey, s *segment, kind datagramKind) {
 	if old != nil {
 		t.remove(old, inspect.EndIdle)
 		t.emit()
 	}
 	f := t.newFlow(key, s)
 	f.udp = &udpConn{firstAt: s.at, first: s.number}
-	if isDTLS {
+	switch kind {
+	case isDTLS:
 		f.udp.dtls = newDTLS(t)
-	} else {
+	case isVPN:
+		f.udp.vpn = newVPN(t)
+	default:
 		f.udp.quic = newQUIC(t)
 	}
 	if t.active++; t.active > t.limits.Handshakes {
@@ -91,11 +116,15 @@ func (t *Tracker) datagram(f *flow, s *segment) {
 	}
 	seen := &c.sides[side]
 	if c.quic != nil && c.quic.otherBegins(side, s.payload) {
-		t.newUDP(f, f.key, s, false)
+		t.newUDP(f, f.key, s, isQUIC)
 		return
 	}
 	if c.dtls != nil && c.dtls.otherBegins(side, inCAPWAP(s.payload)) {
-		t.newUDP(f, f.key, s, true)
+		t.newUDP(f, f.key, s, isDTLS)
+		return
+	}
+	if c.vpn != nil && c.vpn.otherBegins(side, s.payload) {
+		t.newUDP(f, f.key, s, isVPN)
 		return
 	}
 	c.last, c.lastAt = s.number, s.at
@@ -114,11 +143,14 @@ func (t *Tracker) datagram(f *flow, s *segment) {
 	}
 	over := false
 	at := time.Unix(0, s.at)
-	if c.quic != nil {
+	switch {
+	case c.quic != nil:
 		before := c.quic.held()
 		over = c.quic.datagram(side, s.payload, at)
 		t.held += c.quic.held() - before
-	} else {
+	case c.vpn != nil:
+		over = c.vpn.datagram(side, s.payload, at)
+	default:
 		over = c.dtls.datagram(side, inCAPWAP(s.payload), at)
 	}
 	if over && !c.settled {
@@ -140,14 +172,20 @@ func (t *Tracker) finishUDP(f *flow, c *udpConn, end inspect.CaptureEnd) {
 	}
 	slot.packets, slot.kept = c.packets, c.kept
 	client := 0
-	if c.quic != nil {
+	switch {
+	case c.quic != nil:
 		if !c.quic.certain() {
 			return
 		}
 		if c.quic.flow.Swapped() {
 			client = 1
 		}
-	} else {
+	case c.vpn != nil:
+		client = c.vpn.clientSide()
+		if !c.vpn.messages {
+			return
+		}
+	default:
 		client = c.dtls.clientSide()
 		if !c.dtls.messages {
 			return
@@ -173,11 +211,15 @@ func (t *Tracker) finishUDP(f *flow, c *udpConn, end inspect.CaptureEnd) {
 			r.Capture.OneWay = inspect.FromServer
 		}
 	}
-	if c.quic != nil {
+	switch {
+	case c.quic != nil:
 		r.Transport = inspect.TransportQUIC
 		t.stats.QUIC++
 		c.quic.describe(t, r)
-	} else {
+	case c.vpn != nil:
+		t.stats.TLS++
+		c.vpn.describe(t, r)
+	default:
 		r.Transport = inspect.TransportDTLS
 		r.Capture.Datagram = "dtls"
 		t.stats.DTLS++
