@@ -5,11 +5,9 @@ import "github.com/tlstriage/tlstriage/inspect/wire"
 // firstCertificate is the certificate that an endpoint with CertificateFirst takes, before it looks at anything else. This is
 // HAProxy's rule, which knows a certificate by its kind of key: one for ECDSA if the client lists an ECDSA scheme and a suite
 // to go with it, or else RSA if it lists an RSASSA-PKCS1-v1_5 scheme (RSASSA-PSS does not count) or has no list, or else
-// whatever is there, other keys first. A client that names no server gets the first certificate.
+// whatever is there, other keys first. Up to HAProxy 2.9 a client that names no server has but the first certificate to choose from:
+// that endpoint is one of its own.
 func firstCertificate(h *wire.ClientHello, certs []CertificateType, by12 bool) int {
-	if len(h.ServerName) == 0 {
-		return 0
-	}
 	ecdsa, rsa, other := -1, -1, -1
 	for i, cert := range certs {
 		switch {

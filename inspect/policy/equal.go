@@ -51,6 +51,10 @@ func (p *Policy) Normalize() *Policy {
 		c.Preference = PreferServer
 	}
 	c.ClientAuth = cmp.Or(c.ClientAuth, ClientAuthNone)
+	c.CertificateBy12 = c.CertificateBy12 && c.CertificateFirst
+	if c.Family != FamilyGo {
+		c.GoRelease = 0
+	}
 	return c
 }
 
@@ -87,7 +91,7 @@ func unique[T comparable](list []T) []T {
 func Equal(a, b *Policy) bool { return len(Differences(a, b)) == 0 }
 
 // Differences says in words what of a is otherwise in b: versions, suites and their order, preference, groups, signature
-// schemes, ALPN, names, client authentication. Name, provenance, the library behind the endpoint and its certificates, which no
+// schemes, ALPN, names, client authentication, and the habits of a system in choosing a certificate. Name, provenance, the library behind the endpoint and its certificates, which no
 // snippet of a configuration states, do not count. A group list that no source states is not the same as one that is stated.
 func Differences(a, b *Policy) []string {
 	a, b = a.Normalize(), b.Normalize()
@@ -107,11 +111,31 @@ func Differences(a, b *Policy) []string {
 	differ("signature schemes", sameList(a.SignatureSchemes, b.SignatureSchemes), b.SignatureSchemes, a.SignatureSchemes)
 	differ("ALPN", sameList(a.ALPN, b.ALPN), b.ALPN, a.ALPN)
 	differ("ALPN required", a.ALPNRequired == b.ALPNRequired, b.ALPNRequired, a.ALPNRequired)
-	differ("DH parameters", a.NoDHParameters == b.NoDHParameters, !b.NoDHParameters, !a.NoDHParameters)
+	dhe := a.listsDHE() || b.listsDHE()
+	differ("DH parameters", !dhe || a.NoDHParameters == b.NoDHParameters, !b.NoDHParameters, !a.NoDHParameters)
 	differ("names", sameList(a.Names, b.Names), b.Names, a.Names)
 	differ("SNI required", a.SNIRequired == b.SNIRequired, b.SNIRequired, a.SNIRequired)
 	differ("client authentication", a.ClientAuth == b.ClientAuth, b.ClientAuth, a.ClientAuth)
+	differ("certificate before suite", a.CertificateFirst == b.CertificateFirst, b.CertificateFirst, a.CertificateFirst)
+	differ("certificate by TLS 1.2 alone", a.CertificateBy12 == b.CertificateBy12, b.CertificateBy12, a.CertificateBy12)
+	differ("release of Go", a.Family != b.Family || a.GoRelease == b.GoRelease, goRelease(b.GoRelease), goRelease(a.GoRelease))
 	return out
+}
+
+// goRelease is a release of Go in words.
+func goRelease(n int) string {
+	if n == 0 {
+		return "the newest that is known"
+	}
+	return fmt.Sprintf("1.%d", n)
+}
+
+// listsDHE reports whether any suite is one with finite-field Diffie-Hellman, which needs parameters.
+func (p *Policy) listsDHE() bool {
+	return slices.ContainsFunc(p.CipherSuites, func(s wire.CipherSuite) bool {
+		info, _ := s.Info()
+		return info.KeyExchange == "DHE" && !info.TLS13()
+	})
 }
 
 // sameList also tells an empty list from none.

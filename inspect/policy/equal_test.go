@@ -64,7 +64,15 @@ func TestDifferencesNamesEachField(t *testing.T) {
 		{"schemes", func(p *policy.Policy) { p.SignatureSchemes = []wire.SignatureScheme{wire.SchemeEd448} }, "signature schemes"},
 		{"ALPN", func(p *policy.Policy) { p.ALPN = nil }, "ALPN"},
 		{"ALPN required", func(p *policy.Policy) { p.ALPNRequired = true }, "ALPN required"},
-		{"DH parameters", func(p *policy.Policy) { p.NoDHParameters = true }, "DH parameters"},
+		{"DH parameters", func(p *policy.Policy) {
+			p.CipherSuites, p.NoDHParameters = append(p.CipherSuites, wire.TLS_DHE_RSA_WITH_AES_128_GCM_SHA256), true
+		}, "cipher suites and DH parameters"},
+		{"certificate before suite", func(p *policy.Policy) { p.CertificateFirst = true }, "certificate before suite"},
+		{"certificate by TLS 1.2", func(p *policy.Policy) { p.CertificateFirst, p.CertificateBy12 = true, true }, "certificate before suite and certificate by TLS 1.2 alone"},
+		{"release of a library that is not Go's", func(p *policy.Policy) { p.GoRelease = 19 }, ""},
+		{"DH parameters without a DHE suite", func(p *policy.Policy) {
+			p.NoDHParameters = true
+		}, ""},
 		{"names", func(p *policy.Policy) { p.Names = p.Names[:1] }, "names"},
 		{"no name at all", func(p *policy.Policy) { p.Names = []string{} }, "names"},
 		{"SNI required", func(p *policy.Policy) { p.SNIRequired = true }, "SNI required"},

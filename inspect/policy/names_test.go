@@ -70,7 +70,7 @@ func TestCertificateFirst(t *testing.T) {
 		want    policy.CertificateType // empty: refused
 	}{
 		{"both", "localhost", both, []wire.SignatureScheme{wire.SchemeRSAPKCS1SHA256, wire.SchemeECDSASecp256r1SHA256}, policy.CertECDSAP256},
-		{"no name: the first", "", both, []wire.SignatureScheme{wire.SchemeRSAPKCS1SHA256, wire.SchemeECDSASecp256r1SHA256}, policy.CertRSA},
+		{"no name", "", both, []wire.SignatureScheme{wire.SchemeRSAPKCS1SHA256, wire.SchemeECDSASecp256r1SHA256}, policy.CertECDSAP256},
 		{"no ECDSA scheme", "localhost", both, []wire.SignatureScheme{wire.SchemeRSAPKCS1SHA256}, policy.CertRSA},
 		{"no ECDSA suite", "localhost", both[:1], []wire.SignatureScheme{wire.SchemeRSAPKCS1SHA256, wire.SchemeECDSASecp256r1SHA256}, policy.CertRSA},
 		{"RSASSA-PSS does not count", "localhost", both, []wire.SignatureScheme{wire.SchemeRSAPSSRSAESHA256}, ""},

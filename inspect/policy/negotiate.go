@@ -229,8 +229,10 @@ func (n *negotiation) versionAlert() wire.AlertDescription {
 		}
 		return wire.AlertHandshakeFailure
 	}
-	if n.p.Family == FamilyOpenSSL && !slices.Contains(n.p.Versions, wire.VersionSSLv3) && highestOffered(n.h) == wire.VersionSSLv3 {
-		return wire.AlertHandshakeFailure // a build without SSLv3 takes the record for a broken one
+	// A build of OpenSSL without SSLv3 takes the record for a broken one, where it has a version left at all: Suite B can take the last.
+	some := len(n.p.Versions)+len(n.p.BlockedVersions) > 0
+	if n.p.Family == FamilyOpenSSL && some && !slices.Contains(n.p.Versions, wire.VersionSSLv3) && highestOffered(n.h) == wire.VersionSSLv3 {
+		return wire.AlertHandshakeFailure
 	}
 	return wire.AlertProtocolVersion
 }

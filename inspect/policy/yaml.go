@@ -64,6 +64,12 @@ func (e *FileError) Error() string {
 //	sni_required: true
 //	client_auth: none                # none | request | require
 //	family: openssl                  # s2n | openssl | boringssl | go | gnutls | schannel | jsse: whose library answers
+//	go_release: "1.24"               # of crypto/tls, with family go; absent: the newest that is known
+//	blocked_versions: [TLSv1.0]      # chosen, but then no handshake completes
+//	old_version_alert: internal_error # answer to versions below the lowest; absent: protocol_version
+//	name_alert: internal_error       # answer to a name that is not served; none: the connection is closed; absent: unrecognized_name
+//	certificate_first: true          # the certificate is chosen before the suite; by-tls12: and suites of TLS 1.3 do not count
+//	security_level: 2                # of OpenSSL; what it takes away is to be away already
 //	notes: text
 //
 // The name of the file is for errors alone. What is wrong comes back as *FileError values joined, with lines and the
@@ -93,6 +99,7 @@ func (d *yamlDecoder) fail(line int, key, message string, near ...string) {
 var yamlKeys = [...]string{
 	"extends", "name", "notes", "versions", "ciphers", "cipher_preference", "groups", "signature_algorithms", "certificates",
 	"dh_parameters", "alpn", "alpn_required", "server_names", "sni_required", "client_auth", "family",
+	"go_release", "blocked_versions", "old_version_alert", "name_alert", "certificate_first", "security_level",
 }
 
 func (d *yamlDecoder) policy(data []byte) *Policy {
@@ -165,7 +172,7 @@ func (d *yamlDecoder) set(p *Policy, key string, n *yaml.Node) *Policy {
 	case "notes":
 		p.Notes = d.text(key, n, "")
 	case "versions":
-		p.Versions, p.OldVersionAlert = d.versions(n), 0
+		p.Versions, p.BlockedVersions, p.OldVersionAlert = d.versions(key, n), nil, 0
 	case "ciphers":
 		d.ciphers(p, n)
 	case "cipher_preference":
@@ -204,8 +211,45 @@ func (d *yamlDecoder) set(p *Policy, key string, n *yaml.Node) *Policy {
 		p.ClientAuth = choice(d, key, n, own(ClientAuthNone, ClientAuthRequest, ClientAuthRequire))
 	case "family":
 		p.Family = choice(d, key, n, own(FamilyS2N, FamilyOpenSSL, FamilyBoringSSL, FamilyGo, FamilyGnuTLS, FamilySchannel, FamilyJSSE))
+	default:
+		d.habit(p, key, n)
 	}
 	return p
+}
+
+// habit gives the value of a key to p that few endpoints need: what a program does in its own way.
+func (d *yamlDecoder) habit(p *Policy, key string, n *yaml.Node) {
+	switch key {
+	case "go_release":
+		minor, ok := strings.CutPrefix(d.text(key, n, ""), "1.")
+		release, err := strconv.Atoi(minor)
+		if !ok || err != nil || release < 1 || release > 999 {
+			d.fail(n.Line, key, "a release such as \"1.24\" is expected, not "+quote(n.Value))
+			return
+		}
+		p.GoRelease = release
+	case "blocked_versions":
+		p.BlockedVersions = d.versions(key, n)
+	case "old_version_alert":
+		p.OldVersionAlert = d.alert(key, n)
+	case "name_alert":
+		if p.NameSilent = n.Value == "none"; !p.NameSilent {
+			p.NameAlert = d.alert(key, n)
+		}
+	case "certificate_first":
+		if p.CertificateBy12 = n.Value == "by-tls12"; p.CertificateBy12 {
+			p.CertificateFirst = true
+			return
+		}
+		p.CertificateFirst = d.truth(key, n)
+	case "security_level":
+		level, err := strconv.Atoi(d.text(key, n, ""))
+		if err != nil || level < 0 || level > 5 {
+			d.fail(n.Line, key, "a level from 0 to 5 is expected, not "+quote(n.Value))
+			return
+		}
+		p.SecurityLevel = level
+	}
 }
 
 // base is the built-in policy that a file extends, as one of the user's own.
@@ -229,12 +273,12 @@ func (d *yamlDecoder) base(n *yaml.Node) *Policy {
 	return p
 }
 
-func (d *yamlDecoder) versions(n *yaml.Node) []wire.Version {
+func (d *yamlDecoder) versions(key string, n *yaml.Node) []wire.Version {
 	if n.Kind != yaml.MappingNode {
-		list := codes(d, "versions", n, wire.VersionByName)
+		list := codes(d, key, n, wire.VersionByName)
 		for _, v := range list {
 			if v < wire.VersionSSLv3 || v > wire.VersionTLS13 {
-				d.fail(n.Line, "versions", "not between SSLv3 and TLSv1.3: "+v.String())
+				d.fail(n.Line, key, "not between SSLv3 and TLSv1.3: "+v.String())
 			}
 		}
 		slices.Sort(list)
@@ -246,9 +290,9 @@ func (d *yamlDecoder) versions(n *yaml.Node) []wire.Version {
 		v, ok := wire.VersionByName(n.Content[i+1].Value)
 		switch {
 		case bound.Value != "min" && bound.Value != "max":
-			d.fail(bound.Line, "versions", "unknown key "+quote(bound.Value), "min", "max")
+			d.fail(bound.Line, key, "unknown key "+quote(bound.Value), "min", "max")
 		case !ok || v < wire.VersionSSLv3 || v > wire.VersionTLS13:
-			d.fail(bound.Line, "versions", "no version from SSLv3 to TLSv1.3: "+quote(n.Content[i+1].Value))
+			d.fail(bound.Line, key, "no version from SSLv3 to TLSv1.3: "+quote(n.Content[i+1].Value))
 		case bound.Value == "min":
 			low = v
 		default:
@@ -256,7 +300,7 @@ func (d *yamlDecoder) versions(n *yaml.Node) []wire.Version {
 		}
 	}
 	if low > high {
-		d.fail(n.Line, "versions", fmt.Sprintf("min %v is above max %v", low, high))
+		d.fail(n.Line, key, fmt.Sprintf("min %v is above max %v", low, high))
 	}
 	var list []wire.Version
 	for v := low; v <= high; v++ {

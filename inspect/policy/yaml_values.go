@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
 func (d *yamlDecoder) text(key string, n *yaml.Node, otherwise string) string {
@@ -69,6 +71,14 @@ func code[T codePoint](d *yamlDecoder, key string, n *yaml.Node, byName func(str
 	}
 	d.fail(n.Line, key, "unknown name "+quote(n.Value), nearestOf(n.Value, codeNames[T]())...)
 	return 0, false
+}
+
+func (d *yamlDecoder) alert(key string, n *yaml.Node) wire.AlertDescription {
+	alert, ok := wire.AlertByName(d.text(key, n, ""))
+	if !ok {
+		d.fail(n.Line, key, "unknown alert "+quote(n.Value))
+	}
+	return alert
 }
 
 // choice reads one of a few words.

@@ -20,6 +20,7 @@ func writeHAProxy(w *writer) error {
 		return err
 	}
 	w.means = s.means
+	w.means.CertificateFirst, w.means.CertificateBy12 = true, release.HAProxyCertificateBy12(w.o.Version)
 	if s.ciphers+s.suites != "" || s.dhBits > 0 {
 		w.line("global")
 		if s.ciphers != "" {

@@ -28,6 +28,9 @@ const (
 	LossNames           Kind = "names"
 	LossSNIRequired     Kind = "SNI required"
 	LossClientAuth      Kind = "client authentication"
+	LossCertFirst       Kind = "certificate before suite"
+	LossCertBy12        Kind = "certificate by TLS 1.2 alone"
+	LossGoRelease       Kind = "release of Go"
 )
 
 // Weight says how much a loss matters.
@@ -57,7 +60,7 @@ const maxNamed = 8
 func (l Loss) String() string {
 	var text string
 	switch l.Kind {
-	case LossPreference, LossALPNRequired, LossDHParameters, LossSNIRequired, LossClientAuth:
+	case LossPreference, LossALPNRequired, LossDHParameters, LossSNIRequired, LossClientAuth, LossCertFirst, LossCertBy12, LossGoRelease:
 		text = fmt.Sprintf("%s: %s, not %s", l.Kind, strings.Join(l.Extra, ", "), strings.Join(l.Missing, ", "))
 	default:
 		var parts []string
@@ -103,10 +106,17 @@ func losses(asked, means *policy.Policy, why map[Kind]string) []Loss {
 	lists(&f, LossSchemes, a.SignatureSchemes, b.SignatureSchemes, true)
 	lists(&f, LossALPN, quoted(a.ALPN), quoted(b.ALPN), true)
 	f.truth(LossALPNRequired, a.ALPNRequired, b.ALPNRequired)
-	f.truth(LossDHParameters, !a.NoDHParameters, !b.NoDHParameters)
+	if slices.ContainsFunc(slices.Concat(a.CipherSuites, b.CipherSuites), isDHE) {
+		f.truth(LossDHParameters, !a.NoDHParameters, !b.NoDHParameters)
+	}
 	lists(&f, LossNames, quoted(a.Names), quoted(b.Names), true)
 	f.truth(LossSNIRequired, a.SNIRequired, b.SNIRequired)
 	f.words(LossClientAuth, string(a.ClientAuth), string(b.ClientAuth))
+	f.truth(LossCertFirst, a.CertificateFirst, b.CertificateFirst)
+	f.truth(LossCertBy12, a.CertificateBy12, b.CertificateBy12)
+	if a.Family == b.Family {
+		f.words(LossGoRelease, goRelease(a.GoRelease), goRelease(b.GoRelease))
+	}
 	for i := range f.losses {
 		f.losses[i].Weight = weight(&f.losses[i], a, b)
 	}
@@ -135,14 +145,33 @@ func (t text) String() string {
 	return fmt.Sprintf("%q", string(t))
 }
 
+// goRelease is a release of Go in words.
+func goRelease(n int) string {
+	if n == 0 {
+		return "the newest"
+	}
+	return fmt.Sprintf("1.%d", n)
+}
+
 type finder struct {
 	why    map[Kind]string
 	losses []Loss
 }
 
 func (f *finder) add(l Loss) {
-	l.Reason = cmp.Or(f.why[l.Kind], "it cannot be said here")
+	l.Reason = cmp.Or(f.why[l.Kind], habit(l.Kind), "it cannot be said here")
 	f.losses = append(f.losses, l)
+}
+
+// habit is why a system does not do in its own way what another does in its; "" for what is no habit.
+func habit(kind Kind) string {
+	switch kind {
+	case LossCertFirst, LossCertBy12:
+		return "whether the certificate is chosen before the suite is the program's own way, and cannot be set"
+	case LossGoRelease:
+		return "the release is that which the program was built with"
+	}
+	return ""
 }
 
 // lists compares lists in order. nilDiffers: an absent list is another one than an empty one.
@@ -247,6 +276,11 @@ func weight(l *Loss, a, b *policy.Policy) Weight {
 		both := []string{policy.PreferServer.String(), policy.PreferServerChaCha.String()}
 		return idle(slices.Contains(both, a.Preference.String()) && slices.Contains(both, b.Preference.String()) && !slices.ContainsFunc(b.CipherSuites, isChaCha20),
 			"it has no suite with ChaCha20")
+	case LossCertFirst, LossCertBy12:
+		if a.Certificates == nil {
+			return unstated(true)
+		}
+		return idle(len(a.Certificates) < 2, "there is one kind of certificate to choose")
 	case LossDHParameters:
 		return idle(!slices.ContainsFunc(usable(a), isDHE) && !slices.ContainsFunc(usable(b), isDHE), "no DHE suite is in use")
 	case LossSuites:

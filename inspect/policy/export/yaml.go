@@ -13,12 +13,12 @@ import (
 // maxItems is how many items one list of a policy file may have.
 const maxItems = 1000
 
-// writeYAML writes a policy file, which says all that a policy says but for versions that are chosen and then fail.
+// writeYAML writes a policy file, which says all that a policy says.
 func writeYAML(w *writer) error {
 	m := w.p.Clone()
 	w.means = m
-	m.BlockedVersions = nil
-	w.why[LossBlockedVersions] = "a policy file has no word for versions that are chosen and then fail"
+	w.why[LossBlockedVersions] = "a policy file has versions from SSLv3 to TLS 1.3"
+	m.BlockedVersions = inside(m.BlockedVersions, wire.VersionSSLv3, wire.VersionTLS13)
 	m.Versions = inside(m.Versions, wire.VersionSSLv3, wire.VersionTLS13)
 	if len(m.Versions) == 0 {
 		return w.unsayable("it has versions from SSLv3 to TLS 1.3")
@@ -51,11 +51,42 @@ func writeYAML(w *writer) error {
 	}
 	w.line("client_auth: %s", m.ClientAuth)
 	switch m.Family {
-	case policy.FamilyS2N, policy.FamilyOpenSSL, policy.FamilyBoringSSL, policy.FamilyGo, policy.FamilyGnuTLS, policy.FamilySchannel:
+	case policy.FamilyS2N, policy.FamilyOpenSSL, policy.FamilyBoringSSL, policy.FamilyGo, policy.FamilyGnuTLS, policy.FamilySchannel, policy.FamilyJSSE:
 		w.line("family: %s", m.Family)
 	}
+	w.yamlHabits(m)
 	w.run("tlstriage policy show policy.yaml")
 	return nil
+}
+
+// yamlHabits writes what few policies have.
+func (w *writer) yamlHabits(m *policy.Policy) {
+	if m.GoRelease > 0 {
+		w.line("go_release: \"1.%d\"", m.GoRelease)
+	}
+	if len(m.BlockedVersions) > 0 {
+		w.line("blocked_versions: [%s]", strings.Join(texts(m.BlockedVersions), ", "))
+	}
+	alert := func(key string, a wire.AlertDescription) {
+		if code, ok := wire.AlertByName(a.String()); ok && code == a && a != 0 {
+			w.line("%s: %s", key, a)
+		}
+	}
+	alert("old_version_alert", m.OldVersionAlert)
+	if m.NameSilent {
+		w.line("name_alert: none")
+	} else {
+		alert("name_alert", m.NameAlert)
+	}
+	switch {
+	case m.CertificateBy12:
+		w.line("certificate_first: by-tls12")
+	case m.CertificateFirst:
+		w.line("certificate_first: true")
+	}
+	if m.SecurityLevel > 0 && m.SecurityLevel <= 5 {
+		w.line("security_level: %d", m.SecurityLevel)
+	}
 }
 
 // yamlCiphers writes the suites, those of equal preference in a list of their own where they stand side by side.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tlstriage/tlstriage/inspect/policy"
 	"github.com/tlstriage/tlstriage/inspect/policy/imported"
+	"github.com/tlstriage/tlstriage/inspect/policy/internal/release"
 	"github.com/tlstriage/tlstriage/inspect/policy/openssl"
 )
 
@@ -190,7 +191,7 @@ func (im *importer) bindEndpoint(s *section, b *bind, c choice, names []string) 
 		e.Facts = append(e.Facts, standard("security level", note, "OpenSSL, SSL_CTX_set_security_level(3)"))
 	}
 	p.Name, p.Provider, p.Product, p.Names = e.Name, Kind, "bind", names
-	p.CertificateFirst, p.CertificateBy12 = true, im.version.certificateBy12()
+	p.CertificateFirst, p.CertificateBy12 = true, release.HAProxyCertificateBy12(string(im.version))
 	if b.strictSNI != nil {
 		p.SNIRequired = true
 		e.Facts = append(e.Facts, b.strictSNI.fact())

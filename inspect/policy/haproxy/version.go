@@ -46,24 +46,6 @@ func (v version) minVersion() setting[wire.Version] {
 	return setting[wire.Version]{0, manual + " 2.1, ssl-min-ver"}
 }
 
-// certificateBy12 reports whether a client's suites of TLS 1.3 do not count when a certificate is chosen for it ("suboptimal
-// certificate selection with TLSv1.3 and dual ECDSA/RSA" in the change logs of November 2023). Measured with 2.6.12.
-func (v version) certificateBy12() bool {
-	switch {
-	case v == "" || v.since("2.9"):
-		return false
-	case v.since("2.8"):
-		return !v.since("2.8.4")
-	case v.since("2.7"):
-		return !v.since("2.7.11")
-	case v.since("2.5"):
-		return !v.since("2.6.16")
-	case v.since("2.4"):
-		return !v.since("2.4.25")
-	}
-	return !v.since("2.2.32")
-}
-
 // dhBits is the size of the Diffie-Hellman parameters that are made up; 0: none are.
 func (v version) dhBits() setting[int] {
 	switch {

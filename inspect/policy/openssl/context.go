@@ -73,6 +73,7 @@ func (c *Context) Policy() (p *policy.Policy, notes []string, errs []error) {
 			p.Certificates = append(p.Certificates, cert.Type)
 		}
 	}
+	p.Certificates = slices.DeleteFunc(p.Certificates, func(t policy.CertificateType) bool { return !e.SuiteB.takes(t) })
 	if need := MinRSABits(e.SecurityLevel); c.DHBits > 0 && c.DHBits < need {
 		errs = append(errs, fmt.Errorf("Diffie-Hellman parameters of %d bits are too small for security level %d, which asks for %d", c.DHBits, e.SecurityLevel, need))
 		p.NoDHParameters = true
@@ -82,6 +83,20 @@ func (c *Context) Policy() (p *policy.Policy, notes []string, errs []error) {
 		notes = append(notes, "Suite B binds the curve to the suite (P-256 to AES-128, P-384 to AES-256), which a policy cannot say")
 	}
 	return p, notes, errs
+}
+
+// takes reports whether a certificate of this kind is used: under Suite B one on another curve is as if it were not there (RFC 6460,
+// Section 4). One for RSA stays, and finds no suite.
+func (b SuiteB) takes(t policy.CertificateType) bool {
+	switch t {
+	case policy.CertECDSAP256:
+		return b != SuiteB192
+	case policy.CertECDSAP384:
+		return b != SuiteB128Only
+	case policy.CertECDSAP521, policy.CertEd25519:
+		return b == SuiteBNone
+	}
+	return true
 }
 
 // expand reads cipher string and suites of TLS 1.3; what is refused is replaced by the default.
