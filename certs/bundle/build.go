@@ -58,10 +58,11 @@ type Bundle struct {
 
 // Missing is the certificate that a chain lacks.
 type Missing struct {
-	Subject string   // as the certificate below names it
-	Below   string   // the certificate below
-	URLs    []string // where it says that its issuer can be fetched
-	Err     error    // of the last fetch; nil when none was tried
+	Subject string       // as the certificate below names it
+	Below   string       // the certificate below
+	Reason  chain.Reason // chain.ReasonAnotherKey: a namesake is in the pile; chain.ReasonUnknownIssuer: it may be an untrusted root; else empty
+	URLs    []string     // where it says that its issuer can be fetched
+	Err     error        // of the last fetch; nil when none was tried
 }
 
 // Reason is why a certificate is in no bundle.
@@ -266,7 +267,7 @@ func (b *builder) order(out *Bundle, above []*x509.Certificate) {
 	}
 	for _, f := range report.Faults {
 		if f.ID == chain.MissingIntermediate || f.ID == chain.UntrustedRoot && f.Missing != "" && len(top.IssuingCertificateURL) > 0 {
-			out.Missing = &Missing{Subject: top.Issuer.String(), Below: chain.Subject(top), URLs: slices.Clone(top.IssuingCertificateURL)}
+			out.Missing = &Missing{Subject: top.Issuer.String(), Below: chain.Subject(top), URLs: slices.Clone(top.IssuingCertificateURL), Reason: f.Reason}
 			return
 		}
 	}

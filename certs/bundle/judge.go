@@ -88,7 +88,14 @@ func (b *builder) judgeChains() {
 			if m.Err != nil {
 				where = fmt.Sprintf("; fetching it failed: %v", m.Err)
 			}
-			b.problem(IncompleteChain, out.Name, true, "%s was issued by %s, which is not here%s", clip(m.Below), clip(m.Subject), where)
+			absent := "which is not here"
+			switch m.Reason {
+			case chain.ReasonAnotherKey:
+				absent = "and what is here under that name has another key: it did not sign this"
+			case chain.ReasonUnknownIssuer:
+				absent = "which is neither here nor a trusted root; a private root goes to --ca, and lacks nowhere"
+			}
+			b.problem(IncompleteChain, out.Name, true, "%s was issued by %s, %s%s", clip(m.Below), clip(m.Subject), absent, where)
 		}
 		for _, f := range out.Report.Faults {
 			switch {

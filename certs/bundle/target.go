@@ -1,7 +1,6 @@
 package bundle
 
 import (
-	"bytes"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -65,12 +64,14 @@ type Output struct {
 	Files    []File
 	Use      []string // lines of configuration and commands that use the files; nothing secret in them
 	Warnings []string // what the target cannot do with it
+
+	bundled []*Bundle
 }
 
 // Output renders the bundles for a target. Bundles without a key give their certificates only. The error is a target that is not
 // known, or a key that cannot be encoded.
 func (r *Result) Output(target Target, o OutputOptions) (*Output, error) {
-	out := &Output{Target: target}
+	out := &Output{Target: target, bundled: r.Bundles}
 	for _, b := range r.Bundles {
 		key, err := b.keyPEM()
 		if err != nil {
@@ -78,7 +79,8 @@ func (r *Result) Output(target Target, o OutputOptions) (*Output, error) {
 		}
 		switch target {
 		case Nginx:
-			out.nginx(b, key)
+			out.file(b.Name+".fullchain.pem", certs.EncodePEM(b.Chain...))
+			out.secret(b.Name+".key", key)
 		case HAProxy:
 			out.haproxy(b, key)
 		case AWS:
@@ -95,6 +97,12 @@ func (r *Result) Output(target Target, o OutputOptions) (*Output, error) {
 		if err != nil {
 			return nil, err
 		}
+	}
+	switch target { // several certificates share one port, and so one configuration
+	case Nginx:
+		out.useNginx(r.Bundles)
+	case HAProxy:
+		out.useHAProxy(r.Bundles)
 	}
 	return out, nil
 }
@@ -127,38 +135,16 @@ func (o *Output) warn(format string, args ...any) {
 	o.Warnings = append(o.Warnings, fmt.Sprintf(format, args...))
 }
 
-func (o *Output) nginx(b *Bundle, key []byte) {
-	o.file(b.Name+".fullchain.pem", certs.EncodePEM(b.Chain...))
-	o.secret(b.Name+".key", key)
-	o.use("ssl_certificate     /etc/nginx/tls/%s.fullchain.pem;", b.Name)
-	o.use("ssl_certificate_key /etc/nginx/tls/%s.key;", b.Name)
-	if len(b.Leaf.OCSPServer) > 0 {
-		o.use("ssl_stapling on; # the fullchain holds the issuer that it needs")
-	}
-}
-
-func (o *Output) haproxy(b *Bundle, key []byte) {
-	var all bytes.Buffer
-	all.Write(certs.EncodePEM(b.Chain...))
-	all.Write(key)
-	if key != nil {
-		o.secret(b.Name+".pem", all.Bytes())
-	} else {
-		o.file(b.Name+".pem", all.Bytes())
-		o.warn("%s.pem holds no key: HAProxy reads it from %s.pem.key beside it", b.Name, b.Name)
-	}
-	o.use("bind :443 ssl crt /etc/haproxy/tls/%s.pem", b.Name)
-	if len(b.Leaf.OCSPServer) > 0 {
-		o.use("# stapling, HAProxy 2.8 and newer: add `ocsp-update on` behind the file in a crt-list")
-		o.use("# stapling, older: openssl ocsp -issuer ISSUER.pem -cert %s.pem -url %s -respout %s.pem.ocsp -no_nonce", b.Name, quote(b.Leaf.OCSPServer[0]), b.Name)
-	}
-}
-
 // aws makes the three parts that ImportCertificate takes.
 func (o *Output) aws(b *Bundle, key []byte) {
 	o.file(b.Name+".cert.pem", certs.EncodePEM(b.Chain[0]))
 	o.secret(b.Name+".key.pem", key)
-	command := fmt.Sprintf("aws acm import-certificate --certificate fileb://%s.cert.pem --private-key fileb://%s.key.pem", b.Name, b.Name)
+	keyFile := b.Name + ".key.pem"
+	if key == nil {
+		keyFile = "KEY-FILE"
+		o.warn("%s: its key is not here; without it AWS Certificate Manager imports nothing", b.Name)
+	}
+	command := fmt.Sprintf("aws acm import-certificate --certificate fileb://%s.cert.pem --private-key fileb://%s", b.Name, keyFile)
 	if len(b.Chain) > 1 {
 		o.file(b.Name+".chain.pem", certs.EncodePEM(b.Chain[1:]...))
 		command += fmt.Sprintf(" --certificate-chain fileb://%s.chain.pem", b.Name)
@@ -226,6 +212,10 @@ func hostList(c *x509.Certificate) string {
 
 func (o *Output) envoy(b *Bundle, key []byte) {
 	o.file(b.Name+".fullchain.pem", certs.EncodePEM(b.Chain...))
+	if key == nil {
+		o.warn("%s: its key is not here, and Envoy's configuration names it: %s.fullchain.pem goes to certificate_chain, the key to private_key", b.Name, b.Name)
+		return
+	}
 	o.secret(b.Name+".key", key)
 	o.file(b.Name+".envoy.yaml", fmt.Appendf(nil, `transport_socket:
   name: envoy.transport_sockets.tls
@@ -237,6 +227,9 @@ func (o *Output) envoy(b *Bundle, key []byte) {
           private_key: {filename: /etc/envoy/tls/%s.key}
 `, b.Name, b.Name))
 	o.use("# the transport_socket of a listener's filter chain: %s.envoy.yaml", b.Name)
+	if len(o.bundled) > 1 {
+		o.use("# of the chain with filter_chain_match: {server_names: [%s]}", hostList(b.Leaf.Certificate))
+	}
 	if _, ok := b.Leaf.PublicKey.(ed25519.PublicKey); ok {
 		o.warn("%s: Envoy takes RSA and ECDSA keys only", b.Name)
 	} else if k, ok := b.Leaf.PublicKey.(*ecdsa.PublicKey); ok && k.Curve == elliptic.P224() {
