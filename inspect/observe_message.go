@@ -134,7 +134,10 @@ func (o *Observer) clientHello(m *wire.Message) {
 	if m.SSLv2 {
 		parse = wire.ParseSSLv2ClientHello
 	}
-	hello := &wire.ClientHello{}
+	hello := &o.store
+	if slot == &o.retry {
+		hello = &wire.ClientHello{}
+	}
 	if err := parse(bytes.Clone(m.Bytes), hello); err != nil && slot == &o.hello {
 		o.helloErr = err
 	}

@@ -20,6 +20,7 @@ type Observer struct {
 	history        history
 
 	hello, retry    helloSeen
+	store           wire.ClientHello // hello's
 	helloErr        error
 	retryRequest    bool // a HelloRetryRequest came
 	chosen          selection
@@ -84,14 +85,24 @@ const (
 
 // NewObserver makes an Observer. Those that share a Describer share what it remembers; nil gives it one of its own.
 func NewObserver(d *Describer) *Observer {
-	if d == nil {
-		d = &Describer{}
-	}
-	o := &Observer{describer: d, transport: TransportTCP}
+	o := &Observer{}
 	o.client.reader.FromClient = true
 	o.client.reader.MaxMessage, o.server.reader.MaxMessage = maxMessage, maxMessage
 	o.server.reader.MaxHello = maxMessage
+	o.Reset(d)
 	return o
+}
+
+// Reset makes the observer ready for another leg. What TLS and FirstBytes gave out stays as it is; what ClientHello gave out
+// does not.
+func (o *Observer) Reset(d *Describer) {
+	if d == nil {
+		d = &Describer{}
+	}
+	client, server := &o.client.reader, &o.server.reader
+	client.Reset()
+	server.Reset()
+	*o = Observer{describer: d, transport: TransportTCP, client: stream{reader: *client}, server: stream{reader: *server}}
 }
 
 // SetTransport says what carries the bytes, where it is not TransportTCP: fingerprints tell it.

@@ -90,6 +90,15 @@ const (
 	modeSSLv2
 )
 
+// Reset makes the reader ready for another stream. Its settings stay, and its buffer, unless that has grown large.
+func (r *Reader) Reset() {
+	buf := r.buf[:0]
+	if cap(buf) > eagerBuffer {
+		buf = nil
+	}
+	*r = Reader{FromClient: r.FromClient, MaxHello: r.MaxHello, MaxMessage: r.MaxMessage, buf: buf}
+}
+
 // Feed hands the next bytes of the stream to the reader. What the last Feed brought must have been read with Next. The reader
 // keeps no reference to b after Next has returned false.
 func (r *Reader) Feed(b []byte) {
