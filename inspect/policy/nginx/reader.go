@@ -105,10 +105,11 @@ func reason(err error) string {
 
 // tokens lexes a file to its end: the lexer's goroutine ends only then.
 func tokens(data []byte) []crossplane.NgxToken {
-	var lua crossplane.Lua
 	var out []crossplane.NgxToken
-	options := crossplane.LexOptions{Lexers: []crossplane.RegisterLexer{lua.RegisterLexer()}}
-	for t := range crossplane.LexWithOptions(strings.NewReader(strings.TrimPrefix(string(data), "\ufeff")), options) {
+	options := crossplane.LexOptions{Lexers: []crossplane.RegisterLexer{crossplane.LexWithLexer(luaLexer{}, luaDirectives()...)}}
+	text := strings.TrimPrefix(string(data), "\ufeff")
+	text = strings.ReplaceAll(text, "_by_lua_block{", "_by_lua_block {") // the tokenizer takes one character before luaLexer gets to see any
+	for t := range crossplane.LexWithOptions(strings.NewReader(text), options) {
 		out = append(out, t)
 	}
 	return out
