@@ -33,6 +33,9 @@ func ParseThreshold(s string) (Threshold, error) {
 	number, percent := strings.CutSuffix(strings.TrimSpace(s), "%")
 	whole, fraction, dotted := strings.Cut(strings.TrimSpace(number), ".")
 	bad := fmt.Errorf("threshold: %q is neither a number of connections (12) nor a percentage (0.1%%)", s)
+	if percent && allDigits(whole) && allDigits(fraction) && len(fraction) > 6 {
+		return Threshold{}, fmt.Errorf("threshold: %q has more than the six decimals that are compared", s)
+	}
 	if !allDigits(whole) || dotted && (!percent || !allDigits(fraction) || len(fraction) > 6) || len(whole) > 12 {
 		return Threshold{}, bad
 	}

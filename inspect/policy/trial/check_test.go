@@ -127,11 +127,11 @@ func TestEmptyTally(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := Recommend(all, &tally, Threshold{}, Systems()...)
+	r := recommend(t, all, &tally, Options{Systems: Systems()})
 	if r.Best == nil || r.Best.Strictness.MinVersion != "TLSv1.3" {
 		t.Errorf("without clients the strictest of all is best, got %+v", r.Best)
 	}
-	if Diff(On(p), On(p)).Text() == "" || Recommend(nil, &tally, Threshold{}).Best != nil {
+	if Diff(On(p), On(p)).Text() == "" || recommend(t, nil, &tally, Options{}).Best != nil {
 		t.Error("nothing to compare is no reason to fail")
 	}
 }

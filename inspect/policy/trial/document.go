@@ -36,6 +36,9 @@ type entry struct {
 	fields []labelled
 }
 
+// listing is text of several lines to be copied as it is.
+type listing string
+
 type labelled struct {
 	label string
 	text  []span
@@ -90,8 +93,8 @@ func share(part, whole int64) string {
 	switch {
 	case percent < 0.001:
 		return "<0.001 %"
-	case percent < 1:
-		return strconv.FormatFloat(percent, 'f', 3, 64) + " %"
+	case percent < 0.995:
+		return strconv.FormatFloat(percent, 'g', 2, 64) + " %" // two digits that count, like those of 1.7 %
 	case percent > 99.9:
 		return ">99.9 %"
 	}
@@ -124,6 +127,8 @@ func (d *document) text() string {
 			b.WriteString(plainText(part) + "\n")
 		case table:
 			part.text(&b)
+		case listing:
+			b.WriteString("\n" + strings.TrimRight(string(part), "\n") + "\n")
 		case entry:
 			b.WriteString("  " + plainText(part.title) + "\n")
 			for _, f := range part.fields {
@@ -199,6 +204,8 @@ func (d *document) markdown() string {
 			b.WriteString(markdownText(part) + "\n")
 		case table:
 			part.markdown(&b)
+		case listing:
+			b.WriteString("```\n" + strings.TrimRight(string(part), "\n") + "\n```\n")
 		case entry:
 			b.WriteString("- " + markdownText(part.title) + "\n")
 			for _, f := range part.fields {

@@ -89,6 +89,24 @@ func lookup(t testing.TB, ref string) *policy.Policy {
 	return p
 }
 
+func recommend(t testing.TB, policies []*policy.Policy, tally *recording.Tally, o Options) *Recommendation {
+	t.Helper()
+	r, err := Recommend(policies, tally, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func fit(t testing.TB, tally *recording.Tally, s System, o Options) Tailored {
+	t.Helper()
+	r, err := Tailor(tally, s, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
 // withName is a captured hello that asks for another server name of the same length.
 func withName(t testing.TB, line, old, name string) string {
 	t.Helper()

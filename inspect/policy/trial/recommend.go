@@ -20,6 +20,8 @@ type Recommendation struct {
 	Cheapest    *Candidate  `json:"cheapest,omitempty"`   // without a best one: what loses least
 	Tailored    []Tailored  `json:"tailored"`             // versions and suites to measure
 	Unservable  []Loss      `json:"unservable,omitempty"` // clients that every policy which was tried refuses
+
+	maxLoss Threshold
 }
 
 // Candidate is a policy that was tried.
@@ -32,6 +34,28 @@ type Candidate struct {
 	Uncertain  int64      `json:"uncertain,omitempty"` // connections whose answer depends on what the policy's facts do not say
 	Losses     []Loss     `json:"losses,omitempty"`    // the largest
 	MoreLosses int        `json:"more_losses,omitempty"`
+
+	WithoutTLS13 Amount   `json:"without_tls13"`        // clients that have TLS 1.3 and would be served in an older version
+	Negotiated   []Choice `json:"negotiated,omitempty"` // of the best one: the most frequent first
+
+	choices []Choice
+}
+
+// Options are what a recommendation keeps to. The zero value accepts no loss and tailors nothing.
+type Options struct {
+	MaxLoss      Threshold
+	Systems      []System                 // to tailor for
+	Certificates []policy.CertificateType // of the endpoint that is tailored; nil: not known
+
+	// Write says a tailored policy in the words of its system. Nil: nothing is written.
+	Write func(*policy.Policy, System) (*Written, error)
+}
+
+// Written is a policy in the words of a system.
+type Written struct {
+	Text   string         // to be pasted
+	Apply  []string       // commands that make it hold
+	Policy *policy.Policy // what the system makes of it
 }
 
 // Bounds of a recommendation.
@@ -40,13 +64,14 @@ const (
 	maxCandidateLosses = 5
 )
 
-// Recommend tries policies on recorded clients and takes the strictest (see Strictness) that loses no more than maxLoss, and fits a
-// tailored one for each of systems. Of policies that are equally strict the one that loses less is taken. One that is not verified is
-// recommended only where no verified one would do.
-func Recommend(policies []*policy.Policy, t *recording.Tally, maxLoss Threshold, systems ...System) *Recommendation {
-	shapes := t.Shapes()
+// Recommend tries policies on recorded clients and takes the strictest that loses no more than is accepted, and fits a tailored one for
+// each system. Policies are compared by their lowest version, then by how many clients they would cost TLS 1.3, then by Strictness; of
+// those that are equal in all that the one that loses less is taken. One that is not verified is recommended only where no verified one
+// would do. The error is that of Options.Write.
+func Recommend(policies []*policy.Policy, t *recording.Tally, o Options) (*Recommendation, error) {
+	shapes, maxLoss := t.Shapes(), o.MaxLoss
 	r := &Recommendation{
-		Connections: t.Connections - t.Beyond, Shapes: len(shapes), MaxLoss: maxLoss.String(), Tried: len(policies),
+		Connections: t.Connections - t.Beyond, Shapes: len(shapes), MaxLoss: maxLoss.String(), Tried: len(policies), maxLoss: maxLoss,
 		Stricter: []Candidate{}, Others: []Candidate{}, Tailored: []Tailored{},
 	}
 	candidates := make([]Candidate, 0, len(policies))
@@ -69,7 +94,7 @@ func Recommend(policies []*policy.Policy, t *recording.Tally, maxLoss Threshold,
 	}
 	slices.SortStableFunc(candidates, func(a, b Candidate) int {
 		return cmp.Or(
-			CompareStrictness(a.Strictness, b.Strictness), cmp.Compare(a.Lost.Connections, b.Lost.Connections),
+			compareCandidates(&a, &b), cmp.Compare(a.Lost.Connections, b.Lost.Connections),
 			compareBool(a.Unverified, b.Unverified), cmp.Compare(a.Policy, b.Policy))
 	})
 	cheap := func(c Candidate) bool { return !maxLoss.Exceeded(c.Lost.Connections, r.Connections) }
@@ -80,6 +105,7 @@ func Recommend(policies []*policy.Policy, t *recording.Tally, maxLoss Threshold,
 	switch {
 	case best >= 0:
 		r.Best = &candidates[best]
+		r.Best.Negotiated = r.Best.choices
 		for i := best - 1; i >= 0 && len(r.Stricter) < maxRunnersUp; i-- {
 			r.Stricter = append(r.Stricter, candidates[i])
 		}
@@ -92,14 +118,35 @@ func Recommend(policies []*policy.Policy, t *recording.Tally, maxLoss Threshold,
 		cheapest := slices.MinFunc(candidates, func(a, b Candidate) int { return cmp.Compare(a.Lost.Connections, b.Lost.Connections) })
 		r.Cheapest = &cheapest
 	}
-	for _, s := range systems {
-		r.Tailored = append(r.Tailored, tailor(t, shapes, s, maxLoss, nil))
+	for _, s := range o.Systems {
+		tailored, err := tailor(t, shapes, s, o)
+		if err != nil {
+			return nil, err
+		}
+		r.Tailored = append(r.Tailored, tailored)
 	}
-	return r
+	return r, nil
+}
+
+// TooMuch reports whether all that was tried loses more than was accepted: every policy, or where none was to be tried every tailored one.
+func (r *Recommendation) TooMuch() bool {
+	if r.Tried > 0 {
+		return r.Best == nil
+	}
+	return !slices.ContainsFunc(r.Tailored, func(t Tailored) bool { return !r.maxLoss.Exceeded(t.Lost.Connections, r.Connections) })
+}
+
+// compareCandidates is negative when a is to be preferred to b, whatever they lose.
+func compareCandidates(a, b *Candidate) int {
+	return cmp.Or(
+		cmp.Compare(b.Strictness.lowest, a.Strictness.lowest),
+		cmp.Compare(a.WithoutTLS13.Connections, b.WithoutTLS13.Connections),
+		CompareStrictness(a.Strictness, b.Strictness),
+	)
 }
 
 func candidateOf(p *policy.Policy, r *Report) Candidate {
-	c := Candidate{Policy: p.Name, Product: p.Product, Unverified: r.Unverified, Strictness: StrictnessOf(p), Lost: r.Lost}
+	c := Candidate{Policy: p.Name, Product: p.Product, Unverified: r.Unverified, Strictness: StrictnessOf(p), Lost: r.Lost, WithoutTLS13: r.WithoutTLS13, choices: r.Negotiated}
 	for _, d := range r.Uncertain {
 		c.Uncertain += d.Connections
 	}

@@ -85,7 +85,7 @@ func TestBestIsTheStrictestThatIsCheapEnough(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := Recommend(all, tally, maxLoss)
+		got := recommend(t, all, tally, Options{MaxLoss: maxLoss})
 		cheapEnough := 0
 		for _, p := range all {
 			report := Check(tally, On(p))
@@ -93,7 +93,7 @@ func TestBestIsTheStrictestThatIsCheapEnough(t *testing.T) {
 				continue
 			}
 			cheapEnough++
-			if got.Best != nil && (p.Verified || got.Best.Unverified) && CompareStrictness(StrictnessOf(p), got.Best.Strictness) < 0 {
+			if c := candidateOf(p, report); got.Best != nil && (p.Verified || got.Best.Unverified) && compareCandidates(&c, got.Best) < 0 {
 				t.Errorf("%s loses %d and is stricter than %s", p.Name, report.Lost.Connections, got.Best.Policy)
 			}
 		}
@@ -109,12 +109,12 @@ func TestBestIsTheStrictestThatIsCheapEnough(t *testing.T) {
 			t.Errorf("%s loses %d", got.Best.Policy, got.Best.Lost.Connections)
 		}
 		for _, c := range got.Stricter {
-			if !maxLoss.Exceeded(c.Lost.Connections, tally.Connections) && !c.Unverified || CompareStrictness(c.Strictness, got.Best.Strictness) > 0 {
+			if !maxLoss.Exceeded(c.Lost.Connections, tally.Connections) && !c.Unverified || compareCandidates(&c, got.Best) > 0 {
 				t.Errorf("%s is named as stricter and too dear: %+v", c.Policy, c)
 			}
 		}
 		for _, c := range got.Others {
-			if maxLoss.Exceeded(c.Lost.Connections, tally.Connections) || CompareStrictness(c.Strictness, got.Best.Strictness) < 0 {
+			if maxLoss.Exceeded(c.Lost.Connections, tally.Connections) || compareCandidates(&c, got.Best) < 0 {
 				t.Errorf("%s is named as runner-up: %+v", c.Policy, c)
 			}
 		}
@@ -138,7 +138,7 @@ func TestTailoredServesAllWhoCanBeServed(t *testing.T) {
 		if i%3 == 1 {
 			certificates = []policy.CertificateType{policy.CertRSA}
 		}
-		got := Tailor(tally, system, Threshold{}, certificates)
+		got := fit(t, tally, system, Options{Certificates: certificates})
 		everything := generous(system, certificates)
 		if lost := Check(tally, On(everything)).Lost; got.Lost != lost {
 			t.Errorf("%s: lost %+v, with everything %+v: %+v", system, got.Lost, lost, got.Policy)
@@ -214,6 +214,68 @@ func twinOf(suite wire.CipherSuite, in []wire.CipherSuite) int {
 	})
 }
 
+// TestBestKeepsTLS13 has clients of TLS 1.0, 1.2 and 1.3: of the policies that lose none of them, one that ends at TLS 1.2 is stricter in
+// its suites, and would take TLS 1.3 away from most.
+func TestBestKeepsTLS13(t *testing.T) {
+	all, err := Candidates("aws/alb")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tally := counts{"chromium-156.0.8078.79-default": 3, "curl-7.88.1-default": 1, "openssl-3.0.22-s_client-tls12": 1, "openssl-3.0.22-s_client-tls10": 1}.tally(t)
+	r := recommend(t, all, tally, Options{})
+	if r.Best == nil || r.Best.Strictness.MaxVersion != "TLSv1.3" || r.Best.WithoutTLS13.Connections != 0 {
+		t.Fatalf("best: %+v", r.Best)
+	}
+	var in13, sum int64
+	for _, c := range r.Best.Negotiated {
+		sum += c.Connections
+		if c.Version == "TLSv1.3" {
+			in13 += c.Connections
+		}
+	}
+	if in13 != 4 || sum != tally.Connections {
+		t.Errorf("negotiated with the best: %+v", r.Best.Negotiated)
+	}
+	costly := slices.IndexFunc(r.Others, func(c Candidate) bool { return c.WithoutTLS13.Connections > 0 })
+	free := slices.IndexFunc(r.Others, func(c Candidate) bool { return c.WithoutTLS13.Connections == 0 })
+	if costly >= 0 && free > costly {
+		t.Errorf("runners-up are not in the order of TLS 1.3 lost: %+v", r.Others)
+	}
+	only12, err := policy.Lookup("aws/ELBSecurityPolicy-FS-2018-06")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := recommend(t, []*policy.Policy{only12}, tally, Options{}).Text()
+	if !strings.Contains(text, "It has no TLS 1.3 for 4 connections of 2 client shapes") || !strings.Contains(text, "NEGOTIATED WITH IT") {
+		t.Error(text)
+	}
+}
+
+// TestTooMuch: whatever loses more than was accepted is told by the exit code.
+func TestTooMuch(t *testing.T) {
+	all, err := Candidates("aws/alb")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tally := counts{"java-17.0.15-sslv3": 2, "curl-7.88.1-default": 5}.tally(t)
+	if r := recommend(t, all, tally, Options{}); !r.TooMuch() || r.Best != nil {
+		t.Errorf("nobody serves SSLv3: %+v", r.Best)
+	}
+	some, err := ParseThreshold("2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := recommend(t, all, tally, Options{MaxLoss: some}); r.TooMuch() {
+		t.Error("two may be lost")
+	}
+	if r := recommend(t, nil, tally, Options{Systems: Systems()}); !r.TooMuch() {
+		t.Error("no tailored list serves SSLv3")
+	}
+	if r := recommend(t, nil, tally, Options{Systems: Systems(), MaxLoss: some}); r.TooMuch() {
+		t.Error("two may be lost by a tailored list")
+	}
+}
+
 // TestUnservableIsExplainedByTheMildestPolicy looks at clients that no policy of a provider takes.
 func TestUnservableIsExplainedByTheMildestPolicy(t *testing.T) {
 	all, err := Candidates("aws/alb")
@@ -221,7 +283,7 @@ func TestUnservableIsExplainedByTheMildestPolicy(t *testing.T) {
 		t.Fatal(err)
 	}
 	tally := counts{"openssl-3.0.22-s_client-fallback-scsv": 3, "java-17.0.15-sslv3": 2, "curl-7.88.1-default": 5, "openssl-3.0.22-s_client-tls10": 1}.tally(t)
-	r := Recommend(all, tally, Threshold{})
+	r := recommend(t, all, tally, Options{})
 	got := make(map[int64]Loss)
 	for _, l := range r.Unservable {
 		got[l.Connections] = l
@@ -237,7 +299,7 @@ func TestTailoredGivesUpTheWeakest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := Tailor(tally, SystemHAProxy, none, nil)
+	all := fit(t, tally, SystemHAProxy, Options{MaxLoss: none})
 	if all.Lost.Connections != 0 || !slices.Equal(all.Versions, []string{"TLSv1.3", "TLSv1.2", "TLSv1.1", "TLSv1.0"}) {
 		t.Errorf("for all: %v, lost %+v", all.Versions, all.Lost)
 	}
@@ -248,7 +310,7 @@ func TestTailoredGivesUpTheWeakest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	most := Tailor(tally, SystemHAProxy, some, nil)
+	most := fit(t, tally, SystemHAProxy, Options{MaxLoss: some})
 	if most.Lost.Connections != 10 || !slices.Equal(most.Versions, []string{"TLSv1.3", "TLSv1.2"}) || !slices.Equal(most.OpenSSL, []string{"ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256"}) {
 		t.Errorf("for most: %v %v, lost %+v", most.Versions, most.OpenSSL, most.Lost)
 	}

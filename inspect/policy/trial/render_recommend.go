@@ -31,10 +31,19 @@ func (r *Recommendation) document() *document {
 	case r.Cheapest != nil:
 		d.say(prose("Every policy loses more. Least is lost by "), value(r.Cheapest.Policy), prose(": %s, %s%s.", r.Cheapest.Lost.words(), share(r.Cheapest.Lost.Connections, r.Connections), mark(r.Cheapest)))
 	}
+	if b := r.Best; b != nil && b.WithoutTLS13.Connections > 0 {
+		d.say(prose("It has no TLS 1.3 for %s, %s, that do: they would be served in an older version.", b.WithoutTLS13.words(), share(b.WithoutTLS13.Connections, r.Connections)))
+	}
+	if r.Best != nil && r.Best.Uncertain > 0 {
+		d.say(prose("Not certain for %s: the policy does not state what their answer depends on.", plural(r.Best.Uncertain, "connection")))
+	}
 	if r.Best != nil && len(r.Best.Losses) > 0 {
 		d.add(heading("What it costs"))
 		addLosses(&d, r.Best.Losses, r.Connections)
 		sayMore(&d, r.Best.MoreLosses, "kind")
+	}
+	if r.Best != nil {
+		addChoices(&d, "Negotiated with it", r.Best.Negotiated, r.Connections)
 	}
 	r.candidates(&d, "Stricter ones, which lose more or are not verified", r.Stricter)
 	r.candidates(&d, "Runners-up, less strict", r.Others)
@@ -68,8 +77,8 @@ func (r *Recommendation) candidates(d *document, title string, list []Candidate)
 	}
 	d.add(heading(title))
 	t := table{
-		head:  []string{"policy", "lost", "share", "shapes", "versions", "suites", "no FS", "no AEAD", "largest loss"},
-		right: []bool{false, true, true, true, false, true, true, true, false},
+		head:  []string{"policy", "lost", "share", "shapes", "no TLS 1.3", "versions", "suites", "no FS", "no AEAD", "largest loss"},
+		right: []bool{false, true, true, true, true, false, true, true, true, false},
 	}
 	for _, c := range list {
 		name := []span{value(c.Policy)}
@@ -79,7 +88,7 @@ func (r *Recommendation) candidates(d *document, title string, list []Candidate)
 		s := c.Strictness
 		t.rows = append(t.rows, [][]span{
 			name, {prose("%s", number(c.Lost.Connections))}, {prose("%s", share(c.Lost.Connections, r.Connections))}, {prose("%s", number(c.Lost.Shapes))},
-			{prose("%s to %s", s.MinVersion, s.MaxVersion)}, {prose("%d", s.Suites)}, {prose("%d", s.NoForwardSecrecy)}, {prose("%d", s.NotAEAD)}, c.why(),
+			{prose("%s", number(c.WithoutTLS13.Connections))}, {prose("%s to %s", s.MinVersion, s.MaxVersion)}, {prose("%d", s.Suites)}, {prose("%d", s.NoForwardSecrecy)}, {prose("%d", s.NotAEAD)}, c.why(),
 		})
 	}
 	d.add(t)
@@ -103,6 +112,9 @@ func (t *Tailored) document(d *document, of int64, before []Tailored) {
 			like = b
 			break
 		}
+	}
+	if t.Snippet != "" {
+		like = nil
 	}
 	if t.Lost.Connections == 0 {
 		d.say(prose("loses nobody"))
@@ -137,6 +149,9 @@ func (t *Tailored) document(d *document, of int64, before []Tailored) {
 	}
 	d.add(e)
 	sayMore(d, len(t.Losses)-maxCandidateLosses, "kind")
+	if t.Snippet != "" {
+		d.add(listing(t.Snippet))
+	}
 }
 
 // words are the versions as the system writes them.

@@ -32,8 +32,8 @@ func TestGolden(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, result := range map[string]interface{ Text() string }{
-		"check": Check(tally, On(to)), "diff": DiffClients(On(from), On(to), tally), "recommend": Recommend(all, tally, threshold, Systems()...),
-		"tailored": Recommend(nil, tally, Threshold{}, SystemNginx),
+		"check": Check(tally, On(to)), "diff": DiffClients(On(from), On(to), tally), "recommend": recommend(t, all, tally, Options{MaxLoss: threshold, Systems: Systems()}),
+		"tailored": recommend(t, nil, tally, Options{Systems: []System{SystemNginx}}),
 	} {
 		hold(t, name+".txt", result.Text())
 		hold(t, name+".md", result.(interface{ Markdown() string }).Markdown())
@@ -59,7 +59,7 @@ func TestStrangersCannotWriteOnTheTicket(t *testing.T) {
 	for _, result := range []interface {
 		Text() string
 		Markdown() string
-	}{Check(&tally, On(p)), DiffClients(On(p), On(lookup(t, "aws/ELBSecurityPolicy-2016-08")), &tally), Recommend([]*policy.Policy{p}, &tally, Threshold{}, Systems()...)} {
+	}{Check(&tally, On(p)), DiffClients(On(p), On(lookup(t, "aws/ELBSecurityPolicy-2016-08")), &tally), recommend(t, []*policy.Policy{p}, &tally, Options{Systems: Systems()})} {
 		for form, out := range map[string]string{"text": result.Text(), "markdown": result.Markdown()} {
 			for _, r := range out {
 				if r != '\n' && !unicode.IsPrint(r) {

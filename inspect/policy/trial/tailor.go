@@ -24,20 +24,23 @@ type Tailored struct {
 	Lost     Amount         `json:"lost"`
 	Losses   []Loss         `json:"losses,omitempty"`
 	Notes    []string       `json:"notes,omitempty"`
+	Snippet  string         `json:"snippet,omitempty"` // to be pasted, where it was asked for: Lost and Losses are those of what stands in it
+	Apply    []string       `json:"apply,omitempty"`   // the commands that make it hold
 }
 
 // Tailor fits a policy to recorded clients: every one of them gets the strongest version and the strongest kind of suite (forward
 // secrecy and AEAD before anything else) that it can have of the system at all, with as few suites as that takes. With a maxLoss the
 // weakest clients are given up, whole kinds at a time, as long as no more is lost. TLS 1.3 is always part of it.
 //
-// certificates are those of the endpoint; nil: not known. Suites are then chosen for an RSA certificate, where the clients can do
-// with one, and those for ECDSA certificates stand beside them.
-func Tailor(t *recording.Tally, system System, maxLoss Threshold, certificates []policy.CertificateType) Tailored {
-	return tailor(t, t.Shapes(), system, maxLoss, certificates)
+// Where no certificates are stated, suites are chosen for an RSA certificate, where the clients can do with one, and those for ECDSA
+// certificates stand beside them. The error is that of Options.Write.
+func Tailor(t *recording.Tally, system System, o Options) (Tailored, error) {
+	return tailor(t, t.Shapes(), system, o)
 }
 
-func tailor(t *recording.Tally, shapes []recording.Shape, system System, maxLoss Threshold, certificates []policy.CertificateType) Tailored {
-	f := fitting{system: system, certificates: certificates, units: system.units()}
+func tailor(t *recording.Tally, shapes []recording.Shape, system System, o Options) (Tailored, error) {
+	maxLoss := o.MaxLoss
+	f := fitting{system: system, certificates: o.Certificates, units: system.units()}
 	needs := make([]need, 0, len(shapes))
 	var lost int64
 	for i := range shapes {
@@ -60,7 +63,17 @@ func tailor(t *recording.Tally, shapes []recording.Shape, system System, maxLoss
 			p, report = &with, again
 		}
 	}
+	var written Written
+	if o.Write != nil {
+		w, err := o.Write(p, system)
+		if err != nil {
+			return Tailored{}, err
+		}
+		written = *w
+		report = check(t, shapes, On(w.Policy))
+	}
 	result := Tailored{
+		Snippet: written.Text, Apply: written.Apply,
 		System: system, Policy: p, Versions: texts(p.Versions), Ciphers: texts(p.CipherSuites), Groups: texts(p.Groups), Schemes: texts(p.SignatureSchemes),
 		Lost: report.Lost, Losses: report.Losses, Notes: system.notes(p),
 	}
@@ -72,7 +85,7 @@ func tailor(t *recording.Tally, shapes []recording.Shape, system System, maxLoss
 	if system.lowLevel(p) {
 		result.OpenSSL = append(result.OpenSSL, "@SECLEVEL=0")
 	}
-	return result
+	return result, nil
 }
 
 // fitting is one run of Tailor.
