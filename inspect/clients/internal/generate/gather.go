@@ -14,11 +14,13 @@ import (
 
 // capture is a captured hello, as collected.
 type capture struct {
-	ID       string   `json:"id"`
-	Client   string   `json:"client"`
-	Record   string   `json:"record_hex"`
-	Source   string   `json:"source"`
-	Versions []string `json:"versions"` // all releases that were captured sending it
+	ID         string   `json:"id"`
+	Client     string   `json:"client"`
+	Mode       string   `json:"mode"` // what made it
+	Record     string   `json:"record_hex"`
+	Source     string   `json:"source"`
+	MaxVersion string   `json:"max_version"`
+	Versions   []string `json:"versions"` // all releases that were captured sending it
 }
 
 // seen is what was captured with one form.

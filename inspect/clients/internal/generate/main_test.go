@@ -15,20 +15,23 @@ func TestGeneratedDataIsCurrent(t *testing.T) {
 	if _, err := os.Stat(hellos); err != nil {
 		t.Skipf("the captured hellos are not here: %v", err)
 	}
-	out := filepath.Join(t.TempDir(), "table.go")
-	if err := run(hellos, out); err != nil {
+	dir := t.TempDir()
+	files := []string{"table_generated.go", "gallery_generated.go"}
+	if err := run(hellos, filepath.Join("..", "capture", "captured.json"), filepath.Join(dir, files[0]), filepath.Join(dir, files[1])); err != nil {
 		t.Fatal(err)
 	}
-	want, err := os.ReadFile(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := os.ReadFile(filepath.Join("..", "..", "table_generated.go"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Error("table_generated.go is not what the captures give: run go generate in inspect/clients")
+	for _, name := range files {
+		want, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(filepath.Join("..", "..", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("%s is not what the captures give: run go generate in inspect/clients", name)
+		}
 	}
 }
 
