@@ -121,6 +121,63 @@ func TestEncapsulations(t *testing.T) {
 		"CAPWAP": {101, func(ip []byte) []byte {
 			return in4(17, inUDP(5247, cat([]byte{0, 0x10, 0x43, 0, 0, 0, 0, 0, 0x08, 0x01}, make([]byte, 22), snap, ip)))
 		}},
+		"802.11 with HT control":   {105, func(ip []byte) []byte { return cat([]byte{0x88, 0x81}, make([]byte, 22+2+4), snap, ip) }},
+		"802.11, header filled up": {105, func(ip []byte) []byte { return cat([]byte{0x88, 0x01}, make([]byte, 22+2+2), snap, ip) }},
+		"802.11, one frame in an aggregate": {105, func(ip []byte) []byte {
+			return cat([]byte{0x88, 0x01}, make([]byte, 22), []byte{0x80, 0}, make([]byte, 12), be16(8+len(ip)), snap, ip)
+		}},
+		"AVS": {163, func(ip []byte) []byte {
+			return cat([]byte{0x80, 0x21, 0x10, 1, 0, 0, 0, 64}, make([]byte, 56), []byte{0x08, 0x01}, make([]byte, 22), snap, ip)
+		}},
+		"Prism": {119, func(ip []byte) []byte {
+			return cat([]byte{0x44, 0, 0, 0, 144, 0, 0, 0}, make([]byte, 136), []byte{0x08, 0x01}, make([]byte, 22), snap, ip)
+		}},
+		"Prism, big endian": {119, func(ip []byte) []byte {
+			return cat([]byte{0, 0, 0, 0x44, 0, 0, 0, 144}, make([]byte, 136), []byte{0x08, 0x01}, make([]byte, 22), snap, ip)
+		}},
+		"AVS as Prism": {119, func(ip []byte) []byte {
+			return cat([]byte{0x80, 0x21, 0x10, 2, 0, 0, 0, 64}, make([]byte, 56), []byte{0x08, 0x01}, make([]byte, 22), snap, ip)
+		}},
+		"PPI, 802.11": {192, func(ip []byte) []byte {
+			return cat([]byte{0, 0, 32, 0, 105, 0, 0, 0}, make([]byte, 24), []byte{0x08, 0x01}, make([]byte, 22), snap, ip)
+		}},
+		"PPI, Ethernet":    {192, func(ip []byte) []byte { return cat([]byte{0, 0, 8, 0, 1, 0, 0, 0}, ether(0x800, ip)) }},
+		"pppd":             {166, func(ip []byte) []byte { return cat([]byte{0, 0xFF, 3, 0, 0x21}, ip) }},
+		"IPsec of OpenBSD": {109, func(ip []byte) []byte { return cat([]byte{2, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0}, ip) }},
+		"ipnet":            {226, func(ip []byte) []byte { return cat([]byte{1, 2}, make([]byte, 22), ip) }},
+		"netANALYZER":      {240, func(ip []byte) []byte { return cat(make([]byte, 4), ether(0x800, ip)) }},
+		"NFLOG": {239, func(ip []byte) []byte {
+			return cat([]byte{2, 0, 0, 5, 8, 0, 1, 0, 8, 0, 1, 0, 5, 0, 10, 0, 0, 0, 0, 0}, binary.LittleEndian.AppendUint16(nil, uint16(4+len(ip))), []byte{9, 0}, ip)
+		}},
+		"pktap": {258, func(ip []byte) []byte {
+			return cat([]byte{108, 0, 0, 0, 1, 0, 0, 0, 12, 0, 0, 0}, make([]byte, 96), ip)
+		}},
+		"frame relay":        {107, func(ip []byte) []byte { return cat([]byte{0x18, 0x41, 3, 0xCC}, ip) }},
+		"frame relay, SNAP":  {107, func(ip []byte) []byte { return cat([]byte{0x18, 0x41, 3, 0, 0x80, 0, 0, 0, 8, 0}, ip) }},
+		"frame relay, Cisco": {107, func(ip []byte) []byte { return cat([]byte{0x18, 0x41, 8, 0}, ip) }},
+		"ATM":                {100, func(ip []byte) []byte { return cat(snap, ip) }},
+		"token ring":         {6, func(ip []byte) []byte { return cat([]byte{0x10, 0x40}, make([]byte, 12), snap, ip) }},
+		"token ring, routed": {6, func(ip []byte) []byte {
+			return cat([]byte{0x10, 0x40, 0, 0, 0, 0, 0, 0, 0x80, 0, 0, 0, 0, 0, 4, 0, 0, 0}, snap, ip)
+		}},
+		"6in4": {101, func(ip []byte) []byte { return in4(41, in6(4, ip)) }},
+		"GRE, routing": {101, func(ip []byte) []byte {
+			return in4(47, cat([]byte{0x40, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 4, 1, 2, 3, 4, 0, 0, 0, 0}, ip))
+		}},
+		"EtherIP":    {101, func(ip []byte) []byte { return in4(97, cat([]byte{0x30, 0}, ether(0x800, ip))) }},
+		"MPLS in IP": {101, func(ip []byte) []byte { return in4(137, cat([]byte{0, 1, 1, 9}, ip)) }},
+		"L2TP": {101, func(ip []byte) []byte {
+			return in4(17, inUDP(1701, cat([]byte{0x4A, 2}, be16(16+len(ip)), []byte{0, 1, 0, 1, 0, 1, 0, 1, 0, 0, 0xFF, 3, 0, 0x21}, ip)))
+		}},
+		"LISP": {101, func(ip []byte) []byte { return in4(17, inUDP(4341, cat(make([]byte, 8), ip))) }},
+		"TZSP": {101, func(ip []byte) []byte {
+			return in4(17, inUDP(37008, cat([]byte{1, 0, 0, 1, 0, 10, 1, 200, 1}, ether(0x800, ip))))
+		}},
+		"TZSP, 802.11": {101, func(ip []byte) []byte {
+			return in4(17, inUDP(37008, cat([]byte{1, 0, 0, 18, 1, 0x08, 0x01}, make([]byte, 22), snap, ip)))
+		}},
+		"Teredo":     {101, func(ip []byte) []byte { return in4(17, inUDP(3544, in6(4, ip))) }},
+		"Geneve, IP": {101, func(ip []byte) []byte { return in4(17, inUDP(6081, cat([]byte{0, 0, 8, 0, 0, 0, 1, 0}, ip))) }},
 		"all at once": {1, func(ip []byte) []byte {
 			return ether(0x8100, cat([]byte{0, 5, 8, 0}, in4(47, cat([]byte{0, 0, 0x86, 0xDD}, in6(17, inUDP(4789, cat([]byte{8, 0, 0, 0, 0, 0, 1, 0}, ether(0x800, in4(4, ip)))))))))
 		}},
@@ -144,6 +201,33 @@ func TestEncapsulations(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestAggregatedFrames puts two packets at a time into one frame of 802.11.
+func TestAggregatedFrames(t *testing.T) {
+	snap := []byte{0xAA, 0xAA, 3, 0, 0, 0, 8, 0}
+	packets := packetsOf(t, conversationOf(pieces(ecdhe(t), 700), 9))
+	var pairs []capture.Packet
+	for i := 0; i < len(packets); i += 2 {
+		p := packets[i]
+		frame := cat([]byte{0x88, 0x01}, make([]byte, 22), []byte{0x80, 0})
+		for j, q := range packets[i:min(i+2, len(packets))] {
+			sub := cat(make([]byte, 12), be16(8+len(q.Data)-14), snap, q.Data[14:])
+			if j == 0 {
+				sub = append(sub, make([]byte, (4-len(sub)%4)%4)...)
+			}
+			frame = append(frame, sub...)
+		}
+		p.LinkType, p.Data, p.Length = 105, frame, len(frame)
+		pairs = append(pairs, p)
+	}
+	records, stats := recordsOf(t, pcapFile(binary.LittleEndian, 0xA1B2C3D4, pairs), capture.Options{})
+	if len(records) != 1 || !records[0].ClientLeg.TLS.Established || stats.Packets != uint64(len(pairs)) {
+		t.Fatalf("%d records, %+v", len(records), stats)
+	}
+	if r := records[0]; r.Capture.Client.Packets+r.Capture.Server.Packets < uint64(len(packets)-1) {
+		t.Errorf("%+v of %d packets", r.Capture, len(packets))
 	}
 }
 

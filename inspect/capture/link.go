@@ -25,6 +25,18 @@ const (
 	linkIPv4       = 228
 	linkIPv6       = 229
 	linkCooked2    = 276
+
+	linkTokenRing   = 6
+	linkATM         = 100
+	linkFrameRelay  = 107
+	linkEnc         = 109
+	linkPrism       = 119
+	linkPPPD        = 166
+	linkPPI         = 192
+	linkIPNET       = 226
+	linkNFLog       = 239
+	linkNetAnalyzer = 240
+	linkPKTAP       = 258
 )
 
 // Why a packet gives no segment. They are counted, never printed.
@@ -41,15 +53,25 @@ const maxLayers = 32
 // decoder finds the innermost segment of packets. It allocates only for fragments and rare link types.
 type decoder struct {
 	fragments fragments
-	layers    int // headers of the packet that is being decoded
-	networks  int // of which IP
+	layers    int    // headers of the packet that is being decoded
+	networks  int    // of which IP
+	rest      []byte // the frames that follow in an aggregate of 802.11; nil: none
 }
 
 // decode finds the innermost segment of a packet.
 func (d *decoder) decode(p *frame, s *segment) error {
-	d.layers, d.networks = 0, 0
+	d.layers, d.networks, d.rest = 0, 0, nil
 	s.missing = p.length - len(p.data)
 	return d.link(p.link, p.data, s)
+}
+
+// more finds the segment of the next frame in a packet that holds several; false: there is none.
+func (d *decoder) more(s *segment) (error, bool) {
+	if d.rest == nil {
+		return nil, false
+	}
+	d.layers, d.networks = 0, 0
+	return d.aggregated(d.rest, s), true
 }
 
 func (d *decoder) link(link uint32, b []byte, s *segment) error {
@@ -92,12 +114,13 @@ func (d *decoder) link(link uint32, b []byte, s *segment) error {
 		}
 		return d.wifi(b[binary.LittleEndian.Uint16(b[2:]):], s)
 	case linkAVS:
-		if len(b) < 8 || uint64(binary.BigEndian.Uint32(b[4:])) > uint64(len(b)) {
-			return errMalformed
-		}
-		return d.wifi(b[binary.BigEndian.Uint32(b[4:]):], s)
+		return d.avs(b, s)
+	case linkPrism:
+		return d.prism(b, s)
+	case linkPPI:
+		return d.ppi(b, s)
 	}
-	return d.rareLink(link, b, s)
+	return d.otherLink(link, b, s)
 }
 
 // deeper counts a header; a packet that nests without end is malformed.
@@ -279,44 +302,4 @@ func (d *decoder) mpls(b []byte, s *segment) error {
 		return d.ethernet(b, s)
 	}
 	return errMalformed
-}
-
-// wifi is a frame of IEEE 802.11: of data frames that are not encrypted what is behind LLC.
-func (d *decoder) wifi(b []byte, s *segment) error {
-	const (
-		typeData  = 2
-		noData    = 4 // subtypes with this bit carry nothing
-		qos       = 8
-		bothWays  = 3 // to and from the distribution system: a fourth address
-		encrypted = 0x40
-		order     = 0x80
-		aggregate = 0x80 // of the QoS field: several frames in one
-	)
-	if len(b) < 24 {
-		return errMalformed
-	}
-	kind, subtype := b[0]>>2&3, b[0]>>4
-	if kind != typeData || subtype&noData != 0 || b[1]&encrypted != 0 {
-		return errOther
-	}
-	header := 24
-	if b[1]&bothWays == bothWays {
-		header += 6
-	}
-	if subtype&qos != 0 {
-		if len(b) < header+2 {
-			return errMalformed
-		}
-		if b[header]&aggregate != 0 {
-			return errOther
-		}
-		header += 2
-		if b[1]&order != 0 {
-			header += 4
-		}
-	}
-	if len(b) < header+8 {
-		return errMalformed
-	}
-	return d.etherType(0, b[header:], s)
 }

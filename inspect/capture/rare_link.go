@@ -5,7 +5,7 @@ import (
 	"github.com/google/gopacket/layers"
 )
 
-// rareLink decodes the link types that gopacket knows and nothing here does: FDDI, PF log, Prism and the like. It is slower
+// rareLink decodes the link types that gopacket knows and nothing here does: FDDI and PF log. It is slower
 // by far, and only finds the first IP header; from there on the packet is decoded as any other.
 func (d *decoder) rareLink(link uint32, b []byte, s *segment) (err error) {
 	if !rareLinkKnown(link) {
@@ -30,7 +30,7 @@ func (d *decoder) rareLink(link uint32, b []byte, s *segment) (err error) {
 // another one.
 func rareLinkKnown(link uint32) bool {
 	switch link {
-	case uint32(layers.LinkTypeFDDI), uint32(layers.LinkTypePFLog), uint32(layers.LinkTypePrismHeader):
+	case uint32(layers.LinkTypeFDDI), uint32(layers.LinkTypePFLog):
 		return true
 	}
 	return false

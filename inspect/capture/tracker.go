@@ -113,10 +113,18 @@ func (t *Tracker) packet(p *frame) {
 	}
 	s := &t.segment
 	s.at, s.number = p.at, t.stats.Packets
-	if err := t.decoder.decode(p, s); err != nil {
-		t.count(err, p.link)
-		return
+	err, more := t.decoder.decode(p, s), true
+	for ; more; err, more = t.decoder.more(s) {
+		if err != nil {
+			t.count(err, p.link)
+		} else {
+			t.take(s)
+		}
 	}
+}
+
+// take takes up a segment.
+func (t *Tracker) take(s *segment) {
 	if t.decoder.networks > 1 {
 		t.stats.Tunnelled++
 	}

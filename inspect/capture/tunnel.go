@@ -12,6 +12,9 @@ const (
 	portGeneve   = 6081
 	portMPLSUDP  = 6635
 	portTeredo   = 3544
+	portL2TP     = 1701
+	portLISP     = 4341
+	portTZSP     = 37008
 )
 
 // tunnel tries a datagram as a tunnel's, by its ports and by what is in it. When nothing comes of it the datagram is what it
@@ -21,7 +24,7 @@ func (d *decoder) tunnel(source, destination uint16, b []byte, s *segment) bool 
 	if d.inner(destination, b, s) || source != destination && d.inner(source, b, s) {
 		return true
 	}
-	*s, d.networks, d.layers = before, networks, layers
+	*s, d.networks, d.layers, d.rest = before, networks, layers, nil
 	return false
 }
 
@@ -49,6 +52,13 @@ func (d *decoder) inner(port uint16, b []byte, s *segment) bool {
 		return ok && d.wifi(b[header:], s) == nil
 	case portMPLSUDP: // RFC 7510
 		return d.mpls(b, s) == nil
+	case portL2TP:
+		inner, ok := l2tpPayload(b)
+		return ok && d.ppp(inner, s) == nil
+	case portLISP: // RFC 9300, Section 5.1: eight bytes, then IP
+		return len(b) > 8 && d.anyIP(b[8:], s) == nil
+	case portTZSP:
+		return d.tzsp(b, s)
 	case portTeredo: // RFC 4380, Section 5.1.1; authentication and origin in front of it
 		if len(b) >= 13 && b[0] == 0 && b[1] == 1 {
 			b = b[min(len(b), 13+int(b[2])+int(b[3])):]
@@ -191,4 +201,73 @@ func (d *decoder) greType(t uint16, b []byte, sequence bool, s *segment) error {
 		return d.anyIP(b, s)
 	}
 	return d.etherType(t, b, s)
+}
+
+// l2tpPayload takes the header off a data message of L2TP (RFC 2661, Section 3.1).
+func l2tpPayload(b []byte) ([]byte, bool) {
+	const (
+		control  = 0x80
+		length   = 0x40
+		sequence = 0x08
+		offset   = 0x02
+	)
+	if len(b) < 6 || b[0]&control != 0 || b[1]&0x0F != 2 {
+		return nil, false
+	}
+	header := 6
+	if b[0]&length != 0 {
+		header += 2
+	}
+	if b[0]&sequence != 0 {
+		header += 4
+	}
+	if b[0]&offset != 0 {
+		if len(b) < header+2 {
+			return nil, false
+		}
+		header += 2 + int(binary.BigEndian.Uint16(b[header:]))
+	}
+	if len(b) < header+2 {
+		return nil, false
+	}
+	return b[header:], true
+}
+
+// tzsp is a packet of TaZmen Sniffer Protocol, by which access points and routers send on what they see: version, type, what is
+// encapsulated, and fields with their types and lengths.
+func (d *decoder) tzsp(b []byte, s *segment) bool {
+	const (
+		padding  = 0
+		end      = 1
+		ethernet = 1
+		wifi     = 18
+	)
+	if len(b) < 5 || b[0] != 1 || b[1] > 1 {
+		return false
+	}
+	kind, b := binary.BigEndian.Uint16(b[2:]), b[4:]
+	for {
+		if len(b) == 0 {
+			return false
+		}
+		tag := b[0]
+		b = b[1:]
+		if tag == end {
+			break
+		}
+		if tag == padding {
+			continue
+		}
+		if len(b) < 1 || len(b) < 1+int(b[0]) {
+			return false
+		}
+		b = b[1+int(b[0]):]
+	}
+	switch kind {
+	case ethernet:
+		return d.ethernet(b, s) == nil
+	case wifi:
+		return d.wifi(b, s) == nil
+	}
+	return false
 }
