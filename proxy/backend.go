@@ -105,15 +105,16 @@ func (b *Backend) nameFor(clientName string) (verified, sent string) {
 
 // opening says how a leg to a backend is opened.
 type opening struct {
-	address             string   // dialled; empty: the backend's
-	verified, sent      string   // names, as nameFor has them
-	protocols           []string // offered by ALPN
-	source, destination net.Addr // the client's addresses, for the PROXY protocol
-	unjudged            bool     // VerifyPeer is not asked
+	address             string         // dialled; empty: the backend's
+	verified, sent      string         // names, as nameFor has them
+	protocols           []string       // offered by ALPN
+	source, destination net.Addr       // the client's addresses, for the PROXY protocol
+	unjudged            bool           // VerifyPeer is not asked
+	adopt               func(net.Conn) // is given the connection, and closes it when the opening must end; nil: the end of ctx closes it
 }
 
 // open connects to the backend and does the handshake. What goes wrong is in the leg's err; the leg is never nil. When it
-// failed after it was connected (its tap is not nil), the caller lingers on it. The end of ctx closes it.
+// failed after it was connected (its tap is not nil), the caller lingers on it.
 func (b *Backend) open(ctx context.Context, limits Timeouts, describer *inspect.Describer, how opening) *backendLeg {
 	leg := &backendLeg{backend: b, started: time.Now(), name: how.verified}
 	address := how.address
@@ -127,8 +128,12 @@ func (b *Backend) open(ctx context.Context, limits Timeouts, describer *inspect.
 		leg.err = dialError(err)
 		return leg
 	}
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	defer stop()
+	if how.adopt != nil {
+		how.adopt(conn)
+	} else {
+		stop := context.AfterFunc(ctx, func() { conn.Close() })
+		defer stop()
+	}
 	leg.remote = conn.RemoteAddr()
 	leg.tap = &tap{Conn: conn, peer: inspect.FromServer, self: inspect.FromClient}
 	if b.ProxyProtocol != 0 {
@@ -144,7 +149,7 @@ func (b *Backend) open(ctx context.Context, limits Timeouts, describer *inspect.
 		return leg
 	}
 
-	leg.observer = inspect.NewObserver(describer)
+	leg.observer = newObserver(describer)
 	leg.tap.observer = leg.observer
 	handshakeStart := time.Now()
 	leg.tls = tls.Client(leg.tap, leg.config(how))

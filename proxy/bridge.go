@@ -40,7 +40,12 @@ type direction struct {
 // bridge copies in both directions on two goroutines of their own, whose stacks are small: the ones of the handshakes are
 // not kept for the life of an idle connection. The last one to end finishes the connection.
 func (c *connection) bridge() {
+	client, server := c.clientObserver, c.backend.observer // nobody feeds them any more: the taps are detached
 	c.settle()
+	observers.Put(client)
+	if server != nil {
+		observers.Put(server)
+	}
 	var backend stream = c.backend.tap
 	if c.backend.tls != nil {
 		backend = c.backend.tls

@@ -181,12 +181,9 @@ func (c *connection) refuseBeforeHello() {
 // terminate is bridge mode: open the backend leg, terminate the client's TLS, copy.
 func (c *connection) terminate(ctx context.Context) {
 	offered := c.protocols()
-	how := opening{protocols: offered, source: c.source, destination: c.destination}
+	how := opening{protocols: offered, source: c.source, destination: c.destination, adopt: c.adopt}
 	how.verified, how.sent = c.route.Backend.nameFor(c.serverName())
 	c.backend = c.route.Backend.open(ctx, c.limits.Timeouts, &c.server.describer, how)
-	if c.backend.tap != nil {
-		c.adopt(c.backend.tap.Conn)
-	}
 	protocol := c.backend.protocol
 	if !c.backend.established() {
 		c.discardBackend()

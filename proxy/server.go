@@ -234,7 +234,7 @@ func (s *Server) handle(l *Listener, conn net.Conn) {
 		conn:           conn,
 		started:        now,
 		record:         s.newRecord(l, now, addrPort(conn.RemoteAddr()), addrPort(conn.LocalAddr())),
-		clientObserver: inspect.NewObserver(&s.describer),
+		clientObserver: newObserver(&s.describer),
 	}
 	c.client = &tap{Conn: conn, observer: c.clientObserver, peer: inspect.FromClient, self: inspect.FromServer, connection: c}
 	s.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/tlstriage/tlstriage/inspect"
@@ -34,6 +35,15 @@ type tap struct {
 	header  [5]byte // of the record that was cut at the end of what was handed out
 	have    int     // bytes of header; 0: nothing was cut
 	missing int     // bytes of that record still to come, once the header is whole
+}
+
+// observers are those of connections that were established.
+var observers = sync.Pool{New: func() any { return inspect.NewObserver(nil) }}
+
+func newObserver(d *inspect.Describer) *inspect.Observer {
+	o := observers.Get().(*inspect.Observer)
+	o.Reset(d)
+	return o
 }
 
 // drainedError says that nothing is left to hand out. crypto/tls takes it for a read that may be tried again.
