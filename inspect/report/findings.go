@@ -44,7 +44,11 @@ func (t *Text) findings(b *strings.Builder, findings []inspect.Finding) {
 
 // rootCause writes a finding in full.
 func (t *Text) rootCause(b *strings.Builder, f *inspect.Finding) {
-	t.row(b, "what", clean(f.Title)+" ("+clean(f.Leg)+onLeg(f.Leg)+")")
+	where := " (" + clean(f.Leg) + onLeg(f.Leg) + ")"
+	if t.o.Alone {
+		where = ""
+	}
+	t.row(b, "what", clean(f.Title)+where)
 	if f.Detail != "" {
 		t.row(b, "why", clean(f.Detail))
 	}

@@ -8,11 +8,23 @@ import (
 
 // legs writes what became of each leg, and what the policy says.
 func (t *Text) legs(b *strings.Builder, c *inspect.Connection) {
+	if t.o.Alone && c.ClientLeg == nil && c.BackendLeg != nil {
+		if c.BackendLeg.Port != 0 { // a file shook no hands
+			t.row(b, "handshake", legWords(c.BackendLeg, false))
+		}
+		return
+	}
 	if c.ClientLeg != nil {
 		t.row(b, "client leg", legWords(c.ClientLeg, true))
 	}
 	if c.BackendLeg != nil {
-		t.row(b, "backend leg", legWords(c.BackendLeg, false))
+		switch t.o.Checking {
+		case "":
+			t.row(b, "backend leg", legWords(c.BackendLeg, false))
+		case "file": // nothing was connected to
+		default:
+			t.row(b, t.o.Checking, legWords(c.BackendLeg, false))
+		}
 	}
 	if p := c.Policy; p != nil {
 		// The finding below says the rest, where it is the cause.

@@ -16,10 +16,14 @@ import (
 type Options struct {
 	Color   bool // ANSI colours: only where the caller knows that a terminal reads them
 	Width   int  // columns at which sentences are wrapped; 0: never. Snippets are never wrapped, so that they can be copied
+	Alone   bool // a server, or a file, is looked at by itself: no proxy is spoken of
 	Verbose bool // say everything of good connections and all fixes, list noise, show the record's id
 	// NoiseEvery is how long, by the records' own time, noise is counted before a summary line; 0: a minute, negative: until Flush.
 	NoiseEvery time.Duration
 	Location   *time.Location // of the times printed; nil: UTC
+	// Checking is what a record of this program's own look is about where there is no proxy: "server" or "file". Empty: the backend of
+	// a proxy.
+	Checking string
 }
 
 // Text writes a block for each connection that did not go well, a line for each that did, and counts noise.
@@ -88,7 +92,7 @@ func (t *Text) connection(b *strings.Builder, c *inspect.Connection) {
 	if c.Fault == inspect.FaultNoise {
 		mark, tint = "·", dim
 	}
-	fmt.Fprintf(b, "%s %s %s  ", t.paint(tint, mark), c.Timestamp.In(t.o.Location).Format(time.TimeOnly), between(c))
+	fmt.Fprintf(b, "%s %s %s  ", t.paint(tint, mark), c.Timestamp.In(t.o.Location).Format(time.TimeOnly), t.between(c))
 	if c.Verdict != inspect.Failed && c.Verdict != inspect.Warning {
 		b.WriteString(t.paint(tint, word) + "  " + summaryOf(c) + "\n")
 		if t.o.Verbose {
@@ -97,7 +101,7 @@ func (t *Text) connection(b *strings.Builder, c *inspect.Connection) {
 		}
 		return
 	}
-	fmt.Fprintf(b, "%s  %s%s\n", t.paint(tint, word), t.paint(bold, clean(or(c.Cause, "no cause found"))), mustAct(c.Fault))
+	fmt.Fprintf(b, "%s  %s%s\n", t.paint(tint, word), t.paint(bold, clean(or(c.Cause, "no cause found"))), t.mustAct(c.Fault))
 	t.legs(b, c)
 	t.findings(b, c.Findings)
 	if t.o.Verbose {
@@ -106,8 +110,11 @@ func (t *Text) connection(b *strings.Builder, c *inspect.Connection) {
 }
 
 // between says who connected to what. A record without a client is this program's own look at a backend.
-func between(c *inspect.Connection) string {
+func (t *Text) between(c *inspect.Connection) string {
 	if c.ClientLeg == nil && c.BackendLeg != nil {
+		if t.o.Alone {
+			return address(inspect.Endpoint{Address: c.BackendLeg.Address, Port: c.BackendLeg.Port})
+		}
 		s := "check of the backend"
 		if c.Route != "" {
 			s += " of route " + cleanTo(c.Route, 128)
@@ -141,7 +148,13 @@ func target(c *inspect.Connection) string {
 }
 
 // mustAct names who must act.
-func mustAct(f inspect.Fault) string {
+func (t *Text) mustAct(f inspect.Fault) string {
+	switch {
+	case t.o.Alone && f == inspect.FaultBackend:
+		return " (the server must act)"
+	case t.o.Alone && f == inspect.FaultProxy:
+		return " (this side must act: what was asked for, or what this machine trusts and reaches)"
+	}
 	switch f {
 	case inspect.FaultClient:
 		return " (the client must act)"
