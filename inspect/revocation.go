@@ -40,6 +40,7 @@ const (
 	RevocationGood       RevocationStatus = "good"
 	RevocationRevoked    RevocationStatus = "revoked"
 	RevocationUnknown    RevocationStatus = "unknown"     // it was asked, and nobody could tell
+	RevocationPending    RevocationStatus = "pending"     // it is being asked; a record waits for no answer
 	RevocationNotNeeded  RevocationStatus = "not_needed"  // too short-lived to be revoked
 	RevocationNotChecked RevocationStatus = "not_checked" // the mode does not ask about it
 )

@@ -13,7 +13,7 @@ var catalog = [...]*Rule{
 	// The backend leg comes before the client leg's handshake.
 	&ruleBackendUnresolvable, &ruleBackendRefused, &ruleBackendUnreachable, &ruleBackendNotTLS,
 	&ruleBackendVersionNoOverlap, &ruleBackendCipherNoOverlap, &ruleSNIRequiredByBackend,
-	&ruleBackendRequiresClientCert, &ruleBackendRejectsClientCert, &ruleBackendALPNMismatch,
+	&ruleBackendRequiresClientCert, &ruleBackendRejectsClientCert, &ruleBackendClientCertUnfit, &ruleBackendALPNMismatch,
 	&ruleBackendProtocolError, &ruleBackendAlert, &ruleSegmentLost, &ruleNoAnswer, &ruleHandshakeStalled, &ruleBackendTimeout, &ruleBackendReset, &ruleBackendClosed,
 
 	// The chain, the gravest first.
@@ -26,7 +26,7 @@ var catalog = [...]*Rule{
 	&ruleCertMissingKeyIdentifier, &ruleChainRootSent, &ruleChainTooLarge,
 
 	// The client leg's handshake.
-	&ruleProxyCannotServe, &ruleListenerCertificateMissing, &ruleVersionNoOverlap, &ruleSNIMissing, &ruleSNIUnknown, &ruleALPNNoOverlap, &ruleCipherNoOverlap,
+	&ruleProxyCannotServe, &ruleListenerCertificateMissing, &ruleListenerCertificateExpired, &ruleVersionNoOverlap, &ruleSNIMissing, &ruleSNIUnknown, &ruleALPNNoOverlap, &ruleCipherNoOverlap,
 	&ruleGroupNoOverlap, &ruleSignatureNoOverlap,
 	&ruleServerCertRejectedByClient, &ruleClientCertMissing, &ruleClientCertExpired, &ruleClientCertRevoked, &ruleClientCertWrongUsage,
 	&ruleClientCertUnsupported, &ruleClientCertUnproven, &ruleClientCertUntrusted,

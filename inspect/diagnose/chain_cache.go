@@ -3,9 +3,7 @@ package diagnose
 import (
 	"bytes"
 	"container/list"
-	"crypto/sha256"
 	"crypto/x509"
-	"encoding/binary"
 	"slices"
 	"sync"
 	"time"
@@ -18,14 +16,16 @@ import (
 type chainCache struct {
 	mu    sync.Mutex
 	order list.List // of *examined, most recently used first
-	byKey map[[sha256.Size]byte]*list.Element
+	byKey map[chainKey]*list.Element
 }
 
 // maxChains bounds the cache: more than the backends of one proxy, and small.
 const maxChains = 256
 
 type examined struct {
-	key         [sha256.Size]byte
+	key         chainKey
+	chain, scts [][]byte // what was examined
+	ocsp        []byte
 	faults      []chain.Fault
 	right       []string  // subjects of the chain to send instead; none where it would be no better
 	mustStaple  bool      // the leaf asks for a stapled OCSP response
@@ -33,18 +33,19 @@ type examined struct {
 	from, until time.Time // it holds at times between: signed certificate timestamps have dates of their own; zero: no bound
 }
 
-// holds reports whether the examination is that of a time, too.
-func (x *examined) holds(at time.Time) bool {
-	return !at.Before(x.from) && (x.until.IsZero() || at.Before(x.until))
+// holds reports whether the examination is that of these bytes at a time, too.
+func (x *examined) holds(raw [][]byte, o chain.Options) bool {
+	return !o.Time.Before(x.from) && (x.until.IsZero() || o.Time.Before(x.until)) &&
+		slices.EqualFunc(x.chain, raw, bytes.Equal) && slices.EqualFunc(x.scts, o.SCTs, bytes.Equal) && bytes.Equal(x.ocsp, o.OCSPResponse)
 }
 
 // examine returns the examination of a chain, from the cache where it was made for the same name on the same day and on the
 // same side of every date in the chain.
 func (c *chainCache) examine(presented []inspect.Certificate, raw [][]byte, o chain.Options) *examined {
-	key := chainKey(presented, raw, o)
+	key := keyOf(presented, raw, o)
 	c.mu.Lock()
 	if el, ok := c.byKey[key]; ok {
-		if x := el.Value.(*examined); x.holds(o.Time) {
+		if x := el.Value.(*examined); x.holds(raw, o) {
 			c.order.MoveToFront(el)
 			c.mu.Unlock()
 			return x
@@ -53,7 +54,7 @@ func (c *chainCache) examine(presented []inspect.Certificate, raw [][]byte, o ch
 	c.mu.Unlock()
 
 	r := chain.Examine(raw, o) // outside the lock: it may be slow, and two at once for the same chain do no harm
-	x := &examined{key: key, faults: r.Faults, mustStaple: r.MustStaple}
+	x := &examined{key: key, chain: raw, scts: o.SCTs, ocsp: o.OCSPResponse, faults: r.Faults, mustStaple: r.MustStaple}
 	x.responder = r.Presented[0] != nil && len(r.Presented[0].OCSPServer) > 0
 	for _, t := range r.SCTs {
 		if at := t.Time; !at.After(o.Time) && at.After(x.from) {
@@ -71,7 +72,7 @@ func (c *chainCache) examine(presented []inspect.Certificate, raw [][]byte, o ch
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.byKey == nil {
-		c.byKey = map[[sha256.Size]byte]*list.Element{}
+		c.byKey = map[chainKey]*list.Element{}
 	}
 	if el, ok := c.byKey[key]; ok {
 		el.Value = x
@@ -95,41 +96,38 @@ func advisable(r *chain.Report, at time.Time) bool {
 	return !slices.EqualFunc(r.Right, r.Raw, func(cert *x509.Certificate, sent []byte) bool { return bytes.Equal(cert.Raw, sent) })
 }
 
-// chainKey is what an examination depends on: the bytes, what came beside them in the handshake, the name, the day, and for each
-// certificate whether it is before, in, near the end of or past its life. The roots are the Diagnoser's and do not change.
-func chainKey(presented []inspect.Certificate, raw [][]byte, o chain.Options) [sha256.Size]byte {
-	h := sha256.New()
-	part := func(b []byte) {
-		var n [8]byte
-		binary.BigEndian.PutUint64(n[:], uint64(len(b)))
-		h.Write(n[:])
-		h.Write(b)
+// chainKey is what an examination depends on beside the bytes, and as much of these as tells one chain from another; whether it is the
+// same one is told by holds. The roots are the Diagnoser's and do not change.
+type chainKey struct {
+	name         string
+	day          int64
+	certificates int
+	tail         [16]byte // of the leaf, which ends in its signature
+	phases       string   // for each certificate whether it is before, in, near the end of or past its life
+}
+
+func keyOf(presented []inspect.Certificate, raw [][]byte, o chain.Options) chainKey {
+	k := chainKey{name: o.Name, day: o.Time.Unix() / 86400, certificates: len(raw)}
+	if len(raw) > 0 {
+		copy(k.tail[:], raw[0][max(0, len(raw[0])-len(k.tail)):])
 	}
-	part([]byte(o.Name))
-	var shape [24]byte
-	binary.BigEndian.PutUint64(shape[:], uint64(o.Time.Unix()/86400))
-	binary.BigEndian.PutUint64(shape[8:], uint64(len(raw)))
-	binary.BigEndian.PutUint64(shape[16:], uint64(len(o.SCTs)))
-	part(shape[:])
-	for i, der := range raw {
+	var few [8]byte
+	phases, usual := few[:0], true
+	for i := range raw {
 		x := &presented[i]
-		var phase byte
+		phase := byte('0')
 		switch {
 		case o.Time.Before(x.NotBefore):
-			phase = 1
+			phase = '1'
 		case o.Time.After(x.NotAfter):
-			phase = 2
+			phase = '2'
 		case x.NotAfter.Sub(o.Time) < o.ExpiringSoon:
-			phase = 3
+			phase = '3'
 		}
-		part(der)
-		part([]byte{phase})
+		phases, usual = append(phases, phase), usual && phase == '0'
 	}
-	for _, t := range o.SCTs {
-		part(t)
+	if !usual {
+		k.phases = string(phases)
 	}
-	part(o.OCSPResponse)
-	var key [sha256.Size]byte
-	h.Sum(key[:0])
-	return key
+	return k
 }

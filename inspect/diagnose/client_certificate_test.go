@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"crypto/x509"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -31,10 +32,24 @@ func frontAsks(x *inspect.Certificate, schemes ...string) func(*inspect.Connecti
 
 // backAsks lets the backend ask for one, and the proxy send its own unless it is nil.
 func backAsks(x *inspect.Certificate, schemes ...string) func(*inspect.Connection) {
+	authority := "CN=Clients CA"
+	if x != nil {
+		authority = x.Issuer
+	}
 	return func(c *inspect.Connection) {
 		c.BackendLeg.TLS.Client.Certificate = x
-		c.BackendLeg.TLS.Server = &inspect.Server{CertificateRequest: &inspect.CertificateRequest{Authorities: []string{"CN=Clients CA"}, SignatureAlgorithms: schemes, CertificateSent: x != nil}}
+		c.BackendLeg.TLS.Server = &inspect.Server{CertificateRequest: &inspect.CertificateRequest{Authorities: []string{"CN=Somebody", authority}, SignatureAlgorithms: schemes, CertificateSent: x != nil}}
 	}
+}
+
+// backRequest changes what the backend asked for, or says what it answered.
+func backRequest(change func(*inspect.CertificateRequest)) func(*inspect.Connection) {
+	return func(c *inspect.Connection) { change(c.BackendLeg.TLS.Server.CertificateRequest) }
+}
+
+// inHTTP is a backend that refuses as nginx does.
+func inHTTP(page string) func(*inspect.Connection) {
+	return backRequest(func(r *inspect.CertificateRequest) { r.Refusal = page })
 }
 
 // afterwards is a backend that refuses after the handshake of TLS 1.3.
@@ -64,7 +79,31 @@ func clientCertCases(tb testing.TB) []ruleCase {
 	const ecdsa256, pss = "ecdsa_secp256r1_sha256", "rsa_pss_rsae_sha256"
 	tls13 := func(c *inspect.Connection) { c.ClientLeg.TLS.Version = "TLSv1.3" }
 	client, proxy, failed := inspect.FaultClient, inspect.FaultProxy, inspect.Failed
-	const requires, rejects, cannot = "backend-requires-client-cert", "backend-rejects-client-cert", "client-cert-cannot-pass"
+	const requires, rejects, cannot, unfit = "backend-requires-client-cert", "backend-rejects-client-cert", "client-cert-cannot-pass", "backend-client-cert-unfit"
+	const page, noPage = "400 The SSL certificate error", "400 No required SSL certificate was sent"
+	early := shown(pki, certs.Template{NotBefore: noon.AddDate(0, 0, 1), NotAfter: noon.AddDate(1, 0, 0)})
+	below := inspect.DescribeCertificate(pki.Issue(pki.Issuing, certs.Template{CommonName: "device", Usages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}).Certificate.Raw)
+	root, _ := inspect.DistinguishedName(pki.Root.Certificate.RawSubject)
+	names := func(authorities ...string) func(*inspect.Connection) {
+		return backRequest(func(r *inspect.CertificateRequest) { r.Authorities = authorities })
+	}
+	kinds := func(types ...string) func(*inspect.Connection) {
+		return backRequest(func(r *inspect.CertificateRequest) { r.Types = types })
+	}
+	goes := func(change ...func(*inspect.Connection)) *inspect.Connection {
+		return with(func(c *inspect.Connection) {
+			for _, f := range change {
+				f(c)
+			}
+		})
+	}
+	ourAlert := func(c *inspect.Connection) {
+		c.BackendLeg.TLS.Alerts = []inspect.Alert{{Level: "fatal", Code: 40, Description: "handshake_failure", From: inspect.FromClient}}
+	}
+	many := make([]string, 50)
+	for i := range many {
+		many[i] = fmt.Sprintf("CN=Authority %d", i)
+	}
 	return []ruleCase{
 		// The client leg.
 		{name: "a server's certificate, refused here", in: front(42, "bad_certificate", frontAsks(server)), cause: "client-cert-wrong-usage", fault: client, verdict: failed, never: []string{"client-cert-untrusted"}},
@@ -96,6 +135,28 @@ func clientCertCases(tb testing.TB) []ruleCase {
 		{name: "backend: unknown authority, after the handshake of TLS 1.3", in: with(func(c *inspect.Connection) { backAsks(good)(c); afterwards(48, "unknown_ca")(c) }), cause: rejects, fault: proxy, verdict: failed},
 		{name: "backend: none, after the handshake of TLS 1.3", in: with(func(c *inspect.Connection) { backAsks(nil)(c); afterwards(116, "certificate_required")(c) }), cause: requires, fault: proxy, verdict: failed},
 		{name: "backend: none, and the request was not seen", in: with(afterwards(116, "certificate_required")), cause: requires, fault: proxy, verdict: failed},
+
+		// What a backend that says nothing in the handshake will hardly take.
+		{name: "unfit: expired", in: goes(backAsks(late)), cause: unfit, fault: proxy, verdict: inspect.Warning, never: []string{rejects}},
+		{name: "unfit: not valid yet", in: goes(backAsks(early)), cause: unfit, fault: proxy, verdict: inspect.Warning},
+		{name: "unfit: a server's", in: goes(backAsks(server)), cause: unfit, fault: proxy, verdict: inspect.Warning},
+		{name: "unfit: of no authority that is named", in: goes(backAsks(good), names("CN=Clients CA")), cause: unfit, fault: proxy, verdict: inspect.Warning},
+		{name: "unfit: of a kind that is not asked for", in: goes(backAsks(good), kinds("rsa_sign")), cause: unfit, fault: proxy, verdict: inspect.Warning},
+		{name: "unfit: no scheme, so that we end it", in: backFails(inspect.ErrorAlertSent, inspect.PhaseHandshake, backAsks(good, pss), ourAlert), cause: unfit, fault: proxy, verdict: failed, never: []string{"backend-protocol-error"}},
+		{name: "fit: of a kind that is asked for", in: goes(backAsks(good), kinds("rsa_sign", "ecdsa_sign")), verdict: inspect.OK, never: []string{unfit}},
+		{name: "fit: no authority is named", in: goes(backAsks(good), names()), verdict: inspect.OK, never: []string{unfit}},
+		{name: "fit: more authorities than are kept", in: goes(backAsks(good), names(many...)), verdict: inspect.OK, never: []string{unfit}},
+		{name: "fit: an intermediate that is sent is of a named one", in: goes(backAsks(below), names(root)), verdict: inspect.OK, never: []string{unfit}, d: &Diagnoser{Shown: pki.Issuing.Chain()}},
+		{name: "fit: the authorities between are known", in: goes(backAsks(below), names(root)), verdict: inspect.OK, never: []string{unfit}, d: &Diagnoser{KnownCAs: pki.Issuing.Chain()}},
+		{name: "unfit: nothing is known of what is between", in: goes(backAsks(below), names(root)), cause: unfit, fault: proxy, verdict: inspect.Warning},
+		{name: "expired, and nobody asked", in: goes(func(c *inspect.Connection) { c.BackendLeg.TLS.Client.Certificate = late }), verdict: inspect.OK, never: []string{unfit}},
+		{name: "expired, and the handshake ended over something else", in: backFails(inspect.ErrorReset, inspect.PhaseHandshake, backAsks(late)), cause: "backend-reset", fault: inspect.FaultNetwork, verdict: failed, never: []string{unfit}},
+
+		// What nginx says in HTTP.
+		{name: "in HTTP: expired", in: goes(backAsks(late), inHTTP(page)), cause: rejects, fault: proxy, verdict: failed, never: []string{unfit}},
+		{name: "in HTTP: of no authority that is named", in: goes(backAsks(good), names("CN=Clients CA"), inHTTP(page)), cause: rejects, fault: proxy, verdict: failed, never: []string{unfit}},
+		{name: "in HTTP: nothing to be seen in it", in: goes(backAsks(good), inHTTP(page)), cause: rejects, fault: proxy, verdict: failed},
+		{name: "in HTTP: none", in: goes(backAsks(nil), inHTTP(noPage)), cause: requires, fault: proxy, verdict: failed, also: []string{cannot}},
 
 		// Both.
 		{name: "the client has one, and the backend wants it", in: with(func(c *inspect.Connection) {
@@ -132,6 +193,11 @@ func TestTheBackendsRefusalNamesItsReason(t *testing.T) {
 		"backend: a key that it does not take": "signs in no way",
 		"backend: unproven":                    "did not prove",
 		"backend: unknown authority, after the handshake of TLS 1.3": "does not accept",
+		"in HTTP: expired":                       "expired",
+		"in HTTP: of no authority that is named": "no authority that the backend names",
+		"in HTTP: nothing to be seen in it":      "does not accept",
+		"unfit: no scheme, so that we end it":    "signs in no way",
+		"unfit: expired":                         "none that this backend",
 	}
 	for _, tt := range clientCertCases(t) {
 		want, ok := titles[tt.name]

@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"crypto/x509"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,6 +23,9 @@ type Diagnoser struct {
 	Roots *x509.CertPool
 	// KnownCAs help to name a certificate that lacks in a chain. They are never trusted.
 	KnownCAs []*x509.Certificate
+	// Shown is the client certificate that this program shows to backends, with its intermediates as they are sent: by these an authority
+	// that a backend names may be above it; nil: its leaf alone is known, from the record.
+	Shown []*x509.Certificate
 	// Logs verify signed certificate timestamps; nil: they are counted, not verified.
 	Logs *chain.LogList
 	// Now is when certificates are judged; zero: at each Connection's own time.
@@ -29,11 +33,22 @@ type Diagnoser struct {
 	// ExpiringSoon is the remaining life below which a certificate is reported; zero: 30 days, or for a short-lived
 	// one (at most 7 days in all) a third of its life; negative: never.
 	ExpiringSoon time.Duration
+	// Alone says that no proxy stands there: a server, or a file, is looked at by itself. What a fix does with the proxy's flags is then
+	// said with those of `tlstriage certs check`, or left out.
+	Alone bool
 	// Systems limits fixes to these targets ("nginx", "aws/alb", or "aws" for all of AWS); empty: all that concern.
 	Systems []string
 
 	chains   chainCache
 	policies sync.Map // name -> *policy.Policy
+}
+
+// Knowing is a Diagnoser with the same fields that knows more certificates, which are no more trusted than KnownCAs are.
+func (d *Diagnoser) Knowing(more ...*x509.Certificate) *Diagnoser {
+	return &Diagnoser{
+		Policy: d.Policy, Own: d.Own, Roots: d.Roots, KnownCAs: slices.Concat(d.KnownCAs, more), Shown: d.Shown, Logs: d.Logs, Now: d.Now,
+		ExpiringSoon: d.ExpiringSoon, Systems: d.Systems, Alone: d.Alone,
+	}
 }
 
 // Diagnose fills c's Findings, Verdict, Cause and Fault, its Policy where one is given and the record has none, and the
@@ -47,6 +62,9 @@ func (d *Diagnoser) Diagnose(c *inspect.Connection) {
 			continue
 		}
 		e.found = append(e.found, r.ID)
+		if d.Alone {
+			m.fixes = withoutProxy(m.fixes)
+		}
 		f := r.finding(m, d.Systems)
 		fault := r.Fault
 		if m.fault != "" {

@@ -102,10 +102,16 @@ func (e *evidence) backendRefusal() string {
 	case inspect.ErrorNoCommonALPN:
 		return idBackendALPNMismatch
 	}
-	if v.established() {
-		return "" // an alert at the end of a leg that carried data refuses nothing
-	}
 	asked := v.server.CertificateRequest
+	if v.established() {
+		switch {
+		case asked == nil || asked.Refusal == "":
+			return "" // an alert at the end of a leg that carried data refuses nothing
+		case asked.CertificateSent:
+			return idBackendRejectsClientCert
+		}
+		return idBackendRequiresClientCert
+	}
 	a := v.alert(inspect.FromServer)
 	if a == nil {
 		switch {

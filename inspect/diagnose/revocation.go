@@ -59,6 +59,24 @@ func (c *chainEvidence) withStatus(s inspect.RevocationStatus) []*inspect.Certif
 	return list
 }
 
+// stillAsked is what to say where no answer has come yet; nil where none is waited for.
+func (c *chainEvidence) stillAsked() *match {
+	if c.revocation().Status != inspect.RevocationPending {
+		return nil
+	}
+	m := &match{leg: c.leg, severity: inspect.SeverityInfo, title: "Whether the backend's certificate is revoked is not known yet",
+		detail: "the answer had not come when this connection was made, and a handshake does not wait for it; later ones tell"}
+	for i, x := range c.withStatus(inspect.RevocationPending) {
+		if i == 0 {
+			m.detail += ". Asked about: "
+		} else {
+			m.detail += "; "
+		}
+		m.detail += whichCertificate(x)
+	}
+	return m
+}
+
 // whichCertificate names a certificate of the chain for a sentence.
 func whichCertificate(x *inspect.CertificateRevocation) string {
 	what := "the backend's certificate"

@@ -41,6 +41,7 @@ func revocationCases(tb testing.TB) []ruleCase {
 	revoked := inspect.CertificateRevocation{Subject: "CN=" + siteName, Status: inspect.RevocationRevoked, Source: "crl", URL: "http://crl.example/1.crl", Reason: "keyCompromise", RevokedAt: noon.AddDate(0, 0, -2)}
 	upper := inspect.CertificateRevocation{Index: 1, Subject: "CN=Test Issuing", Status: inspect.RevocationRevoked, Source: "ocsp"}
 	silent := inspect.CertificateRevocation{Subject: "CN=" + siteName, Status: inspect.RevocationUnknown, Detail: "the responder did not answer in 5s", URL: "http://ocsp.example/"}
+	asking := inspect.CertificateRevocation{Subject: "CN=" + siteName, Status: inspect.RevocationPending}
 	watchedWith := func(raw [][]byte, extensions ...string) func(*inspect.Connection) {
 		return func(c *inspect.Connection) {
 			c.ClientLeg.TLS.Server = &inspect.Server{CertificateChain: inspect.Certificates(raw)}
@@ -56,6 +57,8 @@ func revocationCases(tb testing.TB) []ruleCase {
 		{name: "revoked and refused", in: behind(plain, found("require", inspect.RevocationRevoked, revoked), refusing), cause: "cert-revoked", fault: backend, verdict: failed, never: never("cert-rejected", "handshake-unexplained")},
 		{name: "revoked above", in: behind(plain, found("check", inspect.RevocationRevoked, good, upper)), cause: "cert-revoked", fault: backend, verdict: failed},
 		{name: "revoked by its own staple", in: behind(plain, staple("revoked", "revoked at 2026-11-01 (superseded)")), cause: "cert-revoked", fault: backend, verdict: failed, never: never("ocsp-staple-invalid")},
+		{name: "being asked", in: behind(plain, found("check", inspect.RevocationPending, asking)), verdict: inspect.OK, also: []string{"revocation-unknown"}, never: never("cert-revoked")},
+		{name: "revoked above, the leaf being asked about", in: behind(plain, found("check", inspect.RevocationRevoked, asking, upper)), cause: "cert-revoked", fault: backend, verdict: failed},
 		{name: "nobody answers", in: behind(plain, found("check", inspect.RevocationUnknown, silent)), cause: "revocation-unknown", fault: inspect.FaultProxy, verdict: inspect.Warning},
 		{name: "nobody answers, and an answer is required", in: behind(plain, found("require", inspect.RevocationUnknown, silent), refusing), cause: "revocation-unknown", fault: inspect.FaultProxy, verdict: failed, never: never("cert-rejected", "handshake-unexplained")},
 		{name: "not checked", in: behind(responder, found("staple", inspect.RevocationNotChecked), staple("good", "")), verdict: inspect.OK, never: never("revocation-unknown", "ocsp-staple-invalid", "ocsp-staple-missing")},
@@ -104,6 +107,8 @@ func TestRevocationSaysWhoWhenAndWhy(t *testing.T) {
 			want = []string{siteName, "did not answer", "http://ocsp.example/"}
 		case "revoked by its own staple":
 			want = []string{"staples itself", "superseded"}
+		case "being asked":
+			want = []string{siteName, "had not come"}
 		case "must-staple with an old staple":
 			want = []string{"expired", "good until yesterday", "must-staple"}
 		default:

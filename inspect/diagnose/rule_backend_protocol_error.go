@@ -1,6 +1,10 @@
 package diagnose
 
-import "github.com/tlstriage/tlstriage/inspect"
+import (
+	"slices"
+
+	"github.com/tlstriage/tlstriage/inspect"
+)
 
 var ruleBackendProtocolError = Rule{
 	ID: "backend-protocol-error", Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
@@ -11,6 +15,9 @@ var ruleBackendProtocolError = Rule{
 		a := e.backend.alert(inspect.FromClient)
 		if !e.backend.is(inspect.ErrorAlertSent, inspect.ErrorUnsupported) || a != nil && refusesCertificate(a.Code) {
 			return nil
+		}
+		if slices.Contains(e.found, ruleBackendClientCertUnfit.ID) {
+			return nil // it is our own certificate that does not fit
 		}
 		m := &match{ended: true, detail: backendWords(e.backend)}
 		if a != nil {

@@ -46,6 +46,9 @@ var ruleCertNameMismatch = Rule{
 		if works != "" {
 			m.fixes = append(m.fixes, sendName(works))
 		}
+		if e.wrongNameConfigured() {
+			m.fault = inspect.FaultProxy
+		}
 		m.fixes = append(m.fixes, issue)
 		if works == "" {
 			if works = e.nameOfCertificate(m.offered); works != "" {

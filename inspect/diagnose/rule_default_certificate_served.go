@@ -41,6 +41,9 @@ var ruleDefaultCertificateServed = Rule{
 		default:
 			return nil
 		}
+		if e.wrongNameConfigured() {
+			m.fault = inspect.FaultProxy
+		}
 		m.detail += "; name asked for: " + or(bound(e.chain.name), "none") + e.whichName()
 		if e.watched() && e.chain.view.established() {
 			m.severity = inspect.SeverityWarning
@@ -52,7 +55,7 @@ var ruleDefaultCertificateServed = Rule{
 			fix(forNginx, "add a server block for the name", "server_name "+name+";"),
 			fix(forHAProxy, "add a certificate for the name to the bind line's directory", "bind :443 ssl crt /etc/haproxy/certs/"),
 		}
-		if works != "" && sent == "" {
+		if works != "" && (sent == "" || m.fault == inspect.FaultProxy) {
 			m.fixes = append([]inspect.Fix{sendName(works)}, m.fixes...)
 		} else {
 			m.fixes = append(m.fixes, fix(forSelf, "or ask for a name that the backend serves", "tlstriage proxy --backend-sni "+plain(works, "NAME")+" …"))

@@ -7,13 +7,13 @@ var ruleRevocationUnknown = Rule{
 	Title:    "Nobody could say whether the backend's certificate is revoked",
 	Citation: "RFC 6960, Section 2.2; RFC 5280, Section 6.3",
 	Explanation: "It was asked, and no answer settled it: the responder or the list could not be reached from here, or must not be asked (its host is not public and not allowed by `--revocation-host`), the answer was too old or signed by somebody else, or the certificate names nobody to ask. A warning, since most clients go on; " +
-		"an error in mode require, which refuses what it does not know. Check from this machine: `openssl x509 -in leaf.pem -noout -ocsp_uri -ext crlDistributionPoints`, then `curl -sI URL`.",
+		"an error in mode require, which refuses what it does not know. As info: it is being asked, and the connection did not wait for the answer. Check from this machine: `openssl x509 -in leaf.pem -noout -ocsp_uri -ext crlDistributionPoints`, then `curl -sI URL`.",
 	CausedBy: []string{"cert-revoked", "default-certificate-served"},
 	check: func(e *evidence) *match {
 		r := e.chain.revocation()
 		unknown := e.chain.withStatus(inspect.RevocationUnknown)
 		if r.Status != inspect.RevocationUnknown && len(unknown) == 0 {
-			return nil
+			return e.chain.stillAsked()
 		}
 		m := &match{leg: e.chain.leg, detail: "no certificate could be asked about"}
 		for i, x := range unknown {

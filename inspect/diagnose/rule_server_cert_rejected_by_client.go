@@ -42,12 +42,18 @@ var ruleServerCertRejectedByClient = Rule{
 			}
 			return m
 		}
+		var served *chain.Fault
 		if x := e.client.server.CertificateChain; len(x) > 0 {
 			m.detail += fmt.Sprintf(" to %s, issued by %s", bound(x[0].Subject), bound(x[0].Issuer))
-			if f := e.servedFault(); f != nil {
+			if served = e.servedFault(); served != nil {
 				m.fault = inspect.FaultProxy
-				m.detail += "; what this program serves is at fault: " + bound(f.Detail)
+				m.title = "The client refuses the certificate that this proxy serves, and is right"
+				m.detail += "; what this program serves is at fault: " + bound(served.Detail)
 			}
+		}
+		if served != nil {
+			m.fixes = e.serveAnother(served)
+			return m
 		}
 		m.fixes = []inspect.Fix{
 			fix(forClient, "if this program's own authority signed the certificate, let the client trust that authority", "tlstriage ca export > tlstriage-ca.pem && curl --cacert tlstriage-ca.pem https://"+plain(e.client.hello.ServerName, "NAME")+"/"),
@@ -56,6 +62,29 @@ var ruleServerCertRejectedByClient = Rule{
 		}
 		return m
 	},
+}
+
+// serveAnother says how to put right what this program serves.
+func (e *evidence) serveAnother(f *chain.Fault) []inspect.Fix {
+	name := plain(e.client.hello.ServerName, "NAME")
+	check := "tlstriage certs check FILE --name " + name
+	switch f.ID {
+	case chain.Expired:
+		return []inspect.Fix{
+			fix(forSelf, "renew the certificate and write it over the files that are served: they are read again by themselves", "certbot certonly --force-renewal -d "+name+"; "+check),
+			fix(forSelf, "or have certificates ordered and renewed by the proxy", "tlstriage proxy --acme --acme-names "+name+" …"),
+		}
+	case chain.NotYetValid:
+		return []inspect.Fix{
+			fix(forSelf, "check the clock of this machine; if it is right, serve the certificate before until the new one begins", "timedatectl; "+check),
+		}
+	case chain.NameMismatch:
+		return []inspect.Fix{
+			fix(forSelf, "serve a certificate for the name that clients ask for, beside the others", "tlstriage proxy --cert FILE --key FILE …; "+check),
+			fix(forClient, "or ask for a name of the certificate", ""),
+		}
+	}
+	return []inspect.Fix{fix(forSelf, "serve another certificate; its faults are listed by", check)}
 }
 
 // servedFault is what is wrong, trust aside, with the chain that this program served; nil when nothing is.

@@ -1,10 +1,6 @@
 package diagnose
 
-import (
-	"strings"
-
-	"github.com/tlstriage/tlstriage/inspect"
-)
+import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleSNIRequiredByBackend = Rule{
 	ID: idSNIRequiredByBackend, Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultProxy,
@@ -27,9 +23,12 @@ var ruleSNIRequiredByBackend = Rule{
 		switch {
 		case sent != "":
 			m.offered, m.fault = []string{sent}, inspect.FaultBackend
-			m.title = "The backend does not know the server name"
-			if works != "" && !strings.EqualFold(sent, e.client.hello.ServerName) {
-				m.fault = inspect.FaultProxy // another name than the client's is configured here, and it is the wrong one
+			m.title = "The backend requires a server name that it serves, and the one that was sent is none"
+			if e.servesNameless() {
+				m.title = "The backend refuses the server name that was sent; it takes others, and clients that send none"
+			}
+			if e.wrongNameConfigured() {
+				m.fault = inspect.FaultProxy
 			}
 		case e.nameMatters() == nameDecides:
 			m.title = "The backend refuses a hello without a server name, and takes one with a name"

@@ -133,6 +133,13 @@ func ruleCases() []ruleCase {
 			fails(inspect.ErrorAlertReceived)(c)
 			clientAlert(inspect.FromClient, 45, "certificate_expired")(c)
 		}), cause: "server-cert-rejected-by-client", fault: inspect.FaultProxy, verdict: inspect.Failed},
+		{name: "we serve an expired certificate, and the client goes on", in: with(func(c *inspect.Connection) {
+			c.ClientLeg.TLS.Server = &inspect.Server{CertificateChain: []inspect.Certificate{{Subject: "CN=" + siteName, AlternativeNames: []string{siteName}, NotBefore: noon.AddDate(-1, 0, 0), NotAfter: noon.AddDate(0, 0, -1)}}}
+		}), cause: "listener-certificate-expired", fault: inspect.FaultProxy, verdict: inspect.Warning, never: []string{"server-cert-rejected-by-client"}},
+		{name: "an expired certificate in a capture is the server's", in: captured(func(c *inspect.Connection) {
+			c.ClientLeg.TLS.Server.CertificateChain[0].NotAfter = noon.AddDate(0, 0, -1)
+		}), cause: "cert-expired", fault: inspect.FaultBackend, verdict: inspect.Warning, never: []string{"listener-certificate-expired"}},
+		{name: "no certificate yet, as the client hears it", in: frontFails(inspect.ErrorCertificatePending, inspect.PhaseHandshake, clientAlert(inspect.FromServer, 80, "internal_error")), cause: "listener-certificate-missing", fault: inspect.FaultProxy, verdict: inspect.Failed, also: []string{"server-alert"}},
 		{name: "no client certificate", in: frontFails(inspect.ErrorClientCertificate, inspect.PhaseHandshake), cause: "client-cert-missing", fault: inspect.FaultClient, verdict: inspect.Failed, never: []string{"server-cert-rejected-by-client"}},
 		{name: "no client certificate, in a capture", in: captured(fails(inspect.ErrorAlertSent), clientAlert(inspect.FromServer, 116, "certificate_required")), cause: "client-cert-missing", fault: inspect.FaultClient, verdict: inspect.Failed},
 		{name: "expired client certificate", in: frontFails(inspect.ErrorClientCertificate, inspect.PhaseHandshake, edit(func(h *inspect.Hello) {

@@ -94,6 +94,23 @@ func (e *evidence) nameThatWorks() string {
 	return ""
 }
 
+// wrongNameConfigured reports whether the backend leg asked for another name than the client did, which only the configuration can
+// have made it do, and one that works was found: whoever runs the proxy can put it right.
+func (e *evidence) wrongNameConfigured() bool {
+	sent := e.backend.hello.ServerName
+	return sent != "" && !strings.EqualFold(sent, e.client.hello.ServerName) && e.nameThatWorks() != ""
+}
+
+// servesNameless reports whether the backend goes on with a hello that has no name.
+func (e *evidence) servesNameless() bool {
+	for _, l := range e.looks() {
+		if l.ServerName == "" && l.Established {
+			return true
+		}
+	}
+	return false
+}
+
 // refuted reports whether a look shows that the backend has no certificate for a name although one of its certificates has it.
 func (e *evidence) refuted(name string) bool {
 	for _, l := range e.looks() {

@@ -58,7 +58,9 @@ func lookCases(tb testing.TB) []ruleCase {
 		{name: "ALPN is what it does not take", in: alerted(40, "handshake_failure", withLooks(tookLook(inspect.LookOtherProtocol, siteName, right))), cause: "backend-alpn-mismatch", fault: backend, verdict: failed, never: []string{"backend-cipher-no-overlap"}},
 
 		{name: "wrong certificate, the client's name gets the right one", in: behind(wrong, sends("internal.example"), func(c *inspect.Connection) { c.BackendLeg.ServerName = "internal.example" },
-			withLooks(tookLook(inspect.LookWithoutName, "", certificateFor("cc", "default.example")), tookLook(inspect.LookClientName, siteName, right))), cause: "cert-name-mismatch", fault: backend, verdict: failed, never: []string{"default-certificate-served"}, d: d()},
+			withLooks(tookLook(inspect.LookWithoutName, "", certificateFor("cc", "default.example")), tookLook(inspect.LookClientName, siteName, right))), cause: "cert-name-mismatch", fault: proxy, verdict: failed, never: []string{"default-certificate-served"}, d: d()},
+		{name: "the default certificate for a configured name, the client's gets the right one", in: behind(wrong, sends("internal.example"), func(c *inspect.Connection) { c.BackendLeg.ServerName = "internal.example" },
+			withLooks(tookLook(inspect.LookWithoutName, "", &wrongLeaf), tookLook(inspect.LookClientName, siteName, right))), cause: "default-certificate-served", fault: proxy, verdict: failed, also: []string{"cert-name-mismatch"}, d: d()},
 		{name: "the certificate of nameless clients", in: behind(wrong, withLooks(tookLook(inspect.LookWithoutName, "", &wrongLeaf), tookLook(inspect.LookBackendHost, "host.example", certificateFor("dd", "host.example")))),
 			cause: "default-certificate-served", fault: backend, verdict: failed, also: []string{"cert-name-mismatch"}, d: d()},
 		{name: "one certificate for all names", in: behind(wrong, withLooks(tookLook(inspect.LookWithoutName, "", &wrongLeaf))), cause: "cert-name-mismatch", fault: backend, verdict: failed, never: []string{"default-certificate-served"}, d: d()},

@@ -93,3 +93,26 @@ func TestABackendThatWasLookedAtHasNoClient(t *testing.T) {
 		t.Errorf("got %q, want %q in it", b.String(), want)
 	}
 }
+
+// A look at a server, or at a file, speaks of no proxy and of no backend.
+func TestALookByItself(t *testing.T) {
+	c := &inspect.Connection{
+		Verdict: inspect.Failed, Cause: "cert-expired", Fault: inspect.FaultBackend,
+		BackendLeg: &inspect.Leg{Address: "site.pem", TLS: &inspect.TLS{Established: true}},
+		Findings:   []inspect.Finding{{ID: "cert-expired", Severity: inspect.SeverityError, Leg: inspect.LegBackend, Title: "It expired", Detail: "long ago"}},
+	}
+	write := func() string {
+		var b strings.Builder
+		if err := NewText(&b, Options{Alone: true}).Write(c); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+	if got := write(); strings.Contains(got, "proxy") || strings.Contains(got, "backend") || strings.Contains(got, "handshake") || !strings.Contains(got, "the server must act") || !strings.Contains(got, "site.pem") {
+		t.Errorf("a file:\n%s", got)
+	}
+	c.BackendLeg.Address, c.BackendLeg.Port, c.Fault = "192.0.2.1", 443, inspect.FaultProxy
+	if got := write(); strings.Contains(got, "proxy") || !strings.Contains(got, "this side must act") || !strings.Contains(got, "192.0.2.1:443") || !strings.Contains(got, "handshake") {
+		t.Errorf("a server:\n%s", got)
+	}
+}

@@ -525,7 +525,7 @@ func (c *contract) server(s object) {
 	}
 }
 
-const revocationStates = "good revoked unknown not_needed not_checked"
+const revocationStates = "good revoked unknown pending not_needed not_checked"
 
 func (c *contract) revocation(r object) {
 	r.keys("mode status must_staple certificates")

@@ -1,0 +1,86 @@
+package diagnose
+
+import (
+	"crypto/x509"
+	"strings"
+	"testing"
+
+	"github.com/tlstriage/tlstriage/certs/certstest"
+	"github.com/tlstriage/tlstriage/inspect"
+)
+
+// Where a server is looked at by itself nobody is told to do anything with a proxy, and an error still has a fix.
+func TestNoProxyIsSpokenOfWhereThereIsNone(t *testing.T) {
+	for _, tt := range lookCases(t) {
+		d := tt.diagnoser().Knowing()
+		d.Alone = true
+		tt.in.ClientLeg = nil
+		d.Diagnose(tt.in)
+		for _, f := range tt.in.Findings {
+			if f.Severity == inspect.SeverityError && len(f.Fixes) == 0 {
+				t.Errorf("%s: %s has no fix", tt.name, f.ID)
+			}
+			for _, x := range f.Fixes {
+				if strings.Contains(x.Snippet, "tlstriage proxy") || strings.Contains(x.Snippet, "--backend") || strings.Contains(x.Action, "proxy's place") {
+					t.Errorf("%s: %s: %s: %s", tt.name, f.ID, x.Action, x.Snippet)
+				}
+			}
+		}
+	}
+	c := backFails(inspect.ErrorAlertReceived, inspect.PhaseHandshake, asked(false), backendAlert(42, "bad_certificate"))
+	c.ClientLeg = nil
+	(&Diagnoser{Alone: true}).Diagnose(c)
+	if f := c.Findings[0]; f.ID != "backend-requires-client-cert" || len(f.Fixes) == 0 {
+		t.Errorf("%+v", f)
+	}
+	c = backFails(inspect.ErrorAlertReceived, inspect.PhaseHandshake, backendAlert(112, "unrecognized_name"), sends("old.example"), withLooks(tookLook(inspect.LookBackendHost, siteName, certificateFor("aa", siteName))))
+	c.ClientLeg = nil
+	(&Diagnoser{Alone: true}).Diagnose(c)
+	if f := c.Findings[0]; !strings.Contains(f.Fixes[0].Snippet, "tlstriage certs check HOST:PORT --name "+siteName) {
+		t.Errorf("%+v", f)
+	}
+}
+
+// What is learnt later is learnt by a Diagnoser of its own that judges by all the same.
+func TestKnowingMore(t *testing.T) {
+	pki := certstest.NewAt(t, noon)
+	d := &Diagnoser{Roots: pki.Roots(), KnownCAs: []*x509.Certificate{pki.Root.Certificate}, Shown: pki.Issuing.Chain(), ExpiringSoon: -1, Systems: []string{"nginx"}, Alone: true, Now: noon}
+	more := d.Knowing(pki.Issuing.Certificate)
+	if len(more.KnownCAs) != 2 || len(d.KnownCAs) != 1 || more.Roots != d.Roots || len(more.Shown) != len(d.Shown) || more.ExpiringSoon != -1 || len(more.Systems) != 1 || !more.Alone || !more.Now.Equal(noon) {
+		t.Errorf("%+v", more)
+	}
+	lacks := behind([][]byte{pki.Make(certstest.Healthy, siteName).Raw()[0]})
+	more.Diagnose(lacks)
+	if lacks.Cause != "chain-missing-intermediate" || !strings.Contains(lacks.Findings[0].Detail, "Test Issuing") {
+		t.Errorf("%s: %+v", lacks.Cause, lacks.Findings)
+	}
+}
+
+// The title of a name that is refused does not contradict the id, and a served certificate is renewed, not trusted.
+func TestWordsForNamesAndServedCertificates(t *testing.T) {
+	c := backFails(inspect.ErrorAlertReceived, inspect.PhaseHandshake, backendAlert(112, "unrecognized_name"), withLooks(refusedLook(inspect.LookWithoutName, "", 112, "unrecognized_name")))
+	new(Diagnoser).Diagnose(c)
+	if f := c.Findings[0]; f.ID != "sni-required-by-backend" || !strings.Contains(f.Title, "requires a server name that it serves") {
+		t.Errorf("refused by any name: %s: %s", f.ID, f.Title)
+	}
+	c = backFails(inspect.ErrorAlertReceived, inspect.PhaseHandshake, backendAlert(112, "unrecognized_name"), withLooks(tookLook(inspect.LookWithoutName, "", certificateFor("bb", "www.example.net"))))
+	new(Diagnoser).Diagnose(c)
+	if f := c.Findings[0]; !strings.Contains(f.Title, "send none") {
+		t.Errorf("served without a name: %s", f.Title)
+	}
+	for _, tt := range ruleCases() {
+		if !strings.HasPrefix(tt.name, "we serve an expired certificate") {
+			continue
+		}
+		tt.diagnoser().Diagnose(tt.in)
+		f := tt.in.Findings[0]
+		if !strings.Contains(f.Fixes[0].Action, "renew") {
+			t.Errorf("%s: %+v", tt.name, f.Fixes)
+		}
+		for _, x := range f.Fixes {
+			if strings.Contains(x.Snippet, "tlstriage ca") {
+				t.Errorf("%s: trust is not the matter: %s", tt.name, x.Snippet)
+			}
+		}
+	}
+}
