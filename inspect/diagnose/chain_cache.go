@@ -102,15 +102,16 @@ type chainKey struct {
 	name         string
 	day          int64
 	certificates int
-	tail         [16]byte // of the leaf, which ends in its signature
+	timestamps   int
+	staple       int      // bytes
+	tail, signed [16]byte // of the leaf and of the staple, which end in their signatures, or in the issuer's certificate
 	phases       string   // for each certificate whether it is before, in, near the end of or past its life
 }
 
 func keyOf(presented []inspect.Certificate, raw [][]byte, o chain.Options) chainKey {
-	k := chainKey{name: o.Name, day: o.Time.Unix() / 86400, certificates: len(raw)}
-	if len(raw) > 0 {
-		copy(k.tail[:], raw[0][max(0, len(raw[0])-len(k.tail)):])
-	}
+	k := chainKey{name: o.Name, day: o.Time.Unix() / 86400, certificates: len(raw), timestamps: len(o.SCTs), staple: len(o.OCSPResponse)}
+	copy(k.tail[:], raw[0][max(0, len(raw[0])-len(k.tail)):])
+	copy(k.signed[:], o.OCSPResponse[max(0, len(o.OCSPResponse)-len(k.signed)):])
 	var few [8]byte
 	phases, usual := few[:0], true
 	for i := range raw {
