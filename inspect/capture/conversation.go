@@ -167,7 +167,11 @@ func (c *tcpConn) upgrade(side, at int) wire.Protocol {
 			name = n
 		}
 	}
-	return name
+	said, answered := own.prefix, peer.prefix
+	if side != c.client {
+		said, answered = answered, said
+	}
+	return upgradeOf(name, said, answered)
 }
 
 func (t *Tracker) startFeeding(f *flow, c *tcpConn, side, at int, s *segment) {

@@ -350,21 +350,35 @@ func TestFaults(t *testing.T) {
 func TestTLSBehindOtherProtocols(t *testing.T) {
 	talk := ecdhe(t)
 	say := func(client bool, text string) turn { return turn{client, []byte(text)} }
-	for upgrade, before := range map[string][]turn{
-		"":               nil,
-		"smtp":           {say(false, "220 mx.example.com ESMTP\r\n"), say(true, "EHLO c\r\n"), say(false, "250-mx\r\n250 STARTTLS\r\n"), say(true, "STARTTLS\r\n"), say(false, "220 go\r\n")},
-		"imap":           {say(false, "* OK ready\r\n"), say(true, "a STARTTLS\r\n"), say(false, "a OK begin\r\n")},
-		"pop3":           {say(false, "+OK ready\r\n"), say(true, "STLS\r\n"), say(false, "+OK begin\r\n")},
-		"postgresql":     {say(true, "\x00\x00\x00\x08\x04\xd2\x16\x2f"), say(false, "S")},
-		"mysql":          {say(false, "\x4a\x00\x00\x00\x0a8.0.36\x00"+strings.Repeat("x", 60)), say(true, "\x20\x00\x00\x01\x85\xae\xff\x19"+strings.Repeat("\x00", 28))},
-		"ldap":           {say(true, "\x30\x1d\x02\x01\x01\x77\x18\x80\x161.3.6.1.4.1.1466.20037"), say(false, "\x30\x0c\x02\x01\x01\x78\x07\x0a\x01\x00\x04\x00\x04\x00")},
-		"rdp":            {say(true, "\x03\x00\x00\x13\x0e\xe0\x00\x00\x00\x00\x00\x01\x00\x08\x00\x03\x00\x00\x00"), say(false, "\x03\x00\x00\x13\x0e\xd0\x00\x00\x12\x34\x00\x02\x1f\x08\x00\x02\x00\x00\x00")},
-		"http":           {say(true, "CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n"), say(false, "HTTP/1.1 200 Connection established\r\n\r\n")},
-		"socks":          {say(true, "\x05\x01\x00"), say(false, "\x05\x00"), say(true, "\x05\x01\x00\x01\xc0\x00\x02\x01\x01\xbb"), say(false, "\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00")},
-		"proxy_protocol": {say(true, "PROXY TCP4 198.51.100.1 192.0.2.1 1 443\r\n")},
+	for name, before := range map[string][]turn{
+		"":                              nil,
+		"smtp":                          {say(false, "220 mx.example.com ESMTP\r\n"), say(true, "EHLO c\r\n"), say(false, "250-mx\r\n250 STARTTLS\r\n"), say(true, "STARTTLS\r\n"), say(false, "220 go\r\n")},
+		"imap":                          {say(false, "* OK ready\r\n"), say(true, "a STARTTLS\r\n"), say(false, "a OK begin\r\n")},
+		"pop3":                          {say(false, "+OK ready\r\n"), say(true, "STLS\r\n"), say(false, "+OK begin\r\n")},
+		"postgresql":                    {say(true, "\x00\x00\x00\x08\x04\xd2\x16\x2f"), say(false, "S")},
+		"mysql":                         {say(false, "\x4a\x00\x00\x00\x0a8.0.36\x00"+strings.Repeat("x", 60)), say(true, "\x20\x00\x00\x01\x85\xae\xff\x19"+strings.Repeat("\x00", 28))},
+		"ldap":                          {say(true, "\x30\x1d\x02\x01\x01\x77\x18\x80\x161.3.6.1.4.1.1466.20037"), say(false, "\x30\x0c\x02\x01\x01\x78\x07\x0a\x01\x00\x04\x00\x04\x00")},
+		"rdp":                           {say(true, "\x03\x00\x00\x13\x0e\xe0\x00\x00\x00\x00\x00\x01\x00\x08\x00\x03\x00\x00\x00"), say(false, "\x03\x00\x00\x13\x0e\xd0\x00\x00\x12\x34\x00\x02\x1f\x08\x00\x02\x00\x00\x00")},
+		"ftp":                           {say(false, "220 ProFTPD Server ready.\r\n"), say(true, "AUTH TLS\r\n"), say(false, "234 AUTH TLS successful\r\n")},
+		"xmpp":                          {say(true, "<?xml version='1.0'?><stream:stream to='example.com' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>"), say(false, "<?xml version='1.0'?><stream:stream from='example.com' id='1'><stream:features><starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/></stream:features>"), say(true, "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>"), say(false, "<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")},
+		"irc":                           {say(true, "CAP LS 302\r\n"), say(false, ":irc.example.com CAP * LS :tls\r\n"), say(true, "STARTTLS\r\n"), say(false, ":irc.example.com 670 you :STARTTLS successful, go ahead\r\n")},
+		"nntp":                          {say(false, "200 news.example.com ready (posting ok)\r\n"), say(true, "STARTTLS\r\n"), say(false, "382 Begin TLS negotiation now\r\n")},
+		"sieve":                         {say(false, "\"IMPLEMENTATION\" \"Dovecot Pigeonhole\"\r\n\"STARTTLS\"\r\nOK \"ready\"\r\n"), say(true, "STARTTLS\r\n"), say(false, "OK \"Begin TLS\"\r\n")},
+		"http_connect":                  {say(true, "CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n"), say(false, "HTTP/1.1 200 Connection established\r\n\r\n")},
+		"socks":                         {say(true, "\x05\x01\x00"), say(false, "\x05\x00"), say(true, "\x05\x01\x00\x01\xc0\x00\x02\x01\x01\xbb"), say(false, "\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00")},
+		"http_connect 2":                {say(true, "CONNECT example.com:443 HTTP/1.1\r\nProxy-Authorization: Basic eA==\r\n\r\n"), say(false, "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 2\r\n\r\nno"), say(true, "CONNECT example.com:443 HTTP/1.1\r\nProxy-Authorization: Basic eQ==\r\n\r\n"), say(false, "HTTP/1.1 200 OK\r\n\r\n")},
+		"http":                          {say(true, "OPTIONS * HTTP/1.1\r\nUpgrade: TLS/1.0\r\nConnection: Upgrade\r\n\r\n"), say(false, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: TLS/1.0, HTTP/1.1\r\n\r\n")},
+		"socks 4":                       {say(true, "\x04\x01\x01\xbb\xc0\x00\x02\x01user\x00"), say(false, "\x00\x5a\x01\xbb\xc0\x00\x02\x01")},
+		"socks 4a":                      {say(true, "\x04\x01\x01\xbb\x00\x00\x00\x01\x00example.com\x00"), say(false, "\x00\x5a\x00\x00\x00\x00\x00\x00")},
+		"socks with password":           {say(true, "\x05\x01\x02"), say(false, "\x05\x02"), say(true, "\x01\x01u\x01p"), say(false, "\x01\x00"), say(true, "\x05\x01\x00\x03\x0bexample.com\x01\xbb"), say(false, "\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00")},
+		"proxy_protocol":                {say(true, "PROXY TCP4 198.51.100.1 192.0.2.1 1 443\r\n")},
+		"proxy_protocol 2":              {say(true, "\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c\xc6\x33\x64\x01\xc0\x00\x02\x01\x00\x01\x01\xbb")},
+		"proxy_protocol 2, with fields": {say(true, "\r\n\r\n\x00\r\nQUIT\n\x21\x21\x00\x2b"+strings.Repeat("\x20", 32)+"\x00\x01\x01\xbb\x05\x00\x04\x16\x03\x01\x02")},
+		"proxy_protocol and mail":       {say(true, "PROXY TCP4 198.51.100.1 192.0.2.1 1 25\r\n"), say(false, "220 mx.example.com ESMTP\r\n"), say(true, "STARTTLS\r\n"), say(false, "220 go\r\n")},
 	} {
 		for _, together := range []bool{false, true} {
-			t.Run(fmt.Sprint(upgrade, together), func(t *testing.T) {
+			t.Run(fmt.Sprint(name, together), func(t *testing.T) {
+				upgrade, _, _ := strings.Cut(strings.ReplaceAll(name, ",", ""), " ")
 				words := slices.Concat(before, talk)
 				if n := len(before); together {
 					if n == 0 || !before[n-1].client {
