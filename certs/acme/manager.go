@@ -33,7 +33,9 @@ type Manager struct {
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
-	work   sync.WaitGroup // one goroutine for each name that is being loaded or ordered
+
+	storageLog *storageLog
+	work       sync.WaitGroup // one goroutine for each name that is being loaded or ordered
 
 	mu       sync.Mutex
 	entries  map[string]*entry
@@ -72,6 +74,7 @@ func New(settings Settings, log *zap.Logger) (*Manager, error) {
 		log = zap.NewNop()
 	}
 	m := &Manager{settings: s, log: log.Named("acme"), entries: map[string]*entry{}}
+	m.storageLog = takeStorageLog(m.log)
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	port, err := loopbackPort()
 	if err != nil {
@@ -187,6 +190,7 @@ func (m *Manager) Close() {
 	m.cancel()
 	m.work.Wait()
 	m.cache.Stop()
+	m.storageLog.leave(m.log)
 }
 
 // manage sees to a name, once. Nil: the limit of names on demand is reached, or the manager is closed.

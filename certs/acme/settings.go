@@ -76,6 +76,10 @@ type Settings struct {
 	OnEvent func(Event) // called for every Event, one after the other for each name; it must return soon. Nil: nobody listens
 }
 
+// minMACKey is the least length of a key for HS256 in bytes: RFC 7518, Section 3.2, "A key of the same size as the hash output […] or
+// larger MUST be used with this algorithm."
+const minMACKey = 32
+
 // validated are the settings with defaults filled in and names in their normal form; the error joins all that is wrong.
 func (s Settings) validated() (Settings, error) {
 	var errs []error
@@ -118,6 +122,8 @@ func (s Settings) validated() (Settings, error) {
 			bad("external account: key id and MAC key belong together")
 		} else if key, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(e.MACKey, "=")); err != nil || len(key) == 0 {
 			bad("external account: the MAC key is no base64url") // never the key itself
+		} else if len(key) < minMACKey {
+			bad("external account: the MAC key has %d bytes, and %d are the least for HS256: it is cut off, or something else", len(key), minMACKey)
 		} else {
 			s.External = &ExternalAccount{KeyID: e.KeyID, MACKey: strings.TrimRight(e.MACKey, "=")}
 		}

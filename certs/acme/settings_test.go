@@ -30,6 +30,7 @@ func TestNewRefusesBadSettings(t *testing.T) {
 		"unknown challenge":      {func(s *acme.Settings) { s.Challenges = []acme.Challenge{"dns-01"} }, "dns-01"},
 		"half an account":        {func(s *acme.Settings) { s.External = &acme.ExternalAccount{KeyID: "k"} }, "belong together"},
 		"garbled MAC key":        {func(s *acme.Settings) { s.External = &acme.ExternalAccount{KeyID: "k", MACKey: secret} }, "base64url"},
+		"MAC key cut off":        {func(s *acme.Settings) { s.External = &acme.ExternalAccount{KeyID: "k", MACKey: "Z2FyYmFnZQ"} }, "7 bytes"},
 		"local without CA":       {func(s *acme.Settings) { s.LocalNames = []string{"db"} }, "no local authority"},
 		"no storage":             {func(s *acme.Settings) { s.Dir = "" }, "exactly one"},
 		"renewal before issue":   {func(s *acme.Settings) { s.RenewBefore = 1 }, "between 0 and 1"},

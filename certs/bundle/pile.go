@@ -4,10 +4,7 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/x509"
-	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 
 	"github.com/tlstriage/tlstriage/certs"
@@ -105,40 +102,6 @@ func Read(inputs []Input, passwords ...string) *Pile {
 		r.file(in)
 	}
 	return r.pile
-}
-
-// ReadFiles is Read for files. An error is a file that cannot be opened or is too large: all of them, joined.
-func ReadFiles(paths []string, passwords ...string) (*Pile, error) {
-	if len(paths) > MaxFiles {
-		return nil, fmt.Errorf("bundle: %d files are more than %d", len(paths), MaxFiles)
-	}
-	var errs []error
-	r := newReader(passwords)
-	for _, path := range paths {
-		data, err := readFile(path)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		r.file(Input{path, data})
-	}
-	return r.pile, errors.Join(errs...)
-}
-
-func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, MaxFileBytes+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(data) > MaxFileBytes {
-		return nil, fmt.Errorf("%s: larger than %d bytes", path, MaxFileBytes)
-	}
-	return data, nil
 }
 
 // reader fills a pile and keeps count of what it costs.

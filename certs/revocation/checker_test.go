@@ -133,7 +133,7 @@ func TestCheckLooksAtTheWholeChain(t *testing.T) {
 	if revoked.Index != 1 || revoked.Subject != `"Sub"` || revoked.Serial != fmt.Sprintf("%x", sub.Certificate.SerialNumber) || revoked.Answer().URL != root || revoked.Answer().RevokedAt.IsZero() {
 		t.Errorf("evidence: %+v", revoked)
 	}
-	if err := status.Err(); !errors.Is(err, revocation.ErrRevoked) || !strings.Contains(err.Error(), "certificate 2") {
+	if err := status.Err(); !errors.Is(err, revocation.ErrRevoked) || !strings.Contains(err.Error(), "certificate 1") {
 		t.Errorf("got %v", err)
 	}
 	text, err := json.Marshal(status)

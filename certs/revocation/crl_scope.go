@@ -73,8 +73,8 @@ func (s *scope) readPoint(value cryptobyte.String) error {
 	return nil
 }
 
-// covers says whether a list speaks of the certificate, found at one of its points (RFC 5280, Section 6.3.3, step b).
-func (s *scope) covers(cert *x509.Certificate) (Result, error) {
+// flaw is why a list speaks of no certificate of its issuer, or not in a way that is followed; nil where it does.
+func (s *scope) flaw() (Result, error) {
 	switch {
 	case s.delta:
 		return Unsupported, errors.New("the list is a delta: it says what changed since another list, not who is revoked")
@@ -84,6 +84,16 @@ func (s *scope) covers(cert *x509.Certificate) (Result, error) {
 		return Unsupported, errors.New("the list names its distribution point relative to its issuer, which is not followed")
 	case s.attributes:
 		return WrongCertificate, errors.New("the list is of attribute certificates only")
+	}
+	return "", nil
+}
+
+// covers says whether a list speaks of the certificate, found at one of its points (RFC 5280, Section 6.3.3, step b).
+func (s *scope) covers(cert *x509.Certificate) (Result, error) {
+	if result, err := s.flaw(); err != nil {
+		return result, err
+	}
+	switch {
 	case s.users && cert.IsCA:
 		return WrongCertificate, errors.New("the list is of end-entity certificates only, and the certificate is a CA's")
 	case s.authority && !cert.IsCA:

@@ -138,6 +138,10 @@ func TestListAnswer(t *testing.T) {
 			if a.Result != test.want || !strings.Contains(a.Detail, test.says) || a.Detail == "" || a.Source != revocation.FromCRL {
 				t.Errorf("got %s: %s\nwant %s: … %s …", a.Result, a.Detail, test.want, test.says)
 			}
+			flawed := test.want == revocation.NotYetValid || test.want == revocation.Expired || test.want == revocation.Unsupported || strings.HasPrefix(test.name, "attributes") || strings.HasPrefix(test.name, "revoked by an expired")
+			if flaw := l.Flaw(now, revocation.Verification{}); (flaw != "") != flawed || !strings.Contains(test.name, "revoked") && flawed && !strings.Contains(flaw, test.says) {
+				t.Errorf("flaw %q, want one: %v", flaw, flawed)
+			}
 		})
 	}
 	t.Run("a CA's certificate on a list of users", func(t *testing.T) {

@@ -22,6 +22,33 @@ func (l *List) Answer(cert, issuer *x509.Certificate, at time.Time, v Verificati
 	return l.answer(cert, issuer, v).judged(at, v.freshness())
 }
 
+// Flaw says why the list vouches for no certificate at a moment, whichever is asked about and whoever signed it: it is out of date or of
+// a time to come, a delta, an indirect one, or has a critical extension that is not understood. Empty: there is no such reason. Who
+// configures a list wants to know it before the first client is refused for it.
+func (l *List) Flaw(at time.Time, v Verification) string {
+	if _, err := l.scope.flaw(); err != nil {
+		return err.Error()
+	}
+	if err := l.notUnderstood(); err != nil {
+		return err.Error()
+	}
+	a := Answer{Source: FromCRL, URL: l.Name, ThisUpdate: l.ThisUpdate, NextUpdate: l.NextUpdate, Said: Good}.judged(at, v.freshness())
+	if a.Result != Good {
+		return a.Detail
+	}
+	return ""
+}
+
+// notUnderstood is the error of a list with a critical extension that is not understood; nil for others.
+func (l *List) notUnderstood() error {
+	if l.critical == "" {
+		return nil
+	}
+	// RFC 5280, Section 5.2: "If a CRL contains a critical extension that the application cannot process, then the application MUST NOT use
+	// that CRL to determine the status of certificates." Section 5.3 says the same of entries.
+	return fmt.Errorf("the list has the critical extension %s, which is not understood", clip(l.critical))
+}
+
 // answer judges all but the age.
 func (l *List) answer(cert, issuer *x509.Certificate, v Verification) Answer {
 	a := Answer{Source: FromCRL, URL: l.Name, ThisUpdate: l.ThisUpdate, NextUpdate: l.NextUpdate, Algorithm: l.algorithm.x509}
@@ -39,10 +66,8 @@ func (l *List) answer(cert, issuer *x509.Certificate, v Verification) Answer {
 	if result, err := l.scope.covers(cert); err != nil {
 		return refuse(result, err)
 	}
-	if l.critical != "" {
-		// RFC 5280, Section 5.2: "If a CRL contains a critical extension that the application cannot process, then the application MUST NOT use
-		// that CRL to determine the status of certificates." Section 5.3 says the same of entries.
-		return refuse(Unsupported, fmt.Errorf("the list has the critical extension %s, which is not understood", clip(l.critical)))
+	if err := l.notUnderstood(); err != nil {
+		return refuse(Unsupported, err)
 	}
 	entry, found, err := l.find(cert.SerialNumber)
 	switch {

@@ -51,7 +51,7 @@ func (s Status) Err() error {
 	}
 	for _, c := range s.Certificates {
 		if c.Result == Revoked {
-			return fmt.Errorf("%w: certificate %d, %s: %s", ErrRevoked, c.Index+1, c.Subject, c.Detail)
+			return fmt.Errorf("%w: certificate %d, %s: %s", ErrRevoked, c.Index, c.Subject, c.Detail)
 		}
 	}
 	if s.Mode != Require {
@@ -59,7 +59,7 @@ func (s Status) Err() error {
 	}
 	for _, c := range s.Certificates {
 		if !c.Result.Settles() {
-			return fmt.Errorf("%w: certificate %d, %s: %s", ErrUnknown, c.Index+1, c.Subject, c.Detail)
+			return fmt.Errorf("%w: certificate %d, %s: %s", ErrUnknown, c.Index, c.Subject, c.Detail)
 		}
 	}
 	if len(s.Certificates) == 0 {
