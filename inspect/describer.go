@@ -143,7 +143,7 @@ type describedChain struct {
 	described []Certificate
 }
 
-// Certificates is the package's Certificates. presented must not be changed afterwards.
+// Certificates is the package's Certificates. presented is not kept.
 func (d *Describer) Certificates(presented [][]byte) []Certificate {
 	if len(presented) == 0 {
 		return Certificates(presented)
@@ -159,9 +159,13 @@ func (d *Describer) Certificates(presented [][]byte) []Certificate {
 	if ok && slices.EqualFunc(known.presented, presented, bytes.Equal) {
 		return known.described
 	}
-	described := Certificates(presented)
+	own := make([][]byte, len(presented))
+	for i, der := range presented {
+		own[i] = bytes.Clone(der)
+	}
+	described := Certificates(own)
 	if mark.size <= maxRememberedBytes {
-		d.chains.keep(mark, describedChain{presented, described}, mark.size)
+		d.chains.keep(mark, describedChain{own, described}, mark.size)
 	}
 	return described
 }

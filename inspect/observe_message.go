@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"slices"
 	"time"
 
 	"github.com/tlstriage/tlstriage/inspect/wire"
@@ -102,9 +103,11 @@ func (o *Observer) handshake(from Side, s *stream, m *wire.Message) (retry bool)
 		o.clientHello(m)
 	case from == FromServer && m.HandshakeType == wire.HandshakeTypeServerHello:
 		return o.serverHello(m)
+	case m.HandshakeType == wire.HandshakeTypeCertificate && !o.chosen.seen:
+		o.certificate(from, m, wire.VersionTLS12) // the beginning was not seen; in TLS 1.3 it would be encrypted
 	case !o.chosen.final || o.chosen.tls13: // what follows is encrypted in TLS 1.3
 	case m.HandshakeType == wire.HandshakeTypeCertificate:
-		o.certificate(from, m)
+		o.certificate(from, m, o.chosen.version)
 	case from == FromClient:
 	case m.HandshakeType == wire.HandshakeTypeServerKeyExchange:
 		o.serverKeyExchange(m)
@@ -190,12 +193,12 @@ func (o *Observer) sslv2ServerHello(m *wire.Message) {
 }
 
 // certificate keeps a presented chain; of the client's the leaf.
-func (o *Observer) certificate(from Side, m *wire.Message) {
+func (o *Observer) certificate(from Side, m *wire.Message, version wire.Version) {
 	if from == FromServer && o.chain != nil || from == FromClient && o.clientPresented {
 		return
 	}
 	var message wire.Certificate
-	_ = wire.ParseCertificate(m.Bytes, o.chosen.version, &message) // the entries before the fault, if there is one, count
+	_ = wire.ParseCertificate(m.Bytes, version, &message) // the entries before the fault, if there is one, count
 	if from == FromClient {
 		o.clientPresented = true
 		for entry := range message.All() {
@@ -207,11 +210,14 @@ func (o *Observer) certificate(from Side, m *wire.Message) {
 		}
 		return
 	}
+	o.chainBytes = slices.Grow(o.chainBytes[:0], len(m.Bytes)) // the views must not move
 	for entry := range message.All() {
 		if len(o.chain) == maxCertificates {
 			break
 		}
-		o.chain = append(o.chain, bytes.Clone(entry.DER))
+		from := len(o.chainBytes)
+		o.chainBytes = append(o.chainBytes, entry.DER...)
+		o.chain = append(o.chain, o.chainBytes[from:])
 	}
 }
 

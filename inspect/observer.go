@@ -27,9 +27,10 @@ type Observer struct {
 	group           wire.NamedGroup
 	scheme          wire.SignatureScheme
 	protocol        string
-	chain           [][]byte // TLS 1.2 and before: as presented
-	clientLeaf      []byte   // of the client's chain
-	clientPresented bool     // the client answered with a Certificate message, be it empty
+	chain           [][]byte // TLS 1.2 and before: as presented; views into chainBytes
+	chainBytes      []byte
+	clientLeaf      []byte // of the client's chain
+	clientPresented bool   // the client answered with a Certificate message, be it empty
 	request         *CertificateRequest
 	stapled         bool
 	alerts          []Alert
@@ -81,6 +82,7 @@ const (
 	maxFirstBytes = 256
 	maxFirstLine  = 120
 	maxMessage    = 256<<10 + 4
+	maxKeptChain  = 16 << 10 // the room for chains that is kept for the next leg
 )
 
 // NewObserver makes an Observer. Those that share a Describer share what it remembers; nil gives it one of its own.
@@ -102,7 +104,11 @@ func (o *Observer) Reset(d *Describer) {
 	client, server := &o.client.reader, &o.server.reader
 	client.Reset()
 	server.Reset()
-	*o = Observer{describer: d, transport: TransportTCP, client: stream{reader: *client}, server: stream{reader: *server}}
+	chainBytes := o.chainBytes[:0]
+	if cap(chainBytes) > maxKeptChain {
+		chainBytes = nil
+	}
+	*o = Observer{describer: d, transport: TransportTCP, client: stream{reader: *client}, server: stream{reader: *server}, chainBytes: chainBytes}
 }
 
 // SetTransport says what carries the bytes, where it is not TransportTCP: fingerprints tell it.

@@ -42,3 +42,15 @@ func TestResetObserverSeesWhatANewOneSees(t *testing.T) {
 		}
 	}
 }
+
+// TestChainWithoutItsServerHelloIsKept is a capture that begins in the middle of the server's flight.
+func TestChainWithoutItsServerHelloIsKept(t *testing.T) {
+	o := inspect.NewObserver(nil)
+	der := []byte{0x30, 3, 2, 1, 5} // no certificate, but what was sent as one
+	message := slices.Concat([]byte{11, 0, 0, byte(3 + 3 + len(der)), 0, 0, byte(3 + len(der)), 0, 0, byte(len(der))}, der)
+	o.Feed(inspect.FromServer, record(22, message...), time.Unix(0, 0))
+	seen := o.TLS()
+	if seen.Server == nil || len(seen.Server.CertificateChain) != 1 || !slices.Equal(seen.Server.CertificateChain[0].Raw, der) {
+		t.Errorf("%+v", seen.Server)
+	}
+}
