@@ -27,6 +27,13 @@ type Endpoint struct {
 	Default bool     // it answers where no other endpoint's names match
 	Policy  *policy.Policy
 	Facts   []Fact
+	Spans   []Span // the lines that are about this endpoint alone; nil: not told, and taken from its facts
+}
+
+// Span is a run of lines of a file, the last one among them.
+type Span struct {
+	File        string
+	First, Last int
 }
 
 // Fact is a setting that a policy rests on.

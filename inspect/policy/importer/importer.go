@@ -3,6 +3,8 @@
 package importer
 
 import (
+	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -42,7 +44,7 @@ func systems() []system {
 		{"nginx", "nginx.conf", nginx.Detect, nginx.Import, nginx.Select},
 		{"haproxy", "haproxy.cfg", haproxy.Detect, haproxy.Import, haproxy.Select},
 		{"apache", "httpd.conf", apache.Detect, apache.Import, apache.Select},
-		{"yaml", "a policy file of this program's own", isPolicyFile, readPolicyFile, nil},
+		{yamlKind, "a policy file of this program's own", isPolicyFile, readPolicyFile, nil},
 	}
 }
 
@@ -61,8 +63,14 @@ func Kinds() []Kind {
 	return kinds
 }
 
-// How much of a file is looked at to tell its kind.
-const headBytes = 64 << 10
+// yamlKind is our own.
+const yamlKind = "yaml"
+
+// How much of a file is looked at to tell its kind: so much of what is no comment, within so much in all.
+const (
+	headBytes     = 64 << 10
+	maxBeforeHead = 16 << 20
+)
 
 // ErrKindUnknown says that no system claims a file.
 var ErrKindUnknown = errors.New("its kind is not recognised; name it")
@@ -90,10 +98,20 @@ func find(fsys fs.FS, file, kind string) (*system, error) {
 	if err != nil {
 		return nil, fmt.Errorf("policy: %w", err)
 	}
-	for _, s := range systems() {
-		if s.detect(file, head) {
-			return &s, nil
+	for {
+		for _, s := range systems() {
+			if s.detect(file, head) {
+				return &s, nil
+			}
 		}
+		if len(head) < headBytes {
+			break
+		}
+		// A file may begin with any amount of comments, which tell nothing.
+		if head, err = readBehindComments(fsys, file); err != nil {
+			return nil, fmt.Errorf("policy: %w", err)
+		}
+		head = head[:min(len(head), headBytes-1)]
 	}
 	return nil, &imported.Error{File: file, Text: fmt.Sprintf("%s (%s)", ErrKindUnknown, strings.Join(kindNames(), ", "))}
 }
@@ -115,6 +133,33 @@ func readHead(fsys fs.FS, file string) ([]byte, error) {
 	return head, errors.Join(err, f.Close())
 }
 
+// readBehindComments is the beginning of a file without the lines that are comments or blank.
+func readBehindComments(fsys fs.FS, file string) ([]byte, error) {
+	f, err := fsys.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	var head []byte
+	lines := bufio.NewReaderSize(io.LimitReader(f, maxBeforeHead), headBytes)
+	for begins, told := true, true; len(head) < headBytes; {
+		line, more, failure := lines.ReadLine() // in pieces, where a line is longer than the buffer
+		if failure != nil {
+			if !errors.Is(failure, io.EOF) {
+				err = failure
+			}
+			break
+		}
+		if begins {
+			text := bytes.TrimSpace(line)
+			told = len(text) > 0 && text[0] != '#' && !bytes.HasPrefix(text, []byte("//"))
+		}
+		if begins = !more; told {
+			head = append(append(head, line...), '\n')
+		}
+	}
+	return head, errors.Join(err, f.Close())
+}
+
 // policyKeys begin the lines that only a policy file of our own has.
 var policyKeys = regexp.MustCompile(`(?m)^(versions|ciphers|cipher_preference|openssl_cipher_string|groups|signature_algorithms|sni_required):`)
 
@@ -126,6 +171,11 @@ func readPolicyFile(fsys fs.FS, file string, _ imported.Options) (*imported.Resu
 	if err != nil {
 		return nil, fmt.Errorf("policy: %w", err)
 	}
+	if !isPolicyFile(file, head) && len(head) == headBytes {
+		if head, err = readBehindComments(fsys, file); err != nil {
+			return nil, fmt.Errorf("policy: %w", err)
+		}
+	}
 	if !isPolicyFile(file, head) {
 		return nil, &imported.Error{File: file, Text: "no policy file: it has neither versions nor ciphers"}
 	}
@@ -133,5 +183,5 @@ func readPolicyFile(fsys fs.FS, file string, _ imported.Options) (*imported.Resu
 	if err != nil {
 		return nil, err
 	}
-	return &imported.Result{Kind: "yaml", Endpoints: []*imported.Endpoint{{System: "yaml", Side: imported.Server, Name: p.Name, Default: p.Names == nil, Policy: p}}}, nil
+	return &imported.Result{Kind: yamlKind, Endpoints: []*imported.Endpoint{{System: yamlKind, Side: imported.Server, Name: p.Name, Default: p.Names == nil, Policy: p}}}, nil
 }

@@ -23,10 +23,15 @@ type Reference struct {
 	Client     bool   // the connections to backends instead of the listeners
 	Options    imported.Options
 	selects    bool // a fragment was given
+	listener   bool // all that share a listener are meant, where the reference chooses none
+
+	// Certificates are what the endpoint serves, where the user knows better than the configuration, or than the facts of a built-in
+	// policy, which say nothing of it. Nil: not stated.
+	Certificates []policy.CertificateType
 }
 
 // ParseReference splits a reference. Behind "#" stand key=value pairs with "&" between them: server_name, listen, endpoint,
-// side (server or client), kind, version, openssl.
+// side (server or client), kind, version, openssl, certificates.
 func ParseReference(ref string) (Reference, error) {
 	name, fragment, selects := strings.Cut(ref, "#")
 	r := Reference{Name: name, selects: selects}
@@ -56,18 +61,56 @@ func ParseReference(ref string) (Reference, error) {
 			r.Options.Version = value
 		case "openssl":
 			r.Options.OpenSSL = value
+		case "certificates":
+			kinds, err := ParseCertificates(value)
+			if err != nil {
+				return r, fmt.Errorf("policy: %s: %w", ref, err)
+			}
+			r.Certificates = kinds
 		default:
-			return r, fmt.Errorf("policy: %s: unknown key %q behind #; there are: server_name, listen, endpoint, side, kind, version, openssl", ref, key)
+			return r, fmt.Errorf("policy: %s: unknown key %q behind #; there are: server_name, listen, endpoint, side, kind, version, openssl, certificates", ref, key)
 		}
 	}
 	return r, nil
 }
 
+// certificateKinds are those that a reference can state.
+func certificateKinds() []policy.CertificateType {
+	return []policy.CertificateType{policy.CertRSA, policy.CertECDSAP256, policy.CertECDSAP384, policy.CertECDSAP521, policy.CertEd25519}
+}
+
+// ParseCertificates reads kinds of certificates with commas between them: rsa, ecdsa-p256, ecdsa-p384, ecdsa-p521, ed25519; ecdsa alone
+// is P-256.
+func ParseCertificates(text string) ([]policy.CertificateType, error) {
+	var kinds []policy.CertificateType
+	for word := range strings.SplitSeq(text, ",") {
+		kind := policy.CertificateType(strings.ToLower(strings.TrimSpace(word)))
+		if kind == "ecdsa" {
+			kind = policy.CertECDSAP256
+		}
+		if !slices.Contains(certificateKinds(), kind) {
+			return nil, fmt.Errorf("no kind of certificate %q; there are: rsa, ecdsa-p256 (or ecdsa), ecdsa-p384, ecdsa-p521, ed25519", word)
+		}
+		if !slices.Contains(kinds, kind) {
+			kinds = append(kinds, kind)
+		}
+	}
+	return kinds, nil
+}
+
 // Loaded is what a reference means.
 type Loaded struct {
+	// Policy has for its name that of a built-in policy or a policy file, or for an endpoint of a configuration a reference by which it
+	// is told from the others of the file. Of a listener it is the one that answers clients without a name.
 	Policy   *policy.Policy
 	Endpoint *imported.Endpoint // nil: a built-in policy, or a policy file
-	Problems []imported.Problem // of the configuration it stands in
+	Problems []imported.Problem // of the configuration it stands in, but for those of other endpoints alone
+
+	// Blocks are the endpoints that share a listener, where LoadListener was asked for it and there are several; Choose is the index of
+	// the one that answers clients that ask for a name, -1 where none does. Name is the reference.
+	Name   string
+	Blocks []*imported.Endpoint
+	Choose func(serverName string) int
 
 	// Answers says whether a client that asks for a name is answered by this endpoint, and not by another one that listens where it
 	// does. Nil: there is no other.
@@ -105,26 +148,35 @@ func Load(fsys fs.FS, ref string) (*Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !r.selects && r.Kind == "" {
+	return r.load(fsys)
+}
+
+// chooses reports whether the reference has a word about endpoints in it: then it means a configuration.
+func (r *Reference) chooses() bool {
+	return r.ServerName != "" || r.Listen != "" || r.Endpoint != "" || r.Client || r.Kind != "" || r.Options != imported.Options{}
+}
+
+func (r *Reference) load(fsys fs.FS) (*Loaded, error) {
+	if !r.chooses() {
 		p, err := policy.Lookup(r.Name)
 		if err == nil {
-			return &Loaded{Policy: p}, nil
+			return r.named(p), nil
 		}
 		if info, statErr := fs.Stat(fsys, r.Name); statErr != nil && isPath(r.Name) {
 			return nil, fmt.Errorf("policy: %w", statErr)
-		} else if statErr != nil || !info.Mode().IsRegular() {
+		} else if statErr != nil || !info.Mode().IsRegular() && r.Name != Stdin {
 			return nil, err
 		}
 	}
 	s, err := find(fsys, r.Name, r.Kind)
 	if err != nil {
 		var unknown *imported.Error
-		if r.Kind == "" && !r.selects && errors.As(err, &unknown) {
+		if !r.chooses() && errors.As(err, &unknown) {
 			p, err := policy.Load(fsys, r.Name)
 			if err != nil {
 				return nil, err
 			}
-			return &Loaded{Policy: p}, nil
+			return r.named(p), nil
 		}
 		return nil, err
 	}
@@ -135,29 +187,98 @@ func Load(fsys fs.FS, ref string) (*Loaded, error) {
 	if err := Refused(result.Problems); err != nil {
 		return nil, err
 	}
-	endpoint, err := r.choose(s, result)
+	loaded, err := r.find(s, result)
 	if err != nil {
 		return nil, fmt.Errorf("policy: %s: %w", r.Name, err)
 	}
-	return &Loaded{Policy: endpoint.Policy, Endpoint: endpoint, Problems: result.Problems, Answers: answers(s, result, endpoint)}, nil
+	return loaded, nil
 }
 
-// answers tells an endpoint from the others that listen where it does.
-func answers(s *system, result *imported.Result, endpoint *imported.Endpoint) func(string) bool {
-	beside := &imported.Result{Kind: result.Kind}
-	for _, e := range result.Endpoints {
-		if e.Side == imported.Server && e.Side == endpoint.Side && slices.ContainsFunc(e.Listen, func(at string) bool { return slices.Contains(endpoint.Listen, at) }) {
-			beside.Endpoints = append(beside.Endpoints, e)
-		}
+// Stdin is the name of a file that stands for the standard input, in a file system that has it.
+const Stdin = "-"
+
+// named is a policy that has a name already.
+func (r *Reference) named(p *policy.Policy) *Loaded {
+	if r.Certificates != nil {
+		p = p.Clone()
+		p.Certificates = r.Certificates
+		p.Name += "#" + r.certificates()
 	}
-	if len(beside.Endpoints) < 2 {
+	return &Loaded{Policy: p, Name: p.Name}
+}
+
+func (r *Reference) certificates() string {
+	var words []string
+	for _, c := range r.Certificates {
+		words = append(words, string(c))
+	}
+	return "certificates=" + strings.Join(words, ",")
+}
+
+// find finds the endpoint, or the listener, that is meant.
+func (r *Reference) find(s *system, result *imported.Result) (*Loaded, error) {
+	p, err := r.whole(s, result)
+	if err != nil {
+		return nil, err
+	}
+	if p != nil {
+		l := &Loaded{Name: r.Name}
+		if len(places(servers(result))) > 1 {
+			l.Name += "#listen=" + p.at[0]
+		}
+		for _, e := range p.blocks {
+			l.Blocks = append(l.Blocks, r.rename(e, result))
+		}
+		// The blocks that are chosen from are the importer's own: their names and facts are what it looks at.
+		l.Choose = s.chooser(p.blocks, p.at[0])
+		l.Endpoint = l.Blocks[max(0, l.Choose(""))]
+		l.Policy, l.Problems = l.Endpoint.Policy, of(result, p.blocks)
+		return l, nil
+	}
+	endpoint, err := r.choose(s, result)
+	if err != nil {
+		return nil, err
+	}
+	own := r.rename(endpoint, result)
+	return &Loaded{Policy: own.Policy, Name: own.Policy.Name, Endpoint: own, Problems: of(result, []*imported.Endpoint{endpoint}), Answers: answers(s, result, endpoint)}, nil
+}
+
+func servers(result *imported.Result) []*imported.Endpoint {
+	return slices.DeleteFunc(slices.Clone(result.Endpoints), func(e *imported.Endpoint) bool { return e.Side != imported.Server })
+}
+
+// rename is an endpoint whose policy is called by a reference.
+func (r *Reference) rename(e *imported.Endpoint, result *imported.Result) *imported.Endpoint {
+	own := *e
+	own.Policy = e.Policy.Clone()
+	own.Policy.Name = nameOf(r.Name, e, result.Endpoints)
+	if r.Certificates != nil {
+		own.Policy.Certificates = r.Certificates
+		sign := "&"
+		if !strings.Contains(own.Policy.Name, "#") {
+			sign = "#"
+		}
+		own.Policy.Name += sign + r.certificates()
+	}
+	return &own
+}
+
+// answers tells an endpoint from the others that listen where it does. Nil: there is no other.
+func answers(s *system, result *imported.Result, endpoint *imported.Endpoint) func(string) bool {
+	if endpoint.Side != imported.Server || len(endpoint.Listen) == 0 {
 		return nil
 	}
-	choose := s.choose
-	if choose == nil {
-		choose = byName
+	var beside []*imported.Endpoint
+	for _, e := range servers(result) {
+		if e.System == endpoint.System && slices.ContainsFunc(e.Listen, func(at string) bool { return slices.Contains(endpoint.Listen, at) }) {
+			beside = append(beside, e)
+		}
 	}
-	return func(name string) bool { return choose(beside, name, endpoint.Listen[0]) == endpoint }
+	if len(beside) < 2 {
+		return nil
+	}
+	choose := s.chooser(beside, endpoint.Listen[0])
+	return func(name string) bool { at := choose(name); return at >= 0 && beside[at] == endpoint }
 }
 
 // isPath reports whether a name can only be meant as a file's.
@@ -189,6 +310,13 @@ func (r *Reference) choose(s *system, result *imported.Result) (*imported.Endpoi
 			return nil, fmt.Errorf("no endpoint %q; %s", r.Endpoint, listed(result.Endpoints, side))
 		}
 		return nil, fmt.Errorf("no TLS %s in it", map[imported.Side]string{imported.Server: "listener", imported.Client: "connection to a backend"}[side])
+	}
+	if r.Endpoint != "" && r.Listen != "" && r.ServerName == "" { // as Loaded.Policy calls them
+		candidates = slices.DeleteFunc(candidates, func(e *imported.Endpoint) bool { return !s.at(e, r.Listen) })
+		if len(candidates) == 0 {
+			return nil, fmt.Errorf("no endpoint %q at %q; %s", r.Endpoint, r.Listen, listed(result.Endpoints, side))
+		}
+		return candidates[0], nil
 	}
 	if len(candidates) == 1 && r.ServerName == "" && r.Listen == "" {
 		return candidates[0], nil
