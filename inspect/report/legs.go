@@ -18,13 +18,7 @@ func (t *Text) legs(b *strings.Builder, c *inspect.Connection) {
 		t.row(b, "client leg", legWords(c.ClientLeg, true))
 	}
 	if c.BackendLeg != nil {
-		switch t.o.Checking {
-		case "":
-			t.row(b, "backend leg", legWords(c.BackendLeg, false))
-		case "file": // nothing was connected to
-		default:
-			t.row(b, t.o.Checking, legWords(c.BackendLeg, false))
-		}
+		t.row(b, "backend leg", legWords(c.BackendLeg, false))
 	}
 	if p := c.Policy; p != nil {
 		// The finding below says the rest, where it is the cause.

@@ -21,9 +21,6 @@ type Options struct {
 	// NoiseEvery is how long, by the records' own time, noise is counted before a summary line; 0: a minute, negative: until Flush.
 	NoiseEvery time.Duration
 	Location   *time.Location // of the times printed; nil: UTC
-	// Checking is what a record of this program's own look is about where there is no proxy: "server" or "file". Empty: the backend of
-	// a proxy.
-	Checking string
 }
 
 // Text writes a block for each connection that did not go well, a line for each that did, and counts noise.
