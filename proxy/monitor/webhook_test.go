@@ -114,13 +114,107 @@ func TestWebhookNeverBlocks(t *testing.T) {
 		for range 10 {
 			w.Send(Event{})
 		}
-		if !time.Now().Equal(start) || len(lost) != 7 || !errors.Is(lost[0], errWebhookFull) {
+		if !time.Now().Equal(start) || len(lost) != 8 || !errors.Is(lost[0], errWebhookFull) {
 			t.Errorf("%v, lost %v", time.Since(start), lost)
 		}
 		cancel()
 		<-ended
-		if len(lost) != 11 || !errors.Is(lost[10], errWebhookEnded) {
+		w.Send(Event{}) // too late
+		if len(lost) != 12 || !errors.Is(lost[10], errWebhookEnded) || !errors.Is(lost[11], errWebhookEnded) {
 			t.Errorf("lost %d, the last %v", len(lost), lost[len(lost)-1])
+		}
+	})
+}
+
+// picky takes every event but those of one backend.
+type picky struct {
+	mu    sync.Mutex
+	not   string
+	taken []Event
+	times []time.Time
+}
+
+func (p *picky) RoundTrip(q *http.Request) (*http.Response, error) {
+	var e Event
+	if err := json.NewDecoder(q.Body).Decode(&e); err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	code := http.StatusNoContent
+	if p.not == "*" || p.not != "" && e.Backend == p.not {
+		code = http.StatusInternalServerError
+	} else {
+		p.taken, p.times = append(p.taken, e), append(p.times, time.Now())
+	}
+	return &http.Response{StatusCode: code, Body: http.NoBody, Request: q}, nil
+}
+
+func (p *picky) refuse(backend string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.not = backend
+}
+
+// An event that the receiver does not take holds up no other backend's, and what is down is told first.
+func TestWebhookHoldsNothingUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &picky{not: "*"}
+		var said []string
+		w, err := NewWebhook(WebhookOptions{URL: "http://hook.test", Client: &http.Client{Transport: p},
+			OnError:   func(e Event, err error) { said = append(said, "lost "+e.Detail) },
+			OnFailing: func(e Event, err error) { said = append(said, "failing at "+e.Detail) },
+			OnWorking: func() { said = append(said, "working") }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		go w.Run(t.Context())
+		start := time.Now()
+		for _, e := range []Event{
+			{Kind: ExpiryThreshold, Backend: "a", Threshold: 7, Detail: "a ends"},
+			{Kind: AvailabilityChanged, Backend: "a", Detail: "a down"},
+			{Kind: VerdictChanged, Backend: "b", Detail: "b worse"},
+			{Kind: AvailabilityChanged, Backend: "a", Detail: "a up"},
+			{Kind: ExpiryThreshold, Backend: "b", Threshold: Expired, Detail: "b over"},
+			{Kind: ResolutionFailed, Backend: "c", Detail: "c gone"},
+		} {
+			w.Send(e)
+		}
+		synctest.Wait()
+		if len(said) != 1 || !strings.HasPrefix(said[0], "failing at ") || time.Since(start) > 0 {
+			t.Errorf("at the first failure: %q", said)
+		}
+		p.refuse("b")
+		later(2 * time.Minute)
+		var order []string
+		for _, e := range p.taken {
+			order = append(order, e.Detail)
+		}
+		if got := strings.Join(order, ", "); got != "a down, c gone, a up, a ends" && got != "a down, a up, c gone, a ends" && got != "c gone, a down, a up, a ends" {
+			t.Errorf("taken: %s", got)
+		}
+		if last := p.times[len(p.times)-1].Sub(start); last > 2*time.Second {
+			t.Errorf("the last one that was wanted came after %v", last)
+		}
+		if lost := strings.Join(said, ", "); strings.Count(lost, "lost") != 2 || !strings.Contains(lost, "working") || !strings.Contains(lost, "lost b over") || !strings.Contains(lost, "lost b worse") {
+			t.Errorf("said: %s", lost)
+		}
+	})
+}
+
+// Where too many wait it is not what is urgent that gets lost.
+func TestWebhookMakesRoomForWhatIsUrgent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var lost []string
+		w, err := NewWebhook(WebhookOptions{URL: "http://hook.test", Queue: 2, OnError: func(e Event, err error) { lost = append(lost, e.Detail) }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range []Event{{Kind: NodeDiffers, Detail: "1"}, {Kind: NodeDiffers, Detail: "2"}, {Kind: NodeDiffers, Detail: "3"}, {Kind: AvailabilityChanged, Detail: "4"}, {Kind: ResolutionFailed, Detail: "5"}, {Kind: AvailabilityChanged, Detail: "6"}} {
+			w.Send(e)
+		}
+		if got := strings.Join(lost, ""); got != "3126" {
+			t.Errorf("lost: %s", got)
 		}
 	})
 }
