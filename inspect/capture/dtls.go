@@ -29,12 +29,15 @@ type dtlsConn struct {
 	datagrams     int
 	data          [2]int // encrypted records of each side
 	out           []byte
+	opened        *dtlsDecryption // nil: there are no keys
 }
 
 // dtlsSide is one direction.
 type dtlsSide struct {
 	seen    [maxDTLSSequence]bool
 	changed bool
+	sealed  bool // a record with a connection id was seen
+	id      int  // length of the connection id in its records
 	open    []*dtlsMessage
 	early   [][]byte // records that came before the roles were known
 }
@@ -51,6 +54,9 @@ type dtlsMessage struct {
 func newDTLS(t *Tracker) *dtlsConn {
 	d := &dtlsConn{observer: inspect.NewObserver(t.describer), client: -1}
 	d.observer.SetTransport(inspect.TransportDTLS)
+	if !t.keys.empty() {
+		d.opened = &dtlsDecryption{keys: &t.keys}
+	}
 	return d
 }
 
@@ -125,17 +131,60 @@ func (d *dtlsConn) datagram(side int, b []byte, at time.Time) bool {
 		if len(b) < dtlsRecordHeader || !dtlsVersion(b[1:]) || b[0] < byte(wire.ContentTypeChangeCipherSpec) || b[0] > 26 {
 			break
 		}
+		if b[0] == contentTypeWithID {
+			b = d.withID(side, b, at)
+			continue
+		}
 		length := int(binary.BigEndian.Uint16(b[11:]))
 		if dtlsRecordHeader+length > len(b) {
 			break
 		}
-		d.record(side, wire.ContentType(b[0]), wire.Version(binary.BigEndian.Uint16(b[1:])), binary.BigEndian.Uint16(b[3:]), b[dtlsRecordHeader:dtlsRecordHeader+length], at)
+		header := dtlsHeader{
+			kind: wire.ContentType(b[0]), version: wire.Version(binary.BigEndian.Uint16(b[1:])),
+			epoch: binary.BigEndian.Uint16(b[3:]), sequence: binary.BigEndian.Uint64(b[3:]) & (1<<48 - 1),
+		}
+		d.record(side, header, b[dtlsRecordHeader:dtlsRecordHeader+length], at)
 		b = b[dtlsRecordHeader+length:]
 	}
 	return d.observer.Established()
 }
 
-// unified reads a record of DTLS 1.3. How long a connection id in it is, nobody outside knows: it then takes all that is left.
+// contentTypeWithID is tls12_cid (RFC 9146, Section 4): an encrypted record whose true type is inside.
+const contentTypeWithID = 25
+
+// withID reads a record of DTLS 1.2 with a connection id in front of its length. The first one of a side is its Finished.
+func (d *dtlsConn) withID(side int, b []byte, at time.Time) []byte {
+	s := &d.sides[side]
+	header := dtlsRecordHeader + s.id
+	if len(b) <= header {
+		return nil
+	}
+	end := header + int(binary.BigEndian.Uint16(b[header-2:]))
+	if end > len(b) {
+		return nil
+	}
+	if s.changed {
+		t := wire.ContentTypeApplicationData
+		if !s.sealed {
+			t = wire.ContentTypeHandshake
+		}
+		s.sealed = true
+		d.feed(side, t, b[header:end], at)
+	}
+	d.data[side]++
+	return b[end:]
+}
+
+// idOf notes the connection id that a hello asks for: the peer puts it into its records (RFC 9146, Section 3).
+func (d *dtlsConn) idOf(side int, x wire.Extensions) {
+	for _, t := range [...]wire.ExtensionType{wire.ExtensionConnectionID, wire.ExtensionConnectionIDDeprecated} {
+		if body, ok := x.Find(t); ok && len(body) > 0 && int(body[0]) == len(body)-1 {
+			d.sides[1-side].id = len(body) - 1
+		}
+	}
+}
+
+// unified reads a record of DTLS 1.3. How long a connection id in it is, the peer's hello says.
 func (d *dtlsConn) unified(side int, b []byte, at time.Time) []byte {
 	const (
 		hasID       = 0x10
@@ -143,11 +192,14 @@ func (d *dtlsConn) unified(side int, b []byte, at time.Time) []byte {
 		hasLength   = 0x04
 	)
 	header := 2
+	if b[0]&hasID != 0 {
+		header += d.sides[side].id
+	}
 	if b[0]&twoSequence != 0 {
 		header++
 	}
 	end := len(b)
-	if b[0]&hasLength != 0 && b[0]&hasID == 0 && len(b) >= header+2 {
+	if b[0]&hasLength != 0 && (b[0]&hasID == 0 || d.sides[side].id > 0) && len(b) >= header+2 {
 		length := int(binary.BigEndian.Uint16(b[header:]))
 		header += 2
 		end = min(end, header+length)
@@ -159,16 +211,28 @@ func (d *dtlsConn) unified(side int, b []byte, at time.Time) []byte {
 	return b[end:]
 }
 
+// dtlsHeader is what the header of a record says (RFC 6347, Section 4.1).
+type dtlsHeader struct {
+	kind     wire.ContentType
+	version  wire.Version
+	epoch    uint16
+	sequence uint64
+}
+
 // record reads a record of DTLS 1.2 and before, or one of 1.3 in the clear.
-func (d *dtlsConn) record(side int, t wire.ContentType, version wire.Version, epoch uint16, body []byte, at time.Time) {
+func (d *dtlsConn) record(side int, h dtlsHeader, body []byte, at time.Time) {
+	t := h.kind
 	switch {
-	case epoch > 0:
+	case h.epoch > 0:
+		if d.opened != nil {
+			d.opened.open(d.name(side), t, h.version, h.epoch, h.sequence, body)
+		}
 		if t != wire.ContentTypeHandshake || d.sides[side].changed {
 			d.feed(side, t, body, at)
 		}
 		d.data[side]++
 	case t == wire.ContentTypeHandshake:
-		d.handshake(side, version, body, at)
+		d.handshake(side, h.version, body, at)
 	case t == wire.ContentTypeChangeCipherSpec:
 		if !d.sides[side].changed {
 			d.sides[side].changed = true
@@ -267,8 +331,35 @@ func (d *dtlsConn) message(side int, m *dtlsMessage, at time.Time) {
 		d.is(1-side, at)
 	}
 	whole := append([]byte{m.kind, byte(len(body) >> 16), byte(len(body) >> 8), byte(len(body))}, body...)
+	switch wire.HandshakeType(m.kind) {
+	case wire.HandshakeTypeClientHello:
+		d.clientHello(side, whole)
+	case wire.HandshakeTypeServerHello:
+		d.serverHello(side, whole)
+	}
 	d.out = appendRecords(d.out[:0], whole)
 	d.show(side, d.out, at)
+}
+
+// clientHello and serverHello take from the hellos what later records are read with.
+func (d *dtlsConn) clientHello(side int, message []byte) {
+	var hello wire.ClientHello
+	if wire.ParseClientHello(message, &hello); hello.HasExtensions {
+		d.idOf(side, hello.Extensions)
+	}
+	if d.opened != nil {
+		d.opened.clientHello(&hello)
+	}
+}
+
+func (d *dtlsConn) serverHello(side int, message []byte) {
+	var hello wire.ServerHello
+	if wire.ParseServerHello(message, &hello); hello.HasExtensions {
+		d.idOf(side, hello.Extensions)
+	}
+	if d.opened != nil {
+		d.opened.serverHello(&hello)
+	}
 }
 
 // withoutCookie is a ClientHello in the form of TLS, which has no cookie behind the session id (RFC 6347, Section 4.2.1).
@@ -346,6 +437,14 @@ func (d *dtlsConn) describe(t *Tracker, r *inspect.Connection) {
 	}
 	if !tls.Established && (d.data[0] > 1 && d.data[1] > 1 || r.Capture.OneWay != "" && d.data[0] > 1) {
 		tls.Established = true
+	}
+	if d.opened != nil && d.opened.shown.apply(tls, t.describer) {
+		r.Capture.Decrypted = true
+		t.stats.Decrypted++
+		if e := alertError(tls.Alerts); e != nil && (!tls.Established || refused(tls.Alerts)) {
+			tls.Established, r.ClientLeg.Error = false, e
+			return
+		}
 	}
 	if tls.Established {
 		return

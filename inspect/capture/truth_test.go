@@ -240,7 +240,6 @@ func (m *truthMessage) wanted() []string {
 var knownDifferences = map[string]string{
 	"CESNET+FlowTest/pcap/tls_malformed_cert.pcap":                              "malformed on purpose: a certificate that does not parse, which the truth leaves out, and segments sent again under other numbers",
 	"arkime+arkime/tests/pcap/arkime_synthetic.pcap":                            "a supported_versions without content, in whose place the truth reads the next extension's type",
-	"ntop+nDPI/tests/cfgs/default/pcap/stun_dtls_unidirectional_client.pcap":    "only the client's packets: without the ServerHello its certificate message has no known form",
 	"ntop+nDPI/tests/cfgs/default/pcap/tls_cipher_lens.pcap":                    "a hello with a length of cipher suites that is wrong on purpose",
 	"seladb+PcapPlusPlus/Tests/Packet++Test/PacketExamples/ssl-malformed1.pcap": "a hello that is malformed on purpose",
 }
