@@ -16,6 +16,7 @@ type Config struct {
 	Admin        Admin         `yaml:"admin"`         // health, metrics, recent connections
 	Limits       Limits        `yaml:"limits"`        // every bound by its name
 	Record       Record        `yaml:"record"`        // the recording
+	KeyLog       string        `yaml:"key_log"`       // file that the secrets of every session are appended to (SSLKEYLOGFILE); empty: none
 	Output       Output        `yaml:"output"`        // form of what is printed on standard output
 	Verbose      bool          `yaml:"verbose"`       // text says everything of good connections, all fixes, and lists noise
 	ExpiringSoon time.Duration `yaml:"expiring_soon"` // a certificate that ends within it is reported; 0: never
@@ -136,6 +137,9 @@ type Timeouts struct {
 type Record struct {
 	File string    `yaml:"file"` // created with mode 0600, appended to; empty: none
 	Raw  RecordRaw `yaml:"raw"`  // whose raw hello bytes it holds
+
+	PcapngDir   string `yaml:"pcapng_dir"`   // directory for the handshakes of failed connections, a pcapng each; empty: none
+	PcapngFiles int    `yaml:"pcapng_files"` // the most files; the oldest ones of this run make room
 }
 
 // Log is what the program says of itself.

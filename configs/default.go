@@ -40,7 +40,7 @@ func Default() *Config {
 		ACME:         ACME{Challenges: []ACMEChallenge{ACMETLSALPN}},
 		Monitor:      Monitor{Interval: time.Hour},
 		SecondLook:   On,
-		Record:       Record{Raw: RawAll},
+		Record:       Record{Raw: RawAll, PcapngFiles: 1000},
 		Output:       OutputText,
 		ExpiringSoon: 30 * 24 * time.Hour,
 		FailOn:       FailOnError,

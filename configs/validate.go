@@ -24,6 +24,7 @@ func (c *Config) Validate() error {
 	oneOf(&v, "second_look", c.SecondLook, On, Off)
 	v.limits()
 	oneOf(&v, "record.raw", c.Record.Raw, RawAll, RawFailures, RawNone)
+	v.number("record.pcapng_files", c.Record.PcapngFiles, 1, 1_000_000)
 	oneOf(&v, "output", c.Output, OutputText, OutputJSON)
 	oneOf(&v, "fail_on", c.FailOn, FailOnError, FailOnWarning, FailOnInfo, FailOnNever)
 	oneOf(&v, "log.level", c.Log.Level, LogDebug, LogInfo, LogWarn, LogError)

@@ -82,6 +82,7 @@ type backendLeg struct {
 	remote      net.Addr
 	passthrough bool
 	facts       *inspect.TCP
+	kept        *transcript // nil: nobody wants it
 }
 
 // nameFor is the name that is verified, and the one that is sent. Both may be empty: where neither the configuration nor the
@@ -109,6 +110,8 @@ type opening struct {
 	verified, sent      string         // names, as nameFor has them
 	protocols           []string       // offered by ALPN
 	source, destination net.Addr       // the client's addresses, for the PROXY protocol
+	keyLog              io.Writer      // of the session's secrets; nil: none
+	kept                bool           // the bytes of the handshake are
 	unjudged            bool           // VerifyPeer is not asked
 	adopt               func(net.Conn) // is given the connection, and closes it when the opening must end; nil: the end of ctx closes it
 }
@@ -151,6 +154,13 @@ func (b *Backend) open(ctx context.Context, limits Timeouts, describer *inspect.
 
 	leg.observer = newObserver(describer)
 	leg.tap.observer = leg.observer
+	if how.kept {
+		leg.kept = newTranscript(how.keyLog)
+		leg.tap.kept = leg.kept
+		if how.keyLog != nil {
+			how.keyLog = leg.kept
+		}
+	}
 	handshakeStart := time.Now()
 	leg.tls = tls.Client(leg.tap, leg.config(how))
 	leg.tap.SetDeadline(handshakeStart.Add(limits.BackendHandshake))
@@ -167,6 +177,7 @@ func (b *Backend) open(ctx context.Context, limits Timeouts, describer *inspect.
 	leg.state = &state
 	leg.protocol = state.NegotiatedProtocol
 	leg.tap.detach()
+	leg.kept.established()
 	leg.settle(limits)
 	return leg
 }
@@ -194,6 +205,7 @@ func (l *backendLeg) config(how opening) *tls.Config {
 			return b.Certificate, nil
 		},
 		DynamicRecordSizingDisabled: true,
+		KeyLogWriter:                how.keyLog,
 	}
 	if config.MinVersion == 0 {
 		config.MinVersion = tls.VersionTLS10

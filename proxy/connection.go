@@ -27,6 +27,7 @@ type connection struct {
 	source, destination net.Addr // the client, and what it connected to, as far as a PROXY header tells
 
 	client         *tap
+	kept           *transcript // of the client leg; nil: nobody wants it
 	clientObserver *inspect.Observer
 	clientTLS      *tls.Conn
 	clientState    *tls.ConnectionState
@@ -181,7 +182,7 @@ func (c *connection) refuseBeforeHello() {
 // terminate is bridge mode: open the backend leg, terminate the client's TLS, copy.
 func (c *connection) terminate(ctx context.Context) {
 	offered := c.protocols()
-	how := opening{protocols: offered, source: c.source, destination: c.destination, adopt: c.adopt}
+	how := opening{protocols: offered, source: c.source, destination: c.destination, adopt: c.adopt, keyLog: c.server.KeyLog, kept: c.kept != nil}
 	how.verified, how.sent = c.route.Backend.nameFor(c.serverName())
 	c.backend = c.route.Backend.open(ctx, c.limits.Timeouts, &c.server.describer, how)
 	protocol := c.backend.protocol
@@ -233,7 +234,7 @@ func protocolForPlainBackend(offered []string) string {
 
 // handshake terminates the client's TLS. It reports whether the leg was established.
 func (c *connection) handshake(protocol string) bool {
-	c.variant = c.route.config(protocol)
+	c.variant = c.logging(c.route.config(protocol))
 	c.clientTLS = tls.Server(c.client, c.route.base)
 	start := time.Now()
 	c.conn.SetDeadline(start.Add(c.limits.Timeouts.ClientHandshake))
@@ -249,6 +250,7 @@ func (c *connection) handshake(protocol string) bool {
 	state := c.clientTLS.ConnectionState()
 	c.clientState = &state
 	c.client.detach()
+	c.kept.established()
 	return true
 }
 

@@ -24,6 +24,7 @@ func (c *connection) peek(prefix []byte) error {
 	copy(buffer, prefix)
 	if len(buffer) > 0 {
 		observer.Feed(inspect.FromClient, buffer, c.started)
+		c.kept.add(inspect.FromClient, buffer, c.started)
 	}
 	deadline := c.started.Add(c.limits.Timeouts.ClientHello)
 	c.conn.SetReadDeadline(deadline)
@@ -65,7 +66,7 @@ func (c *connection) peek(prefix []byte) error {
 		}
 		n, err := c.conn.Read(buffer[len(buffer):cap(buffer)])
 		if n > 0 {
-			observer.Feed(inspect.FromClient, buffer[len(buffer):len(buffer)+n], time.Now())
+			c.client.see(inspect.FromClient, buffer[len(buffer):len(buffer)+n])
 			buffer = buffer[:len(buffer)+n]
 			continue
 		}

@@ -32,6 +32,12 @@ type Server struct {
 	// for the first look at a backend and its names in Limits.LookInterval. Nil: never.
 	LookAgain func(*inspect.Connection) bool
 
+	// OnTranscript is given the bytes of a connection's handshakes, after OnConnection was given its record and on the same goroutine.
+	// Nil: they are not kept.
+	OnTranscript func(*inspect.Connection, *Transcript)
+
+	KeyLog io.Writer // the secrets of every session of both legs, in the form of SSLKEYLOGFILE; nil: none
+
 	Log    *zap.Logger // nil: silent
 	Limits Limits
 
@@ -62,8 +68,9 @@ type Server struct {
 
 // ended is a connection that is over: its record, and the backend that it went to (nil: none).
 type ended struct {
-	record  *inspect.Connection
-	backend *Backend
+	record     *inspect.Connection
+	backend    *Backend
+	transcript *Transcript // nil: none
 }
 
 // socket is one listening address; the listener behind it is exchanged at a reload.
@@ -237,6 +244,10 @@ func (s *Server) handle(l *Listener, conn net.Conn) {
 		clientObserver: newObserver(&s.describer),
 	}
 	c.client = &tap{Conn: conn, observer: c.clientObserver, peer: inspect.FromClient, self: inspect.FromServer, connection: c}
+	if s.OnTranscript != nil {
+		c.kept = newTranscript(s.KeyLog)
+		c.client.kept = c.kept
+	}
 	s.mu.Lock()
 	s.open[c] = struct{}{}
 	if s.ctx.Err() != nil {
@@ -281,7 +292,7 @@ func (s *Server) hand(e ended) {
 
 // done hands over the record of a connection that has ended.
 func (s *Server) done(c *connection) {
-	e := ended{record: c.record}
+	e := ended{record: c.record, transcript: c.transcript()}
 	if c.backend != nil {
 		e.backend = c.backend.backend
 	}
@@ -303,6 +314,9 @@ func (s *Server) deliver() {
 		s.lookAgain(e)
 		if s.OnConnection != nil {
 			s.OnConnection(e.record)
+		}
+		if e.transcript != nil {
+			s.OnTranscript(e.record, e.transcript)
 		}
 		if len(s.queue) > 0 {
 			continue

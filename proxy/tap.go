@@ -20,6 +20,7 @@ type tap struct {
 	net.Conn
 	prefix   []byte            // read before; handed out first
 	observer *inspect.Observer // nil: detached
+	kept     *transcript       // nil: nobody wants it
 	peer     inspect.Side      // who writes what we read
 	self     inspect.Side
 
@@ -76,9 +77,7 @@ func (t *tap) Read(b []byte) (int, error) {
 	if errors.Is(err, io.EOF) {
 		t.ended = true
 	}
-	if t.observer != nil && n > 0 {
-		t.observer.Feed(t.peer, b[:n], time.Now())
-	}
+	t.see(t.peer, b[:n])
 	t.frame(b[:n])
 	return n, err
 }
@@ -105,10 +104,20 @@ func (t *tap) frame(b []byte) {
 }
 
 func (t *tap) Write(b []byte) (int, error) {
-	if t.observer != nil {
-		t.observer.Feed(t.self, b, time.Now())
-	}
+	t.see(t.self, b)
 	return t.Conn.Write(b)
+}
+
+// see shows bytes to whoever watches.
+func (t *tap) see(from inspect.Side, b []byte) {
+	if t.observer == nil && t.kept == nil || len(b) == 0 {
+		return
+	}
+	now := time.Now()
+	t.kept.add(from, b, now)
+	if t.observer != nil {
+		t.observer.Feed(from, b, now)
+	}
 }
 
 // SetWriteDeadline is what crypto/tls calls around a close_notify: five seconds for it, and none to write ever after. While

@@ -26,7 +26,9 @@ type watcher struct {
 func (w *watcher) feed(side inspect.Side, b []byte) (settled bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.c.clientObserver.Feed(side, b, time.Now())
+	now := time.Now()
+	w.c.kept.add(side, b, now)
+	w.c.clientObserver.Feed(side, b, now)
 	return w.c.clientObserver.Settled()
 }
 

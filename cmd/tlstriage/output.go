@@ -55,22 +55,31 @@ type recorder struct {
 	json *report.JSON
 }
 
-// openRecording opens the file for the owner alone: hellos carry names, tickets and addresses.
+// openRecorder opens the recording: hellos carry names, tickets and addresses.
 func openRecorder(c configs.Record) (*recorder, error) {
 	if c.File == "" {
 		return &recorder{}, nil
 	}
-	f, err := os.OpenFile(c.File, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	f, err := openPrivate(c.File)
 	if err != nil {
 		return nil, fmt.Errorf("recording: %w", err)
+	}
+	return &recorder{file: f, json: report.NewJSON(f, report.Raw(c.Raw))}, nil
+}
+
+// openPrivate opens a file that is appended to, for the owner alone.
+func openPrivate(name string) (*os.File, error) {
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
 	}
 	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
 		if err := f.Chmod(0o600); err != nil {
 			f.Close()
-			return nil, fmt.Errorf("recording: %w", err)
+			return nil, err
 		}
 	}
-	return &recorder{file: f, json: report.NewJSON(f, report.Raw(c.Raw))}, nil
+	return f, nil
 }
 
 func (r *recorder) Write(c *inspect.Connection) error {
