@@ -1,9 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
+	"io"
+	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
@@ -21,14 +25,63 @@ func documentFlag(cmd *cobra.Command, output *string) {
 
 // writeDocument prints an answer in the form that was asked for.
 func writeDocument(cmd *cobra.Command, output string, d document) error {
+	return writeForms(cmd, output, d, d.Text, d.Markdown)
+}
+
+// writeForms prints a value in the form that was asked for.
+func writeForms(cmd *cobra.Command, output string, value any, text, markdown func() string) (err error) {
+	if err := knownForm(output, "text", "json", "markdown"); err != nil {
+		return err
+	}
 	switch output {
 	case "markdown":
-		_, err := fmt.Fprint(cmd.OutOrStdout(), d.Markdown())
-		return err
-	case "text", "json":
-		return write(cmd, output, d, d.Text)
+		_, err = fmt.Fprint(cmd.OutOrStdout(), markdown())
+	case "json":
+		err = writeSpelled(cmd.OutOrStdout(), value)
+	default:
+		_, err = fmt.Fprint(cmd.OutOrStdout(), text())
 	}
-	return usage(fmt.Errorf("--output: %q is none of text, json and markdown", output))
+	return err
+}
+
+// knownForm refuses a form that there is not.
+func knownForm(output string, forms ...string) error {
+	if !slices.Contains(forms, output) {
+		return usage(fmt.Errorf("--output: %q is none of text, json and markdown", output))
+	}
+	return nil
+}
+
+// writeSpelled writes a value as a line of JSON in which nothing is left that a terminal obeys or that hides or reorders text:
+// encoding/json spells out the control characters of ASCII alone.
+func writeSpelled(w io.Writer, value any) error {
+	var line bytes.Buffer
+	if err := writeLine(&line, value); err != nil {
+		return err
+	}
+	_, err := w.Write(spellOut(line.Bytes()))
+	return err
+}
+
+// spellOut writes the characters of JSON text that are not printable as escapes. They can only stand in strings.
+func spellOut(text []byte) []byte {
+	odd := func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }
+	if !bytes.ContainsFunc(text, odd) {
+		return text
+	}
+	out := make([]byte, 0, len(text)+16)
+	for _, r := range string(text) {
+		switch {
+		case !odd(r):
+			out = utf8.AppendRune(out, r)
+		case r < 0x10000:
+			out = fmt.Appendf(out, "\\u%04x", r)
+		default:
+			high, low := utf16.EncodeRune(r)
+			out = fmt.Appendf(out, "\\u%04x\\u%04x", high, low)
+		}
+	}
+	return out
 }
 
 // printable spells out in each line what a terminal would obey: names in it stand in a file that somebody else wrote. A value that

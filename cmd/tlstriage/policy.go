@@ -16,7 +16,8 @@ func newPolicy() *cobra.Command {
 		Short: "What load balancers and servers accept, and whom of your clients they would lose",
 		Long: `A policy is what a TLS endpoint accepts. A REF names one: provider/name (aws/ELBSecurityPolicy-2016-08), a bare name
 where that is unique, a YAML file of your own, or an endpoint of a system's own configuration
-(nginx.conf#server_name=api.example.com; see ` + "`tlstriage policy import --help`" + `).`,
+(nginx.conf#server_name=api.example.com; see ` + "`tlstriage policy import --help`" + `); "-" is a configuration on standard input.
+#certificates=rsa (or rsa,ecdsa-p256, …) states what the endpoint serves where no configuration says it.`,
 		Example: `  tlstriage policy list aws
   tlstriage policy show aws/ELBSecurityPolicy-TLS13-1-2-2021-06
   tlstriage policy import /etc/nginx/nginx.conf
@@ -57,10 +58,10 @@ func newPolicyList() *cobra.Command {
 			if len(rows) == 0 {
 				return usage(fmt.Errorf("policy: no provider %q; there are: %s", args[0], strings.Join(providers(), ", ")))
 			}
-			return write(cmd, output, rows, func() string { return policyTable(rows) })
+			return writeForms(cmd, output, rows, func() string { return policyTable(rows) }, func() string { return policyTableMarkdown(rows) })
 		},
 	}
-	outputFlag(cmd, &output)
+	documentFlag(cmd, &output)
 	return cmd
 }
 
@@ -194,9 +195,9 @@ func newPolicyShow() *cobra.Command {
 				return usage(err)
 			}
 			v := viewPolicy(p)
-			return write(cmd, output, v, v.text)
+			return writeForms(cmd, output, v, v.text, v.markdown)
 		},
 	}
-	outputFlag(cmd, &output)
+	documentFlag(cmd, &output)
 	return cmd
 }

@@ -18,8 +18,7 @@ type cipherList struct {
 }
 
 func newPolicyCiphers() *cobra.Command {
-	var output, version, suites string
-	level := -1
+	var output, version, suites, level string
 	cmd := &cobra.Command{
 		Use:   "ciphers STRING",
 		Short: "Expand an OpenSSL cipher string as OpenSSL would",
@@ -31,8 +30,12 @@ SSLCipherSuite of Apache take. The result is that of ` + "`openssl ciphers`" + `
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o := openssl.Options{Version: version, TLS13Suites: suites}
-			if level >= 0 {
-				o.SecurityLevel = &level
+			if cmd.Flags().Changed("security-level") {
+				n := strings.Index("012345", level)
+				if len(level) != 1 || n < 0 {
+					return usage(fmt.Errorf("--security-level: %q is none of OpenSSL's levels, 0 to 5", level))
+				}
+				o.SecurityLevel = &n
 			}
 			e, err := openssl.Ciphers(args[0], o)
 			list := cipherList{Ciphers: []string{}, TLS13: []string{}}
@@ -40,6 +43,9 @@ SSLCipherSuite of Apache take. The result is that of ` + "`openssl ciphers`" + `
 				list.SecurityLevel = e.SecurityLevel
 				for _, c := range e.Ciphers {
 					list.Ciphers = append(list.Ciphers, openssl.Name(c))
+				}
+				if cmd.Flags().Changed("ciphersuites") && suites == "" {
+					e.TLS13 = nil // stated, and none
 				}
 				for _, c := range e.TLS13 {
 					list.TLS13 = append(list.TLS13, openssl.Name(c))
@@ -61,7 +67,7 @@ SSLCipherSuite of Apache take. The result is that of ` + "`openssl ciphers`" + `
 	}
 	cmd.Flags().StringVar(&version, "openssl", "", "`VERSION` of OpenSSL whose rules and defaults hold: 3.0 (default), 1.1.1, …")
 	cmd.Flags().StringVar(&suites, "ciphersuites", "", "TLS 1.3 suites (`LIST`) instead of the default three")
-	cmd.Flags().IntVar(&level, "security-level", level, "security `LEVEL` before the string is read; -1: the version's own")
+	cmd.Flags().StringVar(&level, "security-level", "", "security `LEVEL` (0 to 5) before the string is read; default: 2, which Debian and Ubuntu build in (other builds of releases before 3.2 have 1)")
 	outputFlag(cmd, &output)
 	cmd.Flags().SortFlags = false
 	return cmd

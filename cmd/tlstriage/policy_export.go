@@ -56,7 +56,8 @@ The systems:
 			case err != nil:
 				return usage(err)
 			}
-			if err := write(cmd, output, exportView{p.Name, s, s.Lossless()}, s.WithComments); err != nil {
+			v := exportView{p.Name, s, s.Lossless()}
+			if err := writeForms(cmd, output, v, s.WithComments, v.markdown); err != nil {
 				return err
 			}
 			tellExport(cmd, p, s)
@@ -70,7 +71,7 @@ The systems:
 	cmd.Flags().StringVar(&o.Version, "version", "", "`VERSION` of the system; default: the newest known")
 	cmd.Flags().StringVar(&o.OpenSSL, "openssl", "", "`VERSION` of the OpenSSL below it; default: 3.0, or what the system brings")
 	cmd.Flags().BoolVar(&strict, "strict", false, "exit with 1 when the system treats clients otherwise than the policy says")
-	outputFlag(cmd, &output)
+	documentFlag(cmd, &output)
 	cmd.Flags().SortFlags = false
 	return cmd
 }
@@ -95,6 +96,23 @@ func tellExport(cmd *cobra.Command, p *policy.Policy, s *export.Snippet) {
 	for _, a := range s.Apply {
 		say("apply: %s", a)
 	}
+}
+
+// told is what the snippet loses, what it rests on and how it is applied, each in a line.
+func (v exportView) told() []string {
+	var lines []string
+	for _, l := range v.Losses {
+		if l.Weight != export.Idle {
+			lines = append(lines, fmt.Sprintf("%s: %v", l.Weight, l))
+		}
+	}
+	for _, n := range v.Notes {
+		lines = append(lines, "note: "+n)
+	}
+	for _, a := range v.Apply {
+		lines = append(lines, "apply: "+a)
+	}
+	return lines
 }
 
 func systemTable() string {

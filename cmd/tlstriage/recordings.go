@@ -8,17 +8,43 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tlstriage/tlstriage/inspect/policy/trial"
 	"github.com/tlstriage/tlstriage/inspect/recording"
 )
 
-// fromFlag adds --from: the recordings that a command tries something on.
-func fromFlag(cmd *cobra.Command, files *[]string) {
-	cmd.Flags().StringArrayVar(files, "from", nil, "recorded clients: `FILE` of records (NDJSON) or ClientHellos (hexadecimal, base64, raw), gzip too; - is standard input; may be repeated")
+// recordings are the recorded clients that a command tries something on.
+type recordings struct {
+	files      []string
+	maxDamaged string
+	threshold  trial.Threshold
 }
 
-// openRecordings calls read for each file, in order.
-func openRecordings(cmd *cobra.Command, files []string, read func(r io.Reader, name string) error) error {
-	for _, name := range files {
+// flags adds --from and --max-damaged.
+func (r *recordings) flags(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVar(&r.files, "from", nil, "recorded clients: `FILE` of records (NDJSON) or ClientHellos (hexadecimal, base64, raw), gzip and zstd too; - is standard input; may be repeated")
+	cmd.Flags().StringVar(&r.maxDamaged, "max-damaged", "10%", "exit with 3 when more entries of the recordings are damaged than this: `N`, or N% of all; 100% accepts any")
+}
+
+// parse reads --max-damaged, and refuses to read one input twice.
+func (r *recordings) parse(refs ...string) (err error) {
+	if r.threshold, err = trial.ParseThreshold(r.maxDamaged); err != nil {
+		return usage(fmt.Errorf("--max-damaged: %w", err))
+	}
+	stdin := 0
+	for _, name := range append(refs, r.files...) {
+		if isStdin(name) {
+			stdin++
+		}
+	}
+	if stdin > 1 {
+		return usage(errors.New("the standard input (-) can be read only once"))
+	}
+	return nil
+}
+
+// open calls read for each file, in order.
+func (r *recordings) open(cmd *cobra.Command, read func(in io.Reader, name string) error) error {
+	for _, name := range r.files {
 		if name == "-" {
 			if err := read(cmd.InOrStdin(), "standard input"); err != nil {
 				return err
@@ -37,9 +63,9 @@ func openRecordings(cmd *cobra.Command, files []string, read func(r io.Reader, n
 }
 
 // tally counts the clients of recordings, and says on standard error what of them could not be read.
-func tally(cmd *cobra.Command, files []string) (*recording.Tally, error) {
+func (r *recordings) tally(cmd *cobra.Command) (*recording.Tally, error) {
 	t := &recording.Tally{}
-	err := openRecordings(cmd, files, func(r io.Reader, name string) error { return recordingError(t.Read(r, name)) })
+	err := r.open(cmd, func(in io.Reader, name string) error { return recordingError(t.Read(in, name)) })
 	if err != nil {
 		return nil, err
 	}
@@ -53,6 +79,15 @@ func tally(cmd *cobra.Command, files []string) (*recording.Tally, error) {
 		return nil, failed(errors.New("no ClientHello in the recording"))
 	}
 	return t, nil
+}
+
+// damage is exit code 3 when so much of the recordings could not be read that the answer says little. It comes behind the answer.
+func (r *recordings) damage(s recording.Skipped, clients int64) error {
+	all := clients + entries(s)
+	if r.threshold.Exceeded(s.Malformed, all) {
+		return failed(fmt.Errorf("%d of %d entries of the recording are damaged, more than --max-damaged %s", s.Malformed, all, r.threshold))
+	}
+	return nil
 }
 
 // recordingError gives the error of reading a recording its exit code: a file of another form is a mistake in what was asked

@@ -17,6 +17,7 @@ type Between struct {
 	Gained      Amount  `json:"gained"`  // refused by A, accepted by B
 	Gains       []Loss  `json:"gains"`   // why A refused them
 	Refused     Amount  `json:"refused"` // by both
+	AtRisk      Amount  `json:"at_risk"` // accepted by A, and by B as far as is known: that depends on what B does not state, and for A it did not
 	Changed     Amount  `json:"changed"` // accepted by both, and something else is negotiated
 	Shifts      []Shift `json:"shifts"`
 	Unjudged    int64   `json:"unjudged,omitempty"`
@@ -87,11 +88,14 @@ func (c *Between) shape(s *recording.Shape, a, b *Target, shifts map[[2]Outcome]
 		c.Unjudged += s.OtherNames
 		c.Connections -= s.OtherNames
 	}
-	var lost, gained, refused, changed int64
+	var lost, gained, refused, changed, atRisk int64
 	changes := make(map[[2]Outcome]int64)
 	for i := range cases {
 		one := &cases[i]
 		before, after := a.one(one), b.one(one)
+		if before.result.Accepted && after.result.Accepted && after.result.Uncertain != "" && before.result.Uncertain == "" {
+			atRisk += one.Connections
+		}
 		switch {
 		case before.result.Accepted && after.result.Accepted:
 			if pair := [2]Outcome{outcomeOf(before.result), outcomeOf(after.result)}; pair[0] != pair[1] {
@@ -115,6 +119,7 @@ func (c *Between) shape(s *recording.Shape, a, b *Target, shifts map[[2]Outcome]
 	c.Gained.add(gained)
 	c.Refused.add(refused)
 	c.Changed.add(changed)
+	c.AtRisk.add(atRisk)
 }
 
 // appendLoss adds a loss to the one before it where they differ in the names alone.

@@ -45,7 +45,7 @@ type Candidate struct {
 type Options struct {
 	MaxLoss      Threshold
 	Systems      []System                 // to tailor for
-	Certificates []policy.CertificateType // of the endpoint that is tailored; nil: not known
+	Certificates []policy.CertificateType // of the endpoint that is tailored; nil: not known, and RSA where something is written
 
 	// Write says a tailored policy in the words of its system. Nil: nothing is written.
 	Write func(*policy.Policy, System) (*Written, error)
@@ -53,9 +53,10 @@ type Options struct {
 
 // Written is a policy in the words of a system.
 type Written struct {
-	Text   string         // to be pasted
-	Apply  []string       // commands that make it hold
-	Policy *policy.Policy // what the system makes of it
+	Text    string         // to be pasted
+	Apply   []string       // commands that make it hold
+	Policy  *policy.Policy // what the system makes of it
+	Comment string         // what begins a comment in it
 }
 
 // Bounds of a recommendation.

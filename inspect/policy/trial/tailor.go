@@ -3,6 +3,7 @@ package trial
 import (
 	"math/bits"
 	"slices"
+	"strings"
 
 	"github.com/tlstriage/tlstriage/inspect/policy"
 	"github.com/tlstriage/tlstriage/inspect/recording"
@@ -40,6 +41,9 @@ func Tailor(t *recording.Tally, system System, o Options) (Tailored, error) {
 
 func tailor(t *recording.Tally, shapes []recording.Shape, system System, o Options) (Tailored, error) {
 	maxLoss := o.MaxLoss
+	if o.Write != nil && o.Certificates == nil {
+		o.Certificates = []policy.CertificateType{policy.CertRSA}
+	}
 	f := fitting{system: system, certificates: o.Certificates, units: system.units()}
 	needs := make([]need, 0, len(shapes))
 	var lost int64
@@ -71,6 +75,7 @@ func tailor(t *recording.Tally, shapes []recording.Shape, system System, o Optio
 		}
 		written = *w
 		report = check(t, shapes, On(w.Policy))
+		written.Text = written.whom(o.Certificates, report) + written.Text
 	}
 	result := Tailored{
 		Snippet: written.Text, Apply: written.Apply,
@@ -86,6 +91,33 @@ func tailor(t *recording.Tally, shapes []recording.Shape, system System, o Optio
 		result.OpenSSL = append(result.OpenSSL, "@SECLEVEL=0")
 	}
 	return result, nil
+}
+
+// whom says in comments what the snippet is for and whom it loses.
+func (w *Written) whom(certificates []policy.CertificateType, r *Report) string {
+	var b strings.Builder
+	line := func(spans ...span) { b.WriteString(w.Comment + " " + plainText(spans) + "\n") }
+	var kinds []string
+	for _, c := range certificates {
+		kinds = append(kinds, string(c))
+	}
+	line(prose("fitted to %s, for certificates of these kinds: %s", Amount{r.Connections, r.Shapes}.words(), strings.Join(kinds, ", ")))
+	if len(kinds) > 1 {
+		line(prose("every kind needs lines of its own for its certificate, beside those below"))
+	}
+	if r.Lost.Connections == 0 {
+		line(prose("loses nobody"))
+		return b.String()
+	}
+	line(prose("loses %s, %s:", r.Lost.words(), share(r.Lost.Connections, r.Connections)))
+	for i := range r.Losses[:min(len(r.Losses), maxListedLosses)] {
+		l := &r.Losses[i]
+		line(prose("  %s: ", plural(l.Connections, "connection")), value(l.Client), prose(", %s (", l.Reason), value(l.Shape), prose(")"))
+	}
+	if more := len(r.Losses) - maxListedLosses; more > 0 {
+		line(prose("  and %s", plural(more, "more kind")))
+	}
+	return b.String()
 }
 
 // fitting is one run of Tailor.
