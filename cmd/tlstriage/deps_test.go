@@ -71,6 +71,7 @@ func layers() map[string]layer {
 		"inspect/policy/traefik":    {imports: with(judged, languages...), pure: true},
 		"inspect/policy/importer":   {imports: with(with(judged, languages...), systems...), pure: true},
 		"inspect/policy/export":     {imports: with(judged, languages...), pure: true},
+		"inspect/policy/importertest": {imports: judged}, // tests only: it starts programs
 		"inspect/policy/trial":      {imports: with(judged, "inspect/recording", "inspect/clients"), pure: true},
 		"inspect/diagnose":          {imports: with(record, "certs/chain", "inspect/policy"), pure: true},
 		"inspect/report":            {imports: with(record, "certs/chain", "inspect/policy", "inspect/diagnose"), pure: true},
@@ -78,6 +79,8 @@ func layers() map[string]layer {
 		"inspect":           {imports: bytesRow, pure: true},
 		"inspect/recording": {imports: record, pure: true}, // records and hellos read back
 		"inspect/clients":   {imports: record, pure: true}, // who a hello is likely from
+		// Hellos in other programs' forms.
+		"inspect/recording/foreign": {imports: with(record, "inspect/recording"), pure: true},
 		// Row 0: bytes.
 		"inspect/wire":        {pure: true},
 		"inspect/fingerprint": {imports: []string{"inspect/wire"}, pure: true},
@@ -117,7 +120,7 @@ func doors() map[string][]string {
 }
 
 // testsOnly are packages that no program may carry.
-var testsOnly = []string{"certs/certstest"}
+var testsOnly = []string{"certs/certstest", "inspect/policy/importertest"}
 
 // impure are the standard library's ways to the world, which a pure package must not import. net/netip and net/url only compute.
 func impure(path string) bool {
