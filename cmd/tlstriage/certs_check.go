@@ -5,7 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"net"
 	"os"
 	"slices"
@@ -19,7 +19,6 @@ import (
 	"golang.org/x/net/idna"
 
 	"github.com/tlstriage/tlstriage/certs"
-	"github.com/tlstriage/tlstriage/certs/bundle"
 	"github.com/tlstriage/tlstriage/certs/chain"
 	"github.com/tlstriage/tlstriage/certs/revocation"
 	"github.com/tlstriage/tlstriage/configs"
@@ -54,17 +53,13 @@ type checkedAddress struct {
 // certsCheck is one run of `certs check`.
 type certsCheck struct {
 	name, ca, at, revocation, failOn, output string
-	ctLogs                                   string
+	ctLogs, passwordFile                     string
 	revocationHosts                          []string
-	fetch, verbose                           bool
-	off                                      bool // revocation is not looked into but for what is stapled
-	timeout                                  time.Duration
+	verbose                                  bool
 
-	judge   *diagnose.Diagnoser
-	fetcher *revocation.Fetcher
-	checker *revocation.Checker
-	eye     *proxy.Server
-	when    time.Time // zero: now
+	chainJudge
+	eye       *proxy.Server
+	passwords []string // of key stores and encrypted keys
 }
 
 func newCertsCheck() *cobra.Command {
@@ -91,7 +86,8 @@ Exit code 1 when a finding is at or above --fail-on.`,
 	cmd.Flags().StringSliceVar(&c.revocationHosts, "revocation-host", nil, "`HOST` (host:port, address, network) that may be asked although it is not public")
 	cmd.Flags().StringVar(&c.ctLogs, "ct-logs", "", "`FILE` with the logs of certificate transparency (log_list.json, version 3), to verify timestamps by")
 	cmd.Flags().BoolVar(&c.fetch, "fetch-intermediates", false, "fetch an intermediate that lacks, to say what to send instead")
-	cmd.Flags().DurationVar(&c.timeout, "timeout", 10*time.Second, "`TIME` for each address")
+	cmd.Flags().StringVar(&c.passwordFile, "password-file", "", "`FILE` with the passwords of key stores, one a line")
+	cmd.Flags().DurationVar(&c.timeout, "timeout", 10*time.Second, "`TIME` for each address, and again for what is asked about its revocation, and for what is fetched")
 	cmd.Flags().StringVar(&c.failOn, "fail-on", string(inspect.SeverityError), "`error|warning|info|never`: severity from which findings make the exit code 1")
 	cmd.Flags().BoolVarP(&c.verbose, "verbose", "v", false, "say all of every finding, with all fixes")
 	outputFlag(cmd, &c.output)
@@ -147,7 +143,7 @@ const maxLogList = 16 << 20
 
 // prepare reads what the flags name.
 func (c *certsCheck) prepare() error {
-	c.judge = &diagnose.Diagnoser{}
+	c.judge = &diagnose.Diagnoser{Alone: true}
 	c.eye = &proxy.Server{Log: zap.NewNop(), Limits: proxy.Limits{Timeouts: proxy.Timeouts{Dial: c.timeout, BackendHandshake: c.timeout}}}
 	var err error
 	if c.ca != "" {
@@ -161,6 +157,9 @@ func (c *certsCheck) prepare() error {
 		}
 		c.judge.Now = c.when
 	}
+	if c.passwords, err = readPasswords(c.passwordFile); err != nil {
+		return err
+	}
 	if c.ctLogs != "" {
 		data, err := readBounded(c.ctLogs, maxLogList)
 		if err != nil {
@@ -170,53 +169,31 @@ func (c *certsCheck) prepare() error {
 			return fmt.Errorf("%s: %w", c.ctLogs, err)
 		}
 	}
-	mode, err := revocation.ParseMode(c.revocation)
-	if err != nil {
-		return fmt.Errorf("--revocation: %w", err)
-	}
-	if c.fetcher, err = revocation.NewFetcher(revocation.FetchOptions{AllowHosts: c.revocationHosts}); err != nil {
-		return fmt.Errorf("--revocation-host: %w", err)
-	}
-	if c.off = mode == revocation.Off; c.off {
-		mode = revocation.Staple // what is stapled can be read without asking anybody
-	}
-	c.checker, err = revocation.New(revocation.Options{Mode: mode, Fetcher: c.fetcher, Now: c.now})
-	return err
-}
-
-func (c *certsCheck) now() time.Time {
-	if !c.when.IsZero() {
-		return c.when
-	}
-	return time.Now()
-}
-
-func (c *certsCheck) close() {
-	if c.checker != nil {
-		c.checker.Close()
-	}
-	if c.fetcher != nil {
-		c.fetcher.Close()
-	}
+	return c.open(c.revocation, c.revocationHosts)
 }
 
 // check examines one target: a file where there is one of that name, "-" for standard input, else an endpoint.
 func (c *certsCheck) check(cmd *cobra.Command, target string) (*checkedTarget, error) {
 	ctx := cmd.Context()
-	if info, err := os.Stat(target); target == "-" || err == nil {
-		if err == nil && info.IsDir() {
+	info, missing := os.Stat(target)
+	if target == "-" || missing == nil {
+		if missing == nil && info.IsDir() {
 			return nil, usage(fmt.Errorf("%s is a directory", target))
 		}
-		record, err := c.file(cmd, target)
+		file, err := c.file(cmd, target)
 		if err != nil {
-			return nil, usage(err)
+			return nil, err
 		}
-		c.look(cmd, record)
-		return view(target, c.name, record), nil
+		c.look(ctx, file.record)
+		file.judge()
+		return view(target, c.name, file.record), nil
 	}
 	host, port, err := net.SplitHostPort(target)
+	if err != nil && !errors.Is(missing, fs.ErrNotExist) {
+		return nil, usage(missing) // it is there, and cannot be read
+	}
 	if err != nil {
-		return nil, usage(fmt.Errorf("%s is neither a file nor HOST:PORT", target))
+		return nil, usage(fmt.Errorf("%s: there is no such file, and HOST:PORT it is not either", target))
 	}
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
 		return nil, usage(fmt.Errorf("%s: %q is no port", target, port))
@@ -224,7 +201,7 @@ func (c *certsCheck) check(cmd *cobra.Command, target string) (*checkedTarget, e
 	name := cmp.Or(c.name, asciiName(host))
 	records := c.endpoint(ctx, target, name)
 	for _, r := range records {
-		c.look(cmd, r)
+		c.look(ctx, r)
 	}
 	worst := slices.MaxFunc(records, func(a, b *inspect.Connection) int { return verdictRank(a.Verdict) - verdictRank(b.Verdict) })
 	checked := view(target, name, worst)
@@ -281,90 +258,6 @@ func (c *certsCheck) endpoint(ctx context.Context, target, name string) []*inspe
 	return records
 }
 
-// file makes a record of a chain as a server that serves the file would present it. What else the file holds is said on standard
-// error.
-func (c *certsCheck) file(cmd *cobra.Command, name string) (*inspect.Connection, error) {
-	var data []byte
-	var err error
-	if name == "-" {
-		name = "standard input"
-		data, err = io.ReadAll(io.LimitReader(cmd.InOrStdin(), certs.MaxFileBytes))
-	} else {
-		data, err = readBounded(name, certs.MaxFileBytes)
-	}
-	if err != nil {
-		return nil, err
-	}
-	input := chain.ReadInput(data)
-	raw, problems := input.Certificates, input.Problems
-	if len(raw) == 0 { // perhaps one of the forms that hold a key as well
-		pile := bundle.Read([]bundle.Input{{Name: name, Data: data}})
-		for _, x := range pile.Certificates {
-			raw = append(raw, x.Raw)
-		}
-		if len(raw) > 0 {
-			problems = nil
-		}
-	}
-	var said []error
-	for _, p := range problems {
-		if p.Kind == chain.InputPrivateKey && len(raw) > 0 {
-			continue // as HAProxy wants it
-		}
-		place := name
-		if p.Line > 0 {
-			place += ":" + strconv.Itoa(p.Line)
-		}
-		said = append(said, fmt.Errorf("%s: %s", place, p.Detail))
-	}
-	if len(raw) == 0 {
-		return nil, errors.Join(append(said, fmt.Errorf("%s: no certificate in it", name))...)
-	}
-	for _, err := range said {
-		fmt.Fprint(cmd.ErrOrStderr(), printable("tlstriage: "+shown(err.Error())+"\n"))
-	}
-	now := c.now()
-	return &inspect.Connection{
-		Schema: inspect.SchemaVersion, Timestamp: now.UTC(), Transport: inspect.TransportTCP,
-		Event: inspect.Event{Source: inspect.SourceProxy, Outcome: inspect.Success},
-		BackendLeg: &inspect.Leg{
-			Address: name, ServerName: c.name,
-			TLS: &inspect.TLS{Established: true, Server: &inspect.Server{CertificateChain: inspect.Certificates(raw), Validation: &inspect.Validation{Status: inspect.ValidationNotChecked}}},
-		},
-	}, nil
-}
-
-// look asks about revocation, fetches what lacks, and judges.
-func (c *certsCheck) look(cmd *cobra.Command, r *inspect.Connection) {
-	ctx, leg := cmd.Context(), r.BackendLeg
-	presented := presentedBytes(leg)
-	judge := c.judge
-	if c.fetch && len(presented) > 0 {
-		found, err := fetchMissing(ctx, c.fetcher, presented, c.judge.Roots, c.now())
-		if err != nil {
-			fmt.Fprint(cmd.ErrOrStderr(), printable("tlstriage: --fetch-intermediates: "+shown(err.Error())+"\n"))
-		}
-		if len(found) > 0 {
-			judge = &diagnose.Diagnoser{Roots: c.judge.Roots, KnownCAs: slices.Concat(c.judge.KnownCAs, found), Now: c.judge.Now, Logs: c.judge.Logs}
-		}
-	}
-	if c.checker != nil && len(presented) > 0 {
-		var staple []byte
-		if o := leg.TLS.Server.OCSP; o != nil {
-			staple = o.Raw
-		}
-		if path := trustedPath(presented, judge.Roots, leg.ServerName, c.now()); path != nil {
-			status := c.checker.Check(ctx, path, staple)
-			if c.off {
-				recordStaple(leg, &status)
-			} else {
-				recordRevocation(leg, &status)
-			}
-		}
-	}
-	judge.Diagnose(r)
-}
-
 func view(target, name string, r *inspect.Connection) *checkedTarget {
 	v := &checkedTarget{Target: target, Name: name, Verdict: r.Verdict, Cause: r.Cause, Fault: r.Fault, Findings: r.Findings, Chain: []inspect.Certificate{}, record: r}
 	if v.Findings == nil {
@@ -415,5 +308,5 @@ func (c *certsCheck) print(cmd *cobra.Command, v *checkedTarget) error {
 		return nil
 	}
 	out := cmd.OutOrStdout()
-	return report.NewText(out, report.Options{Color: colored(out), Width: terminalWidth(out), Verbose: c.verbose}).Write(v.record)
+	return report.NewText(out, report.Options{Color: colored(out), Width: terminalWidth(out), Verbose: c.verbose, Alone: true}).Write(v.record)
 }

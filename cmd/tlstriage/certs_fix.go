@@ -68,7 +68,7 @@ type certsFix struct {
 func newCertsFix() *cobra.Command {
 	f := &certsFix{}
 	cmd := &cobra.Command{
-		Use:   "fix FILE...",
+		Use:   "fix FILE|-...",
 		Short: "Write the right bundle, in the right order and form, from a pile of certificates and keys",
 		Long: `Reads whatever there is (PEM in any state, DER, PKCS #7, PKCS #12, Java key stores, Kubernetes Secrets), matches certificates
 with their keys, puts each chain in order, and writes the files that the system asked for wants. What is left out, and why, and
@@ -132,10 +132,25 @@ func (f *certsFix) run(cmd *cobra.Command, args []string) error {
 			return fetcher.Intermediate(ctx, below)
 		}
 	}
-	pile, err := bundle.ReadFiles(args, passwords...)
-	if err != nil {
-		return usage(err)
+	var inputs []bundle.Input
+	var unread []error
+	for _, name := range args[:min(len(args), bundle.MaxFiles+1)] { // one too many is said
+		data, err := readInput(cmd, name)
+		if cmd.Context().Err() != nil {
+			return err
+		}
+		if err != nil {
+			unread = append(unread, err)
+		}
+		if name == "-" {
+			name = "standard input"
+		}
+		inputs = append(inputs, bundle.Input{Name: name, Data: data})
 	}
+	if len(unread) > 0 {
+		return usage(errors.Join(unread...))
+	}
+	pile := bundle.Read(inputs, passwords...)
 	result := bundle.Build(cmd.Context(), pile, options)
 	view := viewFix(result)
 	if target != "" && len(result.Bundles) > 0 {

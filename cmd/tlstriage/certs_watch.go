@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/tlstriage/tlstriage/certs"
+	"github.com/tlstriage/tlstriage/certs/revocation"
 	"github.com/tlstriage/tlstriage/inspect"
 	"github.com/tlstriage/tlstriage/inspect/diagnose"
 	"github.com/tlstriage/tlstriage/proxy"
@@ -25,8 +26,11 @@ import (
 
 // certsWatch is one run of `certs watch`.
 type certsWatch struct {
-	file, ca, webhook, output string
-	interval, timeout         time.Duration
+	file, ca, webhook, output, revocation string
+	revocationHosts                       []string
+	interval                              time.Duration
+
+	chainJudge
 
 	out io.Writer
 	mu  sync.Mutex // of out
@@ -38,7 +42,7 @@ func newCertsWatch() *cobra.Command {
 		Use:   "watch HOST:PORT...",
 		Short: "Watch endpoints, and say when a certificate changes or comes near its end",
 		Long: `Looks at every address of each endpoint now and then, and prints what it found and every change: another certificate, one
-that ends in 30, 14, 7 or 1 days, a verdict that changed, an address that serves something else than the others, one that
+that ends in 30, 14, 7 or 1 days, a verdict that changed (with --revocation also because it was revoked), an address that serves something else than the others, one that
 answers no more. Runs until it is stopped; ` + "`tlstriage certs check`" + ` does the same once.`,
 		Example: `  tlstriage certs watch www.example.com:443 api.example.com:443
   tlstriage certs watch --file endpoints.txt --interval 10m -o json
@@ -48,7 +52,9 @@ answers no more. Runs until it is stopped; ` + "`tlstriage certs check`" + ` doe
 	cmd.Flags().StringVar(&w.file, "file", "", "`FILE` with one endpoint a line, HOST:PORT and optionally the name to ask for; # begins a comment")
 	cmd.Flags().StringVar(&w.ca, "ca", "", "`FILE` with the roots to trust; default: the system's")
 	cmd.Flags().DurationVar(&w.interval, "interval", time.Hour, "`TIME` between two looks at an endpoint")
-	cmd.Flags().DurationVar(&w.timeout, "timeout", 10*time.Second, "`TIME` for each address")
+	cmd.Flags().DurationVar(&w.timeout, "timeout", 10*time.Second, "`TIME` for each address, and again for what is asked about its revocation")
+	cmd.Flags().StringVar(&w.revocation, "revocation", string(revocation.Off), "`off|staple|check|require`: how far revocation is looked into")
+	cmd.Flags().StringSliceVar(&w.revocationHosts, "revocation-host", nil, "`HOST` (host:port, address, network) that may be asked although it is not public")
 	cmd.Flags().StringVar(&w.webhook, "webhook", "", "post every change to `URL`")
 	outputFlag(cmd, &w.output)
 	cmd.Flags().SortFlags = false
@@ -70,18 +76,25 @@ func (w *certsWatch) run(cmd *cobra.Command, args []string) error {
 		return usage(err)
 	}
 	w.out = cmd.OutOrStdout()
-	judge := &diagnose.Diagnoser{}
+	if w.timeout <= 0 {
+		return usage(fmt.Errorf("--timeout: %v is no time to wait", w.timeout))
+	}
+	w.judge = &diagnose.Diagnoser{Alone: true}
 	if w.ca != "" {
-		if judge.Roots, judge.KnownCAs, err = certs.LoadCABundle(w.ca); err != nil {
+		if w.judge.Roots, w.judge.KnownCAs, err = certs.LoadCABundle(w.ca); err != nil {
 			return usage(err)
 		}
 	}
+	if err := w.open(w.revocation, w.revocationHosts); err != nil {
+		return usage(err)
+	}
+	defer w.close()
 	eye := &proxy.Server{Log: zap.NewNop(), Limits: proxy.Limits{Timeouts: proxy.Timeouts{Dial: w.timeout, BackendHandshake: w.timeout}}}
+	ctx, stop := context.WithCancel(cmd.Context())
 	options := monitor.Options{
-		Check: eye.CheckAddress, Judge: func(_ monitor.Target, c *inspect.Connection) { judge.Diagnose(c) },
+		Check: eye.CheckAddress, Judge: func(_ monitor.Target, c *inspect.Connection) { w.look(ctx, c) },
 		Interval: w.interval, OnChange: w.changed, OnCheck: w.checked(),
 	}
-	ctx, stop := context.WithCancel(cmd.Context())
 	var running sync.WaitGroup
 	defer func() { stop(); running.Wait() }()
 	if w.webhook != "" {
@@ -187,7 +200,7 @@ func (w *certsWatch) checked() func(monitor.State) {
 		var b strings.Builder
 		fmt.Fprintf(&b, "%s  %s", s.Name, cmp.Or(string(s.Verdict), "unknown"))
 		if !s.NotAfter.IsZero() {
-			fmt.Fprintf(&b, "  until %s (%d days)", s.NotAfter.UTC().Format(time.DateOnly), s.DaysLeft)
+			fmt.Fprintf(&b, "  until %s (%s)", s.NotAfter.UTC().Format(time.DateOnly), remaining(time.Until(s.NotAfter)))
 		}
 		if s.Error != "" {
 			fmt.Fprintf(&b, "  %s", shown(s.Error))
@@ -198,6 +211,21 @@ func (w *certsWatch) checked() func(monitor.State) {
 		}
 		_, _ = io.WriteString(w.out, printable(b.String()))
 	}
+}
+
+// remaining is how long a certificate is valid, or since when it is not, as a person says it.
+func remaining(d time.Duration) string {
+	ago := ""
+	if d < 0 {
+		d, ago = -d, " ago"
+	}
+	switch {
+	case d >= 48*time.Hour:
+		return fmt.Sprintf("%d days%s", d/(24*time.Hour), ago)
+	case d >= 2*time.Hour:
+		return fmt.Sprintf("%d hours%s", d/time.Hour, ago)
+	}
+	return fmt.Sprintf("%d minutes%s", d/time.Minute, ago)
 }
 
 // changed prints a change.

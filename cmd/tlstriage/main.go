@@ -14,8 +14,6 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
-
-	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
 // Exit codes.
@@ -59,7 +57,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		for line := range strings.SplitSeq(err.Error(), "\n") {
 			if line = strings.TrimSpace(line); line != "" {
 				// Names of files and flags are in it, as they were typed or stand in a file: none may act on the terminal.
-				fmt.Fprintln(stderr, "tlstriage: "+wire.FirstLine([]byte(line), maxErrorLine))
+				fmt.Fprintln(stderr, "tlstriage: "+shown(line))
 			}
 		}
 		if failure == nil {

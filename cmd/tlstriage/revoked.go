@@ -35,6 +35,14 @@ func presentedBytes(leg *inspect.Leg) [][]byte {
 	return raw
 }
 
+// stapleOf is the OCSP response that came with a chain; nil where none did.
+func stapleOf(leg *inspect.Leg) []byte {
+	if leg == nil || leg.TLS == nil || leg.TLS.Server == nil || leg.TLS.Server.OCSP == nil {
+		return nil
+	}
+	return leg.TLS.Server.OCSP.Raw
+}
+
 // recordRevocation puts what was found out about a chain into the leg that presented it.
 func recordRevocation(leg *inspect.Leg, status *revocation.Status) {
 	recordStaple(leg, status)
