@@ -100,7 +100,7 @@ func (t *Tracker) readPlain(f *flow, c *tcpConn, side int, b []byte, s *segment)
 func (t *Tracker) begin(f *flow, c *tcpConn, side, at int, v verdict, s *segment) {
 	if c.tls == nil {
 		c.client = t.clientOf(f, c, side, v)
-		c.tls = &conversation{observer: inspect.NewObserver(t.describer), marks: t.takeMarks()}
+		c.tls = t.takeConversation()
 		c.active = true
 		if t.active++; t.active > t.limits.Handshakes {
 			t.stats.Hurried++
@@ -216,19 +216,42 @@ func (t *Tracker) feed(f *flow, c *tcpConn, side int, b []byte, s *segment) {
 	}
 }
 
-// takeMarks gives room for the marks of a conversation; giveMarks takes it back when its record is made.
-func (t *Tracker) takeMarks() []recordMark {
-	if n := len(t.spareMarks); n > 0 {
-		m := t.spareMarks[n-1]
-		t.spareMarks = t.spareMarks[:n-1]
-		return m
+// takeConversation gives a conversation, with an observer and room for marks; giveConversation takes it back when its record
+// is made.
+func (t *Tracker) takeConversation() *conversation {
+	n := len(t.spareTalks)
+	if n == 0 {
+		return &conversation{observer: t.takeObserver(), marks: make([]recordMark, 0, 16)}
 	}
-	return make([]recordMark, 0, 16)
+	k := t.spareTalks[n-1]
+	t.spareTalks = t.spareTalks[:n-1]
+	k.observer = t.takeObserver()
+	return k
 }
 
-func (t *Tracker) giveMarks(m []recordMark) {
-	if len(t.spareMarks) < maxSpare {
-		t.spareMarks = append(t.spareMarks, m[:0])
+func (t *Tracker) giveConversation(k *conversation) {
+	t.giveObserver(k.observer)
+	if len(t.spareTalks) < maxSpare {
+		*k = conversation{marks: k.marks[:0]}
+		t.spareTalks = append(t.spareTalks, k)
+	}
+}
+
+// takeObserver gives an observer; giveObserver takes it back when its record is made.
+func (t *Tracker) takeObserver() *inspect.Observer {
+	n := len(t.spareObservers)
+	if n == 0 {
+		return inspect.NewObserver(t.describer)
+	}
+	o := t.spareObservers[n-1]
+	t.spareObservers = t.spareObservers[:n-1]
+	o.Reset(t.describer)
+	return o
+}
+
+func (t *Tracker) giveObserver(o *inspect.Observer) {
+	if len(t.spareObservers) < maxSpare {
+		t.spareObservers = append(t.spareObservers, o)
 	}
 }
 

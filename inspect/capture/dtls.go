@@ -52,7 +52,7 @@ type dtlsMessage struct {
 }
 
 func newDTLS(t *Tracker) *dtlsConn {
-	d := &dtlsConn{observer: inspect.NewObserver(t.describer), client: -1}
+	d := &dtlsConn{observer: t.takeObserver(), client: -1}
 	d.observer.SetTransport(inspect.TransportDTLS)
 	if !t.keys.empty() {
 		d.opened = &dtlsDecryption{keys: &t.keys}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -96,7 +97,7 @@ func TestExchangeBothLegsAndSecrets(t *testing.T) {
 }
 
 func TestExchangeBounds(t *testing.T) {
-	huge := []capture.Chunk{{From: inspect.FromClient, Data: make([]byte, 65<<20)}}
+	huge := slices.Repeat([]capture.Chunk{{From: inspect.FromClient, Data: make([]byte, 1<<20)}}, 65)
 	if _, err := capture.Compose(capture.Exchange{Chunks: huge}); err == nil {
 		t.Error("65 MiB were written")
 	}

@@ -130,7 +130,14 @@ func (t *Tracker) recordTCP(f *flow, c *tcpConn) *inspect.Connection {
 	client, server := f.end(c.client), f.end(1-c.client)
 	firstAt := c.firstAt
 	t.ids++
-	r := &inspect.Connection{
+	room := &struct { // all that a record of TCP has, at once
+		record  inspect.Connection
+		leg     inspect.Leg
+		capture inspect.Capture
+		tcp     inspect.TCP
+	}{}
+	r, leg := &room.record, &room.leg
+	*r = inspect.Connection{
 		Schema:    inspect.SchemaVersion,
 		Timestamp: time.Unix(0, firstAt).UTC(),
 		Event: inspect.Event{
@@ -140,10 +147,13 @@ func (t *Tracker) recordTCP(f *flow, c *tcpConn) *inspect.Connection {
 		Transport: inspect.TransportTCP,
 		Client:    inspect.EndpointOf(client.addrPort()),
 		Server:    inspect.EndpointOf(server.addrPort()),
-		Capture:   t.describeCapture(f, c),
+		ClientLeg: leg,
+		Capture:   &room.capture,
 	}
-	leg := &inspect.Leg{TCP: c.transport()}
-	r.ClientLeg = leg
+	t.describeCapture(f, c, r.Capture)
+	if c.transport(&room.tcp) {
+		leg.TCP = &room.tcp
+	}
 	if k := c.tls; k != nil {
 		if c.half[0].fin || c.half[0].rst || c.half[1].fin || c.half[1].rst {
 			k.observer.EndOfStream(inspect.FromClient)
@@ -208,23 +218,21 @@ func (c *tcpConn) beyond(leg *inspect.Leg) bool {
 	return lossy && k.data[0] > 1 && k.data[1] > 1
 }
 
-func (c *tcpConn) transport() *inspect.TCP {
+// transport tells what TCP itself shows; false: nothing.
+func (c *tcpConn) transport(tcp *inspect.TCP) bool {
 	client, server := &c.half[c.client], &c.half[1-c.client]
-	tcp := &inspect.TCP{Retransmits: uint32(client.retransmits + server.retransmits)}
+	*tcp = inspect.TCP{Retransmits: uint32(client.retransmits + server.retransmits)}
 	if c.rttAt > 0 && c.synAt > 0 && c.syns == 1 {
 		tcp.RTTMS = millis(c.rttAt - c.synAt)
 	}
 	if tcp.MSS = uint32(client.mss); server.mss != 0 && (tcp.MSS == 0 || uint32(server.mss) < tcp.MSS) {
 		tcp.MSS = uint32(server.mss)
 	}
-	if *tcp == (inspect.TCP{}) {
-		return nil
-	}
-	return tcp
+	return *tcp != (inspect.TCP{})
 }
 
-func (t *Tracker) describeCapture(f *flow, c *tcpConn) *inspect.Capture {
-	d := &inspect.Capture{
+func (t *Tracker) describeCapture(f *flow, c *tcpConn, d *inspect.Capture) {
+	*d = inspect.Capture{
 		File: t.name, FirstPacket: f.number, LastPacket: c.last, Midstream: !f.opened && !c.synAck, SYNs: c.syns, End: c.end,
 		Client: c.half[c.client].describe(), Server: c.half[1-c.client].describe(),
 	}
@@ -261,7 +269,6 @@ func (t *Tracker) describeCapture(f *flow, c *tcpConn) *inspect.Capture {
 			}
 		}
 	}
-	return d
 }
 
 func (h *half) describe() inspect.CaptureSide {

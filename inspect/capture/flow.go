@@ -108,13 +108,14 @@ func (t *Tracker) finish(f *flow, end inspect.CaptureEnd) {
 		f.tcp = nil
 		t.finishTCP(f, c, end)
 		if c.tls != nil {
-			t.giveMarks(c.tls.marks)
+			t.giveConversation(c.tls)
 		}
 		t.giveConn(c)
 	}
 	if c := f.udp; c != nil {
 		f.udp = nil
 		t.finishUDP(f, c, end)
+		t.giveObserver(c.observer())
 	}
 	if f.slot != nil {
 		f.slot.done, f.slot.flow = true, nil

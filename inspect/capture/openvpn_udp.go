@@ -21,7 +21,7 @@ type vpnConn struct {
 }
 
 func newVPN(t *Tracker) *vpnConn {
-	return &vpnConn{observer: inspect.NewObserver(t.describer), client: -1}
+	return &vpnConn{observer: t.takeObserver(), client: -1}
 }
 
 // otherBegins reports whether a datagram begins another connection between the same ports: with a reset of another session.

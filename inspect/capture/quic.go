@@ -23,7 +23,7 @@ type quicConn struct {
 }
 
 func newQUIC(t *Tracker) *quicConn {
-	q := &quicConn{observer: inspect.NewObserver(t.describer)}
+	q := &quicConn{observer: t.takeObserver()}
 	q.observer.SetTransport(inspect.TransportQUIC)
 	if !t.keys.empty() {
 		q.flow.Secrets = t.keys.forQUIC

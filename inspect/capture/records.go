@@ -16,10 +16,28 @@ type slot struct {
 type records struct {
 	head, tail *slot
 	n          int
+	spare      *slot // places that can be used again, and how many
+	spares     int
+}
+
+// give takes back a place whose record was handed out.
+func (r *records) give(s *slot) {
+	*s = slot{}
+	if r.spares < maxSpare {
+		s.next, r.spare = r.spare, s
+		r.spares++
+	}
 }
 
 func (r *records) add(f *flow) *slot {
-	s := &slot{flow: f}
+	s := r.spare
+	if s == nil {
+		s = &slot{}
+	} else {
+		r.spare = s.next
+		r.spares--
+	}
+	*s = slot{flow: f}
 	if r.tail != nil {
 		r.tail.next = s
 	} else {
@@ -32,7 +50,7 @@ func (r *records) add(f *flow) *slot {
 
 // emit hands out the records at the head of the line that are done.
 func (t *Tracker) emit() {
-	for s := t.waiting.head; s != nil && s.done; s = t.waiting.head {
+	for s := t.waiting.head; s != nil && s.done; s = t.waiting.head { // nothing refers to one that is done but the line
 		if t.waiting.head = s.next; s.next == nil {
 			t.waiting.tail = nil
 		}
@@ -47,5 +65,6 @@ func (t *Tracker) emit() {
 			}
 		}
 		t.held -= s.kept
+		t.waiting.give(s)
 	}
 }

@@ -44,8 +44,9 @@ type Tracker struct {
 	bothWays                 bool
 	frame                    frame
 	clientMarks, serverMarks []recordMark // scratch
-	spareMarks               [][]recordMark
+	spareTalks               []*conversation
 	spareConns               []*tcpConn
+	spareObservers           []*inspect.Observer
 	segment                  segment
 }
 

@@ -159,6 +159,16 @@ func (t *Tracker) datagram(f *flow, s *segment) {
 	}
 }
 
+func (c *udpConn) observer() *inspect.Observer {
+	switch {
+	case c.quic != nil:
+		return c.quic.observer
+	case c.vpn != nil:
+		return c.vpn.observer
+	}
+	return c.dtls.observer
+}
+
 // finishUDP makes the record of a connection that is over, or that is not watched any longer.
 func (t *Tracker) finishUDP(f *flow, c *udpConn, end inspect.CaptureEnd) {
 	t.active--
