@@ -56,25 +56,25 @@ func layers() map[string]layer {
 		// Row 2: judgement.
 		"inspect/policy": {imports: with(record, "certs/chain"), pure: true},
 		// What an endpoint accepts, in the languages of the systems that say it; the importer knows them all.
-		"inspect/policy/imported":   {imports: judged, pure: true},
-		"inspect/policy/openssl":    {imports: judged, pure: true},
-		"inspect/policy/boringssl":  {imports: judged, pure: true},
-		"inspect/policy/gnutls":     {imports: judged, pure: true},
-		"inspect/policy/java":       {imports: judged, pure: true},
-		"inspect/policy/nginx":      {imports: with(judged, languages...), pure: true},
-		"inspect/policy/haproxy":    {imports: with(judged, languages...), pure: true},
-		"inspect/policy/apache":     {imports: with(judged, languages...), pure: true},
-		"inspect/policy/envoy":      {imports: with(judged, languages...), pure: true},
-		"inspect/policy/kubernetes": {imports: with(judged, languages...), pure: true},
-		"inspect/policy/cloud":      {imports: with(judged, languages...), pure: true}, // AWS, GCP, Azure
-		"inspect/policy/caddy":      {imports: with(judged, languages...), pure: true},
-		"inspect/policy/traefik":    {imports: with(judged, languages...), pure: true},
-		"inspect/policy/importer":   {imports: with(with(judged, languages...), systems...), pure: true},
-		"inspect/policy/export":     {imports: with(judged, languages...), pure: true},
+		"inspect/policy/imported":     {imports: judged, pure: true},
+		"inspect/policy/openssl":      {imports: judged, pure: true},
+		"inspect/policy/boringssl":    {imports: judged, pure: true},
+		"inspect/policy/gnutls":       {imports: judged, pure: true},
+		"inspect/policy/java":         {imports: judged, pure: true},
+		"inspect/policy/nginx":        {imports: with(judged, languages...), pure: true},
+		"inspect/policy/haproxy":      {imports: with(judged, languages...), pure: true},
+		"inspect/policy/apache":       {imports: with(judged, languages...), pure: true},
+		"inspect/policy/envoy":        {imports: with(judged, languages...), pure: true},
+		"inspect/policy/kubernetes":   {imports: with(judged, languages...), pure: true},
+		"inspect/policy/cloud":        {imports: with(judged, languages...), pure: true}, // AWS, GCP, Azure
+		"inspect/policy/caddy":        {imports: with(judged, languages...), pure: true},
+		"inspect/policy/traefik":      {imports: with(judged, languages...), pure: true},
+		"inspect/policy/importer":     {imports: with(with(judged, languages...), systems...), pure: true},
+		"inspect/policy/export":       {imports: with(judged, languages...), pure: true},
 		"inspect/policy/importertest": {imports: judged}, // tests only: it starts programs
-		"inspect/policy/trial":      {imports: with(judged, "inspect/recording", "inspect/clients"), pure: true},
-		"inspect/diagnose":          {imports: with(record, "certs/chain", "inspect/policy"), pure: true},
-		"inspect/report":            {imports: with(record, "certs/chain", "inspect/policy", "inspect/diagnose"), pure: true},
+		"inspect/policy/trial":        {imports: with(judged, "inspect/recording", "inspect/clients"), pure: true},
+		"inspect/diagnose":            {imports: with(record, "certs/chain", "inspect/policy"), pure: true},
+		"inspect/report":              {imports: with(record, "certs/chain", "inspect/policy", "inspect/diagnose"), pure: true},
 		// Row 1: the record.
 		"inspect":           {imports: bytesRow, pure: true},
 		"inspect/recording": {imports: record, pure: true}, // records and hellos read back
