@@ -111,6 +111,7 @@ func Differences(a, b *Policy) []string {
 	differ("signature schemes", sameList(a.SignatureSchemes, b.SignatureSchemes), b.SignatureSchemes, a.SignatureSchemes)
 	differ("ALPN", sameList(a.ALPN, b.ALPN), b.ALPN, a.ALPN)
 	differ("ALPN required", a.ALPNRequired == b.ALPNRequired, b.ALPNRequired, a.ALPNRequired)
+	differ("ALPN otherwise", a.ALPNOtherwise == b.ALPNOtherwise, b.ALPNOtherwise, a.ALPNOtherwise)
 	dhe := a.listsDHE() || b.listsDHE()
 	differ("DH parameters", !dhe || a.NoDHParameters == b.NoDHParameters, !b.NoDHParameters, !a.NoDHParameters)
 	differ("names", sameList(a.Names, b.Names), b.Names, a.Names)

@@ -361,6 +361,7 @@ func (n *negotiation) chooseProtocol() bool {
 		}
 	}
 	if !n.p.ALPNRequired || n.p.Family == FamilyGo && http11 {
+		n.r.Protocol = n.p.ALPNOtherwise
 		return true
 	}
 	return n.reject(DimensionALPN, wire.AlertNoApplicationProtocol)

@@ -30,6 +30,7 @@ type Policy struct {
 	CertificateBy12  bool              // with CertificateFirst: a suite of TLS 1.3 does not count as one for ECDSA (HAProxy before 2.6.16 and 2.8.4)
 	ALPN             []string          // in the server's order; nil: the endpoint does not negotiate ALPN
 	ALPNRequired     bool              // no protocol in common ends the handshake (alert 120) rather than being ignored
+	ALPNOtherwise    string            // with ALPN: what is answered where no protocol is in common, listed by the client or not (httpd)
 	Names            []string          // server names that are served: exact, "*.example.com" (one label), "**.example.com" (one or more); nil: any; empty: none
 	SNIRequired      bool
 	NameAlert        wire.AlertDescription // answer to a server name that is not served; 0: unrecognized_name

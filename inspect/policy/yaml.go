@@ -60,6 +60,7 @@ func (e *FileError) Error() string {
 //	dh_parameters: false             # DHE suites cannot be used (default true)
 //	alpn: [h2, http/1.1]
 //	alpn_required: true              # no protocol in common ends the handshake
+//	alpn_otherwise: http/1.1         # what is answered where no protocol is in common (httpd); absent: nothing
 //	server_names: [example.com, "*.example.com"]
 //	sni_required: true
 //	client_auth: none                # none | request | require
@@ -98,7 +99,7 @@ func (d *yamlDecoder) fail(line int, key, message string, near ...string) {
 // keys of a policy file, in the order in which they are read: extends comes first.
 var yamlKeys = [...]string{
 	"extends", "name", "notes", "versions", "ciphers", "cipher_preference", "groups", "signature_algorithms", "certificates",
-	"dh_parameters", "alpn", "alpn_required", "server_names", "sni_required", "client_auth", "family",
+	"dh_parameters", "alpn", "alpn_required", "server_names", "sni_required", "client_auth", "family", "alpn_otherwise",
 	"go_release", "blocked_versions", "old_version_alert", "name_alert", "certificate_first", "security_level",
 }
 
@@ -201,6 +202,8 @@ func (d *yamlDecoder) set(p *Policy, key string, n *yaml.Node) *Policy {
 				d.fail(n.Line, key, fmt.Sprintf("name of %d bytes exceeds 255 (RFC 7301, Section 3.1)", len(name)))
 			}
 		}
+	case "alpn_otherwise":
+		p.ALPNOtherwise = d.text(key, n, "")
 	case "alpn_required":
 		p.ALPNRequired = d.truth(key, n)
 	case "server_names":

@@ -56,7 +56,7 @@ func (im *importer) backend(sc *scope, d *directive, scheme, target string) {
 	}
 	names := im.sent(sc, d, target)
 	alike := target + fmt.Sprint(names, s.facts[1:])
-	if im.full || im.clients[alike] {
+	if im.clients[alike] || im.Full(d.file) {
 		return // the same connection, configured by the same lines
 	}
 	im.clients[alike] = true
@@ -68,7 +68,7 @@ func (im *importer) backend(sc *scope, d *directive, scheme, target string) {
 	}
 	p.Names = names
 	e := &imported.Endpoint{System: Kind, Version: im.version, Side: imported.Client, Name: target, Listen: []string{target}, Policy: p, Facts: s.facts}
-	im.add(d, e)
+	im.Add(d.file, e)
 }
 
 // sent is the server name that httpd sends: the backend's, unless the request's is preserved.

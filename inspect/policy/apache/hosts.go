@@ -12,10 +12,8 @@ import (
 type importer struct {
 	*reader
 	openssl string
-	result  *imported.Result
 	https   []string        // ports that Listen says speak https
 	clients map[string]bool // made, by target and settings
-	full    bool            // the bound on endpoints was met
 }
 
 // host is a virtual host, or the main server.
@@ -159,7 +157,7 @@ func (im *importer) hosts(hosts []*host) {
 		made := map[*host]*imported.Endpoint{}
 		for _, a := range h.addresses {
 			d := first[a]
-			if im.full {
+			if im.Full(h.at.file) {
 				return
 			}
 			if e := made[d]; e != nil {
@@ -171,18 +169,9 @@ func (im *importer) hosts(hosts []*host) {
 				continue
 			}
 			made[d] = im.endpoint(h, d, a, of(h), of(d))
-			im.add(h.at, made[d])
+			im.Add(h.at.file, made[d])
 		}
 	}
-}
-
-func (im *importer) add(at *directive, e *imported.Endpoint) {
-	if len(im.result.Endpoints) >= maxEndpoints {
-		im.full = true
-		im.problem(&directive{file: at.file}, "more than %d endpoints; the rest is left out", maxEndpoints)
-		return
-	}
-	im.result.Endpoints = append(im.result.Endpoints, e)
 }
 
 func (im *importer) endpoint(h, first *host, at string, own, of *settings) *imported.Endpoint {
@@ -204,7 +193,7 @@ func (im *importer) endpoint(h, first *host, at string, own, of *settings) *impo
 	if !e.Default {
 		p.Names = im.served(h)
 	}
-	p.ALPN = im.alpn(s, h)
+	p.ALPN, p.ALPNOtherwise = im.alpn(s, h), "http/1.1"
 	e.Policy, e.Facts = p, slices.Concat(nameFacts(h), s.facts)
 	return e
 }
@@ -224,6 +213,12 @@ func (im *importer) mix(s, of *settings, h, first *host, at string) {
 		s.context.Groups = of.context.Groups
 		take("SSLOpenSSLConfCmd", "for the groups, OpenSSL")
 	}
+	// httpd adds the options of the host to those of the default one, and takes none away.
+	if of.context.ServerPreference && !s.context.ServerPreference {
+		s.context.ServerPreference = true
+		take("SSLHonorCipherOrder", "httpd adds options and takes none away, and so")
+	}
+	s.context.PrioritizeChaCha = s.context.PrioritizeChaCha || of.context.PrioritizeChaCha
 	if im.perName() {
 		return
 	}

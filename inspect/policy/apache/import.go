@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"path"
 	"regexp"
-	"slices"
 
 	"github.com/tlstriage/tlstriage/inspect/policy/imported"
 	"github.com/tlstriage/tlstriage/inspect/policy/internal/release"
@@ -44,36 +43,23 @@ func Import(fsys fs.FS, file string, o imported.Options) (*imported.Result, erro
 		return nil, &imported.Error{File: file, Text: fmt.Sprintf("%q is no version of Apache httpd", version)}
 	}
 	r := &reader{fsys: fsys, root: path.Dir(file), version: version, defined: map[string]string{}, modules: map[string]bool{}}
+	r.Collector = imported.Collector{Result: imported.Result{Kind: Kind}, MaxEndpoints: maxEndpoints, MaxProblems: maxProblems}
 	root, err := r.file(file)
 	if err != nil {
 		return nil, err
 	}
-	im := importer{reader: r, openssl: o.OpenSSL, result: &imported.Result{Kind: Kind}, clients: map[string]bool{}}
+	im := importer{reader: r, openssl: o.OpenSSL, clients: map[string]bool{}}
 	im.main(root)
-	im.result.Problems = r.problems
-	if r.dropped > 0 {
-		im.result.Problems = append(im.result.Problems, imported.Problem{File: file, Text: "more problems than can be listed"})
-	}
-	return im.result, nil
+	return &r.Result, nil
 }
 
 func (r *reader) problem(d *directive, format string, args ...any) {
-	r.tell(imported.Problem{File: d.file, Line: d.line, Text: fmt.Sprintf(format, args...)})
+	r.Problem(d.file, d.line, format, args...)
 }
 
 // refuse tells a problem for which httpd does not start, if it is sure that the line is what httpd reads.
 func (r *reader) refuse(d *directive, format string, args ...any) {
-	r.tell(imported.Problem{File: d.file, Line: d.line, Text: fmt.Sprintf(format, args...), Refused: !r.unsure})
-}
-
-func (r *reader) tell(p imported.Problem) {
-	if len(r.problems) >= maxProblems {
-		r.dropped++
-		return
-	}
-	if !slices.Contains(r.problems, p) { // a line of the main server is looked at for each virtual host
-		r.problems = append(r.problems, p)
-	}
+	r.Refuse(!r.unsure, d.file, d.line, format, args...)
 }
 
 var (

@@ -1,16 +1,8 @@
 package apache_test
 
 import (
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"math/big"
 	"slices"
 	"strings"
 	"testing"
@@ -20,33 +12,14 @@ import (
 	"github.com/tlstriage/tlstriage/inspect/policy"
 	"github.com/tlstriage/tlstriage/inspect/policy/apache"
 	"github.com/tlstriage/tlstriage/inspect/policy/imported"
+	"github.com/tlstriage/tlstriage/inspect/policy/importertest"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
 // tree is a file system of these files and the certificates rsa.crt and ec.crt.
 func tree(t testing.TB, texts map[string]string) fstest.MapFS {
 	t.Helper()
-	fsys := fstest.MapFS{}
-	for name, text := range texts {
-		fsys[name] = &fstest.MapFile{Data: []byte(text)}
-	}
-	r, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, key := range map[string]crypto.Signer{"rsa.crt": r, "ec.crt": e} {
-		template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"}, NotBefore: time.Unix(1e9, 0), NotAfter: time.Unix(1e10, 0)}
-		der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		fsys[name] = &fstest.MapFile{Data: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}
-	}
-	return fsys
+	return importertest.Tree(t, texts, map[string]string{"rsa.crt": "rsa localhost", "ec.crt": "ec localhost"})
 }
 
 func importText(t testing.TB, text, version string) *imported.Result {
@@ -56,13 +29,6 @@ func importText(t testing.TB, text, version string) *imported.Result {
 		t.Fatal(err)
 	}
 	return r
-}
-
-func problems(r *imported.Result) (out []string) {
-	for _, p := range r.Problems {
-		out = append(out, fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.Text))
-	}
-	return out
 }
 
 // host is a virtual host that speaks TLS; inside stands in its third line.
@@ -98,7 +64,7 @@ func TestWhatIsNotJudgedIsTold(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			got := problems(importText(t, test.text, ""))
+			got := importertest.Problems(importText(t, test.text, ""))
 			if !slices.EqualFunc(got, test.want, strings.HasPrefix) {
 				t.Errorf("problems %q\nwant %q", got, test.want)
 			}
@@ -148,7 +114,7 @@ func TestSettingsOfAHost(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			r := importText(t, test.text, "")
 			if len(r.Endpoints) != 1 || len(r.Problems) != 0 {
-				t.Fatalf("%d endpoints, problems %q", len(r.Endpoints), problems(r))
+				t.Fatalf("%d endpoints, problems %q", len(r.Endpoints), importertest.Problems(r))
 			}
 			p := r.Endpoints[0].Policy
 			if got := fmt.Sprintf("%v %v %s %v dhe %t", p.Versions, p.Preference, p.ClientAuth, p.ALPN, !p.NoDHParameters); got != test.want {
@@ -180,7 +146,7 @@ func TestSuitesOfTLS13HaveAFormOfTheirOwn(t *testing.T) {
 	r := importText(t, host("SSLCipherSuite TLSv1.3 TLS_AES_128_GCM_SHA256\nSSLCipherSuite SSL ECDHE-RSA-AES128-GCM-SHA256:aNULL"), "")
 	want := []wire.CipherSuite{wire.TLS_AES_128_GCM_SHA256, wire.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256}
 	if got := r.Endpoints[0].Policy.CipherSuites; !slices.Equal(got, want) || len(r.Problems) != 0 {
-		t.Errorf("suites %v, problems %q", got, problems(r))
+		t.Errorf("suites %v, problems %q", got, importertest.Problems(r))
 	}
 }
 
@@ -241,7 +207,7 @@ SSLProxyProtocol TLSv1.2
 		got = append(got, fmt.Sprintf("%s %s %v%v%v %v", e.Side, e.Name, e.Policy.Names, e.Policy.Versions, e.Policy.ALPN, e.Policy.Certificates))
 	}
 	if !slices.Equal(got, want) || len(r.Problems) != 0 {
-		t.Errorf("clients %q\nwant %q\nproblems %q", got, want, problems(r))
+		t.Errorf("clients %q\nwant %q\nproblems %q", got, want, importertest.Problems(r))
 	}
 }
 
@@ -258,7 +224,7 @@ func TestIncludesKeepTheirPlaces(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(r.Endpoints) != 2 {
-		t.Fatalf("endpoints %+v, problems %q", r.Endpoints, problems(r))
+		t.Fatalf("endpoints %+v, problems %q", r.Endpoints, importertest.Problems(r))
 	}
 	want := imported.Fact{File: "part/tls.conf", Line: 2, Setting: "SSLProtocol", Value: "TLSv1.3"}
 	if !slices.Contains(r.Endpoints[0].Facts, want) || r.Endpoints[1].Name != "b" {

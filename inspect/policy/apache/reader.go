@@ -35,18 +35,17 @@ func (d *directive) place() string { return fmt.Sprintf("%s:%d", path.Base(d.fil
 
 // reader turns files into directives. Conditional sections are resolved here, as httpd does while it reads.
 type reader struct {
-	fsys     fs.FS
-	root     string // ServerRoot
-	version  string
-	defined  map[string]string
-	modules  map[string]bool // LoadModule, by module and by source name
-	stack    []string
-	files    int
-	bytes    int
-	problems []imported.Problem
-	dropped  int
-	unsure   bool // whether a line before this one holds is not known
-	managed  bool // mod_md obtains certificates
+	imported.Collector
+	fsys    fs.FS
+	root    string // ServerRoot
+	version string
+	defined map[string]string
+	modules map[string]bool // LoadModule, by module and by source name
+	stack   []string
+	files   int
+	bytes   int
+	unsure  bool // whether a line before this one holds is not known
+	managed bool // mod_md obtains certificates
 }
 
 // name is the path that an argument means.

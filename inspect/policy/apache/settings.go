@@ -258,14 +258,14 @@ func (im *importer) certificate(s *settings, d *directive, value string) {
 	}
 	if bits := openssl.DHBits(data); bits > 0 && s.context.DHBits == 0 {
 		s.context.DHBits = bits
-		s.facts = append(s.facts, imported.Fact{File: name, Setting: "DH parameters", Value: fmt.Sprintf("%d bits", bits)})
+		s.facts = append(s.facts, imported.Fact{File: d.file, Line: d.line, Setting: "DH parameters", Value: fmt.Sprintf("%s (%d bits)", name, bits)})
 	}
 	if strings.Contains(string(data), "-----BEGIN EC PARAMETERS-----") {
 		im.problem(d, "%s %s: the EC parameters in the file may narrow the groups", d.written, name)
 	}
 	s.context.Certificates = slices.DeleteFunc(s.context.Certificates, func(c openssl.Certificate) bool { return c.Type == leaf.Type })
 	s.context.Certificates = append(s.context.Certificates, openssl.Certificate{Type: leaf.Type, Bits: leaf.Bits})
-	s.facts = append(s.facts, imported.Fact{File: name, Setting: "certificate", Value: string(leaf.Type)})
+	s.facts = append(s.facts, imported.Fact{File: d.file, Line: d.line, Setting: "certificate", Value: name + " (" + string(leaf.Type) + ")"})
 }
 
 // serverSettings are the settings of a virtual host by itself.

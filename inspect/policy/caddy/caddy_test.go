@@ -20,6 +20,7 @@ import (
 
 	"github.com/tlstriage/tlstriage/inspect/policy"
 	"github.com/tlstriage/tlstriage/inspect/policy/imported"
+	"github.com/tlstriage/tlstriage/inspect/policy/importertest"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
@@ -29,37 +30,8 @@ func importText(t *testing.T, text string, o imported.Options) *imported.Result 
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, e := range result.Endpoints {
-		for _, f := range e.Facts {
-			if f.Default == (f.Line > 0) || f.Default == (f.File != "") || f.Default == (f.Source == "") {
-				t.Errorf("%s: fact without a place or a source: %+v", e.Name, f)
-			}
-		}
-	}
+	importertest.Places(t, result)
 	return result
-}
-
-func endpoint(t *testing.T, result *imported.Result, name string) *imported.Endpoint {
-	t.Helper()
-	var names []string
-	for _, e := range result.Endpoints {
-		if e.Name == name {
-			return e
-		}
-		names = append(names, e.Name)
-	}
-	t.Fatalf("no endpoint %s among %s; problems %v", name, strings.Join(names, ", "), result.Problems)
-	return nil
-}
-
-func problem(t *testing.T, result *imported.Result, line int, text string) {
-	t.Helper()
-	for _, p := range result.Problems {
-		if p.Line == line && strings.Contains(p.Text, text) {
-			return
-		}
-	}
-	t.Errorf("no problem on line %d with %q among %v", line, text, result.Problems)
 }
 
 const config = `{
@@ -100,37 +72,37 @@ const config = `{
 
 func TestConnectionPoliciesOfJSON(t *testing.T) {
 	result := importText(t, config, imported.Options{})
-	shop := endpoint(t, result, "edge shop.example.com")
+	shop := importertest.Endpoint(t, result, "edge shop.example.com")
 	if !slices.Equal(shop.Policy.Versions, []wire.Version{wire.VersionTLS13}) || !slices.Equal(shop.Policy.ALPN, []string{"h2", "acme-tls/1"}) || shop.Policy.ClientAuth != policy.ClientAuthRequire ||
 		!slices.Equal(shop.Policy.Names, []string{"shop.example.com"}) || shop.Policy.NameAlert != wire.AlertInternalError || !slices.Equal(shop.Policy.Certificates, []policy.CertificateType{policy.CertECDSAP384}) {
 		t.Errorf("got %+v", shop.Policy)
 	}
-	old := endpoint(t, result, "edge old.example.com")
+	old := importertest.Endpoint(t, result, "edge old.example.com")
 	if !slices.Contains(old.Policy.CipherSuites, wire.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA) || len(old.Policy.CipherSuites) != 4 || old.Policy.ClientAuth != policy.ClientAuthRequest ||
 		!slices.Equal(old.Policy.Groups, []wire.NamedGroup{wire.GroupX25519, wire.GroupSecp521r1}) || old.Policy.Versions[0] != wire.VersionTLS12 {
 		t.Errorf("got %+v", old.Policy)
 	}
-	fallback := endpoint(t, result, "edge")
+	fallback := importertest.Endpoint(t, result, "edge")
 	if !fallback.Default || fallback.Policy.SNIRequired || !slices.Equal(fallback.Policy.Names, []string{"api.example.com", "shop.example.com"}) {
 		t.Errorf("got %+v", fallback.Policy)
 	}
-	auto := endpoint(t, result, "auto")
+	auto := importertest.Endpoint(t, result, "auto")
 	if !slices.Equal(auto.Policy.ALPN, []string{"http/1.1", "acme-tls/1"}) || !slices.Equal(auto.Policy.Certificates, []policy.CertificateType{policy.CertRSA}) || !auto.Policy.SNIRequired {
 		t.Errorf("got %+v", auto.Policy)
 	}
 	if len(result.Endpoints) != 5 {
 		t.Errorf("%d endpoints, want 4 servers and 1 client", len(result.Endpoints))
 	}
-	problem(t, result, 19, "remote_ip")
-	problem(t, result, 20, "tls1.0")
-	problem(t, result, 21, "TLS_NO_SUCH")
-	problem(t, result, 22, "x448")
-	problem(t, result, 24, "unheard_of")
-	problem(t, result, 11, "moon")
+	importertest.Problem(t, result, 19, "remote_ip")
+	importertest.Problem(t, result, 20, "tls1.0")
+	importertest.Problem(t, result, 21, "TLS_NO_SUCH")
+	importertest.Problem(t, result, 22, "x448")
+	importertest.Problem(t, result, 24, "unheard_of")
+	importertest.Problem(t, result, 11, "moon")
 }
 
 func TestReverseProxiesAreTheClientSide(t *testing.T) {
-	e := endpoint(t, importText(t, config, imported.Options{}), "edge reverse_proxy 10.0.0.1:8443")
+	e := importertest.Endpoint(t, importText(t, config, imported.Options{}), "edge reverse_proxy 10.0.0.1:8443")
 	if e.Side != imported.Client || !slices.Equal(e.Policy.Names, []string{"inner.example.com"}) || !slices.Equal(e.Policy.ALPN, []string{"http/1.1"}) || e.Listen[0] != "10.0.0.1:8443" {
 		t.Errorf("got %+v", e)
 	}
@@ -206,11 +178,11 @@ func TestCaddyfile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := endpoint(t, result, "srv0 a.example")
+	a := importertest.Endpoint(t, result, "srv0 a.example")
 	if !slices.Equal(a.Policy.ALPN, []string{"http/1.1", "acme-tls/1"}) || a.Policy.ClientAuth != policy.ClientAuthRequest || len(a.Policy.CipherSuites) != 5 {
 		t.Errorf("got %+v", a.Policy)
 	}
-	c := endpoint(t, result, "srv1 c.example")
+	c := importertest.Endpoint(t, result, "srv1 c.example")
 	if !slices.Equal(c.Policy.Groups, []wire.NamedGroup{wire.GroupX25519, wire.GroupSecp384r1}) || c.Listen[0] != ":8443" {
 		t.Errorf("got %+v", c)
 	}

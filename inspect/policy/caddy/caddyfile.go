@@ -135,7 +135,7 @@ func (a *adapter) globalOptions(global []directive) {
 				a.undecided = true
 			}
 			if strings.HasSuffix(d.name(), "_port") || d.name() == "fallback_sni" || d.name() == "auto_https" && d.text(0) == "off" {
-				a.problem(d.node(), "global option %s is not applied here", d.name())
+				a.Problem(d.node(), "global option %s is not applied here", d.name())
 			}
 		}
 	}
@@ -174,7 +174,7 @@ func (a *adapter) imports(d directive, depth int) ([]directive, error) {
 	}
 	snippet, ok := a.snippets[d.text(0)]
 	if !ok {
-		a.problem(d.node(), "import %s: no snippet of that name in this file; imported files are not followed", document.Quote(d.text(0)))
+		a.Problem(d.node(), "import %s: no snippet of that name in this file; imported files are not followed", document.Quote(d.text(0)))
 		return nil, nil
 	}
 	if a.unfolded += len(snippet) + 1; a.unfolded > maxTokens {
@@ -235,7 +235,7 @@ func (a *adapter) server(port string, line int) *caddyServer {
 		}
 	}
 	if len(a.servers) == maxPorts {
-		a.problem(document.NewText(line, ""), "more than %d ports: the rest is left out", maxPorts)
+		a.Problem(document.NewText(line, ""), "more than %d ports: the rest is left out", maxPorts)
 		return nil
 	}
 	s := &caddyServer{port: port, node: document.NewMapping(line), routes: document.NewList(line), policies: document.NewList(line)}
@@ -322,7 +322,7 @@ func (a *adapter) tls(p *document.Node, d directive, hosts []string) bool {
 		case "on_demand", "get_certificate", "load":
 			a.undecided = true
 			if s.name() == "load" {
-				a.problem(s.node(), "tls load: which certificates lie there is not known")
+				a.Problem(s.node(), "tls load: which certificates lie there is not known")
 			}
 		case "insecure_secrets_log":
 			p.Set("insecure_secrets_log", s.value(0))
@@ -330,7 +330,7 @@ func (a *adapter) tls(p *document.Node, d directive, hosts []string) bool {
 		case "issuer", "ca", "ca_root", "dns", "eab", "propagation_delay", "propagation_timeout", "resolvers", "dns_ttl", "dns_challenge_override_domain", "renewal_window_ratio", "reuse_private_keys", "force_automate":
 			// how certificates are got
 		default:
-			a.problem(s.node(), "tls: %s is not understood", document.Quote(s.name()))
+			a.Problem(s.node(), "tls: %s is not understood", document.Quote(s.name()))
 		}
 	}
 	return said
@@ -349,7 +349,7 @@ func (a *adapter) clientAuthentication(d directive) *document.Node {
 		case "verifier":
 			n.Set("verifiers", s.list())
 		default:
-			a.problem(s.node(), "client_auth: %s is not understood", document.Quote(s.name()))
+			a.Problem(s.node(), "client_auth: %s is not understood", document.Quote(s.name()))
 		}
 	}
 	return n

@@ -15,10 +15,10 @@ const sourceKeyType = "Caddy: JSON structure, apps.tls.automation.policies.key_t
 
 // certificates reads the TLS app: which certificates there are, and what keys are made for the names that are managed.
 func (r *reader) certificates(app *document.Node) {
-	r.unknownKeys(app, "apps.tls", "certificates", "automation", "session_tickets", "cache", "disable_ocsp_stapling", "disable_storage_check", "disable_storage_clean",
+	r.UnknownKeys(app, "apps.tls", "certificates", "automation", "session_tickets", "cache", "disable_ocsp_stapling", "disable_storage_check", "disable_storage_clean",
 		"encrypted_client_hello", "dns", "resolvers")
 	if ech := app.Get("encrypted_client_hello"); !ech.Empty() {
-		r.problem(ech, "encrypted_client_hello: what is inside an encrypted hello is judged by nobody but the server")
+		r.Problem(ech, "encrypted_client_hello: what is inside an encrypted hello is judged by nobody but the server")
 	}
 	for kind, loaders := range app.Get("certificates").All() {
 		switch kind {
@@ -30,10 +30,10 @@ func (r *reader) certificates(app *document.Node) {
 			}
 		case "load_folders", "load_storage":
 			r.undecided = true
-			r.problem(loaders, "%s: which certificates lie there is not known", kind)
+			r.Problem(loaders, "%s: which certificates lie there is not known", kind)
 		default:
 			r.undecided = true
-			r.problem(loaders, "apps.tls.certificates: %s is not understood", document.Quote(kind))
+			r.Problem(loaders, "apps.tls.certificates: %s is not understood", document.Quote(kind))
 		}
 	}
 	managed := app.Get("automation")
@@ -52,7 +52,7 @@ func (r *reader) certificates(app *document.Node) {
 		case "rsa2048", "rsa4096":
 			a.keyType = policy.CertRSA
 		default:
-			r.problem(key, "key_type: %s is not understood; p256 is assumed", document.Quote(key.Text()))
+			r.Problem(key, "key_type: %s is not understood; p256 is assumed", document.Quote(key.Text()))
 		}
 		if p.Get("on_demand").True() || !p.Get("get_certificate").Empty() {
 			r.undecided = true
@@ -67,7 +67,7 @@ func (r *reader) automate(n *document.Node) {
 	names := n.Texts()
 	if room := maxNames - len(r.automated); len(names) > room {
 		r.undecided = true
-		r.problem(n, "more than %d names: the rest is left out", maxNames)
+		r.Problem(n, "more than %d names: the rest is left out", maxNames)
 		names = names[:room]
 	}
 	r.automated = append(r.automated, names...)
@@ -78,23 +78,23 @@ func (r *reader) loaded(kind string, n *document.Node) {
 	certificate := n.Get("certificate")
 	if len(r.leaves) == maxCertificates {
 		r.undecided = true
-		r.problem(n, "more than %d certificates: this one is left out", maxCertificates)
+		r.Problem(n, "more than %d certificates: this one is left out", maxCertificates)
 		return
 	}
 	data, shown := []byte(certificate.Text()), "in the configuration"
 	if kind == "load_files" {
 		shown = certificate.Text()
 		var err error
-		if data, err = r.readFile(certificate.Text(), certfile.MaxBytes); err != nil {
+		if data, err = r.ReadFile(certificate.Text(), certfile.MaxBytes); err != nil {
 			r.undecided = true
-			r.problem(certificate, "certificate %s: %v; its kind is not known", document.Quote(shown), err)
+			r.Problem(certificate, "certificate %s: %v; its kind is not known", document.Quote(shown), err)
 			return
 		}
 	}
 	read, err := certfile.Read(data)
 	if err != nil {
 		r.undecided = true
-		r.problem(certificate, "certificate %s: %v; its kind is not known", document.Quote(shown), err)
+		r.Problem(certificate, "certificate %s: %v; its kind is not known", document.Quote(shown), err)
 		return
 	}
 	r.byName.Add(read)
@@ -104,7 +104,7 @@ func (r *reader) loaded(kind string, n *document.Node) {
 		r.leafNames = append(r.leafNames, read.Names...)
 	}
 	r.leaves = append(r.leaves, leaf{read, n.Get("tags").Texts(), imported.Fact{
-		File: r.file, Line: certificate.Position(), Setting: kind + ".certificate", Value: shown + " (" + string(read.Type) + ", " + strings.Join(read.Names, " ") + ")",
+		File: r.File, Line: certificate.Position(), Setting: kind + ".certificate", Value: shown + " (" + string(read.Type) + ", " + strings.Join(read.Names, " ") + ")",
 	}})
 }
 
@@ -113,7 +113,7 @@ func (r *reader) serve(e *imported.Endpoint, names, hosts []string, selection *d
 	tags := append(selection.Get("any_tag").Texts(), selection.Get("all_tags").Texts()...)
 	for key, value := range selection.All() {
 		if key != "any_tag" && key != "all_tags" {
-			r.problem(value, "certificate_selection: %s is not understood", document.Quote(key))
+			r.Problem(value, "certificate_selection: %s is not understood", document.Quote(key))
 		}
 	}
 	if len(names) == 0 {
@@ -152,9 +152,9 @@ func (r *reader) serve(e *imported.Endpoint, names, hosts []string, selection *d
 		}
 		kinds = append(kinds, key)
 		if made.Present() {
-			r.fact(e, "key_type", made)
+			r.Fact(e, "key_type", made)
 		} else {
-			assume(e, "key_type", "p256", sourceKeyType)
+			e.Assume("key_type", "p256", sourceKeyType)
 		}
 	}
 	slices.Sort(kinds)

@@ -33,14 +33,14 @@ func Import(fsys fs.FS, file string, o imported.Options) (*imported.Result, erro
 	}
 	for name, app := range config.Get("apps").All() {
 		if name == "layer4" {
-			r.problem(app, "the app layer4 is not understood; its TLS handlers are left out")
+			r.Problem(app, "the app layer4 is not understood; its TLS handlers are left out")
 		}
 	}
 	r.certificates(config.At("apps", "tls"))
 	for name, server := range servers.All() {
 		r.server(name, server, config)
 	}
-	return r.result, nil
+	return &r.Result, nil
 }
 
 // config is the JSON, or what the Caddyfile comes to in it.

@@ -13,7 +13,7 @@ const sourceTransport = "Caddy: reverse_proxy, HTTP transport; Go's own defaults
 // proxies finds reverse proxies that speak TLS to their backends, in routes and in the routes within them.
 func (r *reader) proxies(server string, routes *document.Node, depth int) {
 	if depth > maxDepth {
-		r.problem(routes, "routes are nested more than %d deep", maxDepth)
+		r.Problem(routes, "routes are nested more than %d deep", maxDepth)
 		return
 	}
 	for _, route := range routes.Items() {
@@ -35,7 +35,7 @@ func (r *reader) proxy(server string, h *document.Node) {
 		return
 	}
 	if protocol := transport.Get("protocol").Text(); protocol != "http" && protocol != "" && protocol != "http_ntlm" {
-		r.problem(transport, "transport %s with TLS is not understood", document.Quote(protocol))
+		r.Problem(transport, "transport %s with TLS is not understood", document.Quote(protocol))
 		return
 	}
 	e := &imported.Endpoint{Side: imported.Client}
@@ -43,20 +43,20 @@ func (r *reader) proxy(server string, h *document.Node) {
 		e.Listen = append(e.Listen, u.Get("dial").Text())
 	}
 	if h.Get("dynamic_upstreams").Present() {
-		r.problem(h.Get("dynamic_upstreams"), "the backends are looked up when Caddy runs")
+		r.Problem(h.Get("dynamic_upstreams"), "the backends are looked up when Caddy runs")
 	}
 	e.Name = server + " reverse_proxy"
 	if len(e.Listen) > 0 {
 		e.Name += " " + e.Listen[0]
 	}
-	r.unknownKeys(settings, "transport.tls", "ca", "root_ca_pool", "root_ca_pem_files", "client_certificate_file", "client_certificate_key_file", "client_certificate_automate",
+	r.UnknownKeys(settings, "transport.tls", "ca", "root_ca_pool", "root_ca_pem_files", "client_certificate_file", "client_certificate_key_file", "client_certificate_automate",
 		"insecure_skip_verify", "handshake_timeout", "server_name", "renegotiation", "except_ports", "curves")
 	config := gotls.Config{Go: r.golang, Client: true, ALPN: []string{"h2", "http/1.1"}}
 	if curves := settings.Get("curves"); !curves.Empty() {
 		config.Groups = r.curves(e, curves)
 	}
 	if versions := transport.Get("versions"); !versions.Empty() {
-		r.fact(e, "versions", versions)
+		r.Fact(e, "versions", versions)
 		config.ALPN = nil
 		for _, v := range versions.Texts() {
 			switch v {
@@ -66,31 +66,31 @@ func (r *reader) proxy(server string, h *document.Node) {
 				config.ALPN = append(config.ALPN, "http/1.1")
 			case "h2c", "3":
 			default:
-				r.problem(versions, "versions: %s is not understood", document.Quote(v))
+				r.Problem(versions, "versions: %s is not understood", document.Quote(v))
 			}
 		}
 	} else {
-		assume(e, "versions", "1.1, 2", sourceTransport)
+		e.Assume("versions", "1.1, 2", sourceTransport)
 	}
-	assume(e, "versions of TLS, suites, groups", "as Go offers them", sourceTransport)
+	e.Assume("versions of TLS, suites, groups", "as Go offers them", sourceTransport)
 	for _, key := range []string{"client_certificate_file", "client_certificate_automate", "except_ports"} {
 		if value := settings.Get(key); !value.Empty() {
-			r.fact(e, "transport.tls."+key, value)
+			r.Fact(e, "transport.tls."+key, value)
 		}
 	}
 	e.Policy = config.Policy()
 	e.Policy.ALPNRequired = false
 	e.Policy.Names = r.sent(e, settings)
 	e.Policy.Name, e.Policy.Provider, e.Policy.Product = e.Name, Kind, "reverse_proxy"
-	r.add(h, e)
+	r.Add(e)
 }
 
 // sent is the server name of the hello: server_name, or the host that is dialed.
 func (r *reader) sent(e *imported.Endpoint, settings *document.Node) []string {
 	if name := settings.Get("server_name"); !name.Empty() {
-		r.fact(e, "transport.tls.server_name", name)
+		r.Fact(e, "transport.tls.server_name", name)
 		if placeholder(name.Text()) {
-			r.problem(name, "server_name: %s is filled in when Caddy runs", document.Quote(name.Text()))
+			r.Problem(name, "server_name: %s is filled in when Caddy runs", document.Quote(name.Text()))
 			return nil
 		}
 		return []string{name.Text()}

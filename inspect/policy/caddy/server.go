@@ -40,7 +40,7 @@ func (r *reader) server(name string, n, config *document.Node) {
 	served = append(served, r.leafNames...)
 	if policies.Empty() {
 		e := &imported.Endpoint{Side: imported.Server, Name: name, Listen: secure, Default: true}
-		assume(e, "tls_connection_policies", "one, with defaults", "Caddy: automatic HTTPS")
+		e.Assume("tls_connection_policies", "one, with defaults", "Caddy: automatic HTTPS")
 		r.connection(e, n, document.NewMapping(n.Line), served, hosts)
 		return
 	}
@@ -48,7 +48,7 @@ func (r *reader) server(name string, n, config *document.Node) {
 		e := &imported.Endpoint{Side: imported.Server, Name: name, Listen: secure}
 		r.connection(e, n, p, served, hosts)
 		if e.Default && i+1 < len(policies.Items()) {
-			r.problem(policies.Items()[i+1], "the connection policies from here on are never reached: the one before matches every name")
+			r.Problem(policies.Items()[i+1], "the connection policies from here on are never reached: the one before matches every name")
 			return
 		}
 	}
@@ -57,16 +57,16 @@ func (r *reader) server(name string, n, config *document.Node) {
 func (r *reader) unknownServerKeys(n *document.Node) {
 	for key, value := range n.All() {
 		if strings.HasPrefix(key, "tls") && key != "tls_connection_policies" {
-			r.problem(value, "server: %s is not understood", document.Quote(key))
+			r.Problem(value, "server: %s is not understood", document.Quote(key))
 		}
 	}
 	for _, w := range n.Get("listener_wrappers").Items() {
 		switch w.Get("wrapper").Text() {
 		case "tls", "http_redirect":
 		case "proxy_protocol":
-			r.problem(w, "the server expects a PROXY protocol header before the hello")
+			r.Problem(w, "the server expects a PROXY protocol header before the hello")
 		default:
-			r.problem(w, "listener wrapper %s is not understood", document.Quote(w.Get("wrapper").Text()))
+			r.Problem(w, "listener wrapper %s is not understood", document.Quote(w.Get("wrapper").Text()))
 		}
 	}
 }
@@ -119,7 +119,7 @@ func (r *reader) hostsOf(routes *document.Node) []string {
 				case known[host] || placeholder(host) || !isName(host):
 				case len(out) == maxHosts:
 					r.undecided = true
-					r.problem(m, "more than %d hosts of one server: the rest is left out", maxHosts)
+					r.Problem(m, "more than %d hosts of one server: the rest is left out", maxHosts)
 					return out
 				default:
 					known[host] = true
@@ -139,7 +139,7 @@ func isName(host string) bool {
 
 // connection reads one connection policy into the endpoint.
 func (r *reader) connection(e *imported.Endpoint, server, n *document.Node, served, hosts []string) {
-	r.unknownKeys(n, "connection policy", "match", "certificate_selection", "cipher_suites", "curves", "alpn", "protocol_min", "protocol_max",
+	r.UnknownKeys(n, "connection policy", "match", "certificate_selection", "cipher_suites", "curves", "alpn", "protocol_min", "protocol_max",
 		"client_authentication", "default_sni", "fallback_sni", "insecure_secrets_log", "drop")
 	config := gotls.Config{Go: r.golang, Suites: r.suites(e, n.Get("cipher_suites")), Groups: r.curves(e, n.Get("curves"))}
 	config.Min, config.Max = r.bound(e, n, "protocol_min", wire.VersionTLS12), r.bound(e, n, "protocol_max", wire.VersionTLS13)
@@ -149,9 +149,9 @@ func (r *reader) connection(e *imported.Endpoint, server, n *document.Node, serv
 	names, known := r.matched(e, n.Get("match"))
 	e.Default = !n.Get("match").Present() || n.Get("match").Empty()
 	if n.Get("drop").True() {
-		r.problem(n.Get("drop"), "connections that match are dropped")
+		r.Problem(n.Get("drop"), "connections that match are dropped")
 		e.Policy.Names, e.Policy.SNIRequired, e.Policy.NameSilent = []string{}, true, true
-		r.fact(e, "drop", n.Get("drop"))
+		r.Fact(e, "drop", n.Get("drop"))
 	} else {
 		r.names(e, n, names, served, known)
 	}
@@ -160,10 +160,10 @@ func (r *reader) connection(e *imported.Endpoint, server, n *document.Node, serv
 		e.Name += " " + names[0]
 	}
 	e.Policy.Name, e.Policy.Provider, e.Policy.Product = e.Name, Kind, "server"
-	r.add(n, e)
+	r.Add(e)
 	if e.Default && n.Get("certificate_selection").Empty() {
 		for _, other := range r.byKind(e, n.Get("default_sni").Text()) {
-			r.add(n, other)
+			r.Add(other)
 		}
 	}
 }
@@ -173,7 +173,7 @@ func (r *reader) names(e *imported.Endpoint, n *document.Node, names, served []s
 	fallback := !n.Get("default_sni").Empty() || !n.Get("fallback_sni").Empty()
 	for _, key := range []string{"default_sni", "fallback_sni"} {
 		if value := n.Get(key); !value.Empty() {
-			r.fact(e, key, value)
+			r.Fact(e, key, value)
 		}
 	}
 	if !known {
@@ -188,7 +188,7 @@ func (r *reader) names(e *imported.Endpoint, n *document.Node, names, served []s
 	default:
 		slices.Sort(served)
 		e.Policy.Names = slices.Compact(served)
-		assume(e, "names", strings.Join(e.Policy.Names, ", "), sourceNames)
+		e.Assume("names", strings.Join(e.Policy.Names, ", "), sourceNames)
 	}
 	e.Policy.SNIRequired = !fallback
 }
@@ -199,11 +199,11 @@ func (r *reader) matched(e *imported.Endpoint, match *document.Node) (names []st
 	for kind, value := range match.All() {
 		switch kind {
 		case "sni":
-			r.fact(e, "match.sni", value)
+			r.Fact(e, "match.sni", value)
 			for _, name := range value.Texts() {
 				switch {
 				case placeholder(name):
-					r.problem(value, "match.sni: %s is filled in when Caddy runs", document.Quote(name))
+					r.Problem(value, "match.sni: %s is filled in when Caddy runs", document.Quote(name))
 					known = false
 				case name != "": // the empty name is a hello without one
 					names = append(names, name)
@@ -211,7 +211,7 @@ func (r *reader) matched(e *imported.Endpoint, match *document.Node) (names []st
 			}
 		default:
 			known = kind == "remote_ip" || kind == "local_ip"
-			r.problem(value, "match.%s: a policy cannot say this; the endpoint is taken to answer all", kind)
+			r.Problem(value, "match.%s: a policy cannot say this; the endpoint is taken to answer all", kind)
 		}
 	}
 	return names, known
@@ -225,18 +225,18 @@ func (r *reader) suites(e *imported.Endpoint, n *document.Node) []wire.CipherSui
 		wire.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, wire.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
 	}
 	if n.Empty() {
-		assume(e, "cipher_suites", "the six with forward secrecy and AEAD, in the order of Go", sourceDefaults)
+		e.Assume("cipher_suites", "the six with forward secrecy and AEAD, in the order of Go", sourceDefaults)
 		return own
 	}
-	r.fact(e, "cipher_suites", n)
+	r.Fact(e, "cipher_suites", n)
 	var out []wire.CipherSuite
 	for _, item := range n.Items() {
 		suite, tls13, ok := gotls.Suite(item.Text())
 		switch {
 		case !ok:
-			r.refuse(item, "cipher_suites: Caddy knows no suite of the name %s", document.Quote(item.Text()))
+			r.Refuse(item, "cipher_suites: Caddy knows no suite of the name %s", document.Quote(item.Text()))
 		case tls13:
-			r.problem(item, "cipher_suites: %s is of TLS 1.3, whose suites are always on", item.Text())
+			r.Problem(item, "cipher_suites: %s is of TLS 1.3, whose suites are always on", item.Text())
 		default:
 			out = append(out, suite)
 		}
@@ -257,10 +257,10 @@ func (r *reader) curves(e *imported.Endpoint, n *document.Node) []wire.NamedGrou
 		for _, g := range groups {
 			names = append(names, g.String())
 		}
-		assume(e, "curves", strings.Join(names, ", "), sourceDefaults)
+		e.Assume("curves", strings.Join(names, ", "), sourceDefaults)
 		return groups
 	}
-	r.fact(e, "curves", n)
+	r.Fact(e, "curves", n)
 	out := []wire.NamedGroup{}
 	for _, item := range n.Items() {
 		g, ok := wire.NamedGroupByName(item.Text())
@@ -270,7 +270,7 @@ func (r *reader) curves(e *imported.Endpoint, n *document.Node) []wire.NamedGrou
 			ok = false
 		}
 		if !ok {
-			r.problem(item, "curves: Caddy knows no curve of the name %s", document.Quote(item.Text()))
+			r.Problem(item, "curves: Caddy knows no curve of the name %s", document.Quote(item.Text()))
 			continue
 		}
 		out = append(out, g)
@@ -283,35 +283,35 @@ func (r *reader) bound(e *imported.Endpoint, n *document.Node, key string, other
 	value := n.Get(key)
 	switch value.Text() {
 	case "":
-		assume(e, key, otherwise.String(), sourceDefaults)
+		e.Assume(key, otherwise.String(), sourceDefaults)
 		return otherwise
 	case "tls1.2":
-		r.fact(e, key, value)
+		r.Fact(e, key, value)
 		return wire.VersionTLS12
 	case "tls1.3":
-		r.fact(e, key, value)
+		r.Fact(e, key, value)
 		return wire.VersionTLS13
 	}
-	r.fact(e, key, value)
-	r.problem(value, "%s: Caddy knows tls1.2 and tls1.3, not %s: the default of Go is taken", key, document.Quote(value.Text()))
+	r.Fact(e, key, value)
+	r.Problem(value, "%s: Caddy knows tls1.2 and tls1.3, not %s: the default of Go is taken", key, document.Quote(value.Text()))
 	return 0
 }
 
 func (r *reader) protocols(e *imported.Endpoint, server, n *document.Node) []string {
 	out := []string{"h2", "http/1.1"}
 	if n.Present() {
-		r.fact(e, "alpn", n)
+		r.Fact(e, "alpn", n)
 		out = n.Texts()
 	} else {
-		assume(e, "alpn", "h2, http/1.1", sourceDefaults)
+		e.Assume("alpn", "h2, http/1.1", sourceDefaults)
 	}
 	if enabled := server.Get("protocols"); !enabled.Empty() && !slices.Contains(enabled.Texts(), "h2") {
-		r.fact(e, "protocols", enabled)
+		r.Fact(e, "protocols", enabled)
 		out = slices.DeleteFunc(slices.Clone(out), func(p string) bool { return p == "h2" })
 	}
 	if len(out) > 0 && !slices.Contains(out, "acme-tls/1") {
 		out = append(slices.Clone(out), "acme-tls/1")
-		assume(e, "alpn", "acme-tls/1", sourceACME)
+		e.Assume("alpn", "acme-tls/1", sourceACME)
 	}
 	return out
 }
@@ -320,12 +320,12 @@ func (r *reader) clientAuth(e *imported.Endpoint, n *document.Node) policy.Clien
 	if n.Empty() {
 		return policy.ClientAuthNone
 	}
-	r.unknownKeys(n, "client_authentication", "ca", "trusted_ca_certs", "trusted_ca_certs_pem_files", "trusted_leaf_certs", "verifiers", "mode")
+	r.UnknownKeys(n, "client_authentication", "ca", "trusted_ca_certs", "trusted_ca_certs_pem_files", "trusted_leaf_certs", "verifiers", "mode")
 	mode := n.Get("mode")
 	if mode.Present() {
-		r.fact(e, "client_authentication.mode", mode)
+		r.Fact(e, "client_authentication.mode", mode)
 	} else {
-		assume(e, "client_authentication.mode", "require_and_verify, or require without authorities", sourceDefaults)
+		e.Assume("client_authentication.mode", "require_and_verify, or require without authorities", sourceDefaults)
 	}
 	switch mode.Text() {
 	case "request", "verify_if_given":
@@ -333,6 +333,6 @@ func (r *reader) clientAuth(e *imported.Endpoint, n *document.Node) policy.Clien
 	case "", "require", "require_and_verify":
 		return policy.ClientAuthRequire
 	}
-	r.refuse(mode, "client_authentication.mode: %s is not understood; a certificate is taken to be required", document.Quote(mode.Text()))
+	r.Refuse(mode, "client_authentication.mode: %s is not understood; a certificate is taken to be required", document.Quote(mode.Text()))
 	return policy.ClientAuthRequire
 }

@@ -37,9 +37,9 @@ func (r *reader) listeners(n *document.Node) {
 				r.listener(l)
 				break
 			}
-			r.problem(l, "listener: neither Protocol nor SslPolicy")
+			r.Problem(l, "listener: neither Protocol nor SslPolicy")
 		default:
-			r.problem(l, "Protocol: %s is not understood", document.Quote(protocol.Text()))
+			r.Problem(l, "Protocol: %s is not understood", document.Quote(protocol.Text()))
 		}
 	}
 }
@@ -66,10 +66,10 @@ func (r *reader) listener(l *document.Node) {
 	name := l.Get("SslPolicy")
 	if name.Empty() {
 		p, _ = policy.Lookup("aws/" + defaultSSLPolicy)
-		assume(e, "SslPolicy", defaultSSLPolicy, sourceELBDefault)
+		e.Assume("SslPolicy", defaultSSLPolicy, sourceELBDefault)
 	} else {
 		p = r.named(name, "SslPolicy", "aws/"+name.Text())
-		r.fact(e, "SslPolicy", name)
+		r.Fact(e, "SslPolicy", name)
 	}
 	if p == nil {
 		return
@@ -79,11 +79,11 @@ func (r *reader) listener(l *document.Node) {
 	r.mutual(e, l.Get("MutualAuthentication"))
 	for _, certificate := range l.Get("Certificates").Items() {
 		if arn := certificate.Get("CertificateArn"); !arn.Empty() {
-			r.fact(e, "Certificates", arn)
+			r.Fact(e, "Certificates", arn)
 		}
 	}
-	assume(e, "server names", "any", sourceSNI)
-	r.add(l, e)
+	e.Assume("server names", "any", sourceSNI)
+	r.Add(e)
 }
 
 // balancerOf is the name of a load balancer: the third part from the end of its ARN's resource.
@@ -104,17 +104,17 @@ func (r *reader) protocols(e *imported.Endpoint, l *document.Node, application b
 	alpn := l.Get("AlpnPolicy")
 	if application {
 		if !alpn.Empty() {
-			r.problem(alpn, "AlpnPolicy is for listeners of Network Load Balancers")
+			r.Problem(alpn, "AlpnPolicy is for listeners of Network Load Balancers")
 		}
 		e.Policy.ALPN = []string{"h2", "http/1.1"}
-		assume(e, "ALPN", "h2, http/1.1", sourceALBHTTP2)
+		e.Assume("ALPN", "h2, http/1.1", sourceALBHTTP2)
 		return
 	}
 	if alpn.Empty() {
-		assume(e, "AlpnPolicy", "None", sourceNLBALPN)
+		e.Assume("AlpnPolicy", "None", sourceNLBALPN)
 		return
 	}
-	r.fact(e, "AlpnPolicy", alpn)
+	r.Fact(e, "AlpnPolicy", alpn)
 	for _, word := range alpn.Texts() {
 		switch word {
 		case "None":
@@ -128,7 +128,7 @@ func (r *reader) protocols(e *imported.Endpoint, l *document.Node, application b
 		case "HTTP2Preferred":
 			e.Policy.ALPN = []string{"h2", "http/1.1", "http/1.0"}
 		default:
-			r.problem(alpn, "AlpnPolicy: %s is not understood", document.Quote(word))
+			r.Problem(alpn, "AlpnPolicy: %s is not understood", document.Quote(word))
 		}
 	}
 }
@@ -144,10 +144,10 @@ func (r *reader) mutual(e *imported.Endpoint, n *document.Node) {
 	case "verify":
 		e.Policy.ClientAuth = policy.ClientAuthRequire
 	default:
-		r.problem(mode, "MutualAuthentication: Mode %s is not understood", document.Quote(mode.Text()))
+		r.Problem(mode, "MutualAuthentication: Mode %s is not understood", document.Quote(mode.Text()))
 	}
 	if mode.Present() {
-		r.fact(e, "MutualAuthentication.Mode", mode)
+		r.Fact(e, "MutualAuthentication.Mode", mode)
 	}
 }
 
@@ -161,33 +161,33 @@ func (r *reader) sslPolicies(n *document.Node) {
 		p := &policy.Policy{Provider: "aws", Product: "ALB/NLB", Name: "aws/" + name, Family: policy.FamilyS2N, Preference: policy.PreferServer}
 		if known, err := r.finder.Find("aws/" + name); err == nil {
 			p.Groups, p.SignatureSchemes, p.Source = known.Groups, known.SignatureSchemes, known.Source
-			assume(e, "groups, signature schemes", known.Name, "built-in policy of that name")
+			e.Assume("groups, signature schemes", known.Name, "built-in policy of that name")
 		} else {
-			assume(e, "groups, signature schemes", "not known", "no built-in policy has the name")
+			e.Assume("groups, signature schemes", "not known", "no built-in policy has the name")
 		}
 		for _, protocol := range item.Get("SslProtocols").Items() {
 			v, ok := wire.VersionByName(protocol.Text())
 			switch {
 			case protocol.Text() == "SSLv2": // no endpoint speaks it any more, and no ClientHello offers it
 			case !ok:
-				r.problem(protocol, "SslProtocols: %s is not understood", document.Quote(protocol.Text()))
+				r.Problem(protocol, "SslProtocols: %s is not understood", document.Quote(protocol.Text()))
 			default:
 				p.Versions = append(p.Versions, v)
 			}
 		}
 		slices.Sort(p.Versions)
 		p.Versions = slices.Compact(p.Versions)
-		r.fact(e, "SslProtocols", item.Get("SslProtocols"))
+		r.Fact(e, "SslProtocols", item.Get("SslProtocols"))
 		p.CipherSuites = r.suites("Ciphers", byPriority(item.Get("Ciphers")))
 		for _, c := range byPriority(item.Get("Ciphers")) {
-			r.fact(e, "Ciphers", c)
+			r.Fact(e, "Ciphers", c)
 		}
 		if len(p.Versions) == 0 || len(p.CipherSuites) == 0 {
-			r.problem(item, "policy %s has no protocols or no ciphers", document.Quote(name))
+			r.Problem(item, "policy %s has no protocols or no ciphers", document.Quote(name))
 			continue
 		}
 		e.Policy = p
-		r.add(item, e)
+		r.Add(e)
 	}
 }
 

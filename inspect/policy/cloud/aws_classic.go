@@ -25,14 +25,14 @@ func (r *reader) classicPolicies(n *document.Node) {
 		case negotiationPolicy:
 			if e := r.classicPolicy(item, name); e != nil {
 				r.custom[name] = e
-				r.add(item, e)
+				r.Add(e)
 			}
 		case "AppCookieStickinessPolicyType", "LBCookieStickinessPolicyType", "ProxyProtocolPolicyType", "PublicKeyPolicyType":
 			// nothing that clients see of TLS
 		case "BackendServerAuthenticationPolicyType":
-			r.problem(item, "policy %s pins the keys of backends, which a policy cannot say", document.Quote(name))
+			r.Problem(item, "policy %s pins the keys of backends, which a policy cannot say", document.Quote(name))
 		default:
-			r.problem(item, "policy %s: type %s is not understood", document.Quote(name), document.Quote(kind.Text()))
+			r.Problem(item, "policy %s: type %s is not understood", document.Quote(name), document.Quote(kind.Text()))
 		}
 	}
 }
@@ -52,7 +52,7 @@ func (r *reader) classicPolicy(item *document.Node, name string) *imported.Endpo
 		attribute, value := a.Get("AttributeName"), a.Get("AttributeValue")
 		if attribute.Text() == "Reference-Security-Policy" {
 			reference = value
-			r.fact(e, attribute.Text(), value)
+			r.Fact(e, attribute.Text(), value)
 			continue
 		}
 		switch strings.ToLower(value.Text()) {
@@ -60,21 +60,21 @@ func (r *reader) classicPolicy(item *document.Node, name string) *imported.Endpo
 		case "false":
 			continue
 		default:
-			r.problem(value, "%s: %s is neither true nor false", attribute.Text(), document.Quote(value.Text()))
+			r.Problem(value, "%s: %s is neither true nor false", attribute.Text(), document.Quote(value.Text()))
 			continue
 		}
-		r.fact(e, attribute.Text(), value)
+		r.Fact(e, attribute.Text(), value)
 		protocol, isProtocol := strings.CutPrefix(attribute.Text(), "Protocol-")
 		v, known := wire.VersionByName(protocol)
 		switch {
 		case attribute.Text() == "Server-Defined-Cipher-Order":
 			p.Preference = policy.PreferServer
 		case protocol == "SSLv2":
-			r.problem(attribute, "Protocol-SSLv2 is on; no hello that is judged here offers it")
+			r.Problem(attribute, "Protocol-SSLv2 is on; no hello that is judged here offers it")
 		case isProtocol && known:
 			p.Versions = append(p.Versions, v)
 		case isProtocol:
-			r.problem(attribute, "%s is not understood", document.Quote(attribute.Text()))
+			r.Problem(attribute, "%s is not understood", document.Quote(attribute.Text()))
 		default:
 			ciphers = append(ciphers, attribute)
 		}
@@ -88,7 +88,7 @@ func (r *reader) classicPolicy(item *document.Node, name string) *imported.Endpo
 	}
 	// The attributes may be left out where the policy is a predefined one by another name.
 	if reference == nil {
-		r.problem(item, "policy %s has no protocols or no ciphers", document.Quote(name))
+		r.Problem(item, "policy %s has no protocols or no ciphers", document.Quote(name))
 		return nil
 	}
 	if e.Policy = r.named(reference, "Reference-Security-Policy", "aws/clb/"+reference.Text()); e.Policy == nil {
@@ -112,7 +112,7 @@ func (r *reader) classicBalancers(n *document.Node) {
 				r.classicListener(balancer.Get("LoadBalancerName").Text(), d, cookies)
 			}
 			if inside := listener.Get("InstanceProtocol"); inside.Text() == "HTTPS" || inside.Text() == "SSL" {
-				r.problem(inside, "what a Classic Load Balancer offers to its instances is documented nowhere: only the client's side is imported")
+				r.Problem(inside, "what a Classic Load Balancer offers to its instances is documented nowhere: only the client's side is imported")
 			}
 		}
 	}
@@ -122,7 +122,7 @@ func (r *reader) classicListener(balancer string, d *document.Node, cookies map[
 	port := d.At("Listener", "LoadBalancerPort")
 	e := &imported.Endpoint{System: "aws-clb", Side: imported.Server, Name: balancer + ":" + port.Text(), Listen: []string{":" + port.Text()}, Default: true}
 	if certificate := d.At("Listener", "SSLCertificateId"); !certificate.Empty() {
-		r.fact(e, "SSLCertificateId", certificate)
+		r.Fact(e, "SSLCertificateId", certificate)
 	}
 	var unresolved *document.Node
 	for _, name := range d.Get("PolicyNames").Items() {
@@ -135,11 +135,11 @@ func (r *reader) classicListener(balancer string, d *document.Node, cookies map[
 		case custom != nil:
 			own := *custom.Policy
 			e.Policy = &own
-			r.fact(e, "PolicyNames", name)
+			r.Fact(e, "PolicyNames", name)
 			e.Facts = append(e.Facts, custom.Facts...)
 		case err == nil:
 			e.Policy = known
-			r.fact(e, "PolicyNames", name)
+			r.Fact(e, "PolicyNames", name)
 		default:
 			unresolved = name
 		}
@@ -147,11 +147,11 @@ func (r *reader) classicListener(balancer string, d *document.Node, cookies map[
 	switch {
 	case e.Policy != nil:
 	case unresolved != nil:
-		r.problem(unresolved, "policy %s is neither predefined nor in this file; append the output of `aws elb describe-load-balancer-policies --load-balancer-name %s`", document.Quote(unresolved.Text()), balancer)
+		r.Problem(unresolved, "policy %s is neither predefined nor in this file; append the output of `aws elb describe-load-balancer-policies --load-balancer-name %s`", document.Quote(unresolved.Text()), balancer)
 		return
 	default:
 		e.Policy, _ = policy.Lookup("aws/clb/" + classicDefault)
-		assume(e, "PolicyNames", classicDefault, sourceELBDefault)
+		e.Assume("PolicyNames", classicDefault, sourceELBDefault)
 	}
-	r.add(d, e)
+	r.Add(e)
 }

@@ -31,7 +31,7 @@ func (r *reader) azurePolicyAlone(n *document.Node) {
 		e.Name = body.Get("policyName").Text()
 	}
 	if e.Policy = r.azurePolicy(e, body); e.Policy != nil {
-		r.add(n, e)
+		r.Add(e)
 	}
 }
 
@@ -40,7 +40,7 @@ func (r *reader) azurePolicy(e *imported.Endpoint, n *document.Node) *policy.Pol
 	kind, name := n.Get("policyType"), n.Get("policyName")
 	for _, key := range []string{"policyType", "policyName", "minProtocolVersion", "cipherSuites", "disabledSslProtocols"} {
 		if value := n.Get(key); !value.Empty() {
-			r.fact(e, key, value)
+			r.Fact(e, key, value)
 		}
 	}
 	var p *policy.Policy
@@ -53,19 +53,19 @@ func (r *reader) azurePolicy(e *imported.Endpoint, n *document.Node) *policy.Pol
 		p = r.azureCustom(e, n)
 	case !n.Get("disabledSslProtocols").Empty() && kind.Empty():
 		p, _ = policy.Lookup("azure/AppGwSslPolicy20150501")
-		assume(e, "policyName", "AppGwSslPolicy20150501", "Azure Application Gateway: disabledSslProtocols takes versions from the oldest default")
+		e.Assume("policyName", "AppGwSslPolicy20150501", "Azure Application Gateway: disabledSslProtocols takes versions from the oldest default")
 	case kind.Empty() || n.Empty():
 		p, _ = policy.Lookup("azure/" + azureDefault)
-		assume(e, "policyName", azureDefault, sourceAzureDefault)
-		r.problem(n, "no policy is named: the default depends on the API version that the gateway was made with; %s is assumed", azureDefault)
+		e.Assume("policyName", azureDefault, sourceAzureDefault)
+		r.Problem(n, "no policy is named: the default depends on the API version that the gateway was made with; %s is assumed", azureDefault)
 	default:
-		r.problem(n, "policyType %s without cipherSuites", document.Quote(kind.Text()))
+		r.Problem(n, "policyType %s without cipherSuites", document.Quote(kind.Text()))
 		return nil
 	}
 	for _, off := range n.Get("disabledSslProtocols").Items() {
 		v, ok := wire.VersionByName(off.Text())
 		if !ok {
-			r.problem(off, "disabledSslProtocols: %s is not understood", document.Quote(off.Text()))
+			r.Problem(off, "disabledSslProtocols: %s is not understood", document.Quote(off.Text()))
 		}
 		p.Versions = slices.DeleteFunc(p.Versions, func(own wire.Version) bool { return ok && own == v })
 	}
@@ -81,20 +81,20 @@ func (r *reader) azureCustom(e *imported.Endpoint, n *document.Node) *policy.Pol
 		high = wire.VersionTLS13
 		if !slices.ContainsFunc(p.CipherSuites, isTLS13) {
 			p.CipherSuites = slices.Concat([]wire.CipherSuite{wire.TLS_AES_256_GCM_SHA384, wire.TLS_AES_128_GCM_SHA256}, p.CipherSuites)
-			assume(e, "TLS 1.3 suites", "TLS_AES_256_GCM_SHA384, TLS_AES_128_GCM_SHA256", sourceAzureTLS13)
+			e.Assume("TLS 1.3 suites", "TLS_AES_256_GCM_SHA384, TLS_AES_128_GCM_SHA256", sourceAzureTLS13)
 		}
 	}
 	low, lowest := wire.VersionTLS10, n.Get("minProtocolVersion")
 	if v, ok := wire.VersionByName(lowest.Text()); ok && v >= wire.VersionTLS10 && v <= wire.VersionTLS13 {
 		low = v
 	} else {
-		r.problem(n, "minProtocolVersion: %s is not understood; TLS 1.0 is assumed", document.Quote(lowest.Text()))
+		r.Problem(n, "minProtocolVersion: %s is not understood; TLS 1.0 is assumed", document.Quote(lowest.Text()))
 	}
 	for v := low; v <= high; v++ {
 		p.Versions = append(p.Versions, v)
 	}
 	if len(p.Versions) == 0 {
-		r.problem(lowest, "minProtocolVersion %s is above what a policy of this type speaks; nothing is left", lowest.Text())
+		r.Problem(lowest, "minProtocolVersion %s is above what a policy of this type speaks; nothing is left", lowest.Text())
 	}
 	return p
 }
@@ -121,7 +121,7 @@ func (r *reader) azureGateway(n *document.Node) {
 	}
 	for _, b := range g.Get("backendHttpSettingsCollection").Items() {
 		if strings.EqualFold(inner(b).Get("protocol").Text(), "Https") {
-			r.problem(b, "backend setting %s: what an Application Gateway offers to its backends is documented nowhere: only the client's side is imported", document.Quote(b.Get("name").Text()))
+			r.Problem(b, "backend setting %s: what an Application Gateway offers to its backends is documented nowhere: only the client's side is imported", document.Quote(b.Get("name").Text()))
 		}
 	}
 	if !found {
@@ -129,7 +129,7 @@ func (r *reader) azureGateway(n *document.Node) {
 		e := &imported.Endpoint{System: "azure-application-gateway", Side: imported.Server, Default: true, Name: n.Get("name").Text()}
 		if e.Policy = r.azurePolicy(e, g.Get("sslPolicy")); e.Policy != nil {
 			finishAzure(e, g, v2)
-			r.add(n, e)
+			r.Add(e)
 		}
 	}
 }
@@ -144,15 +144,15 @@ func (r *reader) azureListener(gateway, l *document.Node, ports map[string]strin
 	if id := body.At("sslProfile", "id"); !id.Empty() {
 		profile := profiles[lastPart(id.Text())]
 		if profile == nil {
-			r.problem(id, "sslProfile %s is not in the file", document.Quote(lastPart(id.Text())))
+			r.Problem(id, "sslProfile %s is not in the file", document.Quote(lastPart(id.Text())))
 		}
-		r.fact(e, "sslProfile", id)
+		r.Fact(e, "sslProfile", id)
 		if own := profile.Get("sslPolicy"); !own.Empty() {
 			source = own
 		}
 		if trusted := profile.Get("trustedClientCertificates"); !trusted.Empty() {
 			auth = policy.ClientAuthRequire
-			r.fact(e, "trustedClientCertificates", trusted)
+			r.Fact(e, "trustedClientCertificates", trusted)
 		}
 	}
 	p := r.azurePolicy(e, source)
@@ -172,32 +172,32 @@ func (r *reader) azureListener(gateway, l *document.Node, ports map[string]strin
 	e.Default = len(names) == 0
 	if len(names) > 0 {
 		p.Names = names
-		r.fact(e, "hostNames", l)
+		r.Fact(e, "hostNames", l)
 		e.Facts[len(e.Facts)-1].Value = strings.Join(names, ", ")
 	}
 	if required := body.Get("requireServerNameIndication"); required.True() {
 		p.SNIRequired = true
-		r.fact(e, "requireServerNameIndication", required)
+		r.Fact(e, "requireServerNameIndication", required)
 	}
 	if certificate := body.At("sslCertificate", "id"); !certificate.Empty() {
-		r.fact(e, "sslCertificate", certificate)
+		r.Fact(e, "sslCertificate", certificate)
 	}
 	e.Policy = p
 	finishAzure(e, g, v2)
-	r.add(l, e)
+	r.Add(e)
 }
 
 // finishAzure sets what follows from the kind of gateway.
 func finishAzure(e *imported.Endpoint, g *document.Node, v2 bool) {
 	if v2 {
 		e.Policy.NoDHParameters = true
-		assume(e, "DHE suites", "not used", sourceAzureDHE)
+		e.Assume("DHE suites", "not used", sourceAzureDHE)
 	}
 	e.Policy.ALPN = []string{"http/1.1"}
 	if g.Get("enableHttp2").True() {
 		e.Policy.ALPN = []string{"h2", "http/1.1"}
 	}
-	assume(e, "ALPN", strings.Join(e.Policy.ALPN, ", "), sourceAzureHTTP2)
+	e.Assume("ALPN", strings.Join(e.Policy.ALPN, ", "), sourceAzureHTTP2)
 }
 
 // inner is the value itself, or its "properties" in a template.

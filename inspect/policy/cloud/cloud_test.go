@@ -11,6 +11,7 @@ import (
 
 	"github.com/tlstriage/tlstriage/inspect/policy"
 	"github.com/tlstriage/tlstriage/inspect/policy/imported"
+	"github.com/tlstriage/tlstriage/inspect/policy/importertest"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
@@ -33,36 +34,9 @@ func importFile(t *testing.T, name string) *imported.Result {
 		if e.Policy == nil || len(e.Policy.Versions) == 0 || len(e.Policy.CipherSuites) == 0 {
 			t.Errorf("%s: no policy that accepts anything", e.Name)
 		}
-		for _, f := range e.Facts {
-			if f.Default == (f.Line > 0) || f.Default == (f.File != "") || f.Default == (f.Source == "") {
-				t.Errorf("%s: fact without a place or a source: %+v", e.Name, f)
-			}
-		}
 	}
+	importertest.Places(t, result)
 	return result
-}
-
-func endpoint(t *testing.T, result *imported.Result, name string) *imported.Endpoint {
-	t.Helper()
-	var names []string
-	for _, e := range result.Endpoints {
-		if e.Name == name {
-			return e
-		}
-		names = append(names, e.Name)
-	}
-	t.Fatalf("no endpoint %s among %s; problems %v", name, strings.Join(names, ", "), result.Problems)
-	return nil
-}
-
-func problem(t *testing.T, result *imported.Result, line int, text string) {
-	t.Helper()
-	for _, p := range result.Problems {
-		if p.Line == line && strings.Contains(p.Text, text) {
-			return
-		}
-	}
-	t.Errorf("no problem on line %d with %q among %v", line, text, result.Problems)
 }
 
 func TestListenersOfApplicationAndNetworkLoadBalancers(t *testing.T) {
@@ -70,7 +44,7 @@ func TestListenersOfApplicationAndNetworkLoadBalancers(t *testing.T) {
 	if result.Kind != AWSListeners || len(result.Endpoints) != 2 {
 		t.Fatalf("kind %s, %d endpoints", result.Kind, len(result.Endpoints))
 	}
-	alb := endpoint(t, result, "shop-public:443")
+	alb := importertest.Endpoint(t, result, "shop-public:443")
 	want, _ := policy.Lookup("aws/ELBSecurityPolicy-TLS13-1-2-Res-2021-06")
 	if !slices.Equal(alb.Policy.CipherSuites, want.CipherSuites) || alb.Policy.ClientAuth != policy.ClientAuthRequire || !alb.Default || alb.Policy.ALPN[0] != "h2" {
 		t.Errorf("got %+v", alb.Policy)
@@ -78,11 +52,11 @@ func TestListenersOfApplicationAndNetworkLoadBalancers(t *testing.T) {
 	if f := alb.Facts[0]; f.Setting != "SslPolicy" || f.Line != 13 {
 		t.Errorf("got %+v, want SslPolicy on line 13", f)
 	}
-	nlb := endpoint(t, result, "mqtt:8883")
+	nlb := importertest.Endpoint(t, result, "mqtt:8883")
 	if !slices.Equal(nlb.Policy.ALPN, []string{"http/1.1", "http/1.0", "h2"}) || nlb.Policy.ClientAuth != policy.ClientAuthNone || nlb.Listen[0] != ":8883" {
 		t.Errorf("got %+v", nlb.Policy)
 	}
-	problem(t, result, 49, "the nearest names are")
+	importertest.Problem(t, result, 49, "the nearest names are")
 }
 
 func TestSSLPoliciesKeepTheOrderOfTheirPriorities(t *testing.T) {
@@ -93,7 +67,7 @@ func TestSSLPoliciesKeepTheOrderOfTheirPriorities(t *testing.T) {
    {"Name": "TLS_AES_128_GCM_SHA256", "Priority": 1}, {"Name": "ECDHE-RSA-UNHEARD-OF", "Priority": 4}],
  "SupportedLoadBalancerTypes": ["application"],
  "SupportedMoons": ["phobos"]}]}`)
-	e := endpoint(t, result, "ELBSecurityPolicy-TLS13-1-2-2021-06")
+	e := importertest.Endpoint(t, result, "ELBSecurityPolicy-TLS13-1-2-2021-06")
 	want := []wire.CipherSuite{wire.TLS_AES_128_GCM_SHA256, wire.TLS_AES_256_GCM_SHA384, wire.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256}
 	if !slices.Equal(e.Policy.CipherSuites, want) || !slices.Equal(e.Policy.Versions, []wire.Version{wire.VersionTLS12, wire.VersionTLS13}) {
 		t.Errorf("got %v %v", e.Policy.Versions, e.Policy.CipherSuites)
@@ -101,8 +75,8 @@ func TestSSLPoliciesKeepTheOrderOfTheirPriorities(t *testing.T) {
 	if e.Policy.Groups == nil || e.Policy.Family != policy.FamilyS2N {
 		t.Error("the built-in policy of the name did not give its groups")
 	}
-	problem(t, result, 5, "ECDHE-RSA-UNHEARD-OF")
-	problem(t, result, 7, "SupportedMoons")
+	importertest.Problem(t, result, 5, "ECDHE-RSA-UNHEARD-OF")
+	importertest.Problem(t, result, 7, "SupportedMoons")
 }
 
 func TestClassicLoadBalancersFindTheirPolicies(t *testing.T) {
@@ -110,17 +84,17 @@ func TestClassicLoadBalancersFindTheirPolicies(t *testing.T) {
 	if result.Kind != AWSLoadBalancers {
 		t.Errorf("kind %s", result.Kind)
 	}
-	e := endpoint(t, result, "legacy:443")
+	e := importertest.Endpoint(t, result, "legacy:443")
 	want := []wire.CipherSuite{wire.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, wire.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, wire.TLS_RSA_WITH_AES_256_CBC_SHA}
 	if !slices.Equal(e.Policy.CipherSuites, want) || !slices.Equal(e.Policy.Versions, []wire.Version{wire.VersionTLS11, wire.VersionTLS12}) || e.Policy.Preference != policy.PreferServer {
 		t.Errorf("got %+v", e.Policy)
 	}
 	named, _ := policy.Lookup("aws/clb/ELBSecurityPolicy-TLS-1-2-2017-01")
-	if got := endpoint(t, result, "legacy:993").Policy; got.Name != named.Name {
+	if got := importertest.Endpoint(t, result, "legacy:993").Policy; got.Name != named.Name {
 		t.Errorf("got %s, want %s", got.Name, named.Name)
 	}
-	problem(t, result, 39, "describe-load-balancer-policies")
-	problem(t, result, 24, "instances")
+	importertest.Problem(t, result, 39, "describe-load-balancer-policies")
+	importertest.Problem(t, result, 24, "instances")
 }
 
 func TestPredefinedClassicPolicyByReference(t *testing.T) {
@@ -139,15 +113,15 @@ func TestPredefinedClassicPolicyByReference(t *testing.T) {
   - {AttributeName: NO-SUCH, AttributeValue: "true"}
   - {AttributeName: RC4-SHA, AttributeValue: perhaps}
 `)
-	if got := endpoint(t, result, "mine").Policy.Name; got != "aws/clb/ELBSecurityPolicy-2015-05" {
+	if got := importertest.Endpoint(t, result, "mine").Policy.Name; got != "aws/clb/ELBSecurityPolicy-2015-05" {
 		t.Errorf("got %s", got)
 	}
-	if got := endpoint(t, result, "client-order").Policy; got.Preference != policy.PreferClient || len(got.CipherSuites) != 1 {
+	if got := importertest.Endpoint(t, result, "client-order").Policy; got.Preference != policy.PreferClient || len(got.CipherSuites) != 1 {
 		t.Errorf("got %+v", got)
 	}
-	problem(t, result, 13, "NO-SUCH")
-	problem(t, result, 14, "neither true nor false")
-	problem(t, result, 10, "SSLv2")
+	importertest.Problem(t, result, 13, "NO-SUCH")
+	importertest.Problem(t, result, 14, "neither true nor false")
+	importertest.Problem(t, result, 10, "SSLv2")
 }
 
 func TestGoogleSSLPolicies(t *testing.T) {
@@ -176,14 +150,14 @@ minTlsVersion: TLS_1_3
 	if result.Kind != GCPSSLPolicy {
 		t.Errorf("kind %s", result.Kind)
 	}
-	edge := endpoint(t, result, "edge").Policy
+	edge := importertest.Endpoint(t, result, "edge").Policy
 	if len(edge.CipherSuites) != 5 || edge.Versions[0] != wire.VersionTLS12 || edge.Preference != policy.PreferenceUnknown || edge.Family != policy.FamilyBoringSSL {
 		t.Errorf("got %+v", edge)
 	}
-	if got := endpoint(t, result, "restricted").Policy.Versions; !slices.Equal(got, []wire.Version{wire.VersionTLS13}) {
+	if got := importertest.Endpoint(t, result, "restricted").Policy.Versions; !slices.Equal(got, []wire.Version{wire.VersionTLS13}) {
 		t.Errorf("got %v", got)
 	}
-	problem(t, result, 16, "gcp/MODERN")
+	importertest.Problem(t, result, 16, "gcp/MODERN")
 }
 
 func TestApplicationGatewayListeners(t *testing.T) {
@@ -191,17 +165,17 @@ func TestApplicationGatewayListeners(t *testing.T) {
 	if result.Kind != AzureApplicationGateway || len(result.Endpoints) != 2 {
 		t.Fatalf("kind %s, %d endpoints", result.Kind, len(result.Endpoints))
 	}
-	shop := endpoint(t, result, "shop")
+	shop := importertest.Endpoint(t, result, "shop")
 	if !slices.Equal(shop.Policy.Names, []string{"*.shop.example.com", "shop.example.com"}) || !shop.Policy.SNIRequired || !shop.Policy.NoDHParameters || shop.Default ||
 		!slices.Equal(shop.Policy.Versions, []wire.Version{wire.VersionTLS12}) || shop.Policy.CipherSuites[0] != wire.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384 ||
 		shop.Listen[0] != ":443" || shop.Policy.ALPN[0] != "h2" {
 		t.Errorf("got %+v", shop.Policy)
 	}
-	partners := endpoint(t, result, "partners")
+	partners := importertest.Endpoint(t, result, "partners")
 	if partners.Policy.ClientAuth != policy.ClientAuthRequire || partners.Policy.Name != "azure/AppGwSslPolicy20220101S" {
 		t.Errorf("got %+v", partners.Policy)
 	}
-	problem(t, result, 7, "backend")
+	importertest.Problem(t, result, 7, "backend")
 }
 
 func TestAzurePoliciesAlone(t *testing.T) {
@@ -226,7 +200,7 @@ func TestAzurePoliciesAlone(t *testing.T) {
 			}
 		})
 	}
-	problem(t, importText(t, "{\"policyType\":\n \"Predefined\",\n \"policyName\": \"AppGwSslPolicy20170401X\"}"), 3, "AppGwSslPolicy20170401S")
+	importertest.Problem(t, importText(t, "{\"policyType\":\n \"Predefined\",\n \"policyName\": \"AppGwSslPolicy20170401X\"}"), 3, "AppGwSslPolicy20170401S")
 }
 
 func TestWhatIsNotOursIsAnError(t *testing.T) {
@@ -298,7 +272,7 @@ func FuzzImport(f *testing.F) {
 }
 
 func TestProblemsBeyondTheBoundAreCounted(t *testing.T) {
-	text := `{"Listeners": [` + strings.TrimSuffix(strings.Repeat(`{"ListenerArn": "a", "Protocol": "HTTPS", "SslPolicy": "none"},`, maxProblems+10), ",") + "]}"
+	text := `{"Listeners": [` + strings.TrimSuffix(strings.Repeat("{\"ListenerArn\": \"a\", \"Protocol\": \"HTTPS\",\n\"SslPolicy\": \"none\"},", maxProblems+10), ",") + "]}"
 	result := importText(t, text)
 	if last := result.Problems[len(result.Problems)-1]; len(result.Problems) != maxProblems+1 || !strings.Contains(last.Text, "the others are not told") {
 		t.Errorf("%d problems, the last %q", len(result.Problems), last.Text)
@@ -325,7 +299,7 @@ func TestInputsOfCommandsAreRead(t *testing.T) {
 				t.Error("not recognised")
 			}
 			result := importText(t, test.text)
-			if p := endpoint(t, result, test.endpoint).Policy; p.Name != test.policy || len(result.Problems) > 0 {
+			if p := importertest.Endpoint(t, result, test.endpoint).Policy; p.Name != test.policy || len(result.Problems) > 0 {
 				t.Errorf("policy %s, want %s; problems %v", p.Name, test.policy, result.Problems)
 			}
 		})

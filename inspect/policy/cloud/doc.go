@@ -38,7 +38,8 @@ func Import(fsys fs.FS, file string, o imported.Options) (*imported.Result, erro
 		errors.As(err, &at)
 		return nil, &imported.Error{File: file, Line: at.Line, Text: at.Text}
 	}
-	r := &reader{file: file, result: &imported.Result{}, custom: make(map[string]*imported.Endpoint)}
+	r := &reader{custom: make(map[string]*imported.Endpoint)}
+	r.Document = imported.Document{File: file, Collector: imported.Collector{MaxEndpoints: maxEndpoints, MaxProblems: maxProblems}}
 	var known []part
 	for _, doc := range docs {
 		known = append(known, parts(doc, 0)...)
@@ -52,16 +53,16 @@ func Import(fsys fs.FS, file string, o imported.Options) (*imported.Result, erro
 	for _, p := range known {
 		r.part(p)
 	}
-	if r.result.Kind == "" {
+	if r.Result.Kind == "" {
 		return nil, &imported.Error{File: file, Line: docs[0].Line, Text: "neither an output of AWS (elbv2 describe-listeners or describe-ssl-policies, elb describe-load-balancers or " +
 			"describe-load-balancer-policies) or an input (elbv2 modify-listener, elb create-load-balancer-policy), nor a Google Cloud SSL policy, nor an Azure Application Gateway or its SSL policy"}
 	}
-	return r.result, nil
+	return &r.Result, nil
 }
 
 func (r *reader) part(p part) {
-	if r.result.Kind == "" || r.result.Kind == AWSLoadBalancerPolicy {
-		r.result.Kind = p.kind
+	if r.Result.Kind == "" || r.Result.Kind == AWSLoadBalancerPolicy {
+		r.Result.Kind = p.kind
 	}
 	switch p.kind {
 	case AWSListeners:

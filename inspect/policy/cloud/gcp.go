@@ -25,10 +25,10 @@ func (r *reader) googlePolicy(n *document.Node) {
 	profile := n.Get("profile")
 	base := "COMPATIBLE"
 	if profile.Empty() {
-		assume(e, "profile", base, sourceGoogleDefault)
+		e.Assume("profile", base, sourceGoogleDefault)
 	} else {
 		base = profile.Text()
-		r.fact(e, "profile", profile)
+		r.Fact(e, "profile", profile)
 	}
 	features := n.Get("enabledFeatures")
 	if features.Empty() {
@@ -44,10 +44,10 @@ func (r *reader) googlePolicy(n *document.Node) {
 		if known, err := r.finder.Find("gcp/" + base); err == nil {
 			p.Groups = known.Groups
 		}
-		r.fact(e, "enabledFeatures", features)
-		assume(e, "TLS 1.3 suites", "all three", sourceGoogleTLS13)
+		r.Fact(e, "enabledFeatures", features)
+		e.Assume("TLS 1.3 suites", "all three", sourceGoogleTLS13)
 	case base == "CUSTOM":
-		r.problem(n, "the policy is CUSTOM and lists no features")
+		r.Problem(n, "the policy is CUSTOM and lists no features")
 		return
 	default:
 		if p = r.named(profile, "profile", "gcp/"+base); p == nil {
@@ -58,13 +58,13 @@ func (r *reader) googlePolicy(n *document.Node) {
 
 	low, lowest := wire.VersionTLS10, n.Get("minTlsVersion")
 	if lowest.Empty() {
-		assume(e, "minTlsVersion", "TLS_1_0", sourceGoogleDefault)
+		e.Assume("minTlsVersion", "TLS_1_0", sourceGoogleDefault)
 	} else {
-		r.fact(e, "minTlsVersion", lowest)
+		r.Fact(e, "minTlsVersion", lowest)
 		if v, ok := wire.VersionByName(lowest.Text()); ok && v >= wire.VersionTLS10 && v <= wire.VersionTLS13 {
 			low = v
 		} else {
-			r.problem(lowest, "minTlsVersion: %s is not understood; TLS 1.0 is assumed", document.Quote(lowest.Text()))
+			r.Problem(lowest, "minTlsVersion: %s is not understood; TLS 1.0 is assumed", document.Quote(lowest.Text()))
 		}
 	}
 	p.Versions = nil
@@ -72,5 +72,5 @@ func (r *reader) googlePolicy(n *document.Node) {
 		p.Versions = append(p.Versions, v)
 	}
 	e.Policy = p
-	r.add(n, e)
+	r.Add(e)
 }

@@ -15,46 +15,16 @@ import (
 
 // reader is one run of Import.
 type reader struct {
-	file   string
-	result *imported.Result
+	imported.Document
 	custom map[string]*imported.Endpoint // policies of Classic Load Balancers in the file, by name
 	finder named.Finder
-}
-
-func (r *reader) problem(n *document.Node, format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
-	switch told := len(r.result.Problems); {
-	case told > maxProblems:
-		return
-	case told == maxProblems:
-		text = fmt.Sprintf("more than %d problems: the others are not told", maxProblems)
-	}
-	r.result.Problems = append(r.result.Problems, imported.Problem{File: r.file, Line: n.Position(), Text: text})
-}
-
-func (r *reader) add(n *document.Node, e *imported.Endpoint) {
-	if len(r.result.Endpoints) == maxEndpoints {
-		r.problem(n, "more than %d endpoints: this one is left out", maxEndpoints)
-		return
-	}
-	r.result.Endpoints = append(r.result.Endpoints, e)
-}
-
-// fact is a setting as it stands in the file.
-func (r *reader) fact(e *imported.Endpoint, setting string, n *document.Node) {
-	e.Facts = append(e.Facts, imported.Fact{File: r.file, Line: n.Position(), Setting: setting, Value: n.Summary()})
-}
-
-// assume is a setting that the file does not have.
-func assume(e *imported.Endpoint, setting, value, source string) {
-	e.Facts = append(e.Facts, imported.Fact{Setting: setting, Value: value, Default: true, Source: source})
 }
 
 // unknownKeys tells the keys of n that are not among the known ones.
 func (r *reader) unknownKeys(n *document.Node, what string, known ...string) {
 	for key, value := range n.All() {
 		if !slices.Contains(known, key) && !value.Empty() {
-			r.problem(value, "%s: %s is not understood", what, document.Quote(key))
+			r.Problem(value, "%s: %s is not understood", what, document.Quote(key))
 		}
 	}
 }
@@ -68,7 +38,7 @@ func (r *reader) named(n *document.Node, setting, ref string) *policy.Policy {
 		if len(unknown.Nearest) > 0 {
 			text += "; the nearest names are " + strings.Join(unknown.Nearest, ", ")
 		}
-		r.problem(n, "%s", text)
+		r.Problem(n, "%s", text)
 		return nil
 	}
 	return p
@@ -81,7 +51,7 @@ func (r *reader) suites(setting string, names []*document.Node) []wire.CipherSui
 		s, ok := wire.CipherSuiteByName(n.Text())
 		switch {
 		case !ok:
-			r.problem(n, "%s: no cipher suite is called %s", setting, document.Quote(n.Text()))
+			r.Problem(n, "%s: no cipher suite is called %s", setting, document.Quote(n.Text()))
 		case !slices.Contains(out, s):
 			out = append(out, s)
 		}

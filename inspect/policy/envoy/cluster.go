@@ -44,7 +44,7 @@ func (r *reader) upstream(cluster, n *document.Node, match string) {
 		r.certificates(e, field(context, "common_tls_context"))
 	}
 	e.Policy.Name, e.Policy.Provider, e.Policy.Product = e.Name, Kind, "cluster"
-	r.add(n, e)
+	r.Add(e)
 }
 
 // backends are the addresses of a cluster.
@@ -78,9 +78,9 @@ func protocolOptions(cluster *document.Node) *document.Node {
 // httpOptions: with auto_config Envoy offers the protocols itself, where the context names none.
 func (r *reader) httpOptions(e *imported.Endpoint, cluster *document.Node) {
 	if auto := field(protocolOptions(cluster), "auto_config"); auto.Present() && e.Policy.ALPN == nil {
-		r.fact(e, "auto_config", auto)
+		r.Fact(e, "auto_config", auto)
 		e.Policy.ALPN = []string{"h2", "http/1.1"}
-		assume(e, "alpn_protocols", "h2, http/1.1", sourceAuto)
+		e.Assume("alpn_protocols", "h2, http/1.1", sourceAuto)
 	}
 }
 
@@ -95,20 +95,20 @@ func (r *reader) sni(e *imported.Endpoint, context, cluster *document.Node) {
 	override := field(upstream, "override_auto_sni_header")
 	switch {
 	case wrapped(auto).True():
-		r.fact(e, "auto_sni", auto)
+		r.Fact(e, "auto_sni", auto)
 		if override.Present() {
-			r.fact(e, "override_auto_sni_header", override)
+			r.Fact(e, "override_auto_sni_header", override)
 		}
-		r.problem(auto, "auto_sni: the name sent is that of each request (its Host or :authority)")
+		r.Problem(auto, "auto_sni: the name sent is that of each request (its Host or :authority)")
 	case wrapped(host).True():
-		r.fact(e, "auto_host_sni", host)
+		r.Fact(e, "auto_host_sni", host)
 		e.Policy.Names = r.hostnames(cluster)
 		if e.Policy.Names == nil {
-			r.problem(host, "auto_host_sni: the host names of the backends are not in this file")
+			r.Problem(host, "auto_host_sni: the host names of the backends are not in this file")
 		}
 	}
 	if !name.Empty() {
-		r.fact(e, "sni", name)
+		r.Fact(e, "sni", name)
 		if e.Policy.Names == nil && !wrapped(auto).True() {
 			e.Policy.Names = []string{name.Text()}
 		}

@@ -41,14 +41,14 @@ func (r *reader) bootstrap(n *document.Node) {
 	dynamic := field(n, "dynamic_resources")
 	for _, name := range []string{"lds_config", "cds_config", "ads_config"} {
 		if config := field(dynamic, name); !config.Empty() {
-			r.problem(config, "dynamic_resources.%s: what the management server says is not in this file; /config_dump shows it", name)
+			r.Problem(config, "dynamic_resources.%s: what the management server says is not in this file; /config_dump shows it", name)
 		}
 	}
 }
 
 func (r *reader) gather(to []*document.Node, from []*document.Node) []*document.Node {
 	if len(to)+len(from) > maxResources {
-		r.problem(from[0], "more than %d resources: the rest is left out", maxResources)
+		r.Problem(from[0], "more than %d resources: the rest is left out", maxResources)
 		from = from[:max(0, maxResources-len(to))]
 	}
 	return append(to, from...)
@@ -121,7 +121,7 @@ func (r *reader) dump(configs *document.Node) {
 		case "RoutesConfigDump", "ScopedRoutesConfigDump", "EndpointsConfigDump", "EcdsConfigDump":
 			// nothing of TLS
 		default:
-			r.problem(c, "config dump: %s is not understood", document.Quote(c.Get("@type").Text()))
+			r.Problem(c, "config dump: %s is not understood", document.Quote(c.Get("@type").Text()))
 		}
 	}
 }
@@ -133,11 +133,11 @@ func (r *reader) dumped(n *document.Node, what string) {
 		body = at(n, "active_state", what)
 	}
 	if !body.Present() {
-		r.problem(n, "%s %s is not active: warming, draining or refused", what, document.Quote(field(n, "name").Text()))
+		r.Problem(n, "%s %s is not active: warming, draining or refused", what, document.Quote(field(n, "name").Text()))
 		return
 	}
 	if state := at(n, "error_state", "details"); !state.Empty() {
-		r.problem(state, "%s %s: the last update was refused: %s", what, document.Quote(field(n, "name").Text()), document.Quote(strings.TrimSpace(state.Text())))
+		r.Problem(state, "%s %s: the last update was refused: %s", what, document.Quote(field(n, "name").Text()), document.Quote(strings.TrimSpace(state.Text())))
 	}
 	if what == "listener" {
 		r.listeners = r.gather(r.listeners, []*document.Node{body})

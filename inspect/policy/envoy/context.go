@@ -38,13 +38,13 @@ func (r *reader) common(e *imported.Endpoint, n *document.Node, side imported.Si
 		"combined_validation_context", "alpn_protocols", "custom_handshaker", "custom_tls_certificate_selector", "key_log")
 	for _, custom := range []string{"custom_handshaker", "custom_tls_certificate_selector"} {
 		if value := field(n, custom); value.Present() {
-			r.problem(value, "%s: what an extension does with a hello is not known", custom)
+			r.Problem(value, "%s: what an extension does with a hello is not known", custom)
 		}
 	}
 	params := field(n, "tls_params")
 	r.unknownFields(params, "tls_params", "tls_minimum_protocol_version", "tls_maximum_protocol_version", "cipher_suites", "ecdh_curves", "signature_algorithms", "compliance_policies")
 	if c := field(params, "compliance_policies"); !c.Empty() {
-		r.problem(c, "compliance_policies (%s) narrow versions, suites and curves; they are not applied here", c.Summary())
+		r.Problem(c, "compliance_policies (%s) narrow versions, suites and curves; they are not applied here", c.Summary())
 	}
 	p := &policy.Policy{Family: policy.FamilyBoringSSL, Preference: policy.PreferServer}
 	r.versions(e, p, params, side)
@@ -52,7 +52,7 @@ func (r *reader) common(e *imported.Endpoint, n *document.Node, side imported.Si
 	r.groups(e, p, params)
 	r.schemes(e, p, params)
 	if alpn := field(n, "alpn_protocols"); !alpn.Empty() {
-		r.fact(e, "alpn_protocols", alpn)
+		r.Fact(e, "alpn_protocols", alpn)
 		for _, item := range alpn.Texts() {
 			p.ALPN = append(p.ALPN, strings.Split(item, ",")...)
 		}
@@ -73,7 +73,7 @@ func (r *reader) versions(e *imported.Endpoint, p *policy.Policy, params *docume
 		p.Versions = append(p.Versions, v)
 	}
 	if low > high {
-		r.problem(params, "the lowest version %v is above the highest %v: nothing is left", low, high)
+		r.Problem(params, "the lowest version %v is above the highest %v: nothing is left", low, high)
 	}
 }
 
@@ -85,7 +85,7 @@ func (r *reader) bound(e *imported.Endpoint, params *document.Node, key string, 
 		if key == "tls_minimum_protocol_version" && e.Side == imported.Server {
 			source = sourceVersion
 		}
-		assume(e, key, otherwise.String(), source)
+		e.Assume(key, otherwise.String(), source)
 		return otherwise
 	case "TLSv1_0", "1":
 		otherwise = wire.VersionTLS10
@@ -96,9 +96,9 @@ func (r *reader) bound(e *imported.Endpoint, params *document.Node, key string, 
 	case "TLSv1_3", "4":
 		otherwise = wire.VersionTLS13
 	default:
-		r.problem(value, "%s: %s is not understood; %v is assumed", key, document.Quote(text), otherwise)
+		r.Problem(value, "%s: %s is not understood; %v is assumed", key, document.Quote(text), otherwise)
 	}
-	r.fact(e, key, value)
+	r.Fact(e, key, value)
 	return otherwise
 }
 
@@ -109,14 +109,14 @@ func (r *reader) suites(e *imported.Endpoint, p *policy.Policy, params *document
 	}
 	words := standard
 	if list.Empty() {
-		assume(e, "cipher_suites", standard, sourceParams)
+		e.Assume("cipher_suites", standard, sourceParams)
 	} else {
-		r.fact(e, "cipher_suites", list)
+		r.Fact(e, "cipher_suites", list)
 		words = strings.Join(list.Texts(), ":")
 	}
 	expansion, err := boringssl.Ciphers(words, boringssl.Options{})
 	if err != nil {
-		r.refuse(list, "cipher_suites: %v; Envoy refuses the configuration. The default list is taken", err)
+		r.Refuse(list, "cipher_suites: %v; Envoy refuses the configuration. The default list is taken", err)
 		if expansion, err = boringssl.Ciphers(standard, boringssl.Options{}); err != nil {
 			return
 		}
@@ -125,7 +125,7 @@ func (r *reader) suites(e *imported.Endpoint, p *policy.Policy, params *document
 	p.CipherSuites = slices.DeleteFunc(slices.Clone(p.CipherSuites), func(s wire.CipherSuite) bool { return !usable(s, p.Versions) })
 	if slices.Contains(p.Versions, wire.VersionTLS13) {
 		p.CipherSuites = slices.Concat(expansion.TLS13, p.CipherSuites)
-		assume(e, "TLS 1.3 suites", "all three", sourceTLS13)
+		e.Assume("TLS 1.3 suites", "all three", sourceTLS13)
 	}
 }
 
@@ -146,16 +146,16 @@ func (r *reader) groups(e *imported.Endpoint, p *policy.Policy, params *document
 	list := field(params, "ecdh_curves")
 	if list.Empty() {
 		p.Groups = []wire.NamedGroup{wire.GroupX25519, wire.GroupSecp256r1}
-		assume(e, "ecdh_curves", "X25519:P-256", sourceParams)
+		e.Assume("ecdh_curves", "X25519:P-256", sourceParams)
 		return
 	}
-	r.fact(e, "ecdh_curves", list)
+	r.Fact(e, "ecdh_curves", list)
 	p.Groups = []wire.NamedGroup{}
 	for _, item := range list.Items() {
 		for _, name := range strings.Split(item.Text(), ":") {
 			g, ok := wire.NamedGroupByName(name)
 			if !ok {
-				r.refuse(item, "ecdh_curves: BoringSSL knows no group of the name %s; Envoy refuses the configuration", document.Quote(name))
+				r.Refuse(item, "ecdh_curves: BoringSSL knows no group of the name %s; Envoy refuses the configuration", document.Quote(name))
 				continue
 			}
 			p.Groups = append(p.Groups, g)
@@ -169,13 +169,13 @@ func (r *reader) schemes(e *imported.Endpoint, p *policy.Policy, params *documen
 	if list.Empty() {
 		return
 	}
-	r.fact(e, "signature_algorithms", list)
+	r.Fact(e, "signature_algorithms", list)
 	p.SignatureSchemes = []wire.SignatureScheme{}
 	for _, item := range list.Items() {
 		for _, name := range strings.Split(item.Text(), ":") {
 			s, ok := wire.SignatureSchemeByName(name)
 			if !ok {
-				r.refuse(item, "signature_algorithms: BoringSSL knows no scheme of the name %s; Envoy refuses the configuration", document.Quote(name))
+				r.Refuse(item, "signature_algorithms: BoringSSL knows no scheme of the name %s; Envoy refuses the configuration", document.Quote(name))
 				continue
 			}
 			p.SignatureSchemes = append(p.SignatureSchemes, s)
@@ -192,23 +192,23 @@ func (r *reader) certificates(e *imported.Endpoint, common *document.Node) {
 		secret := r.secrets[name.Text()]
 		if chain := field(secret, "tls_certificate"); chain.Present() {
 			inline = append(inline, chain)
-			r.fact(e, "tls_certificate_sds_secret_configs", name)
+			r.Fact(e, "tls_certificate_sds_secret_configs", name)
 			continue
 		}
 		known = false
-		r.problem(s, "secret %s is not in this file: the kind of its certificate is not known", document.Quote(name.Text()))
+		r.Problem(s, "secret %s is not in this file: the kind of its certificate is not known", document.Quote(name.Text()))
 	}
 	for _, provider := range []string{"tls_certificate_provider_instance", "tls_certificate_certificate_provider_instance", "tls_certificate_certificate_provider"} {
 		if value := field(common, provider); value.Present() {
 			known = false
-			r.problem(value, "%s: the certificate is not in this file", provider)
+			r.Problem(value, "%s: the certificate is not in this file", provider)
 		}
 	}
 	var kinds []policy.CertificateType
 	for _, c := range inline {
 		if leaf := r.leaf(c); leaf != nil {
 			chain := field(c, "certificate_chain")
-			e.Facts = append(e.Facts, imported.Fact{File: r.file, Line: chain.Position(), Setting: "certificate_chain", Value: shown(chain).Summary() + " (" + string(leaf.Type) + ")"})
+			e.Facts = append(e.Facts, imported.Fact{File: r.File, Line: chain.Position(), Setting: "certificate_chain", Value: shown(chain).Summary() + " (" + string(leaf.Type) + ")"})
 			if !slices.Contains(kinds, leaf.Type) {
 				kinds = append(kinds, leaf.Type)
 			}
@@ -225,7 +225,7 @@ func (r *reader) certificates(e *imported.Endpoint, common *document.Node) {
 func (r *reader) leaf(n *document.Node) *certfile.Leaf {
 	chain := field(n, "certificate_chain")
 	if !chain.Present() {
-		r.problem(n, "a certificate without certificate_chain: its kind is not known")
+		r.Problem(n, "a certificate without certificate_chain: its kind is not known")
 		return nil
 	}
 	var data []byte
@@ -234,13 +234,13 @@ func (r *reader) leaf(n *document.Node) *certfile.Leaf {
 		known := r.files[name.Text()]
 		if known == nil {
 			known = &certificate{}
-			if data, known.err = r.readFile(name.Text()); known.err == nil {
+			if data, known.err = r.ReadFile(name.Text(), certfile.MaxBytes); known.err == nil {
 				known.leaf, known.err = certfile.Read(data)
 			}
 			r.files[name.Text()] = known
 		}
 		if known.err != nil {
-			r.problem(chain, "certificate %s: %v; its kind is not known", document.Quote(name.Text()), known.err)
+			r.Problem(chain, "certificate %s: %v; its kind is not known", document.Quote(name.Text()), known.err)
 		}
 		return known.leaf
 	case text.Present():
@@ -248,16 +248,16 @@ func (r *reader) leaf(n *document.Node) *certfile.Leaf {
 	case encoded.Present():
 		var err error
 		if data, err = base64.StdEncoding.DecodeString(strings.Join(strings.Fields(encoded.Text()), "")); err != nil {
-			r.problem(encoded, "certificate_chain: inline_bytes: %v", err)
+			r.Problem(encoded, "certificate_chain: inline_bytes: %v", err)
 			return nil
 		}
 	default:
-		r.problem(chain, "certificate_chain: neither filename nor inline text; the kind of the certificate is not known")
+		r.Problem(chain, "certificate_chain: neither filename nor inline text; the kind of the certificate is not known")
 		return nil
 	}
 	leaf, err := certfile.Read(data)
 	if err != nil {
-		r.problem(chain, "certificate_chain: %v; the kind of the certificate is not known", err)
+		r.Problem(chain, "certificate_chain: %v; the kind of the certificate is not known", err)
 	}
 	return leaf
 }

@@ -39,7 +39,7 @@ func Import(fsys fs.FS, file string, o imported.Options) (*imported.Result, erro
 	for _, c := range r.clusters {
 		r.cluster(c)
 	}
-	return r.result, nil
+	return &r.Result, nil
 }
 
 // Detect reports whether a file is Envoy's: a bootstrap, a config dump, or resources with Envoy's types.

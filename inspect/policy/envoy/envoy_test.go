@@ -18,6 +18,7 @@ import (
 
 	"github.com/tlstriage/tlstriage/inspect/policy"
 	"github.com/tlstriage/tlstriage/inspect/policy/imported"
+	"github.com/tlstriage/tlstriage/inspect/policy/importertest"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
@@ -31,12 +32,8 @@ func importText(t *testing.T, text string, o imported.Options) *imported.Result 
 		if len(e.Policy.Versions) == 0 || len(e.Policy.CipherSuites) == 0 {
 			t.Errorf("%s: no policy that accepts anything", e.Name)
 		}
-		for _, f := range e.Facts {
-			if f.Default == (f.Line > 0) || f.Default == (f.File != "") || f.Default == (f.Source == "") {
-				t.Errorf("%s: fact without a place or a source: %+v", e.Name, f)
-			}
-		}
 	}
+	importertest.Places(t, result)
 	return result
 }
 
@@ -49,32 +46,9 @@ func mustRead(t testing.TB, name string) string {
 	return string(data)
 }
 
-func endpoint(t *testing.T, result *imported.Result, name string) *imported.Endpoint {
-	t.Helper()
-	var names []string
-	for _, e := range result.Endpoints {
-		if e.Name == name {
-			return e
-		}
-		names = append(names, e.Name)
-	}
-	t.Fatalf("no endpoint %s among %s; problems %v", name, strings.Join(names, ", "), result.Problems)
-	return nil
-}
-
-func problem(t *testing.T, result *imported.Result, line int, text string) {
-	t.Helper()
-	for _, p := range result.Problems {
-		if p.Line == line && strings.Contains(p.Text, text) {
-			return
-		}
-	}
-	t.Errorf("no problem on line %d with %q among %v", line, text, result.Problems)
-}
-
 func TestFilterChainsOfABootstrap(t *testing.T) {
 	result := importText(t, mustRead(t, "bootstrap.yaml"), imported.Options{})
-	shop := endpoint(t, result, "edge/shop")
+	shop := importertest.Endpoint(t, result, "edge/shop")
 	want := []wire.CipherSuite{wire.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, wire.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256, wire.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384}
 	if !slices.Equal(shop.Policy.CipherSuites, want) || len(shop.Policy.EqualPreference) != 1 || shop.Policy.Preference != policy.PreferServer {
 		t.Errorf("suites %v, groups %v", shop.Policy.CipherSuites, shop.Policy.EqualPreference)
@@ -84,22 +58,22 @@ func TestFilterChainsOfABootstrap(t *testing.T) {
 		len(shop.Policy.SignatureSchemes) != 2 || shop.Policy.Family != policy.FamilyBoringSSL || shop.Listen[0] != "0.0.0.0:443" {
 		t.Errorf("got %+v", shop.Policy)
 	}
-	partners := endpoint(t, result, "edge/partners")
+	partners := importertest.Endpoint(t, result, "edge/partners")
 	if partners.Policy.Preference != policy.PreferClient || partners.Policy.ClientAuth != policy.ClientAuthRequest {
 		t.Errorf("got %+v", partners.Policy)
 	}
-	if fallback := endpoint(t, result, "edge"); !fallback.Default || fallback.Policy.Names != nil {
+	if fallback := importertest.Endpoint(t, result, "edge"); !fallback.Default || fallback.Policy.Names != nil {
 		t.Errorf("got %+v", fallback.Policy)
 	}
-	quic := endpoint(t, result, "quic (QUIC)")
+	quic := importertest.Endpoint(t, result, "quic (QUIC)")
 	if !slices.Equal(quic.Policy.Versions, []wire.Version{wire.VersionTLS13}) || len(quic.Policy.CipherSuites) != 3 || quic.Listen[0] != "[::]:443" {
 		t.Errorf("got %+v", quic)
 	}
-	problem(t, result, 29, "certs/gone.pem")
-	problem(t, result, 34, "source_prefix_ranges")
-	problem(t, result, 41, "Envoy refuses the configuration")
-	problem(t, result, 42, "partners_cert")
-	problem(t, result, 44, "unheard_of")
+	importertest.Problem(t, result, 29, "certs/gone.pem")
+	importertest.Problem(t, result, 34, "source_prefix_ranges")
+	importertest.Problem(t, result, 41, "Envoy refuses the configuration")
+	importertest.Problem(t, result, 42, "partners_cert")
+	importertest.Problem(t, result, 44, "unheard_of")
 	for _, f := range shop.Facts {
 		if f.Setting == "cipher_suites" && f.Line != 25 {
 			t.Errorf("got %+v, want line 25", f)
@@ -109,15 +83,15 @@ func TestFilterChainsOfABootstrap(t *testing.T) {
 
 func TestClustersAreTheClientSide(t *testing.T) {
 	result := importText(t, mustRead(t, "bootstrap.yaml"), imported.Options{})
-	shop := endpoint(t, result, "shop")
+	shop := importertest.Endpoint(t, result, "shop")
 	if shop.Side != imported.Client || !slices.Equal(shop.Policy.Names, []string{"shop.internal"}) || !slices.Equal(shop.Policy.Versions, []wire.Version{wire.VersionTLS12}) ||
 		!slices.Equal(shop.Policy.ALPN, []string{"h2", "http/1.1"}) || shop.Listen[0] != "10.0.0.7:8443" || shop.Policy.EqualPreference != nil {
 		t.Errorf("got %+v", shop)
 	}
-	if d := endpoint(t, result, "dynamic"); d.Policy.Names != nil || len(d.Policy.Versions) != 2 {
+	if d := importertest.Endpoint(t, result, "dynamic"); d.Policy.Names != nil || len(d.Policy.Versions) != 2 {
 		t.Errorf("got %+v", d.Policy)
 	}
-	problem(t, result, 72, "auto_sni")
+	importertest.Problem(t, result, 72, "auto_sni")
 }
 
 func TestConfigDump(t *testing.T) {
@@ -135,14 +109,14 @@ func TestConfigDump(t *testing.T) {
 	if len(result.Endpoints) != 1 {
 		t.Fatalf("%d endpoints, want one: the bootstrap's copy is left out", len(result.Endpoints))
 	}
-	api := endpoint(t, result, "0.0.0.0_8443")
+	api := importertest.Endpoint(t, result, "0.0.0.0_8443")
 	if !slices.Equal(api.Policy.Certificates, []policy.CertificateType{policy.CertECDSAP256}) || api.Policy.ClientAuth != policy.ClientAuthRequire ||
 		!slices.Equal(api.Policy.Versions, []wire.Version{wire.VersionTLS13}) || !slices.Equal(api.Policy.Names, []string{"api.example.com"}) {
 		t.Errorf("got %+v", api.Policy)
 	}
-	problem(t, result, 30, "ROOTCA")
-	problem(t, result, 40, "not active")
-	problem(t, result, 49, "MoonConfigDump")
+	importertest.Problem(t, result, 30, "ROOTCA")
+	importertest.Problem(t, result, 40, "not active")
+	importertest.Problem(t, result, 49, "MoonConfigDump")
 }
 
 func TestDefaultsDependOnTheVersion(t *testing.T) {

@@ -14,7 +14,7 @@ const sourceClient = "Envoy: a validation context without require_client_certifi
 // listener reads the filter chains of a listener; those that speak plain text are left out.
 func (r *reader) listener(n *document.Node) {
 	if m := field(n, "filter_chain_matcher"); m.Present() {
-		r.problem(m, "filter_chain_matcher chooses among the filter chains in ways that are not understood")
+		r.Problem(m, "filter_chain_matcher chooses among the filter chains in ways that are not understood")
 	}
 	name, where := field(n, "name").Text(), address(field(n, "address"))
 	chains := field(n, "filter_chains").Items()
@@ -80,7 +80,7 @@ func (r *reader) context(n *document.Node, want string) (context *document.Node,
 		case "QuicUpstreamTransport":
 			return field(config, "upstream_tls_context"), true
 		case "StartTlsConfig", "UpstreamStartTlsConfig":
-			r.problem(config, "TLS begins after a plain exchange (STARTTLS)")
+			r.Problem(config, "TLS begins after a plain exchange (STARTTLS)")
 			return field(config, "tls_socket_config"), false
 		case "RawBuffer":
 			return nil, false
@@ -94,10 +94,10 @@ func (r *reader) context(n *document.Node, want string) (context *document.Node,
 				return nil, false
 			}
 		}
-		r.problem(socket, "transport socket %s (%s) is not understood", document.Quote(field(socket, "name").Text()), document.Quote(config.Get("@type").Text()))
+		r.Problem(socket, "transport socket %s (%s) is not understood", document.Quote(field(socket, "name").Text()), document.Quote(config.Get("@type").Text()))
 		return nil, false
 	}
-	r.problem(n, "transport sockets are nested more than %d deep", maxDepth)
+	r.Problem(n, "transport sockets are nested more than %d deep", maxDepth)
 	return nil, false
 }
 
@@ -113,20 +113,20 @@ func (r *reader) chain(e *imported.Endpoint, chain, context *document.Node, quic
 		e.Policy.Versions = slices.DeleteFunc(e.Policy.Versions, below13)
 		e.Policy.CipherSuites = slices.DeleteFunc(e.Policy.CipherSuites, notTLS13)
 		e.Name += " (QUIC)"
-		assume(e, "versions", "TLSv1.3", "RFC 9001, Section 4.2: QUIC has TLS 1.3 alone")
+		e.Assume("versions", "TLSv1.3", "RFC 9001, Section 4.2: QUIC has TLS 1.3 alone")
 	}
 	if client := field(context, "prefer_client_ciphers"); wrapped(client).True() {
 		e.Policy.Preference, e.Policy.EqualPreference = policy.PreferClient, nil
-		r.fact(e, "prefer_client_ciphers", client)
+		r.Fact(e, "prefer_client_ciphers", client)
 	}
 	if sni := field(context, "require_sni"); wrapped(sni).True() {
-		r.problem(sni, "require_sni: Envoy has the field, and does nothing with it")
+		r.Problem(sni, "require_sni: Envoy has the field, and does nothing with it")
 	}
 	r.clientAuth(e, context, common)
 	r.match(e, field(chain, "filter_chain_match"))
 	r.certificates(e, common)
 	e.Policy.Name, e.Policy.Provider, e.Policy.Product = e.Name, Kind, "listener"
-	r.add(chain, e)
+	r.Add(e)
 }
 
 // clientAuth: required where the context says so, or where a validation context pins a certificate or a name; asked for where
@@ -135,13 +135,13 @@ func (r *reader) clientAuth(e *imported.Endpoint, context, common *document.Node
 	e.Policy.ClientAuth = policy.ClientAuthNone
 	if required := field(context, "require_client_certificate"); wrapped(required).True() {
 		e.Policy.ClientAuth = policy.ClientAuthRequire
-		r.fact(e, "require_client_certificate", required)
+		r.Fact(e, "require_client_certificate", required)
 		return
 	}
 	contexts, missing := r.validations(common)
 	if missing.Present() {
 		e.Policy.ClientAuth = policy.ClientAuthRequest
-		r.problem(missing, "secret %s: the validation context is not in this file; a client certificate is taken to be optional", document.Quote(missing.Text()))
+		r.Problem(missing, "secret %s: the validation context is not in this file; a client certificate is taken to be optional", document.Quote(missing.Text()))
 	}
 	pinned, lenient := false, false
 	for _, v := range contexts {
@@ -149,17 +149,17 @@ func (r *reader) clientAuth(e *imported.Endpoint, context, common *document.Node
 		for _, key := range []string{"verify_certificate_hash", "verify_certificate_spki", "match_typed_subject_alt_names", "match_subject_alt_names", "verify_subject_alt_name"} {
 			if value := field(v, key); !value.Empty() {
 				pinned = true
-				r.fact(e, "validation_context."+key, value)
+				r.Fact(e, "validation_context."+key, value)
 			}
 		}
 		if custom := field(v, "custom_validator_config"); custom.Present() {
-			r.problem(custom, "custom_validator_config: what it asks of the client is not known; a certificate is taken to be optional")
+			r.Problem(custom, "custom_validator_config: what it asks of the client is not known; a certificate is taken to be optional")
 			e.Policy.ClientAuth = policy.ClientAuthRequest
 		}
 		for _, key := range []string{"trusted_ca", "system_root_certs", "ca_certificate_provider_instance"} {
 			if value := field(v, key); value.Present() {
 				e.Policy.ClientAuth = policy.ClientAuthRequest
-				r.fact(e, "validation_context."+key, shown(value))
+				r.Fact(e, "validation_context."+key, shown(value))
 			}
 		}
 	}
@@ -170,7 +170,7 @@ func (r *reader) clientAuth(e *imported.Endpoint, context, common *document.Node
 		e.Policy.ClientAuth = policy.ClientAuthRequest
 	}
 	if e.Policy.ClientAuth == policy.ClientAuthRequest {
-		assume(e, "require_client_certificate", "false", sourceClient)
+		e.Assume("require_client_certificate", "false", sourceClient)
 	}
 }
 
@@ -205,17 +205,17 @@ func (r *reader) match(e *imported.Endpoint, n *document.Node) {
 		switch key {
 		case "server_names", "serverNames", "transport_protocol", "transportProtocol":
 			if strings.HasPrefix(key, "transport") && value.Text() != "tls" && value.Text() != "" {
-				r.problem(value, "filter_chain_match: transport_protocol %s with a TLS context", document.Quote(value.Text()))
+				r.Problem(value, "filter_chain_match: transport_protocol %s with a TLS context", document.Quote(value.Text()))
 			}
 		default:
-			r.problem(value, "filter_chain_match: the chain is also chosen by %s (%s), which a policy cannot say", key, value.Summary())
+			r.Problem(value, "filter_chain_match: the chain is also chosen by %s (%s), which a policy cannot say", key, value.Summary())
 		}
 	}
 	if names.Empty() {
 		e.Default = true
 		return
 	}
-	r.fact(e, "server_names", names)
+	r.Fact(e, "server_names", names)
 	for _, name := range names.Texts() {
 		if rest, wild := strings.CutPrefix(name, "*."); wild {
 			name = "**." + rest // any number of labels

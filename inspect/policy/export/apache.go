@@ -77,7 +77,7 @@ func (w *writer) apacheALPN(set func(directive, value string)) {
 	} else {
 		protocols = []string{"http/1.1"}
 	}
-	w.means.ALPN = protocols
+	w.means.ALPN, w.means.ALPNOtherwise = protocols, "http/1.1"
 	w.why[LossALPN] = "httpd negotiates h2 and http/1.1"
 	w.why[LossALPNRequired] = "httpd goes on without a protocol in common"
 }

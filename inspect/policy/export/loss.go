@@ -24,6 +24,7 @@ const (
 	LossSchemes         Kind = "signature schemes"
 	LossALPN            Kind = "ALPN"
 	LossALPNRequired    Kind = "ALPN required"
+	LossALPNOtherwise   Kind = "ALPN otherwise"
 	LossDHParameters    Kind = "DH parameters"
 	LossNames           Kind = "names"
 	LossSNIRequired     Kind = "SNI required"
@@ -60,7 +61,7 @@ const maxNamed = 8
 func (l Loss) String() string {
 	var text string
 	switch l.Kind {
-	case LossPreference, LossALPNRequired, LossDHParameters, LossSNIRequired, LossClientAuth, LossCertFirst, LossCertBy12, LossGoRelease:
+	case LossPreference, LossALPNRequired, LossALPNOtherwise, LossDHParameters, LossSNIRequired, LossClientAuth, LossCertFirst, LossCertBy12, LossGoRelease:
 		text = fmt.Sprintf("%s: %s, not %s", l.Kind, strings.Join(l.Extra, ", "), strings.Join(l.Missing, ", "))
 	default:
 		var parts []string
@@ -106,6 +107,7 @@ func losses(asked, means *policy.Policy, why map[Kind]string) []Loss {
 	lists(&f, LossSchemes, a.SignatureSchemes, b.SignatureSchemes, true)
 	lists(&f, LossALPN, quoted(a.ALPN), quoted(b.ALPN), true)
 	f.truth(LossALPNRequired, a.ALPNRequired, b.ALPNRequired)
+	f.words(LossALPNOtherwise, cmp.Or(a.ALPNOtherwise, "nothing"), cmp.Or(b.ALPNOtherwise, "nothing"))
 	if slices.ContainsFunc(slices.Concat(a.CipherSuites, b.CipherSuites), isDHE) {
 		f.truth(LossDHParameters, !a.NoDHParameters, !b.NoDHParameters)
 	}
@@ -267,6 +269,8 @@ func weight(l *Loss, a, b *policy.Policy) Weight {
 			return idle(true, "no protocol either way")
 		}
 		return unstated(a.ALPN == nil)
+	case LossALPNOtherwise:
+		return idle(true, "it is what clients with no protocol in common are told, who go on either way")
 	case LossALPNRequired:
 		if len(a.ALPN) == 0 && len(b.ALPN) == 0 {
 			return idle(true, "no protocol either way")

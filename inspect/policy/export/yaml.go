@@ -45,6 +45,9 @@ func writeYAML(w *writer) error {
 	if m.ALPNRequired {
 		w.line("alpn_required: true")
 	}
+	if m.ALPNOtherwise != "" {
+		w.line("alpn_otherwise: %s", quoteYAML(m.ALPNOtherwise))
+	}
 	m.Names = w.yamlTexts("server_names", m.Names)
 	if m.SNIRequired {
 		w.line("sni_required: true")

@@ -122,24 +122,24 @@ func (im *importer) bindEndpoints(s *section, b *bind) {
 			names[c] = append(names[c], name)
 		}
 	}
-	if b.strictSNI == nil && !im.full(b.at) {
-		im.add(im.bindEndpoint(s, b, fallback, nil))
+	if b.strictSNI == nil && !im.Full(b.at.file) {
+		im.Add(b.at.file, im.bindEndpoint(s, b, fallback, nil))
 	}
 	for _, c := range order {
-		if (b.strictSNI != nil || c != fallback || im.fallbackDiffers(c)) && !im.full(b.at) {
-			im.add(im.bindEndpoint(s, b, c, names[c]))
+		if (b.strictSNI != nil || c != fallback || im.fallbackDiffers(c)) && !im.Full(b.at.file) {
+			im.Add(b.at.file, im.bindEndpoint(s, b, c, names[c]))
 		}
 	}
 	if b.strictSNI == nil || len(order) > 0 {
 		return
 	}
 	unread := slices.ContainsFunc(b.certs, func(c *certificate) bool { return c.leaf == nil && len(c.negated) == 0 })
-	if !unread || im.full(b.at) {
+	if !unread || im.Full(b.at.file) {
 		im.problem(b.strictSNI.at, "strict-sni: no certificate has a name that is known here")
 		return
 	}
 	im.problem(b.strictSNI.at, "strict-sni: the names of the certificates are not known here; they are taken to be all that clients ask for")
-	im.add(im.bindEndpoint(s, b, fallback, nil))
+	im.Add(b.at.file, im.bindEndpoint(s, b, fallback, nil))
 }
 
 // bindVersions reports whether a client whose name no certificate has gets the versions of the bind line, and not those of the line in

@@ -6,11 +6,9 @@ package haproxy
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io/fs"
 	"path"
 	"regexp"
-	"slices"
 
 	"github.com/tlstriage/tlstriage/inspect/policy/imported"
 	"github.com/tlstriage/tlstriage/inspect/policy/internal/document"
@@ -46,24 +44,21 @@ func Import(fsys fs.FS, file string, o imported.Options) (*imported.Result, erro
 	if err != nil {
 		return nil, &imported.Error{File: file, Text: err.Error()}
 	}
-	im := importer{fsys: fsys, file: file, version: v, openssl: o.OpenSSL, result: &imported.Result{Kind: Kind}, env: map[string]string{}}
+	im := importer{fsys: fsys, file: file, version: v, openssl: o.OpenSSL, env: map[string]string{}}
+	im.Collector = imported.Collector{Result: imported.Result{Kind: Kind}, MaxEndpoints: maxEndpoints, MaxProblems: maxProblems}
 	if err := im.read(data); err != nil {
 		return nil, err
 	}
-	if im.dropped > 0 {
-		im.result.Problems = append(im.result.Problems, imported.Problem{File: file, Text: "more problems than can be listed"})
-	}
-	return im.result, nil
+	return &im.Result, nil
 }
 
 // importer makes endpoints of lines.
 type importer struct {
+	imported.Collector
 	fsys    fs.FS
 	file    string
 	version version
 	openssl string
-	result  *imported.Result
-	dropped int
 	unsure  bool              // a condition or a variable before this line is not known
 	env     map[string]string // set by the configuration itself
 
@@ -76,12 +71,12 @@ type importer struct {
 }
 
 func (im *importer) problem(at line, format string, args ...any) {
-	im.tell(imported.Problem{File: at.file, Line: at.number, Text: fmt.Sprintf(format, args...)})
+	im.Problem(at.file, at.number, format, args...)
 }
 
 // refuse tells a problem for which HAProxy does not start, if it is sure that the line is what HAProxy reads.
 func (im *importer) refuse(at line, format string, args ...any) {
-	im.tell(imported.Problem{File: at.file, Line: at.number, Text: fmt.Sprintf(format, args...), Refused: !im.unsure})
+	im.Refuse(!im.unsure, at.file, at.number, format, args...)
 }
 
 // refusals tells what OpenSSL makes of settings.
@@ -97,27 +92,6 @@ func (im *importer) refusals(x openssl.Context, errs []error, at func(error) lin
 		}
 	}
 }
-
-func (im *importer) tell(p imported.Problem) {
-	if len(im.result.Problems) >= maxProblems {
-		im.dropped++
-		return
-	}
-	if !slices.Contains(im.result.Problems, p) {
-		im.result.Problems = append(im.result.Problems, p)
-	}
-}
-
-// full says, and tells, that no more endpoints are taken.
-func (im *importer) full(at line) bool {
-	if len(im.result.Endpoints) < maxEndpoints {
-		return false
-	}
-	im.problem(line{file: at.file}, "more than %d endpoints; the rest is left out", maxEndpoints)
-	return true
-}
-
-func (im *importer) add(e *imported.Endpoint) { im.result.Endpoints = append(im.result.Endpoints, e) }
 
 var (
 	sectionLine = regexp.MustCompile(`(?m)^[ \t]*(global|defaults([ \t]+[^\n;{]*)?|(frontend|backend|listen)[ \t]+[^\n;{]+)\r?$`)

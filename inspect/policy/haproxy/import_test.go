@@ -1,15 +1,8 @@
 package haproxy_test
 
 import (
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/rsa"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -19,38 +12,15 @@ import (
 	"github.com/tlstriage/tlstriage/inspect/policy"
 	"github.com/tlstriage/tlstriage/inspect/policy/haproxy"
 	"github.com/tlstriage/tlstriage/inspect/policy/imported"
+	"github.com/tlstriage/tlstriage/inspect/policy/importertest"
 )
 
-// tree is a file system with haproxy.cfg, these files, and the certificates rsa.pem (a.example), ec.pem (a.example), w.pem
-// (*.w.example) and small.pem.
+// tree is a file system of these files and a few certificates.
 func tree(t testing.TB, texts map[string]string) fstest.MapFS {
 	t.Helper()
-	fsys := fstest.MapFS{}
-	for name, text := range texts {
-		fsys[name] = &fstest.MapFile{Data: []byte(text)}
-	}
-	r, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	small, err := rsa.GenerateKey(rand.Reader, 1024)
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	for name, key := range map[string]crypto.Signer{"rsa.pem": r, "ec.pem": e, "w.pem": e, "small.pem": small} {
-		host := map[bool]string{true: "*.w.example", false: "a.example"}[name == "w.pem"]
-		writePEM(t, filepath.Join(dir, name), key, host)
-		data, err := os.ReadFile(filepath.Join(dir, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		fsys[name] = &fstest.MapFile{Data: data}
-	}
+	fsys := importertest.Tree(t, texts, map[string]string{
+		"rsa.pem": "rsa a.example", "ec.pem": "ec a.example", "w.pem": "ec *.w.example", "small.pem": "rsa1024 a.example",
+	})
 	fsys["certs/b.pem"], fsys["certs/a.pem"] = fsys["w.pem"], fsys["rsa.pem"]
 	fsys["certs/a.pem.ocsp"], fsys["certs/.hidden"] = &fstest.MapFile{}, &fstest.MapFile{}
 	fsys["pair.rsa"], fsys["pair.ecdsa"] = fsys["rsa.pem"], fsys["ec.pem"]
@@ -64,13 +34,6 @@ func importText(t testing.TB, text, version string) *imported.Result {
 		t.Fatal(err)
 	}
 	return r
-}
-
-func problems(r *imported.Result) (out []string) {
-	for _, p := range r.Problems {
-		out = append(out, fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.Text))
-	}
-	return out
 }
 
 // TestWhatIsNotJudgedIsTold: each line of a configuration that the policy cannot follow is a problem at its line.
@@ -99,7 +62,7 @@ func TestWhatIsNotJudgedIsTold(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			got := problems(importText(t, test.text, ""))
+			got := importertest.Problems(importText(t, test.text, ""))
 			if !slices.EqualFunc(got, test.want, strings.HasPrefix) {
 				t.Errorf("problems %q\nwant %q", got, test.want)
 			}
@@ -190,7 +153,7 @@ func TestNamesHaveTheirCertificates(t *testing.T) {
 		}
 	}
 	if len(r.Problems) != 0 {
-		t.Errorf("problems %q", problems(r))
+		t.Errorf("problems %q", importertest.Problems(r))
 	}
 }
 
@@ -201,7 +164,7 @@ func TestStoresAndTheDefaultOfABundle(t *testing.T) {
 		t.Errorf("default %+v", e)
 	}
 	if e := haproxy.Select(r, "x.w.example", ":443"); e == nil || e.Default || len(r.Problems) != 0 {
-		t.Errorf("wildcard %+v, problems %q", e, problems(r))
+		t.Errorf("wildcard %+v, problems %q", e, importertest.Problems(r))
 	}
 }
 
@@ -218,7 +181,7 @@ func TestPathsStartWhereHAProxySays(t *testing.T) {
 		}
 		found := slices.ContainsFunc(r.Endpoints, func(e *imported.Endpoint) bool { return slices.Contains(e.Policy.Certificates, policy.CertECDSAP256) })
 		if want := global != "crt-base /nowhere"; found != want || (len(r.Problems) == 0) != want {
-			t.Errorf("%q and %s: %t, problems %q", global, crt, found, problems(r))
+			t.Errorf("%q and %s: %t, problems %q", global, crt, found, importertest.Problems(r))
 		}
 	}
 }
@@ -250,7 +213,7 @@ backend b
 		t.Errorf("clients %q\nwant %q", got, want)
 	}
 	if len(r.Problems) != 0 {
-		t.Errorf("problems %q", problems(r))
+		t.Errorf("problems %q", importertest.Problems(r))
 	}
 }
 
@@ -271,7 +234,7 @@ func TestLinesAreCutAsHAProxyCutsThem(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			r := importText(t, test.text, "2.6")
 			if len(r.Endpoints) != 1 || fmt.Sprint(r.Endpoints[0].Listen) != test.want {
-				t.Errorf("endpoints %+v, problems %q", r.Endpoints, problems(r))
+				t.Errorf("endpoints %+v, problems %q", r.Endpoints, importertest.Problems(r))
 			}
 		})
 	}

@@ -120,7 +120,7 @@ func (im *importer) serverWord(c *clientSettings, at line, i int) int {
 
 // serverEndpoint is the connection to a server as the client side.
 func (im *importer) serverEndpoint(s *section, t *target) {
-	if im.full(t.at) {
+	if im.Full(t.at.file) {
 		return
 	}
 	set := t.set
@@ -164,7 +164,7 @@ func (im *importer) serverEndpoint(s *section, t *target) {
 	}
 	p.Name, p.Provider, p.Product, p.ALPN, p.Names = e.Name, Kind, "server", protocols(set.alpn), im.sent(set.sni)
 	e.Policy = p
-	im.add(e)
+	im.Add(im.file, e)
 }
 
 // sent is the server name of an sni expression that is a constant; nil: none, or one that follows the request.

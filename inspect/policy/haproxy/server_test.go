@@ -9,12 +9,13 @@ import (
 
 	"github.com/tlstriage/tlstriage/inspect/policy/haproxy"
 	"github.com/tlstriage/tlstriage/inspect/policy/imported"
+	"github.com/tlstriage/tlstriage/inspect/policy/importertest"
 )
 
 // TestHAProxyAnswersAsImported imports configurations, starts HAProxy with them, and holds its answers against the policies. In
 // them DIR is the directory of the files, PORT a free port; ask are server names, "" is none.
 func TestHAProxyAnswersAsImported(t *testing.T) {
-	path := program(t, "haproxy")
+	path := importertest.Program(t, "haproxy")
 	tests := []struct {
 		name, global, bind, list string
 		ask                      []string
@@ -53,7 +54,7 @@ DIR/rsa.pem
 	total := 0
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			dir, port := t.TempDir(), freePort(t)
+			dir, port := t.TempDir(), importertest.FreePort(t)
 			keyPairs(t, dir)
 			if err := os.Mkdir(filepath.Join(dir, "certs"), 0o700); err != nil {
 				t.Fatal(err)
@@ -64,9 +65,9 @@ DIR/rsa.pem
 				}
 			}
 			fill := strings.NewReplacer("DIR", dir, "PORT", port).Replace
-			write(t, filepath.Join(dir, "list"), fill(strings.Replace(test.list, "\nec.pem", "\nDIR/ec.pem", 1)))
+			importertest.Write(t, filepath.Join(dir, "list"), fill(strings.Replace(test.list, "\nec.pem", "\nDIR/ec.pem", 1)))
 			conf := filepath.Join(dir, "haproxy.cfg")
-			write(t, conf, fill(`global
+			importertest.Write(t, conf, fill(`global
   `+test.global+`
 defaults
   mode tcp
@@ -80,15 +81,15 @@ frontend f
 			if out, err := exec.Command(path, "-c", "-f", conf).CombinedOutput(); err != nil {
 				t.Fatalf("HAProxy refuses the configuration: %s", out)
 			}
-			r, err := haproxy.Import(files{}, conf, imported.Options{Version: "2.6.12"})
+			r, err := haproxy.Import(importertest.Files{}, conf, imported.Options{Version: "2.6.12"})
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, p := range r.Problems {
 				t.Logf("%s:%d: %s", filepath.Base(p.File), p.Line, p.Text)
 			}
-			start(t, ".", path, "-V", "-db", "-f", conf)
-			awaitPort(t, "127.0.0.1:"+port)
+			importertest.Start(t, ".", path, "-V", "-db", "-f", conf)
+			importertest.AwaitPort(t, "127.0.0.1:"+port)
 			for _, name := range test.ask {
 				e := haproxy.Select(r, name, ":"+port)
 				if e == nil && strings.Contains(test.bind, "strict-sni") {
@@ -97,9 +98,21 @@ frontend f
 				if e == nil {
 					t.Fatalf("no endpoint for %q", name)
 				}
-				total += agree(t, "127.0.0.1:"+port, name, e.Policy)
+				total += importertest.Agree(t, "127.0.0.1:"+port, name, e.Policy).Sent
 			}
 		})
 	}
 	t.Logf("%d configurations, %d answers", len(tests), total)
+}
+
+// keyPairs writes rsa.pem, ec.pem and the bundle both for localhost, and other.pem for *.other.example.
+func keyPairs(t testing.TB, dir string) {
+	t.Helper()
+	importertest.KeyPairs(t, dir, "rsa", "ec")
+	importertest.KeyPair(t, dir, "other", importertest.Key(t, "ec"), "*.other.example")
+	for from, to := range map[string]string{"rsa.pem": "both.rsa", "ec.pem": "both.ecdsa"} {
+		if err := os.Link(filepath.Join(dir, from), filepath.Join(dir, to)); err != nil {
+			t.Fatal(err)
+		}
+	}
 }

@@ -29,13 +29,13 @@ func (a annotations) get(name string) *document.Node { return annotation(a.ingre
 func (a annotations) apply(e *imported.Endpoint, context *openssl.Context) {
 	if ciphers := a.get("ssl-ciphers"); !ciphers.Empty() {
 		context.Ciphers = ciphers.Text()
-		a.fact(e, prefix+"ssl-ciphers", ciphers)
+		a.Fact(e, prefix+"ssl-ciphers", ciphers)
 	}
 	if prefer := a.get("ssl-prefer-server-ciphers"); prefer.Present() {
 		context.ServerPreference = prefer.True()
-		a.fact(e, prefix+"ssl-prefer-server-ciphers", prefer)
+		a.Fact(e, prefix+"ssl-prefer-server-ciphers", prefer)
 		if !prefer.True() && !strings.EqualFold(prefer.Text(), "false") {
-			a.problem(prefer, "ssl-prefer-server-ciphers: %s is neither true nor false", document.Quote(prefer.Text()))
+			a.Problem(prefer, "ssl-prefer-server-ciphers: %s is neither true nor false", document.Quote(prefer.Text()))
 		}
 	}
 	context.ClientAuth = a.clientAuth(e)
@@ -46,18 +46,18 @@ func (a annotations) clientAuth(e *imported.Endpoint) policy.ClientAuth {
 	secret, verify := a.get("auth-tls-secret"), a.get("auth-tls-verify-client")
 	if secret.Empty() {
 		if !verify.Empty() {
-			a.problem(verify, "auth-tls-verify-client without auth-tls-secret does nothing")
+			a.Problem(verify, "auth-tls-verify-client without auth-tls-secret does nothing")
 		}
 		return policy.ClientAuthNone
 	}
-	a.fact(e, prefix+"auth-tls-secret", secret)
+	a.Fact(e, prefix+"auth-tls-secret", secret)
 	if cn := a.get("auth-tls-match-cn"); cn.Present() {
-		a.fact(e, prefix+"auth-tls-match-cn", cn)
+		a.Fact(e, prefix+"auth-tls-match-cn", cn)
 	}
 	if verify.Present() {
-		a.fact(e, prefix+"auth-tls-verify-client", verify)
+		a.Fact(e, prefix+"auth-tls-verify-client", verify)
 	} else {
-		assume(e, prefix+"auth-tls-verify-client", "on", sourceAuthTLS)
+		e.Assume(prefix+"auth-tls-verify-client", "on", sourceAuthTLS)
 	}
 	switch verify.Text() {
 	case "off":
@@ -66,7 +66,7 @@ func (a annotations) clientAuth(e *imported.Endpoint) policy.ClientAuth {
 		return policy.ClientAuthRequest
 	case "", "on":
 	default:
-		a.problem(verify, "auth-tls-verify-client: %s is not understood; ingress-nginx takes on", document.Quote(verify.Text()))
+		a.Problem(verify, "auth-tls-verify-client: %s is not understood; ingress-nginx takes on", document.Quote(verify.Text()))
 	}
 	// nginx lets a client without a certificate finish the handshake and answers 400.
 	return policy.ClientAuthRequire
@@ -85,17 +85,17 @@ func (a annotations) unknown() {
 		switch {
 		case strings.HasPrefix(key, "nginx.org/") || strings.HasPrefix(key, "nginx.com/"):
 			if strings.Contains(key, "ssl") || strings.Contains(key, "http2") || strings.Contains(key, "snippet") {
-				a.problem(value, "%s belongs to another controller, NGINX Ingress Controller of F5, and is not understood", document.Quote(key))
+				a.Problem(value, "%s belongs to another controller, NGINX Ingress Controller of F5, and is not understood", document.Quote(key))
 			}
 		case !ours:
 		case strings.HasSuffix(name, "-snippet"):
 			if strings.Contains(value.Text(), "ssl_") {
-				a.problem(value, "%s: its ssl directives are not applied here", name)
+				a.Problem(value, "%s: its ssl directives are not applied here", name)
 			}
 		case name == "from-to-www-redirect" && value.True():
-			a.problem(value, "from-to-www-redirect makes a second server, with or without www., which is not imported")
+			a.Problem(value, "from-to-www-redirect makes a second server, with or without www., which is not imported")
 		case (strings.Contains(name, "ssl") || strings.Contains(name, "tls")) && !slices.Contains(known, name):
-			a.problem(value, "annotation %s is not understood", document.Quote(key))
+			a.Problem(value, "annotation %s is not understood", document.Quote(key))
 		}
 	}
 }
@@ -108,11 +108,11 @@ func (r *reader) backendSide(s *settings, n *document.Node, a annotations) {
 	case "", "HTTP", "GRPC", "AJP", "FCGI", "AUTO_HTTP":
 		return
 	default:
-		r.problem(protocol, "backend-protocol: %s is not understood", document.Quote(protocol.Text()))
+		r.Problem(protocol, "backend-protocol: %s is not understood", document.Quote(protocol.Text()))
 		return
 	}
 	e := &imported.Endpoint{System: "ingress-nginx", Version: s.version, Side: imported.Client, Name: namespaceOf(n) + "/" + nameOf(n) + " backends"}
-	r.fact(e, prefix+"backend-protocol", protocol)
+	r.Fact(e, prefix+"backend-protocol", protocol)
 	for _, rule := range n.At("spec", "rules").Items() {
 		for _, path := range rule.At("http", "paths").Items() {
 			service := path.At("backend", "service")
@@ -125,32 +125,32 @@ func (r *reader) backendSide(s *settings, n *document.Node, a annotations) {
 	context := openssl.Context{Options: s.context.Options, Client: true}
 	protocols := "TLSv1.2 TLSv1.3"
 	if secret := a.get("proxy-ssl-secret"); secret.Present() {
-		r.fact(e, prefix+"proxy-ssl-secret", secret)
+		r.Fact(e, prefix+"proxy-ssl-secret", secret)
 		protocols = defaultProxySSL
 		if list := a.get("proxy-ssl-ciphers"); list.Present() {
 			context.Ciphers = list.Text()
-			r.fact(e, prefix+"proxy-ssl-ciphers", list)
+			r.Fact(e, prefix+"proxy-ssl-ciphers", list)
 		} else {
-			assume(e, prefix+"proxy-ssl-ciphers", "DEFAULT", sourceProxySSL)
+			e.Assume(prefix+"proxy-ssl-ciphers", "DEFAULT", sourceProxySSL)
 		}
 		if list := a.get("proxy-ssl-protocols"); list.Present() {
 			protocols = list.Text()
-			r.fact(e, prefix+"proxy-ssl-protocols", list)
+			r.Fact(e, prefix+"proxy-ssl-protocols", list)
 		} else {
-			assume(e, prefix+"proxy-ssl-protocols", protocols, sourceProxySSL)
+			e.Assume(prefix+"proxy-ssl-protocols", protocols, sourceProxySSL)
 		}
 	} else {
-		assume(e, prefix+"proxy-ssl-protocols", protocols, sourceProxySSL)
+		e.Assume(prefix+"proxy-ssl-protocols", protocols, sourceProxySSL)
 		for _, name := range []string{"proxy-ssl-ciphers", "proxy-ssl-protocols", "proxy-ssl-name", "proxy-ssl-server-name"} {
 			if value := a.get(name); value.Present() {
-				r.problem(value, "%s without proxy-ssl-secret does nothing", name)
+				r.Problem(value, "%s without proxy-ssl-secret does nothing", name)
 			}
 		}
 	}
 	for word := range strings.FieldsSeq(protocols) {
 		v, ok := openssl.Protocol(word)
 		if !ok {
-			r.problem(a.get("proxy-ssl-protocols"), "proxy-ssl-protocols: nginx knows no protocol %s", document.Quote(word))
+			r.Problem(a.get("proxy-ssl-protocols"), "proxy-ssl-protocols: nginx knows no protocol %s", document.Quote(word))
 			continue
 		}
 		context.Versions = append(context.Versions, v)
@@ -160,7 +160,7 @@ func (r *reader) backendSide(s *settings, n *document.Node, a annotations) {
 		r.report(a.get("proxy-ssl-ciphers"), context, err)
 	}
 	for _, note := range notes {
-		assume(e, "security level", note, "OpenSSL, SSL_CTX_set_security_level(3)")
+		e.Assume("security level", note, "OpenSSL, SSL_CTX_set_security_level(3)")
 	}
 	if strings.EqualFold(protocol.Text(), "GRPCS") {
 		p.ALPN = []string{"h2"}
@@ -168,22 +168,22 @@ func (r *reader) backendSide(s *settings, n *document.Node, a annotations) {
 	r.sentName(e, p, a)
 	p.Name, p.Provider, p.Product = e.Name, "ingress-nginx", "backends"
 	e.Policy = p
-	r.add(n, e)
+	r.Add(e)
 }
 
 // sentName: nginx sends no name unless proxy-ssl-server-name is on; then proxy-ssl-name, or the name of the upstream block.
 func (r *reader) sentName(e *imported.Endpoint, p *policy.Policy, a annotations) {
 	on, name := a.get("proxy-ssl-server-name"), a.get("proxy-ssl-name")
 	if a.get("proxy-ssl-secret").Empty() || on.Text() != "on" {
-		assume(e, prefix+"proxy-ssl-server-name", "off", sourceProxySSL)
+		e.Assume(prefix+"proxy-ssl-server-name", "off", sourceProxySSL)
 		return
 	}
-	r.fact(e, prefix+"proxy-ssl-server-name", on)
+	r.Fact(e, prefix+"proxy-ssl-server-name", on)
 	if name.Empty() {
 		p.Names = []string{"upstream_balancer"}
-		assume(e, prefix+"proxy-ssl-name", "upstream_balancer", sourceProxySSL)
+		e.Assume(prefix+"proxy-ssl-name", "upstream_balancer", sourceProxySSL)
 		return
 	}
-	r.fact(e, prefix+"proxy-ssl-name", name)
+	r.Fact(e, prefix+"proxy-ssl-name", name)
 	p.Names = []string{name.Text()}
 }

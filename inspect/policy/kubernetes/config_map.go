@@ -28,7 +28,7 @@ type settings struct {
 func (r *reader) globals() *settings {
 	version := r.options.Version
 	if version != "" && !release.Known(version) {
-		r.problem(nil, "version %s is no number; the newest that is known is taken", document.Quote(version))
+		r.Problem(nil, "version %s is no number; the newest that is known is taken", document.Quote(version))
 		version = ""
 	}
 	if version == "" && r.controller.version != "" {
@@ -37,11 +37,11 @@ func (r *reader) globals() *settings {
 	s := &settings{}
 	var certain bool
 	if s.defaults, certain = releaseDefaults(version); !certain {
-		r.problem(r.controller.versionAt, "the defaults of ingress-nginx before 1.0 are not known release by release; those of 1.0 are taken")
+		r.Problem(r.controller.versionAt, "the defaults of ingress-nginx before 1.0 are not known release by release; those of 1.0 are taken")
 	}
 	e := &imported.Endpoint{} // to gather facts
 	if r.controller.versionAt.Present() && r.options.Version == "" {
-		r.fact(e, "image", r.controller.versionAt)
+		r.Fact(e, "image", r.controller.versionAt)
 	}
 	if r.options.OpenSSL != "" {
 		s.openssl = r.options.OpenSSL
@@ -50,23 +50,23 @@ func (r *reader) globals() *settings {
 			s.level = 2
 		}
 	} else {
-		assume(e, "OpenSSL", s.openssl, sourceOpenSSL)
+		e.Assume("OpenSSL", s.openssl, sourceOpenSSL)
 	}
 	s.data = r.configMap().Get("data")
 	s.context.Options = openssl.Options{Version: s.openssl, SecurityLevel: &s.level}
 	s.context.ServerPreference = true
 	text := func(key, otherwise string) string {
 		if value := s.data.Get(key); !value.Empty() {
-			r.fact(e, key, value)
+			r.Fact(e, key, value)
 			return value.Text()
 		}
-		assume(e, key, otherwise, sourceConfig)
+		e.Assume(key, otherwise, sourceConfig)
 		return otherwise
 	}
 	for _, word := range strings.Fields(text("ssl-protocols", s.protocols)) {
 		v, ok := openssl.Protocol(word)
 		if !ok {
-			r.problem(s.data.Get("ssl-protocols"), "ssl-protocols: nginx knows no protocol %s", document.Quote(word))
+			r.Problem(s.data.Get("ssl-protocols"), "ssl-protocols: nginx knows no protocol %s", document.Quote(word))
 			continue
 		}
 		s.context.Versions = append(s.context.Versions, v)
@@ -75,7 +75,7 @@ func (r *reader) globals() *settings {
 	if s.context.Groups = text("ssl-ecdh-curve", "auto"); s.context.Groups == "auto" {
 		s.context.Groups = ""
 	}
-	assume(e, "ssl_prefer_server_ciphers", "on", "ingress-nginx: rootfs/etc/nginx/template/nginx.tmpl")
+	e.Assume("ssl_prefer_server_ciphers", "on", "ingress-nginx: rootfs/etc/nginx/template/nginx.tmpl")
 	s.context.DHBits = r.dhParameters(e, s.data.Get("ssl-dh-param"))
 	s.alpn = []string{"http/1.1", "http/1.0", "http/0.9"}
 	if text("use-http2", "true") == "true" {
@@ -85,7 +85,7 @@ func (r *reader) globals() *settings {
 		s.rejects = on
 	}
 	if on := s.data.Get("use-proxy-protocol"); on.True() {
-		r.fact(e, "use-proxy-protocol", on)
+		r.Fact(e, "use-proxy-protocol", on)
 	}
 	r.otherKeys(s.data)
 	s.facts = e.Facts
@@ -105,7 +105,7 @@ func (r *reader) configMap() *document.Node {
 		switch {
 		case !isControllers(m):
 		case found != nil:
-			r.problem(m, "ConfigMap %s looks like the controller's, too; %s is taken", document.Quote(nameOf(m)), document.Quote(nameOf(found)))
+			r.Problem(m, "ConfigMap %s looks like the controller's, too; %s is taken", document.Quote(nameOf(m)), document.Quote(nameOf(found)))
 		default:
 			found = m
 		}
@@ -122,11 +122,11 @@ func (r *reader) otherKeys(data *document.Node) {
 			"proxy-ssl-location-only", "no-tls-redirect-locations", "global-auth-snippet", "custom-http-errors":
 		case "main-snippet", "http-snippet", "server-snippet", "location-snippet", "stream-snippet":
 			if strings.Contains(value.Text(), "ssl_") || strings.Contains(value.Text(), "http2") {
-				r.problem(value, "%s: its ssl directives are not applied here", key)
+				r.Problem(value, "%s: its ssl directives are not applied here", key)
 			}
 		default:
 			if strings.Contains(key, "ssl") || strings.Contains(key, "tls") {
-				r.problem(value, "%s is not understood", document.Quote(key))
+				r.Problem(value, "%s is not understood", document.Quote(key))
 			}
 		}
 	}
@@ -135,10 +135,10 @@ func (r *reader) otherKeys(data *document.Node) {
 // dhParameters are the bits of the parameters in a Secret; without parameters nginx uses no DHE suites.
 func (r *reader) dhParameters(e *imported.Endpoint, name *document.Node) int {
 	if name.Empty() {
-		assume(e, "ssl-dh-param", "none: DHE suites are not used", sourceConfig)
+		e.Assume("ssl-dh-param", "none: DHE suites are not used", sourceConfig)
 		return 0
 	}
-	r.fact(e, "ssl-dh-param", name)
+	r.Fact(e, "ssl-dh-param", name)
 	encoded := r.secrets[name.Text()].At("data", "dhparam.pem")
 	data, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(encoded.Text()), ""))
 	if block, _ := pem.Decode(data); err == nil && len(data) <= certfile.MaxBytes && block != nil {
@@ -150,6 +150,6 @@ func (r *reader) dhParameters(e *imported.Endpoint, name *document.Node) int {
 			return parameters.P.BitLen()
 		}
 	}
-	r.problem(name, "ssl-dh-param: the parameters in Secret %s are not in this file; 2048 bits are assumed", document.Quote(name.Text()))
+	r.Problem(name, "ssl-dh-param: the parameters in Secret %s are not in this file; 2048 bits are assumed", document.Quote(name.Text()))
 	return 2048
 }

@@ -36,7 +36,7 @@ func Import(fsys fs.FS, file string, o imported.Options) (*imported.Result, erro
 	}
 	r.ingressNginx()
 	r.gatewayAPI()
-	return r.result, nil
+	return &r.Result, nil
 }
 
 // Detect reports whether a file holds objects of Kubernetes that this package reads. Traefik's resources are another package's.

@@ -21,12 +21,12 @@ const maxListeners = 64
 // gatewayAPI makes endpoints of the listeners of Gateways, and of BackendTLSPolicies.
 func (r *reader) gatewayAPI() {
 	for _, g := range r.gateways {
-		if r.full(g) {
+		if r.Full() {
 			return
 		}
 		for i, l := range g.At("spec", "listeners").Items() {
 			if i == maxListeners {
-				r.problem(l, "Gateway %s: the API takes %d listeners; the rest is left out", document.Quote(nameOf(g)), maxListeners)
+				r.Problem(l, "Gateway %s: the API takes %d listeners; the rest is left out", document.Quote(nameOf(g)), maxListeners)
 				break
 			}
 			r.gatewayListener(g, l)
@@ -74,28 +74,28 @@ func (r *reader) gatewayListener(g, l *document.Node) {
 	case protocol == "HTTP" || protocol == "TCP" || protocol == "UDP":
 		return
 	case protocol != "HTTPS" && protocol != "TLS":
-		r.problem(l.Get("protocol"), "listener %s: protocol %s is not understood", document.Quote(name), document.Quote(protocol))
+		r.Problem(l.Get("protocol"), "listener %s: protocol %s is not understood", document.Quote(name), document.Quote(protocol))
 		return
 	case tls.Get("mode").Text() == "Passthrough":
-		r.problem(tls.Get("mode"), "listener %s passes TLS through for %s: the backends decide", document.Quote(name), r.routed(g, l))
+		r.Problem(tls.Get("mode"), "listener %s passes TLS through for %s: the backends decide", document.Quote(name), r.routed(g, l))
 		return
 	}
 	if mode := tls.Get("mode"); !mode.Empty() && mode.Text() != "Terminate" {
-		r.problem(mode, "listener %s: mode %s is not understood", document.Quote(name), document.Quote(mode.Text()))
+		r.Problem(mode, "listener %s: mode %s is not understood", document.Quote(name), document.Quote(mode.Text()))
 	}
 	class := g.At("spec", "gatewayClassName")
 	ref := r.implementation(class.Text())
 	p, err := r.finder.Find(ref)
 	if ref == "" || err != nil {
-		r.problem(class, "Gateway %s is of class %s, whose versions and suites are not known: with its GatewayClass in the file those of Envoy Gateway, Istio, Contour, Cilium, kgateway, Traefik and GKE are", document.Quote(nameOf(g)), document.Quote(class.Text()))
+		r.Problem(class, "Gateway %s is of class %s, whose versions and suites are not known: with its GatewayClass in the file those of Envoy Gateway, Istio, Contour, Cilium, kgateway, Traefik and GKE are", document.Quote(nameOf(g)), document.Quote(class.Text()))
 		return
 	}
 	e := &imported.Endpoint{System: "gateway-api", Side: imported.Server, Name: name, Listen: []string{":" + l.Get("port").Text()}, Policy: p}
-	r.fact(e, "gatewayClassName", class)
-	assume(e, "versions, suites, groups", p.Name, sourceGateway)
+	r.Fact(e, "gatewayClassName", class)
+	e.Assume("versions, suites, groups", p.Name, sourceGateway)
 	if protocol == "HTTPS" {
 		p.ALPN = []string{"h2", "http/1.1"}
-		assume(e, "ALPN", "h2, http/1.1", sourceGateway)
+		e.Assume("ALPN", "h2, http/1.1", sourceGateway)
 	}
 	r.gatewayNames(e, g, l)
 	r.gatewayAuth(e, g, tls)
@@ -104,13 +104,13 @@ func (r *reader) gatewayListener(g, l *document.Node) {
 		if namespace == "" {
 			namespace = namespaceOf(g)
 		}
-		r.fact(e, "certificateRefs", c.Get("name"))
+		r.Fact(e, "certificateRefs", c.Get("name"))
 		if leaf := r.certificate(e, namespace, c.Get("name")); leaf != nil && !slices.Contains(p.Certificates, leaf.Type) {
 			p.Certificates = append(p.Certificates, leaf.Type)
 		}
 	}
 	p.Name, p.Provider, p.Product, p.Aliases = name, "gateway-api", class.Text(), nil
-	r.add(l, e)
+	r.Add(e)
 }
 
 // gatewayNames are the listener's hostname, or those of TLSRoutes; routes of HTTP choose after the handshake.
@@ -118,7 +118,7 @@ func (r *reader) gatewayNames(e *imported.Endpoint, g, l *document.Node) {
 	host := l.Get("hostname")
 	var names []string
 	if !host.Empty() {
-		r.fact(e, "hostname", host)
+		r.Fact(e, "hostname", host)
 		names = []string{host.Text()}
 	}
 	for _, route := range r.routes[namespaceOf(g)+"/"+nameOf(g)] {
@@ -129,7 +129,7 @@ func (r *reader) gatewayNames(e *imported.Endpoint, g, l *document.Node) {
 		if hostnames.Empty() {
 			continue
 		}
-		r.fact(e, route.Get("kind").Text()+" "+nameOf(route)+" hostnames", hostnames)
+		r.Fact(e, route.Get("kind").Text()+" "+nameOf(route)+" hostnames", hostnames)
 		if route.Get("kind").Text() == "TLSRoute" && host.Empty() {
 			names = append(names, hostnames.Texts()...)
 		}
@@ -203,32 +203,32 @@ func (r *reader) gatewayAuth(e *imported.Endpoint, g, tls *document.Node) {
 		}
 	}
 	if !validation.Get("caCertificateRefs").Empty() {
-		r.fact(e, "validation.caCertificateRefs", validation.Get("caCertificateRefs"))
+		r.Fact(e, "validation.caCertificateRefs", validation.Get("caCertificateRefs"))
 		e.Policy.ClientAuth = policy.ClientAuthRequire
 		if mode := validation.Get("mode"); mode.Text() == "AllowInsecureFallback" {
 			e.Policy.ClientAuth = policy.ClientAuthRequest
-			r.fact(e, "validation.mode", mode)
+			r.Fact(e, "validation.mode", mode)
 		}
 	}
 	for key, value := range tls.Get("options").All() {
 		switch {
 		case key == "gateway.istio.io/tls-terminate-mode" && (value.Text() == "MUTUAL" || value.Text() == "ISTIO_MUTUAL"):
 			e.Policy.ClientAuth = policy.ClientAuthRequire
-			r.fact(e, key, value)
+			r.Fact(e, key, value)
 		case key == "gateway.istio.io/tls-terminate-mode" && (value.Text() == "OPTIONAL_MUTUAL"):
 			e.Policy.ClientAuth = policy.ClientAuthRequest
-			r.fact(e, key, value)
+			r.Fact(e, key, value)
 		case key == "gateway.istio.io/tls-terminate-mode" && value.Text() == "SIMPLE":
-			r.fact(e, key, value)
+			r.Fact(e, key, value)
 		default:
-			r.problem(value, "tls.options: %s is the implementation's own and not understood", document.Quote(key))
+			r.Problem(value, "tls.options: %s is the implementation's own and not understood", document.Quote(key))
 		}
 	}
 	for key, value := range tls.All() {
 		switch key {
 		case "mode", "certificateRefs", "options", "frontendValidation":
 		default:
-			r.problem(value, "tls: %s is not understood", document.Quote(key))
+			r.Problem(value, "tls: %s is not understood", document.Quote(key))
 		}
 	}
 }
@@ -242,7 +242,7 @@ func (r *reader) backendPolicy(n *document.Node) {
 			where += ":" + section
 		}
 		e.Listen = append(e.Listen, where)
-		r.fact(e, "targetRefs", target.Get("name"))
+		r.Fact(e, "targetRefs", target.Get("name"))
 	}
 	// Which implementation connects is not in the policy: that of the Gateways in the file, where they agree.
 	ref := ""
@@ -256,23 +256,23 @@ func (r *reader) backendPolicy(n *document.Node) {
 	}
 	p, err := r.finder.Find(ref)
 	if ref == "" || err != nil || p.Family != policy.FamilyBoringSSL || strings.HasPrefix(ref, "gcp/") {
-		r.problem(n, "BackendTLSPolicy %s: no Gateway in this file tells which implementation connects, or its offer is not known", document.Quote(nameOf(n)))
+		r.Problem(n, "BackendTLSPolicy %s: no Gateway in this file tells which implementation connects, or its offer is not known", document.Quote(nameOf(n)))
 		return
 	}
 	// Envoy's upstream default stops at TLS 1.2.
 	p.Versions, p.EqualPreference, p.SNIRequired = []wire.Version{wire.VersionTLS12}, nil, false
 	p.CipherSuites = slices.DeleteFunc(p.CipherSuites, func(s wire.CipherSuite) bool { info, _ := s.Info(); return info.TLS13() })
-	assume(e, "versions, suites, groups", "Envoy's for upstreams", sourceUpstream)
+	e.Assume("versions, suites, groups", "Envoy's for upstreams", sourceUpstream)
 	if hostname := n.At("spec", "validation", "hostname"); hostname.Present() {
 		p.Names = []string{hostname.Text()}
-		r.fact(e, "validation.hostname", hostname)
+		r.Fact(e, "validation.hostname", hostname)
 	} else {
-		r.problem(n, "BackendTLSPolicy %s has no validation.hostname", document.Quote(nameOf(n)))
+		r.Problem(n, "BackendTLSPolicy %s has no validation.hostname", document.Quote(nameOf(n)))
 	}
 	for key, value := range n.At("spec", "options").All() {
-		r.problem(value, "options: %s is the implementation's own and not understood", document.Quote(key))
+		r.Problem(value, "options: %s is the implementation's own and not understood", document.Quote(key))
 	}
 	p.Name, p.Provider, p.Product, p.Aliases = e.Name, "gateway-api", "BackendTLSPolicy", nil
 	e.Policy = p
-	r.add(n, e)
+	r.Add(e)
 }

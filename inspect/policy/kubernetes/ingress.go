@@ -18,14 +18,14 @@ func (r *reader) ingressNginx() {
 	s := r.globals()
 	taken := make(map[string]string)
 	for _, n := range r.ingresses {
-		if r.full(n) {
+		if r.Full() {
 			break
 		}
 		switch class, at := r.class(n); {
 		case class == "alb":
 			r.albIngress(n)
 		case class != "":
-			r.problem(at, "Ingress %s is of class %s: what its controller makes of TLS is not known here", document.Quote(nameOf(n)), document.Quote(class))
+			r.Problem(at, "Ingress %s is of class %s: what its controller makes of TLS is not known here", document.Quote(nameOf(n)), document.Quote(class))
 		default:
 			r.ingress(s, n, taken)
 		}
@@ -33,24 +33,21 @@ func (r *reader) ingressNginx() {
 	e := &imported.Endpoint{System: "ingress-nginx", Version: s.version, Side: imported.Server, Name: "_", Listen: []string{":443"}, Default: true, Facts: slices.Clone(s.facts)}
 	context := s.context
 	if secret := r.controller.defaultSecret; secret.Present() {
-		r.fact(e, "default-ssl-certificate", secret)
+		r.Fact(e, "default-ssl-certificate", secret)
 		if leaf := r.certificate(e, "default", secret); leaf != nil {
 			context.Certificates = []openssl.Certificate{{Type: leaf.Type, Bits: leaf.Bits}}
 		}
 	} else {
 		context.Certificates = []openssl.Certificate{{Type: policy.CertRSA, Bits: 2048}}
-		assume(e, "default-ssl-certificate", "self-signed, RSA", sourceFake)
+		e.Assume("default-ssl-certificate", "self-signed, RSA", sourceFake)
 	}
 	r.finish(e, s, &context, nil, s.data)
 	if s.rejects.Present() {
 		e.Policy.Names, e.Policy.SNIRequired = []string{}, true
-		r.fact(e, "ssl-reject-handshake", s.rejects)
+		r.Fact(e, "ssl-reject-handshake", s.rejects)
 	}
-	at := s.data
-	if at == nil && len(r.ingresses) > 0 {
-		at = r.ingresses[0]
-	}
-	r.add(at, e)
+	r.MaxEndpoints = maxEndpoints // there is always a place for it
+	r.Add(e)
 }
 
 // class is the class of an Ingress where it is not ingress-nginx's: empty for that one, and where none is named.
@@ -90,16 +87,16 @@ func (r *reader) ingress(s *settings, n *document.Node, taken map[string]string)
 	r.backendSide(s, n, a)
 	if passes := a.get("ssl-passthrough"); passes.True() {
 		if r.controller.passthrough || r.controller.versionAt == nil {
-			r.problem(passes, "ssl-passthrough: TLS goes through to the backends, which decide")
+			r.Problem(passes, "ssl-passthrough: TLS goes through to the backends, which decide")
 			return
 		}
-		r.problem(passes, "ssl-passthrough without --enable-ssl-passthrough of the controller does nothing")
+		r.Problem(passes, "ssl-passthrough without --enable-ssl-passthrough of the controller does nothing")
 	}
 	for _, group := range r.groups(n, a) {
 		group.hosts = slices.DeleteFunc(group.hosts, func(host string) bool {
 			other, twice := taken[host]
 			if twice && other != nameOf(n) {
-				r.problem(group.at, "host %s stands in Ingress %s, too: the settings of the older one win, here those of %s", document.Quote(host), document.Quote(other), document.Quote(other))
+				r.Problem(group.at, "host %s stands in Ingress %s, too: the settings of the older one win, here those of %s", document.Quote(host), document.Quote(other), document.Quote(other))
 			}
 			taken[host] = nameOf(n)
 			return twice && other != nameOf(n)
@@ -107,7 +104,7 @@ func (r *reader) ingress(s *settings, n *document.Node, taken map[string]string)
 		if len(group.hosts) == 0 {
 			continue
 		}
-		if r.full(n) {
+		if r.Full() {
 			return
 		}
 		e := &imported.Endpoint{System: "ingress-nginx", Version: s.version, Side: imported.Server, Name: group.hosts[0], Listen: []string{":443"}, Facts: slices.Clone(s.facts)}
@@ -115,12 +112,12 @@ func (r *reader) ingress(s *settings, n *document.Node, taken map[string]string)
 		a.apply(e, &context)
 		switch {
 		case group.secret.Present():
-			r.fact(e, "secretName", group.secret)
+			r.Fact(e, "secretName", group.secret)
 			if leaf := r.certificate(e, namespaceOf(n), group.secret); leaf != nil {
 				context.Certificates = []openssl.Certificate{{Type: leaf.Type, Bits: leaf.Bits}}
 				for _, host := range group.hosts {
 					if !leaf.Covers(host) {
-						r.problem(group.secret, "the certificate in Secret %s is not for %s: ingress-nginx serves its default certificate there", document.Quote(group.secret.Text()), document.Quote(host))
+						r.Problem(group.secret, "the certificate in Secret %s is not for %s: ingress-nginx serves its default certificate there", document.Quote(group.secret.Text()), document.Quote(host))
 					}
 				}
 			}
@@ -130,11 +127,11 @@ func (r *reader) ingress(s *settings, n *document.Node, taken map[string]string)
 			}
 		default:
 			context.Certificates = []openssl.Certificate{{Type: policy.CertRSA, Bits: 2048}}
-			assume(e, "default-ssl-certificate", "self-signed, RSA", sourceFake)
+			e.Assume("default-ssl-certificate", "self-signed, RSA", sourceFake)
 		}
 		r.finish(e, s, &context, group.hosts, group.at)
-		e.Facts = append(e.Facts, imported.Fact{File: r.file, Line: group.at.Position(), Setting: "hosts", Value: strings.Join(group.hosts, " ")})
-		r.add(n, e)
+		e.Facts = append(e.Facts, imported.Fact{File: r.File, Line: group.at.Position(), Setting: "hosts", Value: strings.Join(group.hosts, " ")})
+		r.Add(e)
 	}
 }
 
@@ -144,7 +141,7 @@ func (r *reader) groups(n *document.Node, a annotations) []served {
 	var rules, covered []string
 	for _, rule := range n.At("spec", "rules").Items() {
 		if len(rules) == maxHosts {
-			r.problem(rule, "more than %d hosts of one Ingress: the rest is left out", maxHosts)
+			r.Problem(rule, "more than %d hosts of one Ingress: the rest is left out", maxHosts)
 			break
 		}
 		if host := strings.ToLower(rule.Get("host").Text()); host != "" && !slices.Contains(rules, host) {
@@ -154,7 +151,7 @@ func (r *reader) groups(n *document.Node, a annotations) []served {
 	if aliases := a.get("server-alias"); aliases.Present() {
 		for alias := range strings.SplitSeq(aliases.Text(), ",") {
 			if alias = strings.ToLower(strings.TrimSpace(alias)); strings.HasPrefix(alias, "~") {
-				r.problem(aliases, "server-alias %s: a policy cannot say such names", document.Quote(alias))
+				r.Problem(aliases, "server-alias %s: a policy cannot say such names", document.Quote(alias))
 			} else if alias != "" {
 				rules = append(rules, alias)
 			}
@@ -177,7 +174,7 @@ func (r *reader) groups(n *document.Node, a annotations) []served {
 		}
 		for _, host := range group.hosts {
 			if !slices.Contains(rules, host) && len(rules) > 0 {
-				r.problem(group.at, "tls host %s is in no rule: ingress-nginx has no server for it", document.Quote(host))
+				r.Problem(group.at, "tls host %s is in no rule: ingress-nginx has no server for it", document.Quote(host))
 			}
 		}
 		covered = append(covered, group.hosts...)
@@ -186,7 +183,7 @@ func (r *reader) groups(n *document.Node, a annotations) []served {
 	rest := slices.DeleteFunc(slices.Clone(rules), func(h string) bool { return slices.Contains(covered, h) })
 	if len(rest) > 0 {
 		if n.At("spec", "tls").Present() {
-			r.problem(n.At("spec", "rules"), "hosts without a tls entry (%s) answer with the default certificate", document.Quote(strings.Join(rest, " ")))
+			r.Problem(n.At("spec", "rules"), "hosts without a tls entry (%s) answer with the default certificate", document.Quote(strings.Join(rest, " ")))
 		}
 		out = append(out, served{hosts: rest, at: n.At("spec", "rules")})
 	}
@@ -200,11 +197,11 @@ func (r *reader) finish(e *imported.Endpoint, s *settings, context *openssl.Cont
 		r.report(r.about(e, err, at), *context, err)
 	}
 	for _, note := range notes {
-		assume(e, "security level", note, "OpenSSL, SSL_CTX_set_security_level(3)")
+		e.Assume("security level", note, "OpenSSL, SSL_CTX_set_security_level(3)")
 	}
 	p.Name, p.Provider, p.Product = e.Name, "ingress-nginx", "server"
 	p.ALPN, p.ALPNRequired = slices.Clone(s.alpn), s.strict
-	assume(e, "ALPN", strings.Join(s.alpn, " "), "nginx: src/http/modules/ngx_http_ssl_module.c")
+	e.Assume("ALPN", strings.Join(s.alpn, " "), "nginx: src/http/modules/ngx_http_ssl_module.c")
 	for _, host := range hosts {
 		if rest, wild := strings.CutPrefix(host, "*."); wild {
 			host = "**." + rest // nginx takes any number of labels
@@ -235,19 +232,19 @@ func (r *reader) albIngress(n *document.Node) {
 	name, ref := annotation(n, prefix+"ssl-policy"), "ELBSecurityPolicy-2016-08"
 	e := &imported.Endpoint{System: "aws-elb", Side: imported.Server, Name: namespaceOf(n) + "/" + nameOf(n), Listen: []string{":443"}, Default: true}
 	if name.Empty() {
-		assume(e, prefix+"ssl-policy", ref, "AWS Load Balancer Controller: default of the ELB API")
+		e.Assume(prefix+"ssl-policy", ref, "AWS Load Balancer Controller: default of the ELB API")
 	} else {
 		ref = name.Text()
-		r.fact(e, prefix+"ssl-policy", name)
+		r.Fact(e, prefix+"ssl-policy", name)
 	}
 	p, err := r.finder.Find("aws/" + ref)
 	if err != nil {
-		r.problem(name, "ssl-policy: %v", err)
+		r.Problem(name, "ssl-policy: %v", err)
 		return
 	}
 	p.ALPN, p.ClientAuth = []string{"h2", "http/1.1"}, policy.ClientAuthNone
 	if mutual := annotation(n, prefix+"mutual-authentication"); mutual.Present() {
-		r.fact(e, prefix+"mutual-authentication", mutual)
+		r.Fact(e, prefix+"mutual-authentication", mutual)
 		switch {
 		case strings.Contains(mutual.Text(), "verify"):
 			p.ClientAuth = policy.ClientAuthRequire
@@ -256,8 +253,8 @@ func (r *reader) albIngress(n *document.Node) {
 		}
 	}
 	if arn := annotation(n, prefix+"certificate-arn"); arn.Present() {
-		r.fact(e, prefix+"certificate-arn", arn)
+		r.Fact(e, prefix+"certificate-arn", arn)
 	}
 	e.Policy = p
-	r.add(n, e)
+	r.Add(e)
 }

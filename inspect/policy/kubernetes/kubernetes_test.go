@@ -20,6 +20,7 @@ import (
 
 	"github.com/tlstriage/tlstriage/inspect/policy"
 	"github.com/tlstriage/tlstriage/inspect/policy/imported"
+	"github.com/tlstriage/tlstriage/inspect/policy/importertest"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
@@ -42,41 +43,14 @@ func importText(t *testing.T, text string, o imported.Options) *imported.Result 
 		if e.Policy == nil || len(e.Policy.Versions) == 0 || len(e.Policy.CipherSuites) == 0 {
 			t.Errorf("%s: no policy that accepts anything", e.Name)
 		}
-		for _, f := range e.Facts {
-			if f.Default == (f.Line > 0) || f.Default == (f.File != "") || f.Default == (f.Source == "") {
-				t.Errorf("%s: fact without a place or a source: %+v", e.Name, f)
-			}
-		}
 	}
+	importertest.Places(t, result)
 	return result
-}
-
-func endpoint(t *testing.T, result *imported.Result, name string) *imported.Endpoint {
-	t.Helper()
-	var names []string
-	for _, e := range result.Endpoints {
-		if e.Name == name {
-			return e
-		}
-		names = append(names, e.Name)
-	}
-	t.Fatalf("no endpoint %s among %s; problems %v", name, strings.Join(names, ", "), result.Problems)
-	return nil
-}
-
-func problem(t *testing.T, result *imported.Result, line int, text string) {
-	t.Helper()
-	for _, p := range result.Problems {
-		if p.Line == line && strings.Contains(p.Text, text) {
-			return
-		}
-	}
-	t.Errorf("no problem on line %d with %q among %v", line, text, result.Problems)
 }
 
 func TestIngressWithAnnotationsAndConfigMap(t *testing.T) {
 	result := importFile(t, "ingress.yaml", imported.Options{})
-	shop := endpoint(t, result, "shop.example.com")
+	shop := importertest.Endpoint(t, result, "shop.example.com")
 	if shop.Version != "1.9.4" {
 		t.Errorf("version %s: that of the controller's image is 1.9.4", shop.Version)
 	}
@@ -88,11 +62,11 @@ func TestIngressWithAnnotationsAndConfigMap(t *testing.T) {
 		!slices.Equal(shop.Policy.Groups, []wire.NamedGroup{wire.GroupX25519, wire.GroupSecp256r1}) || shop.Policy.ALPN[0] != "http/1.1" || !shop.Policy.ALPNRequired {
 		t.Errorf("got %+v", shop.Policy)
 	}
-	bare := endpoint(t, result, "bare.example.com")
+	bare := importertest.Endpoint(t, result, "bare.example.com")
 	if !slices.Equal(bare.Policy.Certificates, []policy.CertificateType{policy.CertRSA}) {
 		t.Errorf("a host without a certificate has %v, want the fake one", bare.Policy.Certificates)
 	}
-	if d := endpoint(t, result, "_"); !d.Default || d.Policy.Names != nil || d.Policy.Preference != policy.PreferServer {
+	if d := importertest.Endpoint(t, result, "_"); !d.Default || d.Policy.Names != nil || d.Policy.Preference != policy.PreferServer {
 		t.Errorf("default server: %+v", d.Policy)
 	}
 	for _, f := range shop.Facts {
@@ -100,20 +74,20 @@ func TestIngressWithAnnotationsAndConfigMap(t *testing.T) {
 			t.Errorf("got %+v", f)
 		}
 	}
-	problem(t, result, 25, "ssl-moon-phase")
-	problem(t, result, 26, "http-snippet")
-	problem(t, result, 51, "ssl-moon")
-	problem(t, result, 56, "Secret \"web/shop-tls\"")
-	problem(t, result, 71, "haproxy")
-	problem(t, result, 80, "without --enable-ssl-passthrough")
-	problem(t, result, 81, "nginx refuses it")
+	importertest.Problem(t, result, 25, "ssl-moon-phase")
+	importertest.Problem(t, result, 26, "http-snippet")
+	importertest.Problem(t, result, 51, "ssl-moon")
+	importertest.Problem(t, result, 56, "Secret \"web/shop-tls\"")
+	importertest.Problem(t, result, 71, "haproxy")
+	importertest.Problem(t, result, 80, "without --enable-ssl-passthrough")
+	importertest.Problem(t, result, 81, "nginx refuses it")
 	if len(shop.Policy.BlockedVersions) == 0 || slices.Contains(shop.Policy.Versions, wire.VersionTLS11) {
 		t.Errorf("TLS 1.1 at security level 1 of OpenSSL 3.1: versions %v, blocked %v", shop.Policy.Versions, shop.Policy.BlockedVersions)
 	}
 }
 
 func TestBackendsOfAnIngressAreTheClientSide(t *testing.T) {
-	e := endpoint(t, importFile(t, "ingress.yaml", imported.Options{}), "web/shop backends")
+	e := importertest.Endpoint(t, importFile(t, "ingress.yaml", imported.Options{}), "web/shop backends")
 	if e.Side != imported.Client || !slices.Equal(e.Policy.Names, []string{"shop.internal"}) || !slices.Equal(e.Policy.Versions, []wire.Version{wire.VersionTLS12}) || e.Listen[0] != "shop:8443" {
 		t.Errorf("got %+v, %v", e.Policy, e.Listen)
 	}
@@ -122,7 +96,7 @@ func TestBackendsOfAnIngressAreTheClientSide(t *testing.T) {
 const lone = "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: a}\nspec: {tls: [{hosts: [a.example.com], secretName: s}], rules: [{host: a.example.com}]}\n"
 
 func TestDefaultsDependOnTheVersion(t *testing.T) {
-	newest := endpoint(t, importText(t, lone, imported.Options{}), "a.example.com")
+	newest := importertest.Endpoint(t, importText(t, lone, imported.Options{}), "a.example.com")
 	builtin, _ := policy.Lookup("ingress-nginx/ingress-nginx-1.15")
 	if !slices.Equal(newest.Policy.CipherSuites, builtin.CipherSuites) || !slices.Equal(newest.Policy.Versions, builtin.Versions) || !newest.Policy.NoDHParameters {
 		t.Errorf("got %v, want those of the built-in policy %v", newest.Policy.CipherSuites, builtin.CipherSuites)
@@ -130,12 +104,12 @@ func TestDefaultsDependOnTheVersion(t *testing.T) {
 	if newest.Policy.Groups[0] != wire.GroupX25519MLKEM768 {
 		t.Errorf("OpenSSL 3.5 begins with %v", newest.Policy.Groups[0])
 	}
-	old := endpoint(t, importText(t, lone, imported.Options{Version: "1.2.0"}), "a.example.com")
+	old := importertest.Endpoint(t, importText(t, lone, imported.Options{Version: "1.2.0"}), "a.example.com")
 	if old.Policy.ALPNRequired || old.Policy.Groups[0] != wire.GroupX25519 {
 		t.Errorf("got %+v", old.Policy)
 	}
-	problem(t, importText(t, lone, imported.Options{Version: "0.26.1"}), 0, "before 1.0")
-	if rejected := importText(t, lone+"---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata: {ssl-reject-handshake: \"true\"}\n", imported.Options{}); endpoint(t, rejected, "_").Policy.Names == nil {
+	importertest.Problem(t, importText(t, lone, imported.Options{Version: "0.26.1"}), 0, "before 1.0")
+	if rejected := importText(t, lone+"---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata: {ssl-reject-handshake: \"true\"}\n", imported.Options{}); importertest.Endpoint(t, rejected, "_").Policy.Names == nil {
 		t.Error("ssl-reject-handshake: the default server answers")
 	}
 }
@@ -153,11 +127,11 @@ func TestSecretsTellTheKindOfCertificate(t *testing.T) {
 	crt := base64.StdEncoding.EncodeToString(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 	text := fmt.Sprintf("apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Secret\n  metadata: {name: s}\n  data: {tls.crt: %s}\n---\n%s", crt, lone)
 	result := importText(t, text, imported.Options{})
-	if got := endpoint(t, result, "a.example.com").Policy.Certificates; !slices.Equal(got, []policy.CertificateType{policy.CertECDSAP256}) || len(result.Problems) != 0 {
+	if got := importertest.Endpoint(t, result, "a.example.com").Policy.Certificates; !slices.Equal(got, []policy.CertificateType{policy.CertECDSAP256}) || len(result.Problems) != 0 {
 		t.Errorf("got %v, %v", got, result.Problems)
 	}
-	problem(t, importText(t, strings.ReplaceAll(text, "a.example.com", "b.example.com"), imported.Options{}), 12, "not for")
-	problem(t, importText(t, strings.ReplaceAll(text, crt, "AAAA"), imported.Options{}), 12, "no certificate")
+	importertest.Problem(t, importText(t, strings.ReplaceAll(text, "a.example.com", "b.example.com"), imported.Options{}), 12, "not for")
+	importertest.Problem(t, importText(t, strings.ReplaceAll(text, crt, "AAAA"), imported.Options{}), 12, "no certificate")
 }
 
 func TestIngressOfTheAWSController(t *testing.T) {
@@ -170,29 +144,29 @@ metadata:
 spec:
   ingressClassName: alb
 `, imported.Options{})
-	if e := endpoint(t, result, "default/shop"); e.Policy.Name != "aws/ELBSecurityPolicy-TLS13-1-2-Res-2021-06" || e.System != "aws-elb" {
+	if e := importertest.Endpoint(t, result, "default/shop"); e.Policy.Name != "aws/ELBSecurityPolicy-TLS13-1-2-Res-2021-06" || e.System != "aws-elb" {
 		t.Errorf("got %+v", e)
 	}
 }
 
 func TestGatewaysAndTheirRoutes(t *testing.T) {
 	result := importFile(t, "gateway.yaml", imported.Options{})
-	https := endpoint(t, result, "public/https")
+	https := importertest.Endpoint(t, result, "public/https")
 	if !slices.Equal(https.Policy.Names, []string{"**.example.com"}) || https.Policy.ClientAuth != policy.ClientAuthRequire || https.Policy.ALPN[0] != "h2" || https.Policy.Family != policy.FamilyBoringSSL {
 		t.Errorf("got %+v", https.Policy)
 	}
-	if mqtt := endpoint(t, result, "public/mqtt"); !slices.Equal(mqtt.Policy.Names, []string{"mqtt.example.net"}) || mqtt.Policy.ALPN != nil || mqtt.Listen[0] != ":8883" {
+	if mqtt := importertest.Endpoint(t, result, "public/mqtt"); !slices.Equal(mqtt.Policy.Names, []string{"mqtt.example.net"}) || mqtt.Policy.ALPN != nil || mqtt.Listen[0] != ":8883" {
 		t.Errorf("got %+v", mqtt.Policy)
 	}
-	problem(t, result, 19, "example.com/moon")
-	problem(t, result, 28, "passes TLS through")
-	problem(t, result, 58, "homegrown")
-	problem(t, result, 18, "Secret \"infra/wildcard\"")
+	importertest.Problem(t, result, 19, "example.com/moon")
+	importertest.Problem(t, result, 28, "passes TLS through")
+	importertest.Problem(t, result, 58, "homegrown")
+	importertest.Problem(t, result, 18, "Secret \"infra/wildcard\"")
 }
 
 func TestBackendTLSPolicyIsTheClientSide(t *testing.T) {
 	text, _, _ := strings.Cut(string(mustRead(t, "gateway.yaml")), "---\napiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: mystery}")
-	e := endpoint(t, importText(t, text, imported.Options{}), "shop/shop")
+	e := importertest.Endpoint(t, importText(t, text, imported.Options{}), "shop/shop")
 	if e.Side != imported.Client || !slices.Equal(e.Policy.Names, []string{"shop.internal"}) || !slices.Equal(e.Policy.Versions, []wire.Version{wire.VersionTLS12}) || e.Listen[0] != "shop:https" {
 		t.Errorf("got %+v", e)
 	}
@@ -275,8 +249,8 @@ func TestEndpointsAreBounded(t *testing.T) {
 		t.Skip("takes seconds")
 	}
 	result := importText(t, text.String(), imported.Options{})
-	if len(result.Endpoints) != maxEndpoints || endpoint(t, result, "_") == nil {
+	if len(result.Endpoints) != maxEndpoints || importertest.Endpoint(t, result, "_") == nil {
 		t.Errorf("%d endpoints, want %d with the default server among them", len(result.Endpoints), maxEndpoints)
 	}
-	problem(t, result, 3, "the rest is left out")
+	importertest.Problem(t, result, 0, "the rest is left out")
 }

@@ -3,7 +3,6 @@ package kubernetes
 import (
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/tlstriage/tlstriage/inspect/policy/imported"
@@ -23,9 +22,8 @@ const (
 
 // reader is one run of Import.
 type reader struct {
-	file     string
+	imported.Document
 	options  imported.Options
-	result   *imported.Result
 	objects  int
 	relevant bool
 
@@ -38,7 +36,6 @@ type reader struct {
 	backends   []*document.Node
 	controller controller
 	finder     named.Finder
-	told       bool // that there are too many endpoints
 }
 
 // controller is what a Deployment in the file tells of ingress-nginx.
@@ -52,68 +49,24 @@ type controller struct {
 
 func newReader(file string, o imported.Options) *reader {
 	return &reader{
-		file: file, options: o, result: &imported.Result{Kind: Kind},
+		Document: imported.Document{File: file, Collector: imported.Collector{
+			Result: imported.Result{Kind: Kind}, MaxProblems: maxProblems, MaxEndpoints: maxEndpoints - 1, // the last place is the default server's
+		}},
+		options: o,
 		secrets: make(map[string]*document.Node), classes: make(map[string]string), routes: make(map[string][]*document.Node),
 	}
-}
-
-func (r *reader) problem(n *document.Node, format string, args ...any) {
-	r.tell(imported.Problem{File: r.file, Line: n.Position(), Text: fmt.Sprintf(format, args...)})
-}
-
-// refuse tells a problem for which the controller does not take the configuration.
-func (r *reader) refuse(n *document.Node, format string, args ...any) {
-	r.tell(imported.Problem{File: r.file, Line: n.Position(), Text: fmt.Sprintf(format, args...), Refused: true})
 }
 
 // report tells what OpenSSL makes of settings.
 func (r *reader) report(n *document.Node, c openssl.Context, err error) {
 	switch {
 	case errors.Is(err, openssl.ErrSystemProfile):
-		r.problem(n, "%v", err)
+		r.Problem(n, "%v", err)
 	case c.Refuses(err, false):
-		r.refuse(n, "%v; nginx refuses it", err)
+		r.Refuse(n, "%v; nginx refuses it", err)
 	default:
-		r.problem(n, "%v; nginx refuses it with an OpenSSL that does", err)
+		r.Problem(n, "%v; nginx refuses it with an OpenSSL that does", err)
 	}
-}
-
-func (r *reader) tell(p imported.Problem) {
-	switch told := len(r.result.Problems); {
-	case told > maxProblems:
-		return
-	case told == maxProblems:
-		p.Text = fmt.Sprintf("more than %d problems: the others are not told", maxProblems)
-	}
-	r.result.Problems = append(r.result.Problems, p)
-}
-
-func (r *reader) add(n *document.Node, e *imported.Endpoint) {
-	if len(r.result.Endpoints) == maxEndpoints {
-		r.problem(n, "more than %d endpoints: this one is left out", maxEndpoints)
-		return
-	}
-	r.result.Endpoints = append(r.result.Endpoints, e)
-}
-
-func (r *reader) fact(e *imported.Endpoint, setting string, n *document.Node) {
-	e.Facts = append(e.Facts, imported.Fact{File: r.file, Line: n.Position(), Setting: setting, Value: n.Summary()})
-}
-
-func assume(e *imported.Endpoint, setting, value, source string) {
-	e.Facts = append(e.Facts, imported.Fact{Setting: setting, Value: value, Default: true, Source: source})
-}
-
-// full tells, once, that no endpoint can be added any more, so that none is worked out in vain.
-func (r *reader) full(n *document.Node) bool {
-	if len(r.result.Endpoints) < maxEndpoints-1 { // the last place is the default server's
-		return false
-	}
-	if !r.told {
-		r.told = true
-		r.problem(n, "more than %d endpoints: the rest is left out", maxEndpoints)
-	}
-	return true
 }
 
 // nameOf is the name of an object.
@@ -147,7 +100,7 @@ func (r *reader) collect(n *document.Node, depth int) {
 	}
 	if r.objects++; r.objects > maxObjects {
 		if r.objects == maxObjects+1 {
-			r.problem(n, "more than %d objects: the rest is left out", maxObjects)
+			r.Problem(n, "more than %d objects: the rest is left out", maxObjects)
 		}
 		return
 	}
@@ -180,15 +133,15 @@ func (r *reader) object(n *document.Node, kind, group string) {
 		r.relevant = true
 		r.backends = append(r.backends, n)
 	case kind == "ListenerSet" || kind == "XListenerSet":
-		r.problem(n, "%s is not understood: its listeners are left out", kind)
+		r.Problem(n, "%s is not understood: its listeners are left out", kind)
 	case kind == "Gateway" && strings.HasPrefix(group, "networking.istio.io"):
-		r.problem(n, "a Gateway of Istio's own API is not understood; its proxies' /config_dump is")
+		r.Problem(n, "a Gateway of Istio's own API is not understood; its proxies' /config_dump is")
 	case group == "gateway.envoyproxy.io" && (kind == "ClientTrafficPolicy" || kind == "BackendTrafficPolicy" || kind == "Backend" || kind == "EnvoyProxy"):
-		r.problem(n, "%s of Envoy Gateway is not understood: what it says of TLS is left out; Envoy's /config_dump has it", kind)
+		r.Problem(n, "%s of Envoy Gateway is not understood: what it says of TLS is left out; Envoy's /config_dump has it", kind)
 	case strings.HasPrefix(group, "traefik."):
-		r.problem(n, "%s is Traefik's: import the file with the kind traefik for it", kind)
+		r.Problem(n, "%s is Traefik's: import the file with the kind traefik for it", kind)
 	case group == "k8s.nginx.org" || group == "projectcontour.io" && kind == "HTTPProxy":
-		r.problem(n, "%s of %s is not understood", kind, group)
+		r.Problem(n, "%s of %s is not understood", kind, group)
 	}
 }
 
@@ -200,7 +153,7 @@ func (r *reader) certificate(e *imported.Endpoint, namespace string, name *docum
 	}
 	secret := r.secrets[key]
 	if secret == nil {
-		r.problem(name, "Secret %s is not in this file: the kind of its certificate is not known", document.Quote(key))
+		r.Problem(name, "Secret %s is not in this file: the kind of its certificate is not known", document.Quote(key))
 		return nil
 	}
 	var data []byte
@@ -211,15 +164,15 @@ func (r *reader) certificate(e *imported.Endpoint, namespace string, name *docum
 		crt = secret.At("data", "tls.crt")
 		var err error
 		if data, err = base64.StdEncoding.DecodeString(strings.Join(strings.Fields(crt.Text()), "")); err != nil {
-			r.problem(crt, "Secret %s: tls.crt: %v", document.Quote(key), err)
+			r.Problem(crt, "Secret %s: tls.crt: %v", document.Quote(key), err)
 			return nil
 		}
 	}
 	leaf, err := certfile.Read(data)
 	if err != nil {
-		r.problem(name, "Secret %s: tls.crt: %v; the kind of the certificate is not known", document.Quote(key), err)
+		r.Problem(name, "Secret %s: tls.crt: %v; the kind of the certificate is not known", document.Quote(key), err)
 		return nil
 	}
-	e.Facts = append(e.Facts, imported.Fact{File: r.file, Line: crt.Position(), Setting: "Secret " + key, Value: string(leaf.Type) + ", " + strings.Join(leaf.Names, " ")})
+	e.Facts = append(e.Facts, imported.Fact{File: r.File, Line: crt.Position(), Setting: "Secret " + key, Value: string(leaf.Type) + ", " + strings.Join(leaf.Names, " ")})
 	return leaf
 }

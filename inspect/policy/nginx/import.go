@@ -35,18 +35,14 @@ func Import(fsys fs.FS, file string, o imported.Options) (*imported.Result, erro
 	if err != nil {
 		return nil, &imported.Error{File: file, Text: err.Error()}
 	}
-	r := reader{fsys: fsys, base: path.Dir(file)}
+	r := reader{fsys: fsys, base: path.Dir(file), Collector: imported.Collector{Result: imported.Result{Kind: Kind}, MaxEndpoints: maxEndpoints, MaxProblems: maxProblems}}
 	root, err := r.file(file)
 	if err != nil {
 		return nil, err
 	}
-	im := importer{reader: &r, version: version, named: o.Version != "", openssl: o.OpenSSL, result: &imported.Result{Kind: Kind}, leaves: make(map[string]leaf), clients: make(map[string]bool)}
+	im := importer{reader: &r, version: version, named: o.Version != "", openssl: o.OpenSSL, leaves: make(map[string]leaf), clients: make(map[string]bool)}
 	im.main(root)
-	im.result.Problems = append(r.problems, im.result.Problems...)
-	if r.dropped > 0 {
-		im.result.Problems = append(im.result.Problems, imported.Problem{File: file, Text: "more problems than can be listed"})
-	}
-	return im.result, nil
+	return &r.Result, nil
 }
 
 var (

@@ -1,14 +1,8 @@
 package nginx_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/rsa"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -17,41 +11,15 @@ import (
 
 	"github.com/tlstriage/tlstriage/inspect/policy"
 	"github.com/tlstriage/tlstriage/inspect/policy/imported"
+	"github.com/tlstriage/tlstriage/inspect/policy/importertest"
 	"github.com/tlstriage/tlstriage/inspect/policy/nginx"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
-// tree is a file system of these files, with certificates as keyPairs and writeKeyPair make them.
+// tree is a file system of these files and a few certificates.
 func tree(t testing.TB, texts map[string]string) fstest.MapFS {
 	t.Helper()
-	fsys := fstest.MapFS{}
-	for name, text := range texts {
-		fsys[name] = &fstest.MapFile{Data: []byte(text)}
-	}
-	dir := t.TempDir()
-	r, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	small, err := rsa.GenerateKey(rand.Reader, 1024)
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	writeKeyPair(t, dir, "rsa", r, "localhost")
-	writeKeyPair(t, dir, "small", small, "localhost")
-	writeKeyPair(t, dir, "ec384", e, "localhost")
-	for _, name := range []string{"rsa.crt", "small.crt", "ec384.crt"} {
-		data, err := os.ReadFile(filepath.Join(dir, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		fsys[name] = &fstest.MapFile{Data: data}
-	}
-	return fsys
+	return importertest.Tree(t, texts, map[string]string{"rsa.crt": "rsa localhost", "small.crt": "rsa1024 localhost", "ec384.crt": "ec384 localhost"})
 }
 
 func importText(t testing.TB, text, version string) *imported.Result {
@@ -61,13 +29,6 @@ func importText(t testing.TB, text, version string) *imported.Result {
 		t.Fatal(err)
 	}
 	return r
-}
-
-func problems(r *imported.Result) (out []string) {
-	for _, p := range r.Problems {
-		out = append(out, fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.Text))
-	}
-	return out
 }
 
 // TestWhatIsNotJudgedIsTold: each line of a configuration that the policy cannot follow is a problem at its line.
@@ -103,7 +64,7 @@ func TestWhatIsNotJudgedIsTold(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			got := problems(importText(t, test.text, test.version))
+			got := importertest.Problems(importText(t, test.text, test.version))
 			if !slices.EqualFunc(got, test.want, strings.HasPrefix) {
 				t.Errorf("problems %q\nwant %q", got, test.want)
 			}
@@ -191,7 +152,7 @@ func TestDirectivesAreInherited(t *testing.T) {
 }`, "")
 	a, b := nginx.Select(r, "a", "443"), nginx.Select(r, "b", "8443")
 	if a == nil || b == nil || len(r.Problems) != 0 {
-		t.Fatalf("%v %v %q", a, b, problems(r))
+		t.Fatalf("%v %v %q", a, b, importertest.Problems(r))
 	}
 	if !slices.Equal(a.Policy.Versions, []wire.Version{wire.VersionTLS12}) || !slices.Equal(a.Policy.Certificates, []policy.CertificateType{policy.CertRSA}) {
 		t.Errorf("a: %v %v", a.Policy.Versions, a.Policy.Certificates)
@@ -219,7 +180,7 @@ func TestNewerVersionsTakeProtocolsOfTheNamedServer(t *testing.T) {
 			t.Errorf("%s: %+v", version, b)
 		}
 		if told := len(r.Problems) == 1 && r.Problems[0].Line == 4; told != (version == "1.29.1") {
-			t.Errorf("%s: problems %q", version, problems(r))
+			t.Errorf("%s: problems %q", version, importertest.Problems(r))
 		}
 	}
 }
@@ -303,7 +264,7 @@ stream { server { listen 9000; proxy_pass tls.example:993; proxy_ssl on; proxy_s
 		t.Errorf("clients %+v\nwant %+v", got, want)
 	}
 	if len(r.Problems) != 0 {
-		t.Errorf("problems %q", problems(r))
+		t.Errorf("problems %q", importertest.Problems(r))
 	}
 }
 
@@ -319,14 +280,14 @@ func TestIncludesKeepTheirPlaces(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := problems(r); !slices.Equal(got, []string{"etc/sites/b.conf:3: ssl_foo is not judged: what it does to a handshake is not in the policy"}) {
+	if got := importertest.Problems(r); !slices.Equal(got, []string{"etc/sites/b.conf:3: ssl_foo is not judged: what it does to a handshake is not in the policy"}) {
 		t.Errorf("problems %q", got)
 	}
 	b := nginx.Select(r, "b", "443")
 	for _, want := range []imported.Fact{
 		{File: "etc/sites/b.conf", Line: 2, Setting: "server_name", Value: "b"},
 		{File: "etc/tls.conf", Line: 1, Setting: "ssl_protocols", Value: "TLSv1.3"},
-		{File: "rsa.crt", Setting: "certificate", Value: "rsa, 2048 bits"},
+		{File: "etc/tls.conf", Line: 2, Setting: "certificate", Value: "rsa.crt (rsa, 2048 bits)"},
 	} {
 		if b == nil || !slices.Contains(b.Facts, want) {
 			t.Errorf("no fact %+v in %+v", want, b)

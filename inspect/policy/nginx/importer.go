@@ -16,9 +16,7 @@ type importer struct {
 	version version
 	named   bool // the version was given
 	openssl string
-	result  *imported.Result
 	listens int             // sockets of listen directives so far
-	full    bool            // the bound on endpoints was met
 	leaves  map[string]leaf // by file
 	clients map[string]bool // made, by target and settings
 }
@@ -59,13 +57,13 @@ func (im *importer) servers(block *statement) {
 	for _, s := range servers {
 		made := make(map[behaviour]*imported.Endpoint)
 		for _, at := range s.sockets {
-			if !at.ssl || im.full {
+			if !at.ssl || im.Full(at.defaultServer.at.file) {
 				continue
 			}
 			alike := behaviour{at.defaultServer, at.http2}
 			if e := made[alike]; e == nil {
 				made[alike] = im.endpoint(s, at, of(s), of(at.defaultServer))
-				im.add(s.at, made[alike])
+				im.Add(s.at.file, made[alike])
 			} else if !slices.Contains(e.Listen, at.name) {
 				e.Listen = append(e.Listen, at.name)
 			}
@@ -74,15 +72,6 @@ func (im *importer) servers(block *statement) {
 	for _, s := range servers {
 		im.passThrough(s)
 		im.upstreams(s)
-	}
-}
-
-func (im *importer) add(at *statement, e *imported.Endpoint) {
-	if len(im.result.Endpoints) < maxEndpoints {
-		im.result.Endpoints = append(im.result.Endpoints, e)
-	} else if !im.full {
-		im.full = true
-		im.problem(at.file, at.line, "more than %d endpoints; the rest is left out", maxEndpoints)
 	}
 }
 
@@ -231,6 +220,8 @@ func (im *importer) finish(e *imported.Endpoint, s *server, at *socket, rejects 
 		p.Names, p.SNIRequired = []string{}, true
 	} else if !e.Default {
 		p.Names = im.served(s)
+		// A client without a name comes to the default server, which refuses it.
+		p.SNIRequired = im.flag(at.defaultServer.scope, "ssl_reject_handshake")
 	}
 	if s.stream {
 		im.streamALPN(e, s)

@@ -26,32 +26,21 @@ type statement struct {
 
 // reader turns files into statements, with what they include in its place.
 type reader struct {
-	fsys     fs.FS
-	base     string // where relative paths start: the directory of the main file
-	stack    []string
-	files    int
-	bytes    int
-	problems []imported.Problem
-	dropped  int
+	imported.Collector
+	fsys  fs.FS
+	base  string // where relative paths start: the directory of the main file
+	stack []string
+	files int
+	bytes int
 }
 
 func (r *reader) problem(file string, line int, format string, args ...any) {
-	r.tell(imported.Problem{File: file, Line: line, Text: fmt.Sprintf(format, args...)})
+	r.Problem(file, line, format, args...)
 }
 
 // refuse tells a problem for which nginx does not start.
 func (r *reader) refuse(file string, line int, format string, args ...any) {
-	r.tell(imported.Problem{File: file, Line: line, Text: fmt.Sprintf(format, args...), Refused: true})
-}
-
-func (r *reader) tell(p imported.Problem) {
-	if len(r.problems) >= maxProblems {
-		r.dropped++
-		return
-	}
-	if !slices.Contains(r.problems, p) { // an http-level line is looked at for each server
-		r.problems = append(r.problems, p)
-	}
+	r.Refuse(true, file, line, format, args...)
 }
 
 // name is the path that a directive's argument means.

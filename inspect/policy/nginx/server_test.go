@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/tlstriage/tlstriage/inspect/policy/imported"
+	"github.com/tlstriage/tlstriage/inspect/policy/importertest"
 	"github.com/tlstriage/tlstriage/inspect/policy/nginx"
 )
 
@@ -31,19 +32,9 @@ func rendered(t testing.TB, dir, port, text string) string {
 	).Replace(text)
 }
 
-const dh2048 = `-----BEGIN DH PARAMETERS-----
-MIIBCAKCAQEA//////////+t+FRYortKmq/cViAnPTzx2LnFg84tNpWp4TZBFGQz
-+8yTnc4kmz75fS/jY2MMddj2gbICrsRhetPfHtXV/WVhJDP1H18GbtCFY2VVPe0a
-87VXE15/V8k1mE8McODmi3fipona8+/och3xWKE2rec1MKzKT0g6eXq8CrGCsyT7
-YdEIqUuyyOP7uWrat2DX9GgdT0Kj3jlN9K5W7edjcrsZCwenyO4KbXCeAvzhzffi
-7MA0BM0oNC9hkXL+nOmFg/+OTxIy7vKBg8P+OxtMb61zO7X8vC7CIAXFjvGDfRaD
-ssbzSibBsu/6iGtCOGEoXJf//////////wIBAg==
------END DH PARAMETERS-----
-`
-
 // TestNginxAnswersAsImported imports configurations, starts nginx with them, and holds its answers against the policies.
 func TestNginxAnswersAsImported(t *testing.T) {
-	path := program(t, "nginx")
+	path := importertest.Program(t, "nginx")
 	tests := []struct {
 		name, text string
 		ask        []string // server names; "" is none
@@ -91,9 +82,9 @@ func TestNginxAnswersAsImported(t *testing.T) {
 	total := 0
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			dir, port := t.TempDir(), freePort(t)
-			keyPairs(t, dir)
-			write(t, filepath.Join(dir, "dh.pem"), dh2048)
+			dir, port := t.TempDir(), importertest.FreePort(t)
+			importertest.KeyPairs(t, dir, "rsa", "ec", "ec384")
+			importertest.Write(t, filepath.Join(dir, "dh.pem"), importertest.DH2048)
 			conf := filepath.Join(dir, "nginx.conf")
 			text := frame + test.text
 			if strings.HasPrefix(test.text, "stream") {
@@ -102,28 +93,27 @@ func TestNginxAnswersAsImported(t *testing.T) {
 					text = "load_module " + module + ";\n" + text
 				}
 			}
-			write(t, conf, rendered(t, dir, port, text))
+			importertest.Write(t, conf, rendered(t, dir, port, text))
 			if strings.Contains(text, "sites/") {
-				mkdir(t, filepath.Join(dir, "sites"))
-				write(t, filepath.Join(dir, "sites", "a.conf"), rendered(t, dir, port, `server { listen 127.0.0.1:PORT ssl; RSA; ssl_ciphers AESGCM+kEECDH; }`))
+				importertest.Write(t, filepath.Join(dir, "sites", "a.conf"), rendered(t, dir, port, `server { listen 127.0.0.1:PORT ssl; RSA; ssl_ciphers AESGCM+kEECDH; }`))
 			}
 			if out, err := exec.Command(path, "-t", "-p", dir, "-c", conf).CombinedOutput(); err != nil {
 				t.Fatalf("nginx refuses the configuration: %s", out)
 			}
-			r, err := nginx.Import(files{}, conf, imported.Options{Version: "1.22.1"})
+			r, err := nginx.Import(importertest.Files{}, conf, imported.Options{Version: "1.22.1"})
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, p := range r.Problems {
 				t.Logf("%s:%d: %s", filepath.Base(p.File), p.Line, p.Text)
 			}
-			start(t, `start worker process`, path, "-p", dir, "-c", conf)
+			importertest.Start(t, `start worker process`, path, "-p", dir, "-c", conf)
 			for _, name := range test.ask {
 				e := nginx.Select(r, name, "127.0.0.1:"+port)
 				if e == nil {
 					t.Fatalf("no endpoint for %q", name)
 				}
-				total += agree(t, "127.0.0.1:"+port, name, e.Policy)
+				total += importertest.Agree(t, "127.0.0.1:"+port, name, e.Policy).Sent
 			}
 		})
 	}

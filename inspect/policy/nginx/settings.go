@@ -199,7 +199,7 @@ func (im *importer) certificate(s *settings, d *statement, value string) {
 		return
 	}
 	s.context.Certificates = append(s.context.Certificates, openssl.Certificate{Type: c.Type, Bits: c.Bits})
-	s.facts = append(s.facts, imported.Fact{File: name, Setting: "certificate", Value: keyKind(c)})
+	s.facts = append(s.facts, imported.Fact{File: d.file, Line: d.line, Setting: "certificate", Value: name + " (" + keyKind(c) + ")"})
 }
 
 // leaf reads a certificate file, each but once.
@@ -242,7 +242,7 @@ func (im *importer) dhParameters(s *settings, d *statement, value string) {
 		im.refuse(d.file, d.line, "%s %s: no Diffie-Hellman parameters in the file; nginx refuses it", d.name, name)
 		return
 	}
-	s.facts = append(s.facts, imported.Fact{File: name, Setting: d.name, Value: fmt.Sprintf("%d bits", s.context.DHBits)})
+	s.facts = append(s.facts, imported.Fact{File: d.file, Line: d.line, Setting: "DH parameters", Value: fmt.Sprintf("%s (%d bits)", name, s.context.DHBits)})
 }
 
 // serverSettings are the settings of a server block by itself.

@@ -66,7 +66,7 @@ func (im *importer) client(sc *scope, pass *statement, module, target string) {
 	}
 	names := im.sent(s, sc, module, target)
 	alike := target + fmt.Sprint(names, s.facts[1:])
-	if im.full || im.clients[alike] {
+	if im.clients[alike] || im.Full(pass.file) {
 		return // the same connection, configured by the same lines
 	}
 	im.clients[alike] = true
@@ -86,7 +86,7 @@ func (im *importer) client(sc *scope, pass *statement, module, target string) {
 		p.ALPN = []string{"h2"}
 	}
 	e := &imported.Endpoint{System: Kind, Version: string(im.version), Side: imported.Client, Name: target, Listen: []string{target}, Policy: p, Facts: s.facts}
-	im.add(pass, e)
+	im.Add(pass.file, e)
 }
 
 // sent is the server name that a client sends; nil: none.

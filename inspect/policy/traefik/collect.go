@@ -24,7 +24,7 @@ func (r *reader) collect(n *document.Node, depth int) bool {
 	if !tls.Present() && !http.Present() && !tcp.Present() {
 		return false
 	}
-	r.unknownKeys(tls, "tls", "options", "stores", "certificates")
+	r.UnknownKeys(tls, "tls", "options", "stores", "certificates")
 	for name, o := range tls.Get("options").All() {
 		r.option(name, o)
 	}
@@ -35,7 +35,7 @@ func (r *reader) collect(n *document.Node, depth int) bool {
 	}
 	for name, store := range tls.Get("stores").All() {
 		if name != "default" {
-			r.problem(store, "tls.stores: only the store called default is used, not %s", document.Quote(name))
+			r.Problem(store, "tls.stores: only the store called default is used, not %s", document.Quote(name))
 			continue
 		}
 		if c := store.At("defaultCertificate", "certFile"); !c.Empty() {
@@ -54,7 +54,7 @@ func (r *reader) collect(n *document.Node, depth int) bool {
 
 func (r *reader) option(name string, n *document.Node) {
 	if _, twice := r.options[name]; twice {
-		r.problem(n, "tls.options %s stands twice; the last one counts", document.Quote(name))
+		r.Problem(n, "tls.options %s stands twice; the last one counts", document.Quote(name))
 	} else {
 		r.order = append(r.order, name)
 	}
@@ -69,7 +69,7 @@ func (r *reader) fileRouters(http, tcp *document.Node) {
 				continue
 			}
 			if passes := settings.Get("passthrough"); passes.True() {
-				r.problem(passes, "router %s passes TLS through: its servers decide", document.Quote(name))
+				r.Problem(passes, "router %s passes TLS through: its servers decide", document.Quote(name))
 				continue
 			}
 			options := strings.TrimSuffix(settings.Get("options").Text(), "@file")
@@ -84,7 +84,7 @@ func (r *reader) router(name, options string, rule, n *document.Node) {
 	}
 	hosts, whole, err := hostsOf(rule.Text())
 	if err != nil {
-		r.problem(rule, "rule of router %s: %v", document.Quote(name), err)
+		r.Problem(rule, "rule of router %s: %v", document.Quote(name), err)
 		whole = true
 	}
 	r.routers = append(r.routers, router{name, options, rule, hosts, whole, n})
@@ -117,7 +117,7 @@ func (r *reader) resource(n *document.Node, depth int) bool {
 		r.option(key, spec)
 	case "TLSStore":
 		if secret := spec.At("defaultCertificate", "secretName"); !secret.Empty() {
-			r.problem(secret, "the default certificate is in Secret %s, whose kind is not looked up", document.Quote(secret.Text()))
+			r.Problem(secret, "the default certificate is in Secret %s, whose kind is not looked up", document.Quote(secret.Text()))
 		}
 	case "IngressRoute", "IngressRouteTCP":
 		r.ingressRoute(namespace, name, spec)
@@ -126,7 +126,7 @@ func (r *reader) resource(n *document.Node, depth int) bool {
 	case "Middleware", "MiddlewareTCP", "TraefikService", "IngressRouteUDP":
 		// nothing of TLS
 	default:
-		r.problem(n, "%s is not understood", document.Quote(kind))
+		r.Problem(n, "%s is not understood", document.Quote(kind))
 	}
 	return true
 }
@@ -137,7 +137,7 @@ func (r *reader) ingressRoute(namespace, name string, spec *document.Node) {
 		return
 	}
 	if passes := settings.Get("passthrough"); passes.True() {
-		r.problem(passes, "%s passes TLS through: its servers decide", document.Quote(name))
+		r.Problem(passes, "%s passes TLS through: its servers decide", document.Quote(name))
 		return
 	}
 	options := ""
@@ -163,7 +163,7 @@ func (r *reader) secret(n *document.Node) {
 	}
 	data, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(crt.Text()), ""))
 	if err != nil || len(data) > certfile.MaxBytes {
-		r.problem(crt, "Secret %s: tls.crt is no base64 of a certificate", document.Quote(n.At("metadata", "name").Text()))
+		r.Problem(crt, "Secret %s: tls.crt is no base64 of a certificate", document.Quote(n.At("metadata", "name").Text()))
 		return
 	}
 	if l := r.pem(crt, data, "Secret "+n.At("metadata", "name").Text()); l != nil {

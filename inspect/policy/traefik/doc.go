@@ -38,7 +38,7 @@ func Import(fsys fs.FS, file string, o imported.Options) (*imported.Result, erro
 		return nil, &imported.Error{File: file, Line: docs[0].Line, Text: "no dynamic configuration of Traefik: neither tls, http nor tcp, and no resource of traefik.io"}
 	}
 	r.endpoints()
-	return r.result, nil
+	return &r.Result, nil
 }
 
 func failed(file string, err error) error {

@@ -28,7 +28,7 @@ func (r *reader) endpoints() {
 	for _, name := range r.order {
 		claimed := byOptions[name]
 		if name != "default" && len(claimed) == 0 {
-			r.problem(r.options[name], "tls.options %s: no router in this file gives names to it", document.Quote(name))
+			r.Problem(r.options[name], "tls.options %s: no router in this file gives names to it", document.Quote(name))
 		}
 		r.server(name, r.options[name], claimed)
 	}
@@ -48,20 +48,20 @@ func (r *reader) claims() map[string][]string {
 		r.byOptions[route.options] = append(r.byOptions[route.options], route)
 		if _, ok := r.options[route.options]; !ok && route.options != "default" {
 			if provider := strings.Contains(route.options, "@"); provider {
-				r.problem(route.node, "router %s: tls.options %s are another provider's, not in this file", document.Quote(route.name), document.Quote(route.options))
+				r.Problem(route.node, "router %s: tls.options %s are another provider's, not in this file", document.Quote(route.name), document.Quote(route.options))
 			} else {
-				r.problem(route.node, "router %s: there are no tls.options %s; Traefik refuses its names", document.Quote(route.name), document.Quote(route.options))
+				r.Problem(route.node, "router %s: there are no tls.options %s; Traefik refuses its names", document.Quote(route.name), document.Quote(route.options))
 			}
 			continue
 		}
 		if route.whole && route.options != "default" {
-			r.problem(route.rule, "router %s: tls.options are chosen by name; where the rule lists none the default options stand", document.Quote(route.name))
+			r.Problem(route.rule, "router %s: tls.options are chosen by name; where the rule lists none the default options stand", document.Quote(route.name))
 		}
 		for _, host := range route.hosts {
 			before, claimed := owner[host]
 			if claimed && before.options != route.options && !contested[host] {
 				contested[host] = true
-				r.problem(route.node, "routers %s and %s have different tls.options for %s: the default options stand", document.Quote(before.name), document.Quote(route.name), document.Quote(host))
+				r.Problem(route.node, "routers %s and %s have different tls.options for %s: the default options stand", document.Quote(before.name), document.Quote(route.name), document.Quote(host))
 			}
 			if !claimed {
 				owner[host] = route
@@ -77,23 +77,23 @@ func (r *reader) claims() map[string][]string {
 
 func (r *reader) server(name string, n *document.Node, hosts []string) {
 	e := &imported.Endpoint{Side: imported.Server, Name: name, Default: name == "default"}
-	r.unknownKeys(n, "tls.options", "minVersion", "maxVersion", "cipherSuites", "curvePreferences", "clientAuth", "sniStrict", "alpnProtocols",
+	r.UnknownKeys(n, "tls.options", "minVersion", "maxVersion", "cipherSuites", "curvePreferences", "clientAuth", "sniStrict", "alpnProtocols",
 		"preferServerCipherSuites", "disableSessionTickets")
 	if old := n.Get("preferServerCipherSuites"); old.Present() {
-		r.problem(old, "preferServerCipherSuites: Go has decided on the order by itself since 1.17")
+		r.Problem(old, "preferServerCipherSuites: Go has decided on the order by itself since 1.17")
 	}
 	config := gotls.Config{Go: r.golang}
 	r.common(e, &config, n)
 	builtIn := n == nil && release.AtLeast(r.version, "2.10")
 	if builtIn {
 		config.Min = wire.VersionTLS12
-		assume(e, "minVersion", "VersionTLS12", sourceOptions)
+		e.Assume("minVersion", "VersionTLS12", sourceOptions)
 	}
 	config.ALPN = []string{"h2", "http/1.1", "acme-tls/1"}
 	if alpn := n.Get("alpnProtocols"); alpn.Empty() {
-		assume(e, "alpnProtocols", strings.Join(config.ALPN, ", "), sourceOptions)
+		e.Assume("alpnProtocols", strings.Join(config.ALPN, ", "), sourceOptions)
 	} else {
-		r.fact(e, "alpnProtocols", alpn)
+		r.Fact(e, "alpnProtocols", alpn)
 		config.ALPN = alpn.Texts()
 	}
 	config.Auth = r.clientAuth(e, n.Get("clientAuth"))
@@ -101,17 +101,17 @@ func (r *reader) server(name string, n *document.Node, hosts []string) {
 	if !e.Default {
 		e.Policy.Names = slices.Clone(hosts)
 		for _, route := range r.byOptions[name] {
-			r.fact(e, "rule", route.rule)
+			r.Fact(e, "rule", route.rule)
 		}
 	}
 	r.strict(e, n.Get("sniStrict"), hosts)
 	e.Policy.Certificates = r.kinds(e, e.Policy.Names)
 	if e.Default && r.fallback == nil && e.Policy.Names == nil && !r.undecided && len(r.leaves) == 0 {
 		e.Policy.Certificates = []policy.CertificateType{policy.CertRSA}
-		assume(e, "tls.stores.default.defaultCertificate", "made by Traefik, RSA", sourceStore)
+		e.Assume("tls.stores.default.defaultCertificate", "made by Traefik, RSA", sourceStore)
 	}
 	e.Policy.Name, e.Policy.Provider, e.Policy.Product = "tls.options/"+name, Kind, "tls.options"
-	r.add(n, e)
+	r.Add(e)
 }
 
 // strict: with sniStrict a hello without a name, or with one that no certificate has, is refused; Go answers internal_error.
@@ -119,7 +119,7 @@ func (r *reader) strict(e *imported.Endpoint, n *document.Node, hosts []string) 
 	if !n.True() {
 		return
 	}
-	r.fact(e, "sniStrict", n)
+	r.Fact(e, "sniStrict", n)
 	e.Policy.SNIRequired, e.Policy.NameAlert = true, wire.AlertInternalError
 	if !e.Default {
 		if !r.undecided && len(r.leaves) > 0 {
@@ -130,7 +130,7 @@ func (r *reader) strict(e *imported.Endpoint, n *document.Node, hosts []string) 
 		return
 	}
 	if r.undecided || len(r.leaves) == 0 {
-		r.problem(n, "sniStrict refuses names without a certificate, and which certificates there are is not in this file")
+		r.Problem(n, "sniStrict refuses names without a certificate, and which certificates there are is not in this file")
 		return
 	}
 	for _, l := range r.leaves {
@@ -148,44 +148,44 @@ func (r *reader) common(e *imported.Endpoint, config *gotls.Config, n *document.
 		switch {
 		case value.Empty():
 			if !(key == "minVersion" && n == nil) {
-				assume(e, key, "Go's own", gotls.Source)
+				e.Assume(key, "Go's own", gotls.Source)
 			}
 			continue
 		case !ok:
-			r.problem(value, "%s: %s is not understood; Go's own default stands", key, document.Quote(value.Text()))
+			r.Problem(value, "%s: %s is not understood; Go's own default stands", key, document.Quote(value.Text()))
 			continue
 		case key == "minVersion":
 			config.Min = v
 		default:
 			config.Max = v
 		}
-		r.fact(e, key, value)
+		r.Fact(e, key, value)
 	}
 	if suites := n.Get("cipherSuites"); suites.Empty() {
-		assume(e, "cipherSuites", "Go's own", gotls.Source)
+		e.Assume("cipherSuites", "Go's own", gotls.Source)
 	} else {
-		r.fact(e, "cipherSuites", suites)
+		r.Fact(e, "cipherSuites", suites)
 		config.Suites = []wire.CipherSuite{}
 		for _, item := range suites.Items() {
 			suite, tls13, ok := gotls.Suite(item.Text())
 			switch {
 			case !ok:
-				r.problem(item, "cipherSuites: Traefik knows no suite of the name %s and refuses the options", document.Quote(item.Text()))
+				r.Problem(item, "cipherSuites: Traefik knows no suite of the name %s and refuses the options", document.Quote(item.Text()))
 			case !tls13: // those of TLS 1.3 are always on
 				config.Suites = append(config.Suites, suite)
 			}
 		}
 	}
 	if curves := n.Get("curvePreferences"); curves.Empty() {
-		assume(e, "curvePreferences", "Go's own", gotls.Source)
+		e.Assume("curvePreferences", "Go's own", gotls.Source)
 	} else {
-		r.fact(e, "curvePreferences", curves)
+		r.Fact(e, "curvePreferences", curves)
 		config.Groups = []wire.NamedGroup{}
 		for _, item := range curves.Items() {
 			if g, ok := curve(item.Text()); ok {
 				config.Groups = append(config.Groups, g)
 			} else {
-				r.problem(item, "curvePreferences: Traefik knows no curve of the name %s and refuses the options", document.Quote(item.Text()))
+				r.Problem(item, "curvePreferences: Traefik knows no curve of the name %s and refuses the options", document.Quote(item.Text()))
 			}
 		}
 	}
@@ -205,10 +205,10 @@ func (r *reader) clientAuth(e *imported.Endpoint, n *document.Node) policy.Clien
 	if n.Empty() {
 		return policy.ClientAuthNone
 	}
-	r.unknownKeys(n, "clientAuth", "caFiles", "secretNames", "clientAuthType")
+	r.UnknownKeys(n, "clientAuth", "caFiles", "secretNames", "clientAuthType")
 	authorities := !n.Get("caFiles").Empty() || !n.Get("secretNames").Empty()
 	mode := n.Get("clientAuthType")
-	r.fact(e, "clientAuth", n)
+	r.Fact(e, "clientAuth", n)
 	switch mode.Text() {
 	case "":
 		if authorities {
@@ -223,14 +223,14 @@ func (r *reader) clientAuth(e *imported.Endpoint, n *document.Node) policy.Clien
 		return policy.ClientAuthRequire
 	case "VerifyClientCertIfGiven", "RequireAndVerifyClientCert":
 		if !authorities {
-			r.problem(mode, "clientAuthType %s needs caFiles; Traefik refuses the options", mode.Text())
+			r.Problem(mode, "clientAuthType %s needs caFiles; Traefik refuses the options", mode.Text())
 		}
 		if mode.Text() == "VerifyClientCertIfGiven" {
 			return policy.ClientAuthRequest
 		}
 		return policy.ClientAuthRequire
 	}
-	r.problem(mode, "clientAuthType: %s is not understood; a certificate is taken to be required", document.Quote(mode.Text()))
+	r.Problem(mode, "clientAuthType: %s is not understood; a certificate is taken to be required", document.Quote(mode.Text()))
 	return policy.ClientAuthRequire
 }
 
@@ -245,33 +245,33 @@ func (r *reader) client(t transport) {
 	e := &imported.Endpoint{Side: imported.Client, Name: "serversTransports/" + t.name}
 	config := gotls.Config{Go: r.golang, Client: true}
 	r.common(e, &config, settings)
-	r.unknownKeys(settings, "serversTransport", "serverName", "insecureSkipVerify", "rootCAs", "rootCAsSecrets", "certificates", "certificatesSecrets", "maxIdleConnsPerHost",
+	r.UnknownKeys(settings, "serversTransport", "serverName", "insecureSkipVerify", "rootCAs", "rootCAsSecrets", "certificates", "certificatesSecrets", "maxIdleConnsPerHost",
 		"forwardingTimeouts", "disableHTTP2", "peerCertURI", "spiffe", "minVersion", "maxVersion", "cipherSuites", "curvePreferences")
 	if !t.tcp {
 		config.ALPN = []string{"h2", "http/1.1"}
 		if off := settings.Get("disableHTTP2"); off.True() {
 			config.ALPN = nil
-			r.fact(e, "disableHTTP2", off)
+			r.Fact(e, "disableHTTP2", off)
 		} else {
-			assume(e, "ALPN", "h2, http/1.1", "Go net/http: Transport.ForceAttemptHTTP2")
+			e.Assume("ALPN", "h2, http/1.1", "Go net/http: Transport.ForceAttemptHTTP2")
 		}
 	}
 	if spiffe := settings.Get("spiffe"); spiffe.Present() {
-		r.problem(spiffe, "spiffe: the certificates come from a SPIFFE workload API when Traefik runs")
+		r.Problem(spiffe, "spiffe: the certificates come from a SPIFFE workload API when Traefik runs")
 	}
 	e.Policy = config.Policy()
 	e.Policy.ALPNRequired = false
 	if name := settings.Get("serverName"); !name.Empty() {
 		e.Policy.Names = []string{name.Text()}
-		r.fact(e, "serverName", name)
+		r.Fact(e, "serverName", name)
 	}
 	for _, key := range []string{"certificates", "certificatesSecrets", "insecureSkipVerify"} {
 		if value := settings.Get(key); !value.Empty() {
-			r.fact(e, key, keyless(value))
+			r.Fact(e, key, keyless(value))
 		}
 	}
 	e.Policy.Name, e.Policy.Provider, e.Policy.Product = e.Name, Kind, "serversTransport"
-	r.add(t.node, e)
+	r.Add(e)
 }
 
 // keyless leaves out what must not be shown: a private key that stands in the configuration.

@@ -1,9 +1,7 @@
 package traefik
 
 import (
-	"fmt"
 	"io/fs"
-	"path"
 	"slices"
 	"strings"
 
@@ -24,11 +22,9 @@ const (
 
 // reader is one run of Import.
 type reader struct {
-	fsys    fs.FS
-	file    string
+	imported.Document
 	version string // of Traefik; empty: the newest
 	golang  string // the Go release it was built with; empty: the newest
-	result  *imported.Result
 
 	options    map[string]*document.Node // of tls.options, by name; in Kubernetes namespace-name
 	order      []string
@@ -66,12 +62,11 @@ type transport struct {
 
 func newReader(fsys fs.FS, file string, o imported.Options) *reader {
 	r := &reader{
-		fsys: fsys, file: file, version: o.Version, golang: goRelease(o.Version), result: &imported.Result{Kind: Kind},
+		Document: imported.Document{Files: fsys, File: file, Collector: imported.Collector{Result: imported.Result{Kind: Kind}, System: Kind, MaxEndpoints: maxEndpoints, MaxProblems: maxProblems}},
+		version:  o.Version, golang: goRelease(o.Version),
 		options: make(map[string]*document.Node),
 	}
-	if o.Version != "" && !release.Known(o.Version) {
-		r.problem(nil, "version %s is no number; the newest that is known is taken", document.Quote(o.Version))
-	}
+	r.Asked(o.Version, newest)
 	return r
 }
 
@@ -85,59 +80,20 @@ func goRelease(traefik string) string {
 	return "1.17"
 }
 
-func (r *reader) problem(n *document.Node, format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
-	switch told := len(r.result.Problems); {
-	case told > maxProblems:
-		return
-	case told == maxProblems:
-		text = fmt.Sprintf("more than %d problems: the others are not told", maxProblems)
-	}
-	r.result.Problems = append(r.result.Problems, imported.Problem{File: r.file, Line: n.Position(), Text: text})
-}
-
-func (r *reader) add(n *document.Node, e *imported.Endpoint) {
-	if len(r.result.Endpoints) == maxEndpoints {
-		r.problem(n, "more than %d endpoints: this one is left out", maxEndpoints)
-		return
-	}
-	e.System, e.Version = Kind, newest
-	if release.Known(r.version) {
-		e.Version = r.version
-	}
-	r.result.Endpoints = append(r.result.Endpoints, e)
-}
-
-func (r *reader) fact(e *imported.Endpoint, setting string, n *document.Node) {
-	e.Facts = append(e.Facts, imported.Fact{File: r.file, Line: n.Position(), Setting: setting, Value: n.Summary()})
-}
-
-func assume(e *imported.Endpoint, setting, value, source string) {
-	e.Facts = append(e.Facts, imported.Fact{Setting: setting, Value: value, Default: true, Source: source})
-}
-
-func (r *reader) unknownKeys(n *document.Node, what string, known ...string) {
-	for key, value := range n.All() {
-		if !slices.Contains(known, key) {
-			r.problem(value, "%s: %s is not understood", what, document.Quote(key))
-		}
-	}
-}
-
 // certificate reads certFile, which is a file's name or the PEM text itself.
 func (r *reader) certificate(n *document.Node) *leaf {
 	if len(r.leaves) == maxCertificates {
 		r.undecided = true
-		r.problem(n, "more than %d certificates: this one is left out", maxCertificates)
+		r.Problem(n, "more than %d certificates: this one is left out", maxCertificates)
 		return nil
 	}
 	data, shown := []byte(n.Text()), "in the configuration"
 	if !strings.Contains(n.Text(), "-----BEGIN") {
 		shown = n.Text()
 		var err error
-		if data, err = r.readFile(n.Text()); err != nil {
+		if data, err = r.ReadFile(n.Text(), certfile.MaxBytes); err != nil {
 			r.undecided = true
-			r.problem(n, "certificate %s: %v; its kind is not known", document.Quote(shown), err)
+			r.Problem(n, "certificate %s: %v; its kind is not known", document.Quote(shown), err)
 			return nil
 		}
 	}
@@ -154,23 +110,12 @@ func (r *reader) pem(n *document.Node, data []byte, shown string) *leaf {
 	read, err := certfile.Read(data)
 	if err != nil {
 		r.undecided = true
-		r.problem(n, "certificate %s: %v; its kind is not known", document.Quote(shown), err)
+		r.Problem(n, "certificate %s: %v; its kind is not known", document.Quote(shown), err)
 		return nil
 	}
 	return &leaf{read, imported.Fact{
-		File: r.file, Line: n.Position(), Setting: "certFile", Value: shown + " (" + string(read.Type) + ", " + strings.Join(read.Names, " ") + ")",
+		File: r.File, Line: n.Position(), Setting: "certFile", Value: shown + " (" + string(read.Type) + ", " + strings.Join(read.Names, " ") + ")",
 	}}
-}
-
-func (r *reader) readFile(name string) ([]byte, error) {
-	data, err := document.ReadFile(r.fsys, name, certfile.MaxBytes)
-	if err == nil || path.IsAbs(name) || path.Dir(r.file) == "." {
-		return data, err
-	}
-	if beside, besideErr := document.ReadFile(r.fsys, path.Join(path.Dir(r.file), name), certfile.MaxBytes); besideErr == nil {
-		return beside, nil
-	}
-	return nil, err
 }
 
 // kinds are the kinds of the certificates that answer for these names; none: the default one. nil: not known.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/tlstriage/tlstriage/inspect/policy"
 	"github.com/tlstriage/tlstriage/inspect/policy/imported"
+	"github.com/tlstriage/tlstriage/inspect/policy/importertest"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
@@ -46,72 +47,45 @@ func importText(t *testing.T, text string, files fstest.MapFS) *imported.Result 
 
 func checked(t *testing.T, result *imported.Result) *imported.Result {
 	t.Helper()
-	for _, e := range result.Endpoints {
-		for _, f := range e.Facts {
-			if f.Default == (f.Line > 0) || f.Default == (f.File != "") || f.Default == (f.Source == "") {
-				t.Errorf("%s: fact without a place or a source: %+v", e.Name, f)
-			}
-		}
-	}
+	importertest.Places(t, result)
 	return result
-}
-
-func endpoint(t *testing.T, result *imported.Result, name string) *imported.Endpoint {
-	t.Helper()
-	for _, e := range result.Endpoints {
-		if e.Name == name {
-			return e
-		}
-	}
-	t.Fatalf("no endpoint %s; problems %v", name, result.Problems)
-	return nil
-}
-
-func problem(t *testing.T, result *imported.Result, line int, text string) {
-	t.Helper()
-	for _, p := range result.Problems {
-		if p.Line == line && strings.Contains(p.Text, text) {
-			return
-		}
-	}
-	t.Errorf("no problem on line %d with %q among %v", line, text, result.Problems)
 }
 
 func TestOptionsGoToTheNamesOfTheirRouters(t *testing.T) {
 	result := importFile(t, "dynamic.yaml", imported.Options{})
-	standard := endpoint(t, result, "default")
+	standard := importertest.Endpoint(t, result, "default")
 	if !standard.Default || standard.Policy.Names != nil || !standard.Policy.SNIRequired || standard.Policy.NameAlert != wire.AlertInternalError {
 		t.Errorf("default: %+v", standard.Policy)
 	}
 	if want := []wire.NamedGroup{wire.GroupX25519, wire.GroupSecp384r1}; !slices.Equal(standard.Policy.Groups, want) {
 		t.Errorf("groups %v, want %v: Go's order stands", standard.Policy.Groups, want)
 	}
-	mutual := endpoint(t, result, "mutual")
+	mutual := importertest.Endpoint(t, result, "mutual")
 	if mutual.Policy.ClientAuth != policy.ClientAuthRequire || !slices.Equal(mutual.Policy.Names, []string{"partners.example.com"}) || mutual.Default ||
 		!slices.Equal(mutual.Policy.Versions, []wire.Version{wire.VersionTLS13}) || !slices.Equal(mutual.Policy.ALPN, []string{"h2"}) {
 		t.Errorf("mutual: %+v", mutual.Policy)
 	}
-	old := endpoint(t, result, "old")
+	old := importertest.Endpoint(t, result, "old")
 	if want := []wire.CipherSuite{wire.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256, wire.TLS_RSA_WITH_AES_128_CBC_SHA}; !slices.Equal(old.Policy.CipherSuites, want) ||
 		!slices.Equal(old.Policy.Names, []string{"old.example.com"}) || len(old.Policy.Versions) != 3 || old.Policy.Family != policy.FamilyGo {
 		t.Errorf("old: %+v", old.Policy)
 	}
-	problem(t, result, 17, "different tls.options")
-	problem(t, result, 21, "Traefik refuses its names")
-	problem(t, result, 26, "cannot be listed")
-	problem(t, result, 41, "passes TLS through")
-	problem(t, result, 49, "missing.pem")
-	problem(t, result, 68, "TLS_DHE_RSA_WITH_AES_128_CBC_SHA")
-	problem(t, result, 69, "unheardOf")
+	importertest.Problem(t, result, 17, "different tls.options")
+	importertest.Problem(t, result, 21, "Traefik refuses its names")
+	importertest.Problem(t, result, 26, "cannot be listed")
+	importertest.Problem(t, result, 41, "passes TLS through")
+	importertest.Problem(t, result, 49, "missing.pem")
+	importertest.Problem(t, result, 68, "TLS_DHE_RSA_WITH_AES_128_CBC_SHA")
+	importertest.Problem(t, result, 69, "unheardOf")
 }
 
 func TestTransportsAreTheClientSide(t *testing.T) {
 	result := importFile(t, "dynamic.yaml", imported.Options{})
-	inner := endpoint(t, result, "serversTransports/inner")
+	inner := importertest.Endpoint(t, result, "serversTransports/inner")
 	if inner.Side != imported.Client || !slices.Equal(inner.Policy.Names, []string{"inner.example.com"}) || len(inner.Policy.CipherSuites) != 3 || inner.Policy.ALPN[0] != "h2" {
 		t.Errorf("got %+v", inner.Policy)
 	}
-	if sub := endpoint(t, result, "serversTransports/sub"); sub.Policy.ALPN != nil || sub.Policy.Names[0] != "mqtt-inner.example.com" {
+	if sub := importertest.Endpoint(t, result, "serversTransports/sub"); sub.Policy.ALPN != nil || sub.Policy.Names[0] != "mqtt-inner.example.com" {
 		t.Errorf("got %+v", sub.Policy)
 	}
 }
@@ -125,7 +99,7 @@ func TestDefaultsDependOnTheVersion(t *testing.T) {
 		t.Errorf("without a certificate Traefik makes one with RSA: %v", newest.Policy.Certificates)
 	}
 	result := importFile(t, "dynamic.yaml", imported.Options{Version: "v2.9.4"})
-	if old := endpoint(t, result, "mutual"); old.Version != "v2.9.4" || len(old.Policy.Groups) != 4 {
+	if old := importertest.Endpoint(t, result, "mutual"); old.Version != "v2.9.4" || len(old.Policy.Groups) != 4 {
 		t.Errorf("got version %s, groups %v", old.Version, old.Policy.Groups)
 	}
 	fs := fstest.MapFS{"x.yaml": {Data: []byte("tls:\n  options:\n    default: {}\n")}}
@@ -137,14 +111,14 @@ func TestDefaultsDependOnTheVersion(t *testing.T) {
 
 func TestCustomResources(t *testing.T) {
 	result := importFile(t, "crd.yaml", imported.Options{})
-	strict := endpoint(t, result, "edge-strict")
+	strict := importertest.Endpoint(t, result, "edge-strict")
 	if !slices.Equal(strict.Policy.Names, []string{"api.example.com", "v2.api.example.com"}) || strict.Policy.ClientAuth != policy.ClientAuthRequire {
 		t.Errorf("got %+v", strict.Policy)
 	}
-	if b := endpoint(t, result, "serversTransports/default-backend"); b.Policy.Names[0] != "backend.internal" {
+	if b := importertest.Endpoint(t, result, "serversTransports/default-backend"); b.Policy.Names[0] != "backend.internal" {
 		t.Errorf("got %+v", b.Policy)
 	}
-	if !endpoint(t, result, "default").Default {
+	if !importertest.Endpoint(t, result, "default").Default {
 		t.Error("there is no default endpoint")
 	}
 }
@@ -163,13 +137,13 @@ func TestCertificatesAreReadForTheirKind(t *testing.T) {
 	text := "http: {routers: {a: {rule: 'Host(`a.example.com`)', tls: {options: x}}, b: {rule: 'Host(`b.example.net`)', tls: {options: x}}}}\n" +
 		"tls:\n  certificates: [{certFile: a.pem}]\n  options: {x: {sniStrict: true}}\n"
 	result := importText(t, text, fstest.MapFS{"conf/a.pem": {Data: file}})
-	if x := endpoint(t, result, "x").Policy; !slices.Equal(x.Certificates, []policy.CertificateType{policy.CertECDSAP384}) || !slices.Equal(x.Names, []string{"a.example.com"}) {
+	if x := importertest.Endpoint(t, result, "x").Policy; !slices.Equal(x.Certificates, []policy.CertificateType{policy.CertECDSAP384}) || !slices.Equal(x.Names, []string{"a.example.com"}) {
 		t.Errorf("got %+v", x)
 	}
 	secret := "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {tls.crt: " + base64.StdEncoding.EncodeToString(file) + "}\n---\n" +
 		"apiVersion: traefik.io/v1alpha1\nkind: IngressRoute\nmetadata: {name: r}\nspec: {tls: {options: {name: o}}, routes: [{match: 'Host(`a.example.com`)'}]}\n---\n" +
 		"apiVersion: traefik.io/v1alpha1\nkind: TLSOption\nmetadata: {name: o}\nspec: {}\n"
-	if o := endpoint(t, importText(t, secret, nil), "default-o").Policy; !slices.Equal(o.Certificates, []policy.CertificateType{policy.CertECDSAP384}) {
+	if o := importertest.Endpoint(t, importText(t, secret, nil), "default-o").Policy; !slices.Equal(o.Certificates, []policy.CertificateType{policy.CertECDSAP384}) {
 		t.Errorf("got %+v", o)
 	}
 }

@@ -1,0 +1,114 @@
+package importertest
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/tlstriage/tlstriage/inspect/policy"
+	"github.com/tlstriage/tlstriage/inspect/policy/internal/exchange"
+	"github.com/tlstriage/tlstriage/inspect/wire"
+)
+
+// Hello is a hello of a real program, as it is sent.
+type Hello struct {
+	ID     string `json:"id"`
+	Format string `json:"format"`
+	Hex    string `json:"record_hex"`
+
+	Record []byte           `json:"-"`
+	Parsed wire.ClientHello `json:"-"`
+}
+
+// Hellos are the recorded ones, made to ask for name; empty: for none. Those that cannot ask for any are left out where one is named.
+// The test is skipped where the collection is missing.
+func Hellos(t testing.TB, name string) []*Hello {
+	t.Helper()
+	dir, err := os.Getwd()
+	for err == nil {
+		if _, missing := os.Stat(filepath.Join(dir, "go.mod")); missing == nil {
+			break
+		}
+		if filepath.Dir(dir) == dir {
+			t.Fatal("no go.mod above the test")
+		}
+		dir = filepath.Dir(dir)
+	}
+	data, err := os.ReadFile(filepath.Join(dir, "..", "shared", "facts", "clienthellos.json"))
+	if err != nil {
+		t.Skipf("the collected facts are not here: %v", err)
+	}
+	var all, out []*Hello
+	if err := json.Unmarshal(data, &all); err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range all {
+		record, err := hex.DecodeString(h.Hex)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var ok bool
+		switch h.Record, ok = exchange.WithServerName(record, name); {
+		case ok:
+			err = wire.ParseClientHello(h.Record[5:], &h.Parsed)
+		case name != "": // without extensions no name can be asked for
+			continue
+		case h.Format == "sslv2":
+			h.Record, err = record, wire.ParseSSLv2ClientHello(record[2:], &h.Parsed)
+		default:
+			h.Record, err = record, wire.ParseClientHello(record[5:], &h.Parsed)
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", h.ID, err)
+		}
+		out = append(out, h)
+	}
+	if len(out) < 100 {
+		t.Fatalf("%d recorded hellos can be used, want at least 100", len(out))
+	}
+	return out
+}
+
+// Count is what became of the hellos that were sent to an endpoint.
+type Count struct{ Sent, Accepted, Retried int }
+
+// Agree sends every hello to an address and holds the answers against what a policy predicts.
+func Agree(t testing.TB, address, name string, p *policy.Policy) (n Count) {
+	t.Helper()
+	for _, h := range Hellos(t, name) {
+		want := policy.Negotiate(&h.Parsed, p)
+		got, err := ask(address, h.Record)
+		if err != nil {
+			t.Errorf("%s for %q: %v", h.ID, name, err)
+			continue
+		}
+		if difference := exchange.Difference(want, got); difference != "" {
+			t.Errorf("%s for %q: %s", h.ID, name, difference)
+		}
+		n.Sent++
+		if want.Accepted {
+			n.Accepted++
+		}
+		if want.HelloRetry {
+			n.Retried++
+		}
+	}
+	t.Logf("%q: %d of %d accepted, %d asked again", name, n.Accepted, n.Sent, n.Retried)
+	return n
+}
+
+func ask(address string, record []byte) (exchange.Answer, error) {
+	conn, err := net.DialTimeout("tcp", address, 5*time.Second)
+	if err != nil {
+		return exchange.Answer{}, err
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		return exchange.Answer{}, err
+	}
+	return exchange.Ask(conn, record)
+}

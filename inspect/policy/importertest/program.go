@@ -1,0 +1,150 @@
+// Package importertest is what the tests of importers share: programs to hold imports against, certificates for them, recorded hellos,
+// and questions to what was imported. It is for tests alone.
+package importertest
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Files is the machine's file system with names as users write them.
+type Files struct{}
+
+// Open opens a file by any name.
+func (Files) Open(name string) (fs.File, error) { return os.Open(name) }
+
+// Program finds a program. Where CI lacks one the test fails; elsewhere what needs it is skipped.
+func Program(t testing.TB, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err == nil {
+		return path
+	}
+	path = filepath.Join("/usr/sbin", name)
+	if _, err := os.Stat(path); err == nil {
+		return path
+	}
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("%s is not installed", name)
+	}
+	t.Skipf("%s is not installed", name)
+	return ""
+}
+
+// Environment is that of programs: without the machine's own settings of OpenSSL, and in English.
+func Environment(more ...string) []string {
+	return append(append(os.Environ(), "OPENSSL_CONF=/dev/null", "LC_ALL=C"), more...)
+}
+
+// Run runs a program to its end and gives what it said, and whether it ended well.
+func Run(t testing.TB, path string, args ...string) (said string, ok bool) {
+	t.Helper()
+	cmd := exec.Command(path, args...)
+	cmd.Env = Environment("HOME=" + t.TempDir())
+	out, err := cmd.CombinedOutput()
+	return string(out), err == nil
+}
+
+// Start runs a program until the test ends. It is ready when a line of its output matches.
+func Start(t testing.TB, ready, path string, args ...string) {
+	t.Helper()
+	cmd := exec.Command(path, args...)
+	cmd.Env = Environment()
+	out, in, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stdout, cmd.Stderr = in, in
+	err = cmd.Start()
+	in.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		stop(cmd)
+		out.Close()
+	})
+	if err := out.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	pattern := regexp.MustCompile(ready)
+	lines := bufio.NewScanner(out)
+	var seen []string
+	for lines.Scan() {
+		seen = append(seen, lines.Text())
+		if !pattern.MatchString(lines.Text()) {
+			continue
+		}
+		if err := out.SetReadDeadline(time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+		go discard(out) // ends when the program does
+		return
+	}
+	t.Fatalf("%s was not ready: %s", path, strings.Join(seen, " | "))
+}
+
+func discard(r io.Reader) {
+	_, _ = io.Copy(io.Discard, r) // what a program says after its start is nobody's
+}
+
+// stop asks a program to end: killed, it would leave its workers behind. One that does not within ten seconds is killed all the same.
+func stop(cmd *exec.Cmd) {
+	_ = cmd.Process.Signal(syscall.SIGTERM) // an error: it has ended
+	late := time.AfterFunc(10*time.Second, func() { _ = cmd.Process.Kill() })
+	_ = cmd.Wait() // how it ends by a signal is no matter
+	late.Stop()
+}
+
+var lastPort atomic.Int32 // counts from where the search for a port goes on
+
+// FreePort is a loopback port below those that the kernel gives to clients, so that none of a test's own connections takes it
+// before the program does.
+func FreePort(t testing.TB) string {
+	t.Helper()
+	for range 10_000 {
+		port := 15_000 + (os.Getpid()*61+int(lastPort.Add(1)))%15_000
+		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err == nil {
+			listener.Close()
+			return fmt.Sprint(port)
+		}
+	}
+	t.Fatal("no port is free")
+	return ""
+}
+
+// AwaitPort returns when something listens.
+func AwaitPort(t testing.TB, address string) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+		if conn, err := net.DialTimeout("tcp", address, time.Second); err == nil {
+			conn.Close()
+			return
+		}
+	}
+	t.Fatalf("nothing listens on %s", address)
+}
+
+// Write writes a file, and the directories on the way to it.
+func Write(t testing.TB, path, content string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
