@@ -26,6 +26,7 @@ func TestDetailsBlameTheRightCertificate(t *testing.T) {
 	early := p.SelfSign(certs.Template{CommonName: "Early", CA: true, NotBefore: p.Now.AddDate(0, 0, 20), NotAfter: p.Now.AddDate(9, 0, 0)})
 	past.CommonName = "Gamma 9"
 	expired := p.Issue(p.Root, past)
+	renewed := p.Issue(p.Root, certs.Template{CommonName: "Gamma 9", CA: true, Signer: expired.Key})
 	fetchable := p.Issue(expired, certs.Template{Names: []string{name}, IssuingCertificateURL: []string{"http://ca.invalid/gamma9.crt"}}).Certificate
 	imitation := p.SelfSign(certs.Template{CommonName: "Gamma 7", CA: true})
 
@@ -58,6 +59,8 @@ func TestDetailsBlameTheRightCertificate(t *testing.T) {
 			id: chain.MissingIntermediate, reason: chain.ReasonAnotherKey, says: []string{"certificate 1, which", "another key"}},
 		{name: "the trusted root is expired", presented: []*x509.Certificate{leaf(lapsed)}, roots: poolOf(lapsed.Certificate), faults: "chain-intermediate-expired",
 			id: chain.IntermediateExpired, reason: chain.ReasonExpiredRoot, says: []string{"the root Lapsed", "trusted by the store", "expired on", "20 days ago"}, never: []string{"intermediate"}},
+		{name: "the same, and the current one is known", presented: []*x509.Certificate{fetchable, expired.Certificate}, known: []*x509.Certificate{renewed.Certificate}, faults: "chain-intermediate-expired",
+			id: chain.IntermediateExpired, says: []string{"certificate 1 (the intermediate Gamma 9) expired on", fmt.Sprintf("(serial %X)", expired.Certificate.SerialNumber), fmt.Sprintf("in its place: serial %X", renewed.Certificate.SerialNumber)}},
 		{name: "the trusted root is not valid yet", presented: []*x509.Certificate{leaf(early)}, roots: poolOf(early.Certificate), faults: "cert-not-yet-valid",
 			id: chain.NotYetValid, reason: chain.ReasonFutureRoot, says: []string{"the root Early", "trusted by the store", "becomes valid on", "in 20 days"}, never: []string{"expired"}},
 		{name: "the intermediate is expired", presented: []*x509.Certificate{fetchable, expired.Certificate}, faults: "chain-intermediate-expired",

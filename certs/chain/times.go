@@ -64,8 +64,14 @@ func (e *examination) rootTimes(root *x509.Certificate) string {
 	return fmt.Sprintf("%s expired on %s, %s ago", what, stamp(root.NotAfter), span(e.o.Time.Sub(root.NotAfter)))
 }
 
-// renewal says where the current certificate of an authority may be had: where something that it issued names a place.
+// renewal says which certificate takes the place of an authority's expired one, by what tells the two apart, since they have one name; or
+// where it may be had: where something that it issued names a place.
 func (e *examination) renewal(expired *cert) string {
+	for _, c := range e.r.Right {
+		if bytes.Equal(c.RawSubject, expired.RawSubject) && !bytes.Equal(c.Raw, expired.Raw) && e.validNow(c) {
+			return fmt.Sprintf(" (serial %X); send the current one in its place: serial %X, valid until %s", expired.SerialNumber, c.SerialNumber, stamp(c.NotAfter))
+		}
+	}
 	for _, c := range e.certs {
 		if c != expired && c.inPath && len(c.IssuingCertificateURL) > 0 && e.links.signed(c.Certificate, expired.Certificate) {
 			return fmt.Sprintf("; certificate %d says that it can be fetched anew from %s", c.index, clip(c.IssuingCertificateURL[0]))

@@ -225,7 +225,10 @@ func remaining(d time.Duration) string {
 	case d >= 2*time.Hour:
 		return fmt.Sprintf("%d hours%s", d/time.Hour, ago)
 	}
-	return fmt.Sprintf("%d minutes%s", d/time.Minute, ago)
+	if d >= 2*time.Minute {
+		return fmt.Sprintf("%d minutes%s", d/time.Minute, ago)
+	}
+	return fmt.Sprintf("%d seconds%s", d/time.Second, ago)
 }
 
 // changed prints a change.
