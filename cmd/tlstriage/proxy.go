@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"slices"
@@ -85,18 +84,19 @@ type proxyCommand struct {
 	overrides      *configs.Overrides
 	stdout, stderr io.Writer
 
-	log       *zap.Logger
-	authority *certs.Authority
-	plan      atomic.Pointer[plan]
-	server    *proxy.Server
-	admin     *admin.Admin
-	out       printer
-	recording *recorder
-	monitor   *monitor.Monitor
-	saidMu    sync.Mutex
-	said      map[string]string // of each backend's address what was said of it last
-	worst     atomic.Int32      // worst severity seen
-	unread    sync.Once         // standard output was found closed
+	log        *zap.Logger
+	authority  *certs.Authority
+	plan       atomic.Pointer[plan]
+	challenges *challenges // of http-01; nil: they are not answered
+	server     *proxy.Server
+	admin      *admin.Admin
+	out        printer
+	recording  *recorder
+	monitor    *monitor.Monitor
+	saidMu     sync.Mutex
+	said       map[string]string // of each backend's address what was said of it last
+	worst      atomic.Int32      // worst severity seen
+	unread     sync.Once         // standard output was found closed
 
 	background context.Context // ends with the run
 }
@@ -154,7 +154,7 @@ func (p *proxyCommand) run(ctx context.Context) error {
 	background, stop := context.WithCancel(context.Background())
 	p.background = background
 	var running sync.WaitGroup
-	defer func() { stop(); running.Wait() }()
+	defer func() { stop(); running.Wait(); p.answerChallenges(nil) }()
 	if err := p.startAdmin(background, &running, config); err != nil {
 		return failed(err)
 	}
@@ -162,12 +162,11 @@ func (p *proxyCommand) run(ctx context.Context) error {
 		return failed(err)
 	}
 	if plan.acme != nil {
-		if slices.Contains(config.ACME.Challenges, configs.ACMEHTTP) {
-			answer := func(w http.ResponseWriter, r *http.Request) { p.answerChallenge(w, r) }
-			if err := answerHTTP(background, &running, config.ACME.HTTP, answer, p.log); err != nil {
-				return failed(err)
-			}
+		answering, err := p.challengesFor(config)
+		if err != nil {
+			return failed(err)
 		}
+		p.answerChallenges(answering)
 		plan.acme.Start()
 	}
 	p.admin.Reloaded(nil, time.Now())
@@ -252,6 +251,7 @@ func (p *proxyCommand) startAdmin(ctx context.Context, running *sync.WaitGroup, 
 // watchFiles follows changes of the certificates that a plan serves, until the plan stops.
 func (p *proxyCommand) watchFiles(ctx context.Context, plan *plan) {
 	ctx, plan.cancelWatching = context.WithCancel(ctx)
+	p.watchOrdered(ctx, plan)
 	for i, files := range plan.files {
 		publish := func() {
 			for n, c := range files.Certificates() {
@@ -394,17 +394,24 @@ func (p *proxyCommand) reload() error {
 	if err != nil {
 		return err
 	}
-	if err := p.server.Reload(next.listeners); err != nil {
+	answering, err := p.challengesFor(config)
+	if err == nil {
+		if err = p.server.Reload(next.listeners); err != nil && answering != nil && answering != p.challenges {
+			answering.close()
+		}
+	}
+	if err != nil {
 		next.close()
 		return err
-	}
-	if next.acme != nil {
-		next.acme.Start()
 	}
 	p.warn(next)
 	old := p.plan.Load()
 	next.inherit(old)
 	p.plan.Store(next)
+	p.answerChallenges(answering)
+	if next.acme != nil {
+		next.acme.Start()
+	}
 	old.stopWatching()
 	old.close()
 	p.watchFiles(p.background, next)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,10 +19,12 @@ import (
 	"github.com/tlstriage/tlstriage/certs"
 	"github.com/tlstriage/tlstriage/certs/acme"
 	"github.com/tlstriage/tlstriage/configs"
+	"github.com/tlstriage/tlstriage/proxy/admin"
 )
 
-// newACME makes what orders the certificates of listeners without files; nil when none are ordered. Nothing is ordered yet.
-func newACME(config *configs.Config, log *zap.Logger) (*acme.Manager, error) {
+// newACME makes what orders the certificates of listeners without files; nil when none are ordered. Nothing is ordered yet. served is
+// told, as far as there is room, that other certificates are served than before.
+func newACME(config *configs.Config, served chan<- struct{}, log *zap.Logger) (*acme.Manager, error) {
 	c := config.ACME
 	if !c.Enabled() {
 		return nil, nil
@@ -55,7 +58,13 @@ func newACME(config *configs.Config, log *zap.Logger) (*acme.Manager, error) {
 		settings.Dir = filepath.Join(filepath.Dir(dir), "acme")
 	}
 	settings.OnEvent = func(e acme.Event) {
-		if e.Kind == acme.Failed {
+		switch e.Kind {
+		case acme.Loaded, acme.Obtained:
+			select {
+			case served <- struct{}{}:
+			default: // it will look, and see this too
+			}
+		case acme.Failed:
 			log.Warn("acme: no certificate", zap.String("name", e.Name), zap.String("reason", string(e.Reason)), zap.Bool("renewal", e.Renewal), zap.Error(e.Err))
 		}
 	}
@@ -85,28 +94,84 @@ func (p *proxyCommand) answerChallenge(w http.ResponseWriter, r *http.Request) {
 	})).ServeHTTP(w, r)
 }
 
-// answerHTTP listens for http-01 until ctx is done.
-func answerHTTP(ctx context.Context, running *sync.WaitGroup, address string, answer http.HandlerFunc, log *zap.Logger) error {
-	if address == "" {
-		address = ":80"
+// challenges is the endpoint that answers http-01.
+type challenges struct {
+	address  string // as configured
+	listener net.Listener
+	server   *http.Server
+	ended    sync.WaitGroup
+}
+
+// challengesFor is the endpoint that a configuration wants: the one that is open already, a new one that listens and answers nobody yet,
+// or nil.
+func (p *proxyCommand) challengesFor(config *configs.Config) (*challenges, error) {
+	if !config.ACME.Enabled() || !slices.Contains(config.ACME.Challenges, configs.ACMEHTTP) {
+		return nil, nil
+	}
+	address := cmp.Or(config.ACME.HTTP, ":80")
+	if p.challenges != nil && p.challenges.address == address {
+		return p.challenges, nil
 	}
 	l, err := net.Listen("tcp", address)
 	if err != nil {
-		return fmt.Errorf("acme.http: %w", err)
+		return nil, fmt.Errorf("acme.http: %w", err)
 	}
-	server := &http.Server{
-		Handler: answer, ReadHeaderTimeout: challengeTimeout, ReadTimeout: challengeTimeout, WriteTimeout: challengeTimeout,
-		IdleTimeout: challengeTimeout, MaxHeaderBytes: 8 << 10, ErrorLog: zap.NewStdLog(log.WithOptions(zap.IncreaseLevel(zap.ErrorLevel))),
+	return &challenges{address: address, listener: l}, nil
+}
+
+// answerChallenges exchanges the endpoint in use for another one, or for none.
+func (p *proxyCommand) answerChallenges(next *challenges) {
+	if next == p.challenges {
+		return
 	}
-	running.Go(func() {
-		if err := server.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
-			log.Error("acme: http-01 is answered no more", zap.Error(err))
+	if p.challenges != nil {
+		p.challenges.close()
+		p.log.Info("http-01 is answered no more", zap.Stringer("address", p.challenges.listener.Addr()))
+	}
+	p.challenges = next
+	if next == nil {
+		return
+	}
+	next.server = &http.Server{
+		Handler: http.HandlerFunc(p.answerChallenge), ReadHeaderTimeout: challengeTimeout, ReadTimeout: challengeTimeout, WriteTimeout: challengeTimeout,
+		IdleTimeout: challengeTimeout, MaxHeaderBytes: 8 << 10, ErrorLog: zap.NewStdLog(p.log.WithOptions(zap.IncreaseLevel(zap.ErrorLevel))),
+	}
+	next.ended.Go(func() {
+		if err := next.server.Serve(next.listener); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			p.log.Error("acme: http-01 is answered no more", zap.Error(err))
 		}
 	})
-	running.Go(func() {
-		<-ctx.Done()
-		server.Close()
+	p.log.Info("answering http-01", zap.Stringer("address", next.listener.Addr()))
+}
+
+// close ends an endpoint, whether it answers already or not.
+func (c *challenges) close() {
+	c.listener.Close()
+	if c.server != nil {
+		c.server.Close()
+		c.ended.Wait()
+	}
+}
+
+// watchOrdered tells the metrics when the certificates that were ordered end, until the plan stops. Only names of the configuration
+// are told: those that clients ask for under a wildcard are without number.
+func (p *proxyCommand) watchOrdered(ctx context.Context, plan *plan) {
+	if plan.acme == nil {
+		return
+	}
+	names := plan.config.Ordered()
+	plan.watching.Go(func() {
+		for {
+			for _, s := range plan.acme.Status() {
+				if !s.NotAfter.IsZero() && slices.Contains(names, s.Name) {
+					p.admin.SetCertificate(admin.RoleServed, "acme/"+s.Name, s.NotAfter)
+				}
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-plan.ordered:
+			}
+		}
 	})
-	log.Info("answering http-01", zap.Stringer("address", l.Addr()))
-	return nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -38,10 +39,12 @@ type plan struct {
 	mints     bool               // some listener has no certificates of its own
 	authority *certs.Authority   // nil when none mints
 	acme      *acme.Manager      // nil: nothing is ordered
+	ordered   chan struct{}      // something that was ordered is served; of one place, for whoever looks sees all
 	revoked   *revocations
-	looking   map[routeKey]revocationCheck // routes whose backend's revocation is looked into
-	fetched   sync.Map                     // routeKey -> digest of the leaf that intermediates were fetched for
-	informed  sync.Map                     // routeKey -> *diagnose.Diagnoser that knows intermediates which were fetched; instead of judges
+	looking   map[routeKey]revocationCheck       // routes whose backend's revocation is looked into
+	fetching  sync.Mutex                         // of what follows, but that informed may be read at any time
+	fetched   map[fetchedFor][]*x509.Certificate // what was fetched for a certificate; none: there was nothing
+	informed  sync.Map                           // routeKey -> *diagnose.Diagnoser that knows intermediates which were fetched; instead of judges
 
 	cancelWatching context.CancelFunc
 	watching       sync.WaitGroup // of those who follow changes of files
@@ -81,6 +84,12 @@ func (p *plan) inherit(old *plan) {
 // unrouted judges what never got as far as a route: it has neither policy nor backend.
 var unrouted diagnose.Diagnoser
 
+// fetchedFor is a certificate of a backend whose chain is incomplete.
+type fetchedFor struct {
+	key  routeKey
+	leaf [sha256.Size]byte
+}
+
 // routeKey finds a route again from a record.
 type routeKey struct{ listener, route string }
 
@@ -94,7 +103,7 @@ type backendCheck struct {
 
 // newPlan reads what the configuration names. openAuthority is called when a listener has no certificates of its own.
 func newPlan(config *configs.Config, openAuthority func() (*certs.Authority, error), log *zap.Logger) (_ *plan, err error) {
-	p := &plan{config: config, log: log, judges: make(map[routeKey]*diagnose.Diagnoser), looking: make(map[routeKey]revocationCheck)}
+	p := &plan{config: config, log: log, judges: make(map[routeKey]*diagnose.Diagnoser), looking: make(map[routeKey]revocationCheck), ordered: make(chan struct{}, 1)}
 	defer func() {
 		if err != nil {
 			p.close()
@@ -103,7 +112,7 @@ func newPlan(config *configs.Config, openAuthority func() (*certs.Authority, err
 	if p.revoked, err = newRevocations(config); err != nil {
 		return nil, err
 	}
-	if p.acme, err = newACME(config, log); err != nil {
+	if p.acme, err = newACME(config, p.ordered, log); err != nil {
 		return nil, err
 	}
 	for i := range config.Listeners {
@@ -342,6 +351,11 @@ func (p *plan) backend(c *configs.Backend, key routeKey, judge *diagnose.Diagnos
 			return nil, err
 		}
 		b.Certificate = certificate
+		for _, der := range certificate.Certificate {
+			if x, err := x509.ParseCertificate(der); err == nil { // it was loaded: each parses
+				judge.Shown = append(judge.Shown, x)
+			}
+		}
 		p.warnOfShown(key, certificate)
 	}
 	checker, err := p.revoked.checker(c.Revocation, p.config)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/x509"
 	"net"
 	"slices"
 	"strconv"
@@ -37,9 +38,16 @@ func (p *proxyCommand) newMonitor(c configs.Monitor) (*monitor.Webhook, error) {
 	var hook *monitor.Webhook
 	if c.Webhook != "" {
 		var err error
-		hook, err = monitor.NewWebhook(monitor.WebhookOptions{URL: c.Webhook, OnError: func(e monitor.Event, err error) {
-			p.log.Warn("monitor: webhook", zap.String("event", string(e.Kind)), zap.Error(err))
-		}})
+		hook, err = monitor.NewWebhook(monitor.WebhookOptions{
+			URL: c.Webhook,
+			OnError: func(e monitor.Event, err error) {
+				p.log.Warn("monitor: webhook: not delivered: "+e.Detail, append(eventFields(e), zap.Error(err))...)
+			},
+			OnFailing: func(e monitor.Event, err error) {
+				p.log.Warn("monitor: webhook: the receiver does not take events; each is tried again for a while", append(eventFields(e), zap.Error(err))...)
+			},
+			OnWorking: func() { p.log.Info("monitor: webhook: the receiver takes events again") },
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -86,39 +94,60 @@ func (p *proxyCommand) judgeCheck(t monitor.Target, record *inspect.Connection) 
 		plan.revoked.ask(p.background, record, look.examiner, look.checker)
 	}
 	p.judge(record)
-	if plan.config.Revocation.FetchIntermediates && plan.inform(p.background, record, p.log) {
-		p.judge(record)
+	var found []*x509.Certificate
+	var failure error
+	if plan.config.Revocation.FetchIntermediates {
+		var news bool
+		if found, news, failure = plan.inform(p.background, record); news {
+			p.judge(record)
+		}
+		if failure != nil {
+			p.log.Warn("monitor: the intermediate that lacks was not fetched; the next look tries again", zap.String("backend", t.Name), zap.Error(failure))
+		}
 	}
 	if lookAgainAt(record) && p.server.LookAgain != nil && p.server.SecondLook(p.background, t.Backend, record) {
 		p.judge(record)
 	}
+	sayFetched(record, found, failure)
 }
 
-// inform fetches an intermediate that a backend does not send, so that its finding says which one lacks and what to send. It reports
-// whether there is something new to judge by.
-func (p *plan) inform(ctx context.Context, record *inspect.Connection, log *zap.Logger) bool {
+// The most certificates that are learnt for a route: a backend that shows others all the time makes no list without end.
+const maxLearnt = 64
+
+// inform fetches an intermediate that a backend does not send, so that its finding says which one lacks and what to send; once for
+// each certificate that the backend shows, and again after a renewal. It says what was found, now or before, and why nothing was.
+func (p *plan) inform(ctx context.Context, record *inspect.Connection) (found []*x509.Certificate, news bool, err error) {
 	key := routeKey{record.Listener, record.Route}
 	judge, presented := p.judges[key], presentedBytes(record.BackendLeg)
 	lacks := slices.ContainsFunc(record.Findings, func(f inspect.Finding) bool { return f.ID == string(chain.MissingIntermediate) })
 	if judge == nil || !lacks || len(presented) == 0 {
-		return false
+		return nil, false, nil
 	}
-	leaf := sha256.Sum256(presented[0])
-	if before, done := p.fetched.Load(key); done && before == leaf {
-		return false // once for each certificate
+	of := fetchedFor{key, sha256.Sum256(presented[0])}
+	p.fetching.Lock()
+	found, done := p.fetched[of]
+	p.fetching.Unlock()
+	if done {
+		return found, false, nil
 	}
-	p.fetched.Store(key, leaf)
-	found, err := fetchMissing(ctx, p.revoked.fetcher, presented, judge.Roots, time.Now())
+	found, err = fetchMissing(ctx, p.revoked.fetcher, presented, judge.Roots, time.Now())
 	if err != nil {
-		log.Warn("monitor: the intermediate that lacks was not fetched", zap.String("backend", targetName(key)), zap.Error(err))
+		return nil, false, err // the next look tries again
 	}
+	p.fetching.Lock()
+	defer p.fetching.Unlock()
+	if p.fetched == nil || len(p.fetched) >= maxLearnt {
+		p.fetched = map[fetchedFor][]*x509.Certificate{}
+	}
+	p.fetched[of] = found
 	if len(found) == 0 {
-		return false
+		return nil, false, nil
 	}
-	p.informed.Store(key, &diagnose.Diagnoser{
-		Policy: judge.Policy, Own: judge.Own, Roots: judge.Roots, KnownCAs: slices.Concat(judge.KnownCAs, found), ExpiringSoon: judge.ExpiringSoon,
-	})
-	return true
+	if before, ok := p.informed.Load(key); ok && len(before.(*diagnose.Diagnoser).KnownCAs) < len(judge.KnownCAs)+maxLearnt {
+		judge = before.(*diagnose.Diagnoser) // other nodes may show other certificates
+	}
+	p.informed.Store(key, judge.Knowing(found...))
+	return found, true, nil
 }
 
 // sayChecked says what is wrong with a backend when it is looked at for the first time, and again when the judgement changed.
@@ -148,7 +177,7 @@ func (p *proxyCommand) sayChecked(record *inspect.Connection) {
 
 // sayChange logs a change of a backend.
 func (p *proxyCommand) sayChange(e monitor.Event) {
-	fields := []zap.Field{zap.String("event", string(e.Kind)), zap.String("backend", e.Backend), zap.String("address", e.Address)}
+	fields := eventFields(e)
 	switch e.Kind {
 	case monitor.NodeAgrees, monitor.AddressAppeared, monitor.ResolutionRestored:
 		p.log.Info("monitor: "+e.Detail, fields...)
@@ -157,6 +186,10 @@ func (p *proxyCommand) sayChange(e monitor.Event) {
 	default:
 		p.log.Warn("monitor: "+e.Detail, fields...)
 	}
+}
+
+func eventFields(e monitor.Event) []zap.Field {
+	return []zap.Field{zap.String("event", string(e.Kind)), zap.String("backend", e.Backend), zap.String("address", e.Address)}
 }
 
 // publishBackends puts what is known of the backends into the metrics.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -29,6 +30,8 @@ type revocations struct {
 	staples  *revocation.Checker   // reads what is stapled where nothing more is wanted: that takes no request
 
 	questions chan question
+	openMu    sync.Mutex
+	open      map[questionKey]bool // waits or is being asked: each connection would put the same again
 	asking    sync.WaitGroup
 	stop      context.CancelFunc
 	ctx       context.Context
@@ -41,6 +44,14 @@ type question struct {
 	staple  []byte
 }
 
+// questionKey tells questions apart: whom to ask, and about which certificate. What is stapled differs without another question.
+type questionKey struct {
+	checker *revocation.Checker
+	leaf    [sha256.Size]byte
+}
+
+func (q *question) key() questionKey { return questionKey{q.checker, sha256.Sum256(q.path[0].Raw)} }
+
 const (
 	askers       = 4               // a responder that hangs must not keep the others from being asked
 	maxQuestions = 64              // that wait; the next connection asks again
@@ -49,7 +60,7 @@ const (
 
 // newRevocations makes what the backends of a configuration need.
 func newRevocations(config *configs.Config) (*revocations, error) {
-	r := &revocations{checkers: map[configs.RevocationCheck]*revocation.Checker{}, questions: make(chan question, maxQuestions)}
+	r := &revocations{checkers: map[configs.RevocationCheck]*revocation.Checker{}, questions: make(chan question, maxQuestions), open: map[questionKey]bool{}}
 	r.ctx, r.stop = context.WithCancel(context.Background())
 	fetcher, err := revocation.NewFetcher(revocation.FetchOptions{AllowHosts: config.Revocation.Hosts})
 	if err != nil {
@@ -101,7 +112,22 @@ func (r *revocations) close() {
 	r.fetcher.Close()
 }
 
-// answer asks what handshakes and records left open, one after the other.
+// put has a question asked, unless it is being asked already or too many wait.
+func (r *revocations) put(q question) {
+	r.openMu.Lock()
+	defer r.openMu.Unlock()
+	key := q.key()
+	if r.open[key] {
+		return
+	}
+	select {
+	case r.questions <- q:
+		r.open[key] = true
+	default:
+	}
+}
+
+// answer asks what handshakes and records left open.
 func (r *revocations) answer() {
 	for {
 		select {
@@ -109,6 +135,9 @@ func (r *revocations) answer() {
 			return
 		case q := <-r.questions:
 			q.checker.Check(r.ctx, q.path, q.staple)
+			r.openMu.Lock()
+			delete(r.open, q.key())
+			r.openMu.Unlock()
 		}
 	}
 }
@@ -117,10 +146,7 @@ func (r *revocations) answer() {
 func (r *revocations) look(c *revocation.Checker, path []*x509.Certificate, staple []byte) (revocation.Status, bool) {
 	status, known := c.Known(path, staple)
 	if !known && c != r.staples {
-		select {
-		case r.questions <- question{c, path, staple}:
-		default:
-		}
+		r.put(question{c, path, staple})
 	}
 	return status, known
 }
@@ -175,8 +201,26 @@ func (r *revocations) note(record *inspect.Connection, e *examiner, c *revocatio
 		recordStaple(record.BackendLeg, &status)
 		return
 	}
-	if status, known := r.look(c, path, staple); known {
-		recordRevocation(record.BackendLeg, &status)
+	status, known := r.look(c, path, staple)
+	recordRevocation(record.BackendLeg, &status)
+	if !known {
+		recordPending(record.BackendLeg.TLS.Server.Revocation)
+	}
+}
+
+// recordPending says of what nothing is known yet that it is being asked. What is known already stays: one certificate that is
+// revoked is enough.
+func recordPending(found *inspect.Revocation) {
+	if found == nil {
+		return
+	}
+	if found.Status != inspect.RevocationRevoked {
+		found.Status = inspect.RevocationPending
+	}
+	for i := range found.Certificates {
+		if x := &found.Certificates[i]; x.Status == inspect.RevocationUnknown && x.Source == "" {
+			x.Status = inspect.RevocationPending
+		}
 	}
 }
 
@@ -217,6 +261,9 @@ func (r *revocations) verifyClient(file string, authorities []*x509.Certificate,
 		return nil, err
 	}
 	for _, l := range lists {
+		if time.Now().Before(l.ThisUpdate) {
+			log.Warn("client_crl: a list is not valid yet: every client of its issuer is refused; check the clocks", zap.String("file", file), zap.String("issuer", issuerName(l.Issuer)), zap.Time("this_update", l.ThisUpdate))
+		}
 		if !l.NextUpdate.IsZero() && time.Now().After(l.NextUpdate) {
 			log.Warn("client_crl: a list is out of date: every client of its issuer is refused", zap.String("file", file), zap.String("issuer", issuerName(l.Issuer)), zap.Time("next_update", l.NextUpdate))
 		}

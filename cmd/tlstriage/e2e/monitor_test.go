@@ -206,7 +206,7 @@ func TestSecondLookAtNginx(t *testing.T) {
 		{"a name that it has", site, nil, fine, nil, nil},
 		{"a name that it does not have", "stranger.example", nil, fails("cert-name-mismatch", inspect.FaultBackend),
 			map[string]string{"none": "default.example", "client": "default.example"}, []string{"without a name it serves a certificate for default.example"}},
-		{"another name is configured", site, []string{"--backend-sni", "wrong.example"}, fails("default-certificate-served", inspect.FaultBackend),
+		{"another name is configured", site, []string{"--backend-sni", "wrong.example"}, fails("default-certificate-served", inspect.FaultProxy),
 			map[string]string{"none": "default.example", "client": site, "configured": "default.example"}, []string{"wrong.example", site, "default.example"}},
 		{"the configured name is of another site", site, []string{"--backend-sni", "other.example"}, fine, nil, nil},
 		{"no second look", "stranger.example", []string{"--second-look", "off"}, fails("cert-name-mismatch", inspect.FaultBackend), map[string]string{}, nil},

@@ -200,7 +200,7 @@ func TestBackendsJudgeTheProxysCertificate(t *testing.T) {
 		{"good", flags(clientOf(t, pki, pki.Issuing, nil)), fine, ""},
 		{"expired", flags(clientOf(t, pki, pki.Issuing, tooOld(pki))), broken("backend-rejects-client-cert", inspect.FaultProxy), "expired"},
 		{"of a server", flags(clientOf(t, pki, pki.Issuing, forServers)), broken("backend-rejects-client-cert", inspect.FaultProxy), "not meant for clients"},
-		{"of another authority", m.untrusted, broken("backend-rejects-client-cert", inspect.FaultProxy), "does not accept"},
+		{"of another authority", m.untrusted, broken("backend-rejects-client-cert", inspect.FaultProxy), "of no authority that the backend names"},
 	}
 	for _, version := range []string{"-tls1_2", "-tls1_3"} {
 		addr := sServer(t, cert, key, version, "-Verify", "4", "-CAfile", ca, "-verify_return_error")
