@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"iter"
+
+	"github.com/klauspost/compress/zstd"
 )
 
 // Each reads the clients of a recording, in order, whatever its form; file names it in errors. It needs memory for a few
@@ -57,19 +59,28 @@ func (s *stream) readForm(in *bufio.Reader, form Form) error {
 	return &FormError{File: s.file, Form: form}
 }
 
+// maxWindow bounds how far back a zstd stream may refer, which is memory: what zstd --long makes and reads without being told more.
+const maxWindow = 128 << 20
+
 // open looks at the form of r, and through a compression.
 func open(r io.Reader) (*bufio.Reader, Form, error) {
 	in := bufio.NewReaderSize(r, 64<<10)
 	form, err := peek(in)
-	if err != nil || form != FormGzip {
+	if err != nil || form != FormGzip && form != FormZstd {
 		return in, form, err
 	}
-	unzipped, err := gzip.NewReader(in)
+	var plain io.Reader
+	if form == FormGzip {
+		plain, err = gzip.NewReader(in)
+	} else {
+		// With one at a time the decoder starts no goroutine, and there is nothing to close.
+		plain, err = zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
+	}
 	if err != nil {
 		return nil, 0, err
 	}
-	in = bufio.NewReaderSize(unzipped, 64<<10)
-	if form, err = peek(in); form == FormGzip {
+	in = bufio.NewReaderSize(plain, 64<<10)
+	if form, err = peek(in); form == FormGzip || form == FormZstd {
 		form = FormUnknown // compressed twice is nobody's recording
 	}
 	return in, form, err
@@ -180,6 +191,13 @@ func (s *stream) hellos(in io.Reader) error {
 			return end()
 		}
 		msg, sslv2, done, err := text.add(line, number, offset)
+		if err != nil && text.line != number {
+			// What began on lines before is not continued by this one, which may begin anew.
+			if err := end(); err != nil {
+				return err
+			}
+			msg, sslv2, done, err = text.add(line, number, offset)
+		}
 		if !done {
 			return nil
 		}

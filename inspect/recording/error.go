@@ -1,6 +1,8 @@
 package recording
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 )
@@ -73,8 +75,6 @@ func (e *FormError) Error() string {
 		file = "recording"
 	}
 	switch e.Form {
-	case FormZstd:
-		return file + ": compressed with zstd; give it decompressed (zstd -dc)"
 	case FormCapture:
 		return file + ": a packet capture, not a recording of hellos"
 	case FormArray:
@@ -94,6 +94,25 @@ var (
 	errDigits   = errors.New("neither hexadecimal nor base64")
 	errHelloMax = errors.New("longer than a ClientHello can be")
 )
+
+// inWords is an error of encoding/json in words about the record, and none of the types that it was read into.
+func inWords(err error) error {
+	var wrong *json.UnmarshalTypeError
+	var syntax *json.SyntaxError
+	switch {
+	case errors.As(err, &wrong):
+		what := "the record"
+		if wrong.Field != "" {
+			what = fmt.Sprintf("%q", wrong.Field)
+		}
+		return fmt.Errorf("%s cannot be a JSON %s", what, wrong.Value)
+	case errors.As(err, &syntax):
+		return fmt.Errorf("no JSON: %w at byte %d of the line", err, syntax.Offset)
+	case errors.As(err, new(base64.CorruptInputError)):
+		return errors.New("\"raw\" is no base64")
+	}
+	return err
+}
 
 // SchemaError is a record of a schema that this release does not know.
 type SchemaError struct{ Schema int }

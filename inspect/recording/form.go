@@ -13,7 +13,7 @@ const (
 	FormHelloText        // ClientHellos in hexadecimal or base64
 	FormHelloBinary      // ClientHellos as bytes
 	FormGzip             // any of them, compressed
-	FormZstd             // known, but not read
+	FormZstd             // the same, in another compression
 	FormCapture          // pcap or pcapng: not read here
 	FormArray            // a JSON array: not read
 )

@@ -13,10 +13,41 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"github.com/klauspost/compress/zstd"
+
 	"github.com/tlstriage/tlstriage/inspect/fingerprint"
 	"github.com/tlstriage/tlstriage/inspect/report"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
+
+// squeezed compresses with zstd.
+func squeezed(text []byte) string {
+	w, err := zstd.NewWriter(nil)
+	if err != nil {
+		panic(err)
+	}
+	return string(w.EncodeAll(text, nil))
+}
+
+// TestACompressionThatIsBrokenIsAnError, behind what could be read before.
+func TestACompressionThatIsBrokenIsAnError(t *testing.T) {
+	r := newRand(15)
+	var text []byte
+	for i := range 3000 {
+		text = append(text, record(t, randomOffer(r).hello(r), i, report.RawAll)...)
+	}
+	whole := squeezed(text)
+	var tally Tally
+	if err := tally.Read(strings.NewReader(whole), ""); err != nil || tally.Connections != 3000 {
+		t.Fatalf("%d connections, %v", tally.Connections, err)
+	}
+	for name, cut := range map[string]string{"cut": whole[:len(whole)/2], "no frame": "\x28\xb5\x2f\xfd----", "garbage behind": whole + "garbage"} {
+		var tally Tally
+		if err := tally.Read(strings.NewReader(cut), "file"); err == nil || !strings.HasPrefix(err.Error(), "file: ") || name == "cut" && tally.Connections == 0 {
+			t.Errorf("%s: %d connections, %v", name, tally.Connections, err)
+		}
+	}
+}
 
 // framed puts a message into TLS records of at most size bytes.
 func framed(msg []byte, size int) []byte {
@@ -123,7 +154,8 @@ func TestEveryFormIsRead(t *testing.T) {
 		{"a hello that does not parse", "0100000203030a\n" + toHex(two), FormHelloText, []string{"recording:1: ClientHello that does not parse: client_hello: random: 0 bytes left, 32 needed", b}},
 		{"bytes that are cut", string(framed(one, 100)[:120]), FormHelloBinary, []string{"recording: byte 0: malformed: ends in the middle of a ClientHello"}},
 		{"a capture", "\xd4\xc3\xb2\xa1\x02\x00\x04\x00", FormCapture, []string{"recording: a packet capture, not a recording of hellos"}},
-		{"zstd", "\x28\xb5\x2f\xfd----", FormZstd, []string{"recording: compressed with zstd; give it decompressed (zstd -dc)"}},
+		{"compressed with zstd", squeezed([]byte(toHex(one) + "\n" + toHex(two))), FormZstd, []string{a, b}},
+		{"compressed twice", squeezed([]byte(zipped.String())), FormZstd, []string{"recording: neither records (NDJSON) nor ClientHellos in hexadecimal, base64 or raw bytes"}},
 		{"an array", "[{\"schema\":1}]", FormArray, []string{"recording: a JSON array; a recording has one record a line (jq -c '.[]')"}},
 		{"something else", "\x7fELF", FormUnknown, []string{"recording: neither records (NDJSON) nor ClientHellos in hexadecimal, base64 or raw bytes"}},
 	} {
@@ -198,7 +230,7 @@ func FuzzEach(f *testing.F) {
 	msg := randomOffer(r).hello(r)
 	for _, seed := range [][]byte{
 		msg, framed(msg, 99), sslv2(), []byte(hex.EncodeToString(msg)), []byte(base64.StdEncoding.EncodeToString(framed(msg, 500))),
-		record(f, msg, 1, report.RawAll), record(f, msg, 1, report.RawNone), []byte("0x16,0x03\n# x\n"),
+		record(f, msg, 1, report.RawAll), record(f, msg, 1, report.RawNone), []byte("0x16,0x03\n# x\n"), []byte(squeezed(msg)),
 	} {
 		f.Add(seed)
 	}
@@ -212,7 +244,7 @@ func FuzzEach(f *testing.F) {
 			case err == nil:
 				clients++
 				index = c.Index
-				if len(c.Shape) == 0 || c.Hello == nil || c.Offset > int64(len(text)) && !bytes.HasPrefix(text, []byte("\x1f\x8b")) {
+				if len(c.Shape) == 0 || c.Hello == nil || c.Offset > int64(len(text)) && !bytes.HasPrefix(text, []byte("\x1f\x8b")) && !bytes.HasPrefix(text, []byte("\x28\xb5\x2f\xfd")) {
 					t.Fatalf("client %+v", c)
 				}
 			case errors.As(err, &entry):
@@ -232,4 +264,28 @@ func FuzzEach(f *testing.F) {
 			t.Errorf("counted %d and refused %+v, one by one %d and %d", tally.Connections, s, clients, refused)
 		}
 	})
+}
+
+// TestWhatIsNoHelloTakesNoneWithIt: a line that is none counts as one, whatever stands before and behind it.
+func TestWhatIsNoHelloTakesNoneWithIt(t *testing.T) {
+	hello := hex.EncodeToString(randomOffer(newRand(3)).hello(newRand(3)))
+	for _, tt := range []struct {
+		name, text       string
+		clients, damaged int64
+	}{
+		{"an object between hellos", hello + "\n{\"a\":1}\n" + hello + "\n", 2, 1},
+		{"two that are none", hello + "\nzz\n{\"a\":1}\n" + hello + "\n", 2, 2},
+		{"a hello behind the beginning of one", hello + "\nzz\n" + hello + "\n", 2, 1},
+		{"the end of the file", hello + "\n{\"a\":1}", 1, 1},
+		{"a beginning at the end", hello + "\n" + hello[:40], 1, 1},
+		{"a hello over two lines", hello[:60] + "\n" + hello[60:] + "\n{\"a\":1}\n", 1, 1},
+	} {
+		var tally Tally
+		if err := tally.Read(strings.NewReader(tt.text), ""); err != nil {
+			t.Fatal(err)
+		}
+		if tally.Connections != tt.clients || tally.Skipped.Malformed != tt.damaged {
+			t.Errorf("%s: %d clients and %d damaged, want %d and %d: %v", tt.name, tally.Connections, tally.Skipped.Malformed, tt.clients, tt.damaged, tally.Problems)
+		}
+	}
 }

@@ -43,7 +43,7 @@ func (d *decoder) plain(line []byte) (Reason, error) {
 		return Malformed, errNoRecord
 	}
 	if err := json.Unmarshal(line, &r); err != nil {
-		return Malformed, err
+		return Malformed, inWords(err)
 	}
 	switch {
 	case r.Schema == nil:
@@ -61,7 +61,7 @@ func (d *decoder) plain(line []byte) (Reason, error) {
 	}
 	var h plainHello
 	if err := json.Unmarshal(r.Leg.TLS.Hello, &h); err != nil {
-		return Malformed, err
+		return Malformed, inWords(err)
 	}
 	if h.Message == nil || len(h.Message.Raw) == 0 {
 		return d.rebuild(r.Leg.TLS.Hello)
@@ -76,7 +76,7 @@ func (d *decoder) plain(line []byte) (Reason, error) {
 func (d *decoder) rebuild(text []byte) (Reason, error) {
 	var recorded inspect.Hello
 	if err := json.Unmarshal(text, &recorded); err != nil {
-		return Malformed, err
+		return Malformed, inWords(err)
 	}
 	if recorded.Message == nil && recorded.LegacyVersion == "" {
 		return NoHello, nil
