@@ -21,10 +21,10 @@ type Report struct {
 	Connections  int64             `json:"connections"`          // that the policy was tried on
 	Shapes       int               `json:"shapes"`               // kinds of clients
 	Lost         Amount            `json:"lost"`
+	Losses       []Loss            `json:"losses"`              // the largest first
 	AtRisk       Amount            `json:"at_risk"`             // accepted as far as is known: the answer depends on what the policy's facts do not say
 	WithoutTLS13 Amount            `json:"without_tls13"`       // accepted, by clients that have TLS 1.3, in an older version
 	Elsewhere    int64             `json:"elsewhere,omitempty"` // connections that another block of the listener would answer
-	Losses       []Loss            `json:"losses"`              // the largest first
 	Negotiated   []Choice          `json:"negotiated"`          // the most frequent first
 	Blocks       []BlockReport     `json:"blocks,omitempty"`    // of a listener with several, in its order
 	Uncertain    []Doubt           `json:"uncertain,omitempty"` // answers that depend on what the policy's facts do not say
