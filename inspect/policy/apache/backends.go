@@ -60,7 +60,7 @@ func (im *importer) backend(sc *scope, d *directive, scheme, target string) {
 		return // the same connection, configured by the same lines
 	}
 	im.clients[alike] = true
-	p, notes, errs := s.context.Policy()
+	p, notes, errs := im.made.Policy(&s.context)
 	im.report(s, notes, errs)
 	p.Name, p.Provider, p.Product = target, Kind, "proxy"
 	if scheme == "h2://" {

@@ -6,12 +6,14 @@ import (
 	"strings"
 
 	"github.com/tlstriage/tlstriage/inspect/policy/imported"
+	"github.com/tlstriage/tlstriage/inspect/policy/openssl"
 )
 
 // importer makes endpoints of directives.
 type importer struct {
 	*reader
 	openssl string
+	made    openssl.Maker
 	https   []string        // ports that Listen says speak https
 	clients map[string]bool // made, by target and settings
 }
@@ -187,7 +189,7 @@ func (im *importer) endpoint(h, first *host, at string, own, of *settings) *impo
 			im.refuse(h.at, "no SSLCertificateFile; httpd refuses it")
 		}
 	}
-	p, notes, errs := s.context.Policy()
+	p, notes, errs := im.made.Policy(&s.context)
 	im.report(s, notes, errs)
 	p.Name, p.Provider, p.Product = e.Name, Kind, "virtual host"
 	if !e.Default {

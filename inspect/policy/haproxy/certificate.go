@@ -99,21 +99,46 @@ func (im *importer) keep(b *bind, c *certificate) bool {
 	return true
 }
 
-// open reads a certificate file.
+// certificateFile is what one file holds.
+type certificateFile struct {
+	leaf    *certfile.Leaf
+	dhBits  int
+	missing error // it cannot be read
+	wrong   error // there is no certificate in it
+}
+
+// certificateFile reads a file, each but once.
+func (im *importer) certificateFile(name string) *certificateFile {
+	if f := im.files[name]; f != nil {
+		return f
+	}
+	f := &certificateFile{}
+	im.files[name] = f
+	data, err := document.ReadFile(im.fsys, name, certfile.MaxBytes)
+	if err != nil {
+		f.missing = err
+		return f
+	}
+	f.dhBits = openssl.DHBits(data)
+	if f.leaf, f.wrong = certfile.Read(data); f.wrong != nil {
+		f.leaf = nil
+	}
+	return f
+}
+
+// open keeps the certificate of a file.
 func (im *importer) open(b *bind, at line, name string, own settings, filters []string, isDefault bool) {
 	c := &certificate{at: at, file: name, own: own, isDefault: isDefault}
 	if !im.keep(b, c) {
 		return
 	}
-	data, err := document.ReadFile(im.fsys, name, certfile.MaxBytes)
-	if err != nil {
-		im.problem(at, "crt %s: %v; its kind is not known", name, err)
-	} else {
-		c.dhBits = openssl.DHBits(data)
-		if c.leaf, err = certfile.Read(data); err != nil {
-			c.leaf = nil
-			im.problem(at, "crt %s: %v", name, err)
-		}
+	f := im.certificateFile(name)
+	c.leaf, c.dhBits = f.leaf, f.dhBits
+	switch {
+	case f.missing != nil:
+		im.problem(at, "crt %s: %v; its kind is not known", name, f.missing)
+	case f.wrong != nil:
+		im.problem(at, "crt %s: %v", name, f.wrong)
 	}
 	// A line with a filter, be it a negative one, is served for what the filters say, and not for what the certificate says.
 	if len(filters) == 0 {

@@ -185,7 +185,7 @@ func (im *importer) bindEndpoint(s *section, b *bind, c choice, names []string) 
 	}
 	im.groups(e, &x, b, own)
 	im.keys(e, &x, b, all)
-	p, notes, errs := x.Policy()
+	p, notes, errs := im.made.Policy(&x)
 	im.refusals(x, errs, func(err error) line { return own.about(err, b.at) })
 	for _, note := range notes {
 		e.Facts = append(e.Facts, standard("security level", note, "OpenSSL, SSL_CTX_set_security_level(3)"))

@@ -44,7 +44,7 @@ func Import(fsys fs.FS, file string, o imported.Options) (*imported.Result, erro
 	if err != nil {
 		return nil, &imported.Error{File: file, Text: err.Error()}
 	}
-	im := importer{fsys: fsys, file: file, version: v, openssl: o.OpenSSL, env: map[string]string{}}
+	im := importer{fsys: fsys, file: file, version: v, openssl: o.OpenSSL, env: map[string]string{}, files: map[string]*certificateFile{}}
 	im.Collector = imported.Collector{Result: imported.Result{Kind: Kind}, MaxEndpoints: maxEndpoints, MaxProblems: maxProblems}
 	if err := im.read(data); err != nil {
 		return nil, err
@@ -67,7 +67,9 @@ type importer struct {
 	stores   map[string]string // certificates of crt-store sections by "@store/alias"
 	defaults map[string]*section
 	last     *section // the latest defaults section
-	certs    int      // certificates so far
+	made     openssl.Maker
+	files    map[string]*certificateFile // that were read, by name
+	certs    int                         // certificates so far
 }
 
 func (im *importer) problem(at line, format string, args ...any) {

@@ -315,3 +315,17 @@ func FuzzImport(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkImport reads 5,000 frontends.
+func BenchmarkImport(b *testing.B) {
+	var text strings.Builder
+	for i := range 5000 {
+		fmt.Fprintf(&text, "frontend f%d\n  bind :%d ssl crt rsa.pem alpn h2\n", i, 10_000+i)
+	}
+	fsys := tree(b, map[string]string{"haproxy.cfg": text.String()})
+	for b.Loop() {
+		if r, err := haproxy.Import(fsys, "haproxy.cfg", imported.Options{}); err != nil || len(r.Endpoints) != 5000 {
+			b.Fatal(err, r)
+		}
+	}
+}

@@ -157,7 +157,7 @@ func (im *importer) serverEndpoint(s *section, t *target) {
 			e.Facts = append(e.Facts, standard("verify", text, manual+", verify"))
 		}
 	}
-	p, notes, errs := x.Policy()
+	p, notes, errs := im.made.Policy(&x)
 	im.refusals(x, errs, func(err error) line { return set.about(err, t.at) })
 	for _, note := range notes {
 		e.Facts = append(e.Facts, standard("security level", note, "OpenSSL, SSL_CTX_set_security_level(3)"))

@@ -16,6 +16,7 @@ type importer struct {
 	version version
 	named   bool // the version was given
 	openssl string
+	made    openssl.Maker
 	listens int             // sockets of listen directives so far
 	leaves  map[string]leaf // by file
 	clients map[string]bool // made, by target and settings
@@ -92,7 +93,7 @@ func (im *importer) endpoint(s *server, at *socket, own, first *settings) *impor
 	e := &imported.Endpoint{System: Kind, Version: string(im.version), Side: imported.Server, Name: s.name(), Listen: []string{at.name}, Default: isDefault}
 	var notes []string
 	var errs []error
-	e.Policy, notes, errs = c.Policy()
+	e.Policy, notes, errs = im.made.Policy(&c)
 	e.Facts = slices.Concat(im.nameFacts(s), facts)
 	im.report(own, notes, errs)
 	im.finish(e, s, at, rejects)

@@ -70,7 +70,7 @@ func (im *importer) client(sc *scope, pass *statement, module, target string) {
 		return // the same connection, configured by the same lines
 	}
 	im.clients[alike] = true
-	p, notes, errs := s.context.Policy()
+	p, notes, errs := im.made.Policy(&s.context)
 	im.report(s, notes, errs)
 	p.Name, p.Provider, p.Product, p.Names = target, Kind, "upstream", names
 	p.Certificates = nil
