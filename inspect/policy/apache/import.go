@@ -22,9 +22,9 @@ const newest = "2.4.66"
 
 // Bounds of a configuration.
 const (
-	MaxFileBytes    = 1 << 20 // of one file
+	MaxFileBytes    = 1 << 20 // of one file, where Options.MaxFileBytes sets no other
 	maxFiles        = 1000
-	maxTotalBytes   = 16 << 20
+	maxTotal        = 16 // files of the largest size, in all that are included
 	maxIncludeDepth = 32
 	maxSections     = 64 // nested
 	maxEndpoints    = 5000
@@ -42,7 +42,7 @@ func Import(fsys fs.FS, file string, o imported.Options) (*imported.Result, erro
 	if !release.Known(version) {
 		return nil, &imported.Error{File: file, Text: fmt.Sprintf("%q is no version of Apache httpd", version)}
 	}
-	r := &reader{fsys: fsys, root: path.Dir(file), version: version, defined: map[string]string{}, modules: map[string]bool{}}
+	r := &reader{fsys: fsys, root: path.Dir(file), maxBytes: o.FileBytes(MaxFileBytes), version: version, defined: map[string]string{}, modules: map[string]bool{}}
 	r.Collector = imported.Collector{Result: imported.Result{Kind: Kind}, MaxEndpoints: maxEndpoints, MaxProblems: maxProblems}
 	root, err := r.file(file)
 	if err != nil {

@@ -36,16 +36,17 @@ func (d *directive) place() string { return fmt.Sprintf("%s:%d", path.Base(d.fil
 // reader turns files into directives. Conditional sections are resolved here, as httpd does while it reads.
 type reader struct {
 	imported.Collector
-	fsys    fs.FS
-	root    string // ServerRoot
-	version string
-	defined map[string]string
-	modules map[string]bool // LoadModule, by module and by source name
-	stack   []string
-	files   int
-	bytes   int
-	unsure  bool // whether a line before this one holds is not known
-	managed bool // mod_md obtains certificates
+	fsys     fs.FS
+	root     string // ServerRoot
+	version  string
+	defined  map[string]string
+	modules  map[string]bool // LoadModule, by module and by source name
+	stack    []string
+	files    int
+	bytes    int64
+	maxBytes int64 // of one file
+	unsure   bool  // whether a line before this one holds is not known
+	managed  bool  // mod_md obtains certificates
 }
 
 // name is the path that an argument means.
@@ -58,15 +59,15 @@ func (r *reader) name(arg string) string {
 
 // file reads a file and all that it includes.
 func (r *reader) file(name string) ([]*directive, error) {
-	data, err := document.ReadFile(r.fsys, name, MaxFileBytes)
+	data, err := document.ReadFile(r.fsys, name, r.maxBytes)
 	if err != nil {
 		return nil, &imported.Error{File: name, Text: err.Error()}
 	}
 	if r.files++; r.files > maxFiles {
 		return nil, &imported.Error{File: name, Text: fmt.Sprintf("more than %d files are included", maxFiles)}
 	}
-	if r.bytes += len(data); r.bytes > maxTotalBytes {
-		return nil, &imported.Error{File: name, Text: fmt.Sprintf("the configuration has more than %d bytes", maxTotalBytes)}
+	if r.bytes += int64(len(data)); r.bytes > maxTotal*r.maxBytes {
+		return nil, &imported.Error{File: name, Text: fmt.Sprintf("the configuration has more than %d bytes", maxTotal*r.maxBytes)}
 	}
 	r.stack = append(r.stack, name)
 	defer func() { r.stack = r.stack[:len(r.stack)-1] }()
@@ -139,8 +140,8 @@ func (p *parser) expand(text string, number int, active bool) (string, error) {
 	if len(out) > maxLine {
 		return "", p.fail(number, "the line has more than %d bytes", maxLine)
 	}
-	if p.bytes += len(out); p.bytes > maxTotalBytes {
-		return "", p.fail(number, "with its variables the configuration has more than %d bytes", maxTotalBytes)
+	if p.bytes += int64(len(out)); p.bytes > maxTotal*p.maxBytes {
+		return "", p.fail(number, "with its variables the configuration has more than %d bytes", maxTotal*p.maxBytes)
 	}
 	return out, nil
 }

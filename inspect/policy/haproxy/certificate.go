@@ -168,7 +168,7 @@ func (c *certificate) serve(name string) { c.names = append(c.names, strings.ToL
 
 // list reads a crt-list: a certificate, settings in brackets and filters a line.
 func (im *importer) list(b *bind, name string) {
-	data, err := document.ReadFile(im.fsys, im.within("", name), MaxFileBytes)
+	data, err := document.ReadFile(im.fsys, im.within("", name), im.maxBytes)
 	if err != nil {
 		im.problem(b.at, "crt-list %s: %v; the certificates are not known", name, err)
 		im.keep(b, &certificate{at: b.at, file: name})

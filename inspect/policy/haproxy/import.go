@@ -20,7 +20,7 @@ const Kind = "haproxy"
 
 // Bounds of a configuration.
 const (
-	MaxFileBytes    = 1 << 20
+	MaxFileBytes    = 1 << 20 // where Options.MaxFileBytes sets no other
 	maxLines        = 100_000
 	maxWords        = 1000     // in one line
 	maxLine         = 64 << 10 // bytes that variables bring to one line
@@ -40,11 +40,11 @@ func Import(fsys fs.FS, file string, o imported.Options) (*imported.Result, erro
 	if err != nil {
 		return nil, &imported.Error{File: file, Text: err.Error()}
 	}
-	data, err := document.ReadFile(fsys, file, MaxFileBytes)
+	data, err := document.ReadFile(fsys, file, o.FileBytes(MaxFileBytes))
 	if err != nil {
 		return nil, &imported.Error{File: file, Text: err.Error()}
 	}
-	im := importer{fsys: fsys, file: file, version: v, openssl: o.OpenSSL, env: map[string]string{}, files: map[string]*certificateFile{}}
+	im := importer{fsys: fsys, file: file, maxBytes: o.FileBytes(MaxFileBytes), version: v, openssl: o.OpenSSL, env: map[string]string{}, files: map[string]*certificateFile{}}
 	im.Collector = imported.Collector{Result: imported.Result{Kind: Kind}, MaxEndpoints: maxEndpoints, MaxProblems: maxProblems}
 	if err := im.read(data); err != nil {
 		return nil, err
@@ -55,12 +55,13 @@ func Import(fsys fs.FS, file string, o imported.Options) (*imported.Result, erro
 // importer makes endpoints of lines.
 type importer struct {
 	imported.Collector
-	fsys    fs.FS
-	file    string
-	version version
-	openssl string
-	unsure  bool              // a condition or a variable before this line is not known
-	env     map[string]string // set by the configuration itself
+	fsys     fs.FS
+	file     string
+	maxBytes int64 // of one file
+	version  version
+	openssl  string
+	unsure   bool              // a condition or a variable before this line is not known
+	env      map[string]string // set by the configuration itself
 
 	global   global
 	base     string            // of default-path; empty: where HAProxy is started

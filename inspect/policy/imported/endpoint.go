@@ -67,6 +67,18 @@ type Result struct {
 type Options struct {
 	Version string // of the system, whose defaults are taken: "1.18.0"; empty: the newest that is known
 	OpenSSL string // version of the OpenSSL below it: "1.1.1", "3.0"; empty: "3.0"
+
+	// MaxFileBytes bounds each file that is written by hand (nginx, HAProxy, httpd), and sixteen times as much all that one includes; 0: 1
+	// MiB. What programs print, in JSON or YAML, has a bound of its own.
+	MaxFileBytes int64
+}
+
+// FileBytes is the bound of each file, or the importer's own where none is set.
+func (o Options) FileBytes(own int64) int64 {
+	if o.MaxFileBytes > 0 {
+		return o.MaxFileBytes
+	}
+	return own
 }
 
 // Error is a configuration that cannot be read at all.

@@ -18,9 +18,9 @@ const Kind = "nginx"
 
 // Bounds of a configuration.
 const (
-	MaxFileBytes    = 1 << 20 // of one file
+	MaxFileBytes    = 1 << 20 // of one file, where Options.MaxFileBytes sets no other
 	maxFiles        = 1000    // read in all, the same file twice counting twice
-	maxTotalBytes   = 16 << 20
+	maxTotal        = 16      // files of the largest size, in all that are included
 	maxIncludeDepth = 32
 	maxBlockDepth   = 100
 	maxEndpoints    = 5000
@@ -35,7 +35,7 @@ func Import(fsys fs.FS, file string, o imported.Options) (*imported.Result, erro
 	if err != nil {
 		return nil, &imported.Error{File: file, Text: err.Error()}
 	}
-	r := reader{fsys: fsys, base: path.Dir(file), Collector: imported.Collector{Result: imported.Result{Kind: Kind}, MaxEndpoints: maxEndpoints, MaxProblems: maxProblems}}
+	r := reader{fsys: fsys, base: path.Dir(file), maxBytes: o.FileBytes(MaxFileBytes), Collector: imported.Collector{Result: imported.Result{Kind: Kind}, MaxEndpoints: maxEndpoints, MaxProblems: maxProblems}}
 	root, err := r.file(file)
 	if err != nil {
 		return nil, err

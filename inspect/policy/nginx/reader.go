@@ -3,7 +3,6 @@ package nginx
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path"
 	"slices"
@@ -12,6 +11,7 @@ import (
 	crossplane "github.com/nginxinc/nginx-go-crossplane"
 
 	"github.com/tlstriage/tlstriage/inspect/policy/imported"
+	"github.com/tlstriage/tlstriage/inspect/policy/internal/document"
 )
 
 // statement is a directive, a block or not, with what its includes brought.
@@ -27,11 +27,12 @@ type statement struct {
 // reader turns files into statements, with what they include in its place.
 type reader struct {
 	imported.Collector
-	fsys  fs.FS
-	base  string // where relative paths start: the directory of the main file
-	stack []string
-	files int
-	bytes int
+	fsys     fs.FS
+	base     string // where relative paths start: the directory of the main file
+	stack    []string
+	files    int
+	bytes    int64
+	maxBytes int64 // of one file
 }
 
 func (r *reader) problem(file string, line int, format string, args ...any) {
@@ -53,34 +54,20 @@ func (r *reader) name(arg string) string {
 
 // file reads a file and all that it includes.
 func (r *reader) file(name string) ([]*statement, error) {
-	data, err := r.read(name, MaxFileBytes)
+	data, err := document.ReadFile(r.fsys, name, r.maxBytes)
 	if err != nil {
-		return nil, &imported.Error{File: name, Text: reason(err)}
+		return nil, &imported.Error{File: name, Text: err.Error()}
 	}
 	if r.files++; r.files > maxFiles {
 		return nil, &imported.Error{File: name, Text: fmt.Sprintf("more than %d files are included", maxFiles)}
 	}
-	if r.bytes += len(data); r.bytes > maxTotalBytes {
-		return nil, &imported.Error{File: name, Text: fmt.Sprintf("the configuration has more than %d bytes", maxTotalBytes)}
+	if r.bytes += int64(len(data)); r.bytes > maxTotal*r.maxBytes {
+		return nil, &imported.Error{File: name, Text: fmt.Sprintf("the configuration has more than %d bytes", maxTotal*r.maxBytes)}
 	}
 	r.stack = append(r.stack, name)
 	defer func() { r.stack = r.stack[:len(r.stack)-1] }()
 	p := parser{reader: r, file: name, tokens: tokens(data)}
 	return p.block(0)
-}
-
-// read reads at most limit bytes; a longer file is an error.
-func (r *reader) read(name string, limit int) ([]byte, error) {
-	f, err := r.fsys.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
-	if err == nil && len(data) > limit {
-		err = fmt.Errorf("the file has more than %d bytes", limit)
-	}
-	return data, err
 }
 
 // reason is an error without the operation and the path, which stand beside it anyway.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/tlstriage/tlstriage/inspect/policy/imported"
+	"github.com/tlstriage/tlstriage/inspect/policy/internal/document"
 	"github.com/tlstriage/tlstriage/inspect/policy/openssl"
 )
 
@@ -60,8 +61,8 @@ func (im *importer) client(sc *scope, pass *statement, module, target string) {
 	verify := im.setFlag(s, sc, module+"_ssl_verify", proxyDocument)
 	if d := im.one(sc, module+"_ssl_trusted_certificate", 1); d != nil {
 		s.fact(d)
-		if _, err := im.read(im.reader.name(d.args[0]), MaxFileBytes); err != nil && verify {
-			im.problem(d.file, d.line, "%s %s: %s", d.name, d.args[0], reason(err))
+		if _, err := document.ReadFile(im.fsys, im.reader.name(d.args[0]), im.maxBytes); err != nil && verify {
+			im.problem(d.file, d.line, "%s %s: %v", d.name, d.args[0], err)
 		}
 	}
 	names := im.sent(s, sc, module, target)
