@@ -125,3 +125,13 @@ func TestDetailsCountFromZero(t *testing.T) {
 func colons(id []byte) string {
 	return strings.ReplaceAll(strings.TrimSpace(fmt.Sprintf("% X", id[:8])), " ", ":")
 }
+
+// The intermediates of public authorities have names that say nothing. A leaf that came alone lacks one: it is not called untrusted.
+func TestLeavesAloneLackTheirIntermediate(t *testing.T) {
+	p := certstest.New(t)
+	for name, organization := range map[string]string{"R3": "Let's Encrypt", "E5": "Let's Encrypt", "WE1": "Google Trust Services", "YR1": ""} {
+		issuer := p.Issue(p.OtherRoot, certs.Template{CommonName: name, Organization: organization, CA: true})
+		leaf := p.Issue(issuer, certs.Template{Names: []string{"api.example.com"}}).Certificate
+		want(t, chain.Examine(raw(leaf), options(p)), "chain-missing-intermediate")
+	}
+}
