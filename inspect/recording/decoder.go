@@ -21,6 +21,8 @@ type decoder struct {
 	rebuilt    map[string]*wire.ClientHello // by what they were rebuilt from
 	key        []byte
 	extensions wire.Extensions
+	whole      map[string]bool // objects of records that were whole, behind their keys
+	scratch    []byte
 	types      map[string]wire.ExtensionType // by their names in records
 }
 

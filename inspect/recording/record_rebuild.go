@@ -86,8 +86,13 @@ func (s *scan) unread(f *fields, in place, key []byte) bool {
 		switch string(key) {
 		case "record_version", "ech", "ja3", "ja3_string", "ja4", "ja4_r":
 			f.odd = f.odd || first != '"'
-		case "retry_hello", "certificate":
-			f.odd = true
+		case "retry_hello", "certificate", "revocation":
+			i := slices.IndexFunc(f.largeKeys[:], func(known []byte) bool { return known == nil || bytes.Equal(known, key) })
+			if i < 0 || f.large[i] != nil {
+				f.odd = true
+				break
+			}
+			f.large[i], f.largeKeys[i] = text, key
 		}
 	case inMessage:
 		switch string(key) {
@@ -113,9 +118,10 @@ func (d *decoder) recall(line []byte) (Reason, error) {
 		return d.plain(line)
 	}
 	known := d.rebuilt[string(d.key)]
-	if known == nil {
+	if known == nil || !d.seenLarge() {
 		reason, err := d.plain(line)
 		if reason == entryAccepted {
+			d.rememberLarge()
 			if len(d.rebuilt) >= maxRebuilt || d.rebuilt == nil {
 				d.rebuilt = make(map[string]*wire.ClientHello)
 			}
@@ -137,6 +143,40 @@ func (d *decoder) recall(line []byte) (Reason, error) {
 	d.shape = append(d.shape[:0], shape...)
 	d.client.Shape = d.shape
 	return entryAccepted, nil
+}
+
+// seenLarge reports whether the objects beside the hello's lists were seen word for word in a record that was whole. Nothing is rebuilt
+// from them, but a record in which they are malformed is none; and a client sends the same certificate again and again.
+func (d *decoder) seenLarge() bool {
+	for i, text := range d.fields.large {
+		if text == nil {
+			continue
+		}
+		d.scratch = append(append(d.scratch[:0], d.fields.largeKeys[i]...), text...)
+		if !d.whole[string(d.scratch)] {
+			return false
+		}
+	}
+	return true
+}
+
+// maxLarge bounds the objects that are remembered, which is some megabytes.
+const (
+	maxLarge      = 512
+	maxLargeBytes = 16 << 10
+)
+
+func (d *decoder) rememberLarge() {
+	for i, text := range d.fields.large {
+		if text == nil || len(text) > maxLargeBytes {
+			continue
+		}
+		if d.whole == nil || len(d.whole) >= maxLarge {
+			d.whole = make(map[string]bool)
+		}
+		// The key counts: what is a certificate is no second hello.
+		d.whole[string(d.fields.largeKeys[i])+string(text)] = true
+	}
 }
 
 // rebuildKey puts into d.key what decides on the rebuilt hello but for the server name and the order of its extensions, and into

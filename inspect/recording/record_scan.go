@@ -12,9 +12,10 @@ type fields struct {
 	sslv2     bool
 
 	// For a hello without bytes: the text of what it is rebuilt from, and of the whole of it.
-	hello []byte
-	parts [partCount][]byte
-	odd   bool // something in the hello is not of the type that it should have, or comes twice, or is rare
+	hello            []byte
+	parts            [partCount][]byte
+	large, largeKeys [3][]byte // objects that nothing is rebuilt from, as text, and their keys
+	odd              bool      // something in the hello is not of the type that it should have, or comes twice, or is rare
 }
 
 // place is an object of a record in which a field of interest lies.

@@ -56,11 +56,19 @@ func NewWriter(w io.Writer) *Writer { return &Writer{w: w} }
 
 // Write writes one record, in ASCII: what a stranger called itself does not act on a terminal.
 func (w *Writer) Write(r *Record) error {
+	if err := w.Encode(r); err != nil {
+		return fmt.Errorf("record %q: %w", r.Event.ID, err)
+	}
+	return nil
+}
+
+// Encode writes a record that has more to say than a Record, as Write does.
+func (w *Writer) Encode(record any) error {
 	w.buf.Reset()
 	encoder := json.NewEncoder(&w.buf)
 	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(r); err != nil {
-		return fmt.Errorf("record %q: %w", r.Event.ID, err)
+	if err := encoder.Encode(record); err != nil {
+		return err
 	}
 	_, err := w.w.Write(ascii(w.buf.Bytes()))
 	return err
