@@ -286,8 +286,8 @@ func (e *examination) judgeWithKnown(top *cert, path []*x509.Certificate) bool {
 			absent, reason = otherKey(top, other), ReasonAnotherKey
 		}
 		e.add(Fault{ID: MissingIntermediate, Reason: reason, Index: top.index, Fatal: true, Missing: clip(top.Issuer.String()), Detail: fmt.Sprintf(
-			"certificate %d (%s) was issued by %s, %s; the issuer is known, and %d certificate(s) have to be added to the chain",
-			top.index, Subject(top.Certificate), clip(top.Issuer.String()), absent, len(lacking))})
+			"certificate %d (%s) was issued by %s, %s; the issuer is known, and %s to be added to the chain",
+			top.index, Subject(top.Certificate), clip(top.Issuer.String()), absent, named(len(lacking), "certificate has", "certificates have"))})
 	}
 	if root != nil && !trusted {
 		e.add(Fault{ID: UntrustedRoot, Index: top.index, Fatal: true, Detail: fmt.Sprintf("the chain leads to the root %s, which is known but not among the trusted roots", Subject(root))})

@@ -105,7 +105,7 @@ func TestFixHoldsWhatWasFetched(t *testing.T) {
 	if !strings.Contains(fixes[0].Action, "http://"+host+"/ca.der") || !strings.Contains(fixes[0].Snippet, "BEGIN CERTIFICATE") || !strings.Contains(text, "BEGIN CERTIFICATE") {
 		t.Fatalf("%+v\n%s", fixes, text)
 	}
-	if code, checked, _, _ := checkFile(t, ca, append(alone, fixes[0].Snippet...)); code != exitClean {
+	if code, checked, _, _ := checkFile(t, ca, append(alone, fixes[0].Snippet+"\n"...)); code != exitClean {
 		t.Errorf("pasted: exit %d, %+v", code, checked.Findings)
 	}
 }

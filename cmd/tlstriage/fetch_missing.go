@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tlstriage/tlstriage/certs"
@@ -68,7 +69,7 @@ func sayFetched(r *inspect.Connection, found []*x509.Certificate, failure error)
 		if below != nil && len(below.IssuingCertificateURL) > 0 {
 			from = ", fetched from " + inspect.Bounded(below.IssuingCertificateURL[0])
 		}
-		fixes = append(fixes, inspect.Fix{Target: "backend", Snippet: string(certs.EncodePEM(x)), Action: fmt.Sprintf(
+		fixes = append(fixes, inspect.Fix{Target: "backend", Snippet: strings.TrimSpace(string(certs.EncodePEM(x))), Action: fmt.Sprintf(
 			"append this to the file that is served, behind what is in it: %s, valid until %s%s", inspect.Bounded(x.Subject.String()), x.NotAfter.UTC().Format(time.DateOnly), from)})
 		below = x
 	}
