@@ -219,7 +219,7 @@ func recordPending(found *inspect.Revocation) {
 	}
 	for i := range found.Certificates {
 		if x := &found.Certificates[i]; x.Status == inspect.RevocationUnknown && x.Source == "" {
-			x.Status = inspect.RevocationPending
+			x.Status, x.Detail = inspect.RevocationPending, "it is being asked about; no connection waits for the answer"
 		}
 	}
 }

@@ -143,6 +143,7 @@ func clientCertCases(tb testing.TB) []ruleCase {
 		{name: "unfit: of no authority that is named", in: goes(backAsks(good), names("CN=Clients CA")), cause: unfit, fault: proxy, verdict: inspect.Warning},
 		{name: "unfit: of a kind that is not asked for", in: goes(backAsks(good), kinds("rsa_sign")), cause: unfit, fault: proxy, verdict: inspect.Warning},
 		{name: "unfit: no scheme, so that we end it", in: backFails(inspect.ErrorAlertSent, inspect.PhaseHandshake, backAsks(good, pss), ourAlert), cause: unfit, fault: proxy, verdict: failed, never: []string{"backend-protocol-error"}},
+		{name: "unfit: no scheme, and our alert is encrypted", in: backFails(inspect.ErrorAlertSent, inspect.PhaseHandshake, backAsks(good, pss)), cause: unfit, fault: proxy, verdict: failed, never: []string{"backend-protocol-error"}},
 		{name: "fit: of a kind that is asked for", in: goes(backAsks(good), kinds("rsa_sign", "ecdsa_sign")), verdict: inspect.OK, never: []string{unfit}},
 		{name: "fit: no authority is named", in: goes(backAsks(good), names()), verdict: inspect.OK, never: []string{unfit}},
 		{name: "fit: more authorities than are kept", in: goes(backAsks(good), names(many...)), verdict: inspect.OK, never: []string{unfit}},

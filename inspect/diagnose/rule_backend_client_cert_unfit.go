@@ -15,7 +15,8 @@ var ruleBackendClientCertUnfit = Rule{
 			return nil
 		}
 		a := e.backend.alert(inspect.FromClient)
-		unsigned := e.backend.is(inspect.ErrorAlertSent) && a != nil && a.Code == alertHandshakeFailure && !signs(e.backend.hello.Certificate, e.backend)
+		// In TLS 1.3 our alert is encrypted and not in the record.
+		unsigned := e.backend.is(inspect.ErrorAlertSent) && (a == nil || a.Code == alertHandshakeFailure) && !signs(e.backend.hello.Certificate, e.backend)
 		if !e.backend.established() && !unsigned {
 			return nil // it did not come to it
 		}

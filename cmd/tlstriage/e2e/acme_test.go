@@ -12,7 +12,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -158,12 +160,12 @@ func answerDNS(c net.Conn) error {
 // ordering is a proxy whose certificates are ordered. The listener must have a port that is known before.
 type ordering struct{ listen, dir string }
 
-func (o ordering) start(t *testing.T, b backend, directory, ca string, more string) *proxy {
+func (o ordering) start(t *testing.T, b backend, directory, ca string, more string, flags ...string) *proxy {
 	t.Helper()
-	return startProxy(t, "--config", writeFile(t, "proxy.yaml", fmt.Sprintf(`listeners:
+	return startProxy(t, append(flags, "--config", writeFile(t, "proxy.yaml", fmt.Sprintf(`listeners:
 - {address: '%s', routes: [{backend: {url: 'tls://%s', ca: %s}}]}
 acme: {directory: '%s', ca: %s, dir: %s, email: ops@example.com, %s}
-`, o.listen, b.addr, b.ca, directory, ca, o.dir, more)))
+`, o.listen, b.addr, b.ca, directory, ca, o.dir, more)))...)
 }
 
 // skipValidations takes the records of the authority's own connections away. It returns the first other.
@@ -268,9 +270,19 @@ func TestACMEByHTTP(t *testing.T) {
 	directory, _ := freePort(t)
 	_, unused := freePort(t)
 	pb := startPebble(t, directory, unused, port)
+	admin, _ := freePort(t)
 	o := ordering{listen, filepath.Join(t.TempDir(), "acme")}
-	p := o.start(t, healthyGo(t), pb.directory, pb.ca, fmt.Sprintf("names: [%s], challenges: [http-01], http: '%s'", site, web))
+	p := o.start(t, healthyGo(t), pb.directory, pb.ca, fmt.Sprintf("names: [%s], challenges: [http-01], http: '%s'", site, web), "--admin", admin)
 	waitFor(t, p.stderr, "the certificate is there", func() bool { return len(stored(t, o.dir)) > 0 })
+	waitFor(t, p.stderr, "the metrics say when it ends", func() bool {
+		answer, err := http.Get("http://" + admin + "/metrics")
+		if err != nil {
+			return false
+		}
+		defer answer.Body.Close()
+		body, _ := io.ReadAll(answer.Body)
+		return regexp.MustCompile(`tlstriage_certificate_not_after_timestamp_seconds\{[^}]*acme/` + regexp.QuoteMeta(site) + `[^}]*\} 1\.[0-9]+e\+09`).Match(body)
+	})
 	got := asCurl(pb.issuer(t), site)(t, p.Addr)
 	if got.code != 0 || !strings.Contains(got.out, greeting) {
 		t.Errorf("exit %d: %s", got.code, got.out)
@@ -282,6 +294,65 @@ func TestACMEByHTTP(t *testing.T) {
 		if got.out != code {
 			t.Errorf("%s: %q, want %q", name, got.out, code)
 		}
+	}
+}
+
+// What answers http-01 follows a reload: it is opened, moved and closed with the configuration, and one that cannot be opened leaves
+// everything as it was.
+func TestHTTPChallengesFollowAReload(t *testing.T) {
+	t.Parallel()
+	address, _ := freePort(t)
+	down, _ := freePort(t)
+	first, _ := freePort(t)
+	second, _ := freePort(t)
+	taken := listen(t).Addr().String()
+	b := healthyGo(t)
+	file := writeFile(t, "proxy.yaml", "")
+	dir := filepath.Join(t.TempDir(), "acme")
+	write := func(more string) {
+		t.Helper()
+		if err := os.WriteFile(file, fmt.Appendf(nil, `listeners:
+- {address: '%s', routes: [{backend: {url: 'tls://%s', ca: %s}}]}
+acme: {directory: 'https://%s/dir', ca: %s, dir: %s, names: [%s], %s}
+`, address, b.addr, b.ca, down, b.ca, dir, site, more), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("challenges: [tls-alpn-01]")
+	p := startProxy(t, "--config", file)
+	reloads := 0
+	reload := func(more string) {
+		t.Helper()
+		write(more)
+		if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		reloads++
+		waitFor(t, p.stderr, "it is reloaded, or not", func() bool {
+			return strings.Count(p.stderr.String(), `"msg":"reloaded"`)+strings.Count(p.stderr.String(), `"msg":"not reloaded`) == reloads
+		})
+	}
+	answers := func(web string) bool {
+		return client(t, "", "curl", "-sS", "-o", os.DevNull, "-w", "%{response_code}", "--connect-to", "::"+web, "http://"+site+"/x").out == "308"
+	}
+	for _, step := range []struct {
+		name, config string
+		answering    string // empty: nobody
+	}{
+		{"on", "challenges: [http-01], http: '" + first + "'", first},
+		{"moved", "challenges: [http-01, tls-alpn-01], http: '" + second + "'", second},
+		{"to an address that is taken", "challenges: [http-01], http: '" + taken + "'", second},
+		{"off", "challenges: [tls-alpn-01]", ""},
+	} {
+		reload(step.config)
+		for _, web := range []string{first, second} {
+			if got := answers(web); got != (web == step.answering) {
+				t.Errorf("%s: %s answers: %t\n%s", step.name, web, got, p.stderr)
+			}
+		}
+	}
+	if log := p.stderr.String(); !strings.Contains(log, "acme.http: ") {
+		t.Errorf("why it was not reloaded is not said: %s", log)
 	}
 }
 

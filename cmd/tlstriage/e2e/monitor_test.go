@@ -286,3 +286,45 @@ func lines(t *testing.T, r io.Reader) <-chan string {
 	}()
 	return out
 }
+
+// A receiver that takes nothing is said at once, not when the first event is given up, and so is what it never got.
+func TestWebhookThatTakesNothingIsSaid(t *testing.T) {
+	t.Parallel()
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }))
+	t.Cleanup(receiver.Close)
+	nobody, _ := freePort(t)
+	start := time.Now()
+	p := startProxy(t, "--backend", "tls://"+nobody, "--monitor-webhook", receiver.URL+"/hook?token=secret")
+	waitFor(t, p.stderr, "the failure is logged", func() bool { return strings.Contains(p.stderr.String(), "the receiver does not take events") })
+	if took := time.Since(start); took > patience/2 {
+		t.Errorf("said after %v", took)
+	}
+	p.stop()
+	if log := p.stderr.String(); !strings.Contains(log, "webhook: not delivered: ") || strings.Contains(log, "secret") {
+		t.Errorf("at the end: %s", log)
+	}
+}
+
+// What the proxy itself serves and nobody should accept is said to those who renew it, whether the client minds or not.
+func TestOwnCertificateOutOfDateIsSaid(t *testing.T) {
+	t.Parallel()
+	pki := certstest.New(t)
+	b := healthyGo(t)
+	old := pki.Issue(pki.Issuing, certs.Template{Names: []string{site}, NotBefore: pki.Now.AddDate(0, 0, -80), NotAfter: pki.Now.AddDate(0, 0, -1)})
+	cert, key := (&certstest.Chain{Leaf: old, Presented: old.Chain()}).WriteFiles(t)
+	p := startProxy(t, b.args("--cert", cert, "--key", key)...)
+	for _, c := range []struct {
+		flags []string
+		want  want
+	}{
+		{[]string{"-k"}, want{cause: "listener-certificate-expired", fault: inspect.FaultProxy, verdict: inspect.Warning, outcome: inspect.Success}},
+		{[]string{"--cacert", pki.WriteRoot(t)}, broken("server-cert-rejected-by-client", inspect.FaultProxy)},
+	} {
+		got := client(t, "", "curl", append([]string{"-sS", "--tlsv1.3", "--http1.1", "--connect-to", "::" + p.Addr, "https://" + site + "/hello"}, c.flags...)...)
+		r := p.nextFor(t)
+		expect(t, r, c.want)
+		if (got.code == 0) != (c.want.outcome == inspect.Success) || !strings.Contains(r.Findings[0].Fixes[0].Action, "renew") {
+			t.Errorf("exit %d: %s\n%s", got.code, got.out, r)
+		}
+	}
+}

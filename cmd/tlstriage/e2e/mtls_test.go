@@ -3,6 +3,7 @@ package e2e
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -224,6 +225,88 @@ func TestBackendsJudgeTheProxysCertificate(t *testing.T) {
 					t.Errorf("types of %s: %v", version, asked.Types)
 				}
 			})
+		}
+	}
+}
+
+// nginx refuses in HTTP, after a handshake that went well whatever the certificate: what can be known of our own is said at the start,
+// and what the backend answers is read.
+func TestNginxJudgesTheProxysCertificateInHTTP(t *testing.T) {
+	t.Parallel()
+	pki := certstest.New(t)
+	ca := pki.WriteRoot(t)
+	cert, key := healthyChain(pki).WriteFiles(t)
+	revoked := clientOf(t, pki, pki.Root, nil)
+	list := filepath.Join(t.TempDir(), "list.crl")
+	certstest.WriteFile(t, list, pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: revocationList(t, pki.Root, pki.Now, revoked.leaf.Certificate)}))
+	addr := nginxServer(t, cert, key, fmt.Sprintf("ssl_client_certificate %s; ssl_verify_client on; ssl_crl %s;", ca, list))
+	const unfit = "backend-client-cert-unfit"
+	refused := fails("backend-rejects-client-cert", inspect.FaultProxy)
+	refused.hasNot = unfit
+	early := func(x *certs.Template) {
+		x.NotBefore, x.NotAfter = pki.Now.Add(24*time.Hour), pki.Now.Add(30*24*time.Hour)
+	}
+	for _, c := range []struct {
+		name    string
+		client  *clientPair
+		want    want
+		start   string // cause at the start; empty: nothing is wrong
+		title   string
+		refusal string
+	}{
+		{"none", nil, fails("backend-requires-client-cert", inspect.FaultProxy), "", "wants a client certificate", "400 No required SSL certificate was sent"},
+		{"good", clientOf(t, pki, pki.Root, nil), fine, "", "", ""},
+		{"expired", clientOf(t, pki, pki.Root, tooOld(pki)), refused, unfit, "expired", "400 The SSL certificate error"},
+		{"not valid yet", clientOf(t, pki, pki.Root, early), refused, unfit, "not yet valid", "400 The SSL certificate error"},
+		{"of a server", clientOf(t, pki, pki.Root, forServers), refused, unfit, "not meant for clients", "400 The SSL certificate error"},
+		{"of another authority", clientOf(t, pki, pki.OtherRoot, nil), refused, unfit, "of no authority that the backend names", "400 The SSL certificate error"},
+		{"revoked", revoked, refused, "", "does not accept", "400 The SSL certificate error"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var flags []string
+			if c.client != nil {
+				flags = []string{"--backend-cert", c.client.cert, "--backend-key", c.client.key}
+			}
+			p := startProxy(t, backend{addr: addr, ca: ca}.args(flags...)...)
+			waitFor(t, p.stderr, "the backend is checked", func() bool { return strings.Contains(p.stderr.String(), `"msg":"backend checked`) })
+			if log := p.stderr.String(); strings.Contains(log, unfit) != (c.start != "") || strings.Contains(log, "nothing is wrong") != (c.start == "") {
+				t.Errorf("at the start: %s", log)
+			}
+			for _, version := range []string{"1.2", "1.3"} {
+				for _, protocol := range []string{"--http1.1", "--http2"} {
+					got := curl(protocol, "--tlsv"+version, "--tls-max", version)(t, p.Addr)
+					r := p.nextFor(t)
+					expect(t, r, c.want)
+					if served := c.want.cause == ""; served != strings.Contains(got.out, greeting) {
+						t.Errorf("%s %s: exit %d: %s", protocol, version, got.code, got.out)
+					}
+					if c.title != "" && !strings.Contains(r.Findings[0].Title, c.title) {
+						t.Errorf("title %q, want %q in it", r.Findings[0].Title, c.title)
+					}
+					if asked := r.BackendLeg.TLS.Server.CertificateRequest; asked == nil || asked.Refusal != c.refusal {
+						t.Errorf("the record: %+v, want %q", asked, c.refusal)
+					}
+				}
+			}
+		})
+	}
+}
+
+// A key that signs in none of the ways that a backend takes: the handshake cannot end, and that is nobody's fault but ours.
+func TestKeyThatFitsNoSchemeOfTheBackend(t *testing.T) {
+	t.Parallel()
+	pki := certstest.New(t)
+	ca := pki.WriteRoot(t)
+	cert, key := healthyChain(pki).WriteFiles(t)
+	c := clientOf(t, pki, pki.Root, nil)
+	for _, version := range []string{"-tls1_2", "-tls1_3"} {
+		addr := sServer(t, cert, key, version, "-Verify", "4", "-CAfile", ca, "-verify_return_error", "-client_sigalgs", "rsa_pss_rsae_sha256")
+		p := startProxy(t, backend{addr: addr, ca: ca}.args("--backend-cert", c.cert, "--backend-key", c.key)...)
+		curl("--http1.1")(t, p.Addr)
+		r := p.nextFor(t)
+		expect(t, r, broken("backend-client-cert-unfit", inspect.FaultProxy))
+		if !strings.Contains(r.Findings[0].Title, "signs in no way") {
+			t.Errorf("%s: %s", version, r)
 		}
 	}
 }
