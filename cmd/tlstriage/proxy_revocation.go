@@ -202,6 +202,9 @@ func (r *revocations) note(record *inspect.Connection, e *examiner, c *revocatio
 		return
 	}
 	status, known := r.look(c, path, staple)
+	if !known && record.BackendLeg.TLS.ServerSide().Revocation != nil {
+		return // it was refused for what was not known, and that is in the record
+	}
 	recordRevocation(record.BackendLeg, &status)
 	if !known {
 		recordPending(record.BackendLeg.TLS.Server.Revocation)
