@@ -1,0 +1,76 @@
+package scan
+
+import (
+	"github.com/tlstriage/tlstriage/inspect/probe"
+	"github.com/tlstriage/tlstriage/inspect/wire"
+)
+
+// hello asks in one version, about suites. In TLS 1.3 it has no key share, so that the endpoint names its suite and group in a
+// HelloRetryRequest (RFC 8446, Section 4.2.8), before either side has computed anything.
+func (s *session) hello(v wire.Version, suites []wire.CipherSuite) *probe.Hello {
+	r := registry()
+	o := probe.Offer{ServerName: s.target.ServerName, Versions: []wire.Version{v}, CipherSuites: suites, ALPN: s.target.ALPN}
+	if v.IsTLS13() {
+		o.Groups, o.KeyShares, o.SignatureSchemes = r.groups, []wire.NamedGroup{}, r.schemes
+	} else {
+		o.Groups, o.SignatureSchemes = r.curves, r.schemes
+	}
+	return o.Hello()
+}
+
+// shared is hello with a key share of a group, so that the handshake can be read.
+func (s *session) shared(suites []wire.CipherSuite, group wire.NamedGroup) *probe.Hello {
+	h := s.hello(wire.VersionTLS13, suites)
+	h.SetKeyShares(group)
+	return h
+}
+
+// small asks for a version with as little as a hello can have.
+func (s *session) small(v wire.Version) *probe.Hello {
+	o := probe.Offer{ServerName: s.target.ServerName, Versions: []wire.Version{v}, ALPN: s.target.ALPN, Bare: true}
+	if v.IsTLS13() {
+		o.Groups = []wire.NamedGroup{wire.GroupX25519, wire.GroupSecp256r1}
+		o.KeyShares = o.Groups
+		return o.Hello()
+	}
+	for _, suite := range few() {
+		if info, _ := suite.Info(); info.MinVersion <= v {
+			o.CipherSuites = append(o.CipherSuites, suite)
+		}
+	}
+	o.Groups = []wire.NamedGroup{wire.GroupX25519, wire.GroupSecp256r1, wire.GroupSecp384r1}
+	return o.Hello()
+}
+
+// accepted are hellos that are known to be answered: what an endpoint chose before, in the version in which it said most.
+func (s *session) known(r *Report) *probe.Hello {
+	if group, ok := r.shareable(); ok {
+		return s.shared(r.modern(), group)
+	}
+	if v, ok := r.oldest12(); ok {
+		return s.hello(v, r.suites(v))
+	}
+	return s.small(wire.VersionTLS12)
+}
+
+// suiteOf is the suite that an exchange ended with, or that a HelloRetryRequest names.
+func suiteOf(x *probe.Exchange) wire.CipherSuite {
+	switch {
+	case x.ServerHello != nil:
+		return x.ServerHello.CipherSuite
+	case x.RetryRequest != nil:
+		return x.RetryRequest.CipherSuite
+	}
+	return 0
+}
+
+// versionOf is the version that was chosen; 0: none.
+func versionOf(x *probe.Exchange) wire.Version {
+	switch {
+	case x.ServerHello != nil:
+		return x.ServerHello.Version
+	case x.RetryRequest != nil:
+		return x.RetryRequest.Version
+	}
+	return 0
+}

@@ -1,0 +1,73 @@
+package scan
+
+import (
+	"context"
+	"slices"
+
+	"github.com/tlstriage/tlstriage/inspect/probe"
+	"github.com/tlstriage/tlstriage/inspect/wire"
+)
+
+// protocolsAsked are application protocols that endpoints are asked about (IANA, TLS ALPN Protocol IDs), the usual ones first.
+func protocolsAsked() []string {
+	return []string{
+		"h2", "http/1.1", "http/1.0", "http/0.9", "h2c", "h3", "grpc-exp", "spdy/3.1", "spdy/3", "spdy/2", "acme-tls/1", "webrtc", "c-webrtc", "coap", "co",
+		"mqtt", "amqp", "imap", "pop3", "managesieve", "ftp", "xmpp-client", "xmpp-server", "postgresql", "mysql", "tds/8.0", "sip/2", "dot", "doq",
+		"ntske/1", "sunrpc", "irc", "nntp", "nnsp", "stun.turn", "stun.nat-discovery", "smb", "istio", "istio-http/1.1", "istio-h2",
+	}
+}
+
+// unknownProtocol is none that anybody speaks.
+const unknownProtocol = "tlstriage-unknown"
+
+// What becomes of protocols that an endpoint does not speak.
+const (
+	ALPNIgnored = "ignored" // the handshake goes on without one
+	ALPNRefused = "refused" // no_application_protocol (RFC 7301, Section 3.2)
+)
+
+// alpn finds the protocols, in the endpoint's order.
+func (s *session) alpn(ctx context.Context, r *Report) {
+	ask := func(protocols []string) (string, bool, *probe.Exchange) {
+		var h *probe.Hello
+		options := probe.Options{}
+		if v, ok := r.oldest12(); ok && v > wire.VersionSSLv3 && !s.target.Endpoint.QUIC {
+			h = s.hello(v, r.suites(v)) // the choice is in the ServerHello there
+			options.Until = probe.UntilHello
+		} else if h = s.known(r); h.Version == wire.VersionSSLv3 {
+			return "", false, nil
+		}
+		h.SetALPN(protocols...)
+		x := s.ask(ctx, h, options)
+		return x.ALPN, x.ALPN != "" && versionOf(x) != 0, x
+	}
+	if v, ok := r.oldest12(); ok && v == wire.VersionSSLv3 && !r.accepts(wire.VersionTLS13) {
+		return // SSLv3 has no extensions
+	}
+	all := exhaust(protocolsAsked(), ask)
+	r.ALPN = append(r.ALPN, all.found...)
+	if all.open {
+		s.doubt("there may be more application protocols than were found: " + all.last.Describe())
+	}
+	if len(all.found) > 1 {
+		reversed := slices.Clone(all.found)
+		slices.Reverse(reversed)
+		if choice, ok, _ := ask(reversed); ok {
+			r.ALPNPreference = ByServer
+			if choice == reversed[0] {
+				r.ALPNPreference = ByClient
+			}
+		}
+	}
+	_, _, x := ask([]string{unknownProtocol})
+	switch {
+	case x.Alert != nil && x.Alert.Description == wire.AlertNoApplicationProtocol, x.QUIC != nil && x.QUIC.Close != nil:
+		r.UnknownALPN = ALPNRefused
+	case x.ALPN == "" && x.Accepted():
+		r.UnknownALPN = ALPNIgnored
+	case natureOf(x) == said, natureOf(x) == chosen && x.Alert != nil:
+		r.UnknownALPN = ALPNRefused
+	default:
+		s.doubt("an unknown application protocol: " + x.Describe())
+	}
+}

@@ -1,0 +1,369 @@
+package scan
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/probe"
+	"github.com/tlstriage/tlstriage/inspect/wire"
+)
+
+// Address scans one address, and always gives a Report: of an endpoint that cannot be reached, how far one gets. Cancelling ctx
+// ends it early with what is known by then. All goroutines end before it returns.
+func (s *Scanner) Address(ctx context.Context, target Target) *Report {
+	began := time.Now()
+	r := &Report{
+		Address: target.Endpoint.Address, Versions: []string{}, Ciphers: map[string][]string{}, CipherPreference: map[string]string{},
+		Groups: []string{}, SignatureSchemes: []string{}, ALPN: []string{}, Certificates: []Presented{}, SNI: []NameAnswer{},
+		Resumption: map[string]Answer{}, chains: map[string]*probe.Exchange{}, groups: map[wire.Version][]wire.NamedGroup{},
+		enumerated: map[wire.Version]*enumerated{},
+	}
+	session := newSession(s, &target)
+	session.scan(ctx, r)
+	session.mu.Lock()
+	defer session.mu.Unlock()
+	r.Connections, r.LongestHello, r.LongestReplied = session.connections, session.longest, session.answered
+	r.Inconclusive = append(r.Inconclusive, session.doubts...)
+	slices.Sort(r.Inconclusive)
+	r.DurationMS = float64(time.Since(began).Microseconds()) / 1000
+	if ctx.Err() != nil {
+		r.Inconclusive = append(r.Inconclusive, "The scan was ended before everything was asked.")
+	}
+	return r
+}
+
+// scan goes from layer to layer, and enumerates where hellos are answered.
+func (s *session) scan(ctx context.Context, r *Report) {
+	r.opening = s.ask(ctx, s.open(), probe.Options{})
+	if !s.connected(r, r.opening) {
+		return
+	}
+	s.hurry()
+	s.enumerateAll(ctx, r)
+	if r.newest() == 0 {
+		s.nothing(ctx, r)
+		return
+	}
+	r.layer(LayerFirstBytes, Works, r.opening.FirstByte, "The endpoint speaks TLS.")
+	r.layer(LayerHello, Works, r.opening.FirstByte, "Hellos are answered in %s.", r.newest())
+	s.hurry()
+	if r.newest() == wire.VersionSSLv2 {
+		return
+	}
+	s.keyExchange(ctx, r)
+	s.details(ctx, r)
+	s.furthest(r)
+}
+
+// open is the first hello: that of a client that speaks everything from TLS 1.0 on.
+func (s *session) open() *probe.Hello {
+	o := probe.Offer{ServerName: s.target.ServerName, ALPN: s.target.ALPN}
+	if !s.target.Endpoint.QUIC {
+		o.Versions = []wire.Version{wire.VersionTLS13, wire.VersionTLS12, wire.VersionTLS11, wire.VersionTLS10}
+	} else {
+		o.Versions = []wire.Version{wire.VersionTLS13}
+	}
+	return o.Hello()
+}
+
+// enumerateAll asks about all versions at the same time.
+func (s *session) enumerateAll(ctx context.Context, r *Report) {
+	asked := versions()
+	if s.target.Endpoint.QUIC { // "clients MUST NOT offer TLS versions older than 1.3" (RFC 9001, Section 4.2)
+		asked = []wire.Version{wire.VersionTLS13}
+	}
+	found := make([]*enumerated, len(asked))
+	questions := make([]func(), len(asked))
+	for i, v := range asked {
+		questions[i] = func() { found[i] = s.enumerate(ctx, v) }
+	}
+	together(questions...)
+	r.VersionAnswers = map[string]Answer{}
+	for _, e := range found {
+		r.enumerated[e.version] = e
+		name := e.version.String()
+		r.VersionAnswers[name] = e.answer
+		if e.answer.Reply == Inconclusive {
+			s.doubt(name + ": " + e.answer.Evidence)
+		}
+		if e.answer.Reply != Yes {
+			continue
+		}
+		r.Versions = append(r.Versions, name)
+		r.Ciphers[name] = names(e.suites)
+		if e.version == wire.VersionSSLv2 {
+			r.Ciphers[name] = names(e.kinds)
+		}
+		if e.prefers != "" {
+			r.CipherPreference[name] = e.prefers
+		}
+		if len(e.classes) > 0 {
+			if r.CipherClasses == nil {
+				r.CipherClasses = map[string]map[string]string{}
+			}
+			r.CipherClasses[name] = e.classes
+		}
+	}
+}
+
+// nothing looks for the reason why no hello is answered.
+func (s *session) nothing(ctx context.Context, r *Report) {
+	proxyHeader := false
+	together(func() { r.SNI = s.names(ctx, s.open()) }, func() {
+		if s.target.Endpoint.Proxy == nil && !s.target.Endpoint.QUIC && natureOf(r.opening) != said {
+			endpoint := s.target.Endpoint
+			endpoint.Proxy = &probe.ProxyHeader{Version: 1}
+			other := *s.target
+			other.Endpoint = endpoint
+			behind := &session{scanner: s.scanner, target: &other, slots: s.slots, client: s.client}
+			x := behind.ask(ctx, s.open(), probe.Options{Until: probe.UntilHello})
+			proxyHeader = natureOf(x) == chosen
+			s.mu.Lock()
+			s.connections += behind.connections
+			s.mu.Unlock()
+		}
+	})
+	status := Broken
+	if natureOf(r.opening) == silent || natureOf(r.opening) == unconnected {
+		r.layer(LayerFirstBytes, Unclear, 0, "Nothing came back.")
+	}
+	r.layer(LayerHello, status, r.opening.FirstByte, "%s", unanswered(r, proxyHeader))
+	r.ProxyHeaderExpected = proxyHeader
+}
+
+// keyExchange finds groups and parameters.
+func (s *session) keyExchange(ctx context.Context, r *Report) {
+	var mu sync.Mutex
+	r.GroupsByVersion, r.GroupPreference = map[string][]string{}, map[string]string{}
+	note := func(v wire.Version, found []wire.NamedGroup, prefers string) {
+		mu.Lock()
+		defer mu.Unlock()
+		r.groups[v] = found
+		if len(found) > 0 {
+			r.GroupsByVersion[v.String()] = names(found)
+		}
+		if prefers != "" {
+			r.GroupPreference[v.String()] = prefers
+		}
+	}
+	var questions []func()
+	if e := r.enumerated[wire.VersionTLS13]; r.accepts(wire.VersionTLS13) {
+		questions = append(questions, func() {
+			found, prefers, retry := s.groupsOf13(ctx, e)
+			r.Retry = retry
+			note(e.version, found, prefers)
+		})
+	}
+	if v, ok := r.oldest12(); ok {
+		questions = append(questions, func() { r.FiniteFields = s.finiteFields(ctx, v, r.suites(v)) })
+		if v > wire.VersionSSLv3 {
+			questions = append(questions, func() {
+				found, prefers := s.groupsOf12(ctx, v, r.suites(v))
+				note(v, found, prefers)
+			})
+		}
+	}
+	together(questions...)
+	for _, v := range versions() {
+		for _, g := range r.groups[v] {
+			if !slices.Contains(r.Groups, g.String()) {
+				r.Groups = append(r.Groups, g.String())
+			}
+		}
+	}
+}
+
+// details asks what is left, all at the same time.
+func (s *session) details(ctx context.Context, r *Report) {
+	var mu sync.Mutex
+	r.Features, r.Tolerance = map[string]Answer{}, map[string]Answer{}
+	into := func(m map[string]Answer) func(string, Answer) {
+		return func(name string, a Answer) {
+			mu.Lock()
+			defer mu.Unlock()
+			m[name] = a
+		}
+	}
+	var signed13, signed12 signed
+	group, shareable := r.shareable()
+	older, hasOlder := r.oldest12()
+	questions := []func(){
+		func() { s.alpn(ctx, r) },
+		func() { r.SNI = s.names(ctx, s.known(r)) },
+		func() { s.features(ctx, r, into(r.Features)) },
+		func() { s.tolerance(ctx, r, into(r.Tolerance)) },
+	}
+	var wholes [2]*probe.Exchange
+	if r.accepts(wire.VersionTLS13) && shareable {
+		questions = append(questions,
+			func() { signed13 = s.schemesOf(ctx, wire.VersionTLS13, r.modern(), group) },
+			func() { wholes[0] = s.finish(ctx, s.shared(r.modern(), group)) })
+	}
+	if hasOlder && !s.target.Endpoint.QUIC {
+		questions = append(questions, func() { wholes[1] = s.finish(ctx, s.hello(older, r.suites(older))) })
+		if suites := signing(r.suites(older)); older == wire.VersionTLS12 && len(suites) > 0 {
+			questions = append(questions, func() { signed12 = s.schemesOf(ctx, older, suites, 0) })
+		}
+	}
+	together(questions...)
+	r.SchemesByVersion = map[string][]string{}
+	for _, x := range wholes {
+		if x == nil {
+			continue
+		}
+		if r.whole == nil || !r.whole.Flight && x.Flight {
+			r.whole = x
+		}
+		r.demand(x, s.target.Certificate != nil)
+		r.present(x, 0)
+	}
+	for _, found := range []struct {
+		v wire.Version
+		signed
+	}{{wire.VersionTLS13, signed13}, {wire.VersionTLS12, signed12}} {
+		for i, scheme := range found.schemes {
+			if name := scheme.String(); !slices.Contains(r.SignatureSchemes, name) {
+				r.SignatureSchemes = append(r.SignatureSchemes, name)
+			}
+			r.present(found.exchanges[i], scheme)
+		}
+		if len(found.schemes) > 0 {
+			r.SchemesByVersion[found.v.String()] = names(found.schemes)
+		}
+	}
+	r.stapling()
+}
+
+// finish goes through a whole handshake and asks the application something.
+func (s *session) finish(ctx context.Context, h *probe.Hello) *probe.Exchange {
+	options := probe.Options{Until: probe.UntilFinished}
+	if s.target.speaksHTTP() {
+		options.Until, options.Request = probe.UntilAnswer, probe.HTTPRequest(s.target.host())
+	}
+	if s.target.Endpoint.QUIC {
+		options = probe.Options{}
+	}
+	if h.HasExtensions {
+		h.Set(wire.ExtensionStatusRequest, statusRequest())
+		h.Set(wire.ExtensionSCT, nil)
+	}
+	plain := h.Clone()
+	if s.target.ALPN == nil && s.target.speaksHTTP() && h.HasExtensions {
+		h.SetALPN("http/1.1")
+	}
+	x := s.ask(ctx, h, options)
+	if x.Alert != nil && x.Alert.Description == wire.AlertNoApplicationProtocol && s.target.ALPN == nil {
+		x = s.ask(ctx, plain.Fresh(), options)
+	}
+	return x
+}
+
+// present notes a chain that was presented. The scheme is 0 where it is not known.
+func (r *Report) present(x *probe.Exchange, scheme wire.SignatureScheme) {
+	if len(x.Certificates) == 0 {
+		return
+	}
+	id := fingerprintOf(x)
+	i := slices.IndexFunc(r.Certificates, func(p Presented) bool { return p.fingerprint() == id })
+	if i < 0 {
+		if len(r.Certificates) == maxPresented {
+			return
+		}
+		chain := inspect.Certificates(x.Certificates)
+		for j := range chain {
+			chain[j].Raw = nil
+		}
+		r.chains[id] = x
+		r.Certificates = append(r.Certificates, Presented{Algorithm: chain[0].PublicKeyAlgorithm, Chain: chain})
+		i = len(r.Certificates) - 1
+	}
+	p := &r.Certificates[i]
+	p.Staple = p.Staple || x.Staple != nil
+	p.SCTs = max(p.SCTs, x.SCTs)
+	if x.ServerHello != nil {
+		p.SCTs = max(p.SCTs, x.ServerHello.SCTs)
+	}
+	if name := scheme.String(); scheme != 0 && !slices.Contains(p.Schemes, name) {
+		p.Schemes = append(p.Schemes, name)
+	}
+}
+
+// maxPresented is the most chains of one endpoint that are kept: one that makes a certificate for each handshake has no end of them.
+const maxPresented = 8
+
+func fingerprintOf(x *probe.Exchange) string {
+	if len(x.Certificates) == 0 {
+		return ""
+	}
+	return inspect.DescribeCertificate(x.Certificates[0]).Hash.SHA256
+}
+
+// stapling sums up what came along with the certificates.
+func (r *Report) stapling() {
+	if len(r.Certificates) == 0 {
+		return
+	}
+	staple, scts := Answer{Reply: No, Attempts: 1, Evidence: "asked for, and none came"}, Answer{Reply: No, Attempts: 1, Evidence: "asked for, and none came in the handshake"}
+	for _, p := range r.Certificates {
+		if p.Staple {
+			staple = yes(1, "an OCSP response came along")
+		}
+		if p.SCTs > 0 {
+			scts = yes(1, "timestamps came along")
+		}
+	}
+	r.Features[FeatureStapling], r.Features[FeatureSCT] = staple, scts
+}
+
+// furthest reports on the layers behind the hello, by the handshake that went furthest.
+func (s *session) furthest(r *Report) {
+	x := r.whole
+	if x == nil {
+		r.layer(LayerCertificate, Unclear, 0, "No handshake could be read: its keys cannot be made here.")
+		return
+	}
+	switch {
+	case len(x.Certificates) > 0:
+		leaf := r.Certificates[0].Chain[0]
+		r.layer(LayerCertificate, Works, x.FirstByte, "A certificate is presented: %s.", leaf.Subject)
+	case x.Flight:
+		r.layer(LayerCertificate, Unclear, x.FirstByte, "No certificate is presented: the suite needs none.")
+	default:
+		r.layer(LayerCertificate, Broken, x.FirstByte, "The handshake breaks off before a certificate comes: %s.", x.Describe())
+		return
+	}
+	if s.target.Endpoint.QUIC {
+		return
+	}
+	switch {
+	case x.Finished:
+		r.layer(LayerFinished, Works, x.Took, "The handshake is finished.")
+	case x.Alert != nil:
+		r.layer(LayerFinished, Broken, x.Took, "The endpoint breaks the handshake off behind our Finished: %s.", x.Describe())
+		return
+	case x.Error != nil && x.Error.Type == inspect.ErrorUnsupported:
+		r.layer(LayerFinished, Unclear, x.Took, "The handshake was not finished here: %s.", x.Error.Message)
+		return
+	default:
+		r.layer(LayerFinished, Broken, x.Took, "The handshake is not finished: %s.", x.Describe())
+		return
+	}
+	if !s.target.speaksHTTP() {
+		return
+	}
+	refused := httpCertificateRefusal(x.Answer)
+	status := httpStatus(x.Answer)
+	switch {
+	case refused != "":
+		r.layer(LayerApplication, Broken, x.Took, "The application refuses the request because of the client's certificate: %s.", refused)
+	case status != "":
+		r.layer(LayerApplication, Works, x.Took, "The application answers: HTTP %s.", status)
+	case len(x.Answer) > 0:
+		r.layer(LayerApplication, Works, x.Took, "The application answers, and not in HTTP/1.1: %q.", wire.FirstLine(x.Answer, 80))
+	default:
+		r.layer(LayerApplication, Unclear, x.Took, "The application says nothing to a request of HTTP/1.1.")
+	}
+}

@@ -1,0 +1,173 @@
+package scan
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/probe"
+)
+
+// session is the scan of one address.
+type session struct {
+	scanner *Scanner
+	target  *Target
+	slots   chan struct{} // as many as connections may be open
+
+	mu          sync.Mutex
+	client      *probe.Client
+	next        time.Time // before which no connection begins
+	connections int
+	longest     int  // bytes of the longest hello sent
+	answered    int  // of the longest hello that got any answer in TLS
+	reached     bool // a connection was made: one that cannot be made later is worth another attempt
+	slowest     time.Duration
+	doubts      []string
+}
+
+func newSession(s *Scanner, t *Target) *session {
+	client := probe.Client{Source: inspect.SourceScan}
+	if s.Client != nil {
+		client = *s.Client
+	}
+	if client.Describer == nil {
+		client.Describer = &inspect.Describer{}
+	}
+	n := s.Concurrency
+	if n <= 0 {
+		n = defaultConcurrency
+	}
+	return &session{scanner: s, target: t, slots: make(chan struct{}, n), client: &client}
+}
+
+// Attempts at a connection that could not be made, and the time before the next of them.
+const (
+	connectAttempts = 3
+	connectPause    = 150 * time.Millisecond
+)
+
+// ask sends one hello and reads what comes back. A connection that cannot be made is tried again, later, once there was one that
+// could: endpoints that count connections refuse some.
+func (s *session) ask(ctx context.Context, hello *probe.Hello, options probe.Options) *probe.Exchange {
+	if options.Certificate == nil {
+		options.Certificate = s.target.Certificate
+	}
+	var x *probe.Exchange
+	for attempt := range connectAttempts {
+		if attempt > 0 {
+			if !wait(ctx, connectPause<<(2*attempt-2)) {
+				break
+			}
+			hello = hello.Fresh()
+		}
+		if x = s.connect(ctx, hello, options); x.Outcome != probe.OutcomeNotConnected || !s.seen() || ctx.Err() != nil {
+			break
+		}
+	}
+	return x
+}
+
+func (s *session) connect(ctx context.Context, hello *probe.Hello, options probe.Options) *probe.Exchange {
+	select {
+	case s.slots <- struct{}{}:
+		defer func() { <-s.slots }()
+	case <-ctx.Done():
+		return notConnected("the scan was ended")
+	}
+	most := s.scanner.MaxConnections
+	if most <= 0 {
+		most = defaultMaxConnections
+	}
+	s.mu.Lock()
+	if s.connections >= most {
+		s.mu.Unlock()
+		return notConnected("the bound on connections was reached")
+	}
+	s.connections++
+	n, client := s.connections, s.client
+	s.longest = max(s.longest, hello.Size())
+	var pause time.Duration
+	if s.scanner.Interval > 0 {
+		now := time.Now()
+		at := now
+		if s.next.After(now) {
+			at = s.next
+		}
+		s.next, pause = at.Add(s.scanner.Interval), at.Sub(now)
+	}
+	s.mu.Unlock()
+	if s.scanner.Progress != nil {
+		s.scanner.Progress(n)
+	}
+	if !wait(ctx, pause) {
+		return notConnected("the scan was ended")
+	}
+	x := client.Exchange(ctx, s.target.Endpoint, hello, options)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if x.Outcome != probe.OutcomeNotConnected {
+		s.reached = true
+	}
+	if nature := natureOf(x); nature == chosen || nature == said {
+		s.answered = max(s.answered, hello.Size())
+		s.slowest = max(s.slowest, x.Dialled+x.FirstByte)
+	}
+	return x
+}
+
+// seen reports whether the address was ever connected to.
+func (s *session) seen() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reached
+}
+
+// hurry takes the times to wait from how fast the endpoint answered: silence of thirty times that is silence.
+func (s *session) hurry() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.slowest == 0 {
+		return
+	}
+	c := *s.client
+	answer := min(max(30*s.slowest, 700*time.Millisecond), 5*time.Second)
+	if c.Timeouts.Answer == 0 || c.Timeouts.Answer > answer {
+		c.Timeouts.Answer = answer
+	}
+	if finish := min(max(10*s.slowest, 400*time.Millisecond), 2*time.Second); c.Timeouts.Finish == 0 || c.Timeouts.Finish > finish {
+		c.Timeouts.Finish = finish
+	}
+	s.client = &c
+}
+
+// doubt notes what could not be found out.
+func (s *session) doubt(text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.doubts = append(s.doubts, text)
+}
+
+// wait waits, and reports whether the time came before the end of the scan.
+func wait(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// together runs questions at the same time, and returns when all are answered.
+func together(questions ...func()) {
+	var all sync.WaitGroup
+	for _, ask := range questions {
+		all.Go(ask)
+	}
+	all.Wait()
+}

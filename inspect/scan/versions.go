@@ -1,0 +1,186 @@
+package scan
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/tlstriage/tlstriage/inspect/probe"
+	"github.com/tlstriage/tlstriage/inspect/wire"
+)
+
+// enumerated is what is known about one version.
+type enumerated struct {
+	version wire.Version
+	answer  Answer
+	suites  []wire.CipherSuite     // in the endpoint's order
+	kinds   []wire.SSLv2CipherKind // SSLv2
+	first   *probe.Exchange        // the first that was taken up
+	seen    []*wire.ServerHello    // all of them
+	many    Answer                 // whether all suites in one hello are borne
+	shares  bool                   // TLS 1.3: a hello without a key share is not answered
+	group   wire.NamedGroup        // with which it is
+	open    bool                   // there may be more suites
+	prefers string                 // server, client
+	classes map[string]string
+}
+
+// enumerate finds out whether a version is spoken, and with which suites.
+func (s *session) enumerate(ctx context.Context, v wire.Version) *enumerated {
+	e := &enumerated{version: v}
+	if v == wire.VersionSSLv2 {
+		s.sslv2(ctx, e)
+		return e
+	}
+	all := suitesFor(v)
+	x, ok := s.offer(ctx, e, all)
+	switch {
+	case ok:
+		e.many = yes(1, "")
+		s.exhaustSuites(ctx, e, all)
+	case natureOf(x) == plain || natureOf(x) == unconnected:
+		e.answer = refusal(x, 1)
+		return e
+	default:
+		s.smaller(ctx, e, x)
+	}
+	if len(e.suites) > 0 {
+		e.answer = yes(1, e.first.Describe())
+		s.preference(ctx, e)
+	}
+	return e
+}
+
+// offer asks in the version about suites.
+func (s *session) offer(ctx context.Context, e *enumerated, suites []wire.CipherSuite) (*probe.Exchange, bool) {
+	h := s.hello(e.version, suites)
+	if e.shares {
+		h.SetKeyShares(e.group)
+	}
+	x := s.ask(ctx, h, probe.Options{Until: probe.UntilHello, NoRetry: true})
+	ok := versionOf(x) == e.version
+	if ok {
+		if e.first == nil {
+			e.first = x
+		}
+		if x.ServerHello != nil {
+			e.seen = append(e.seen, x.ServerHello)
+		}
+	}
+	return x, ok
+}
+
+// exhaustSuites finds all suites among some, and appends them.
+func (s *session) exhaustSuites(ctx context.Context, e *enumerated, among []wire.CipherSuite) {
+	found := exhaust(among, func(remaining []wire.CipherSuite) (wire.CipherSuite, bool, *probe.Exchange) {
+		x, ok := s.offer(ctx, e, remaining)
+		return suiteOf(x), ok, x
+	})
+	e.suites = append(e.suites, found.found...)
+	if found.open {
+		e.open = true
+		s.doubt(fmt.Sprintf("%s: there may be more suites than were found: %s", e.version, found.last.Describe()))
+	}
+	if found.odd != "" {
+		s.doubt(fmt.Sprintf("%s: the endpoint chose %s, which was not offered", e.version, suiteOf(found.last)))
+	}
+}
+
+// chunkSize is the most suites in a hello to an endpoint that does not bear many.
+const chunkSize = 100
+
+// smaller asks again where a large hello was not taken up, first with little and then with everything in chunks: endpoints and
+// middleboxes fail on long hellos and on many suites.
+func (s *session) smaller(ctx context.Context, e *enumerated, large *probe.Exchange) {
+	little := s.ask(ctx, s.small(e.version), probe.Options{Until: probe.UntilHello, NoRetry: true})
+	taken := versionOf(little) == e.version
+	if taken {
+		e.first = little
+		if !e.version.IsTLS13() {
+			e.many = refusal(large, 1)
+		}
+	}
+	protocol := large.Alert != nil && large.Alert.Description == wire.AlertProtocolVersion || versionOf(large) != 0
+	if !taken && (protocol || natureOf(little) == unconnected) {
+		e.answer = refusal(little, 2)
+		if versionOf(little) != 0 {
+			e.answer = Answer{Reply: No, Attempts: 2, Evidence: "answered with " + versionOf(little).String()}
+		}
+		return
+	}
+	all := suitesFor(e.version)
+	if e.version.IsTLS13() {
+		if taken && little.ServerHello != nil {
+			e.shares, e.group = true, little.ServerHello.Group
+			s.exhaustSuites(ctx, e, all)
+		}
+	} else {
+		for chunk := range slices.Chunk(all, chunkSize) {
+			s.exhaustSuites(ctx, e, chunk)
+		}
+		s.inOrder(ctx, e)
+	}
+	if len(e.suites) == 0 {
+		if taken {
+			e.suites = []wire.CipherSuite{suiteOf(little)}
+			e.open = true
+			s.doubt(fmt.Sprintf("%s: only the smallest hello is answered, so that not all suites could be asked about", e.version))
+			return
+		}
+		e.answer = refusal(little, 2)
+		if natureOf(large) == said && e.answer.Reply == Inconclusive {
+			e.answer = refusal(large, 2)
+		}
+	}
+}
+
+// inOrder brings suites that were found in chunks into the endpoint's order.
+func (s *session) inOrder(ctx context.Context, e *enumerated) {
+	if len(e.suites) < 2 || len(e.suites) > chunkSize {
+		return
+	}
+	found := e.suites
+	e.suites = nil
+	s.exhaustSuites(ctx, e, found)
+	for _, suite := range found { // what did not come a second time was there all the same
+		if !slices.Contains(e.suites, suite) {
+			e.suites = append(e.suites, suite)
+		}
+	}
+}
+
+// sslv2 asks in the SSLv2 format for SSLv2, which lists all its kinds in one answer.
+func (s *session) sslv2(ctx context.Context, e *enumerated) {
+	h := s.small(wire.VersionTLS10)
+	h.SSLv2, h.Version, h.CipherSuites = true, wire.VersionSSLv2, nil
+	h.RemoveExtensions()
+	h.SessionID, h.Random = nil, h.Random[:16]
+	h.CipherKinds = sslv2Kinds()
+	for attempt := 1; attempt <= 2; attempt++ {
+		x := s.ask(ctx, h, probe.Options{Until: probe.UntilHello})
+		e.answer = refusal(x, attempt)
+		if hello := x.SSLv2ServerHello; hello != nil {
+			e.first, e.answer = x, yes(attempt, "SERVER-HELLO in SSLv2")
+			for kinds := hello.SSLv2CipherKinds; len(kinds) >= 3; kinds = kinds[3:] {
+				e.kinds = append(e.kinds, wire.SSLv2CipherKind(uint32(kinds[0])<<16|uint32(kinds[1])<<8|uint32(kinds[2])))
+			}
+			return
+		}
+		switch natureOf(x) {
+		case said, unconnected, plain:
+			return
+		case chosen:
+			e.answer = Answer{Reply: No, Attempts: attempt, Evidence: "answered with " + versionOf(x).String()}
+			return
+		case silent: // a server that reads records waits for the rest of one: it takes the length for another
+			if attempt == 2 {
+				e.answer = Answer{Reply: No, Attempts: attempt, Evidence: "no answer in SSLv2, each time"}
+			}
+		}
+	}
+}
+
+// sslv2Kinds are the seven of the SSL 2.0 draft.
+func sslv2Kinds() []wire.SSLv2CipherKind {
+	return []wire.SSLv2CipherKind{0x010080, 0x020080, 0x030080, 0x040080, 0x050080, 0x060040, 0x0700C0}
+}
