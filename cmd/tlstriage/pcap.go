@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -32,6 +34,7 @@ type pcapCommand struct {
 	network  netip.Prefix // of --client; invalid: all
 	after    time.Time    // of --since; zero: all
 	out      printer
+	buffered *bufio.Writer // in front of stdout; nil: none
 	summary  captureSummary
 	cut      *capture.Writer // of --write; nil: none
 	cutFile  *os.File
@@ -82,11 +85,16 @@ func (p *pcapCommand) run(cmd *cobra.Command, args []string) error {
 	if err := p.prepare(cmd); err != nil {
 		return usage(err)
 	}
+	defer tuneReading()()
 	threshold := severityRank(inspect.Severity(p.failOn))
 	options, err := p.options()
 	if err != nil {
 		return usage(err)
 	}
+	if p.iface == "" && !p.follow && !slices.Contains(args, "-") && terminalWidth(cmd.OutOrStdout()) == 0 {
+		p.buffered = bufio.NewWriterSize(cmd.OutOrStdout(), 64<<10)
+	}
+	p.out = newPrinter(configs.Output(p.output), configs.RawAll, p.verbose, p.stdout(cmd))
 	stats, err := p.read(cmd, args, options)
 	if closed := p.close(); err == nil && closed != nil {
 		err = failed(closed)
@@ -156,8 +164,15 @@ func (p *pcapCommand) prepare(cmd *cobra.Command) error {
 		}
 		p.cut = capture.NewWriter(p.cutFile)
 	}
-	p.out = newPrinter(configs.Output(p.output), configs.RawAll, p.verbose, cmd.OutOrStdout())
 	return nil
+}
+
+// stdout is where records go: behind a buffer when nobody waits for the next one.
+func (p *pcapCommand) stdout(cmd *cobra.Command) io.Writer {
+	if p.buffered != nil {
+		return p.buffered
+	}
+	return cmd.OutOrStdout()
 }
 
 // The most that is read of a file of session keys.
@@ -292,6 +307,9 @@ func (p *pcapCommand) cutOut(c *inspect.Connection, packets []capture.Packet) {
 
 func (p *pcapCommand) close() error {
 	err := p.out.Close()
+	if p.buffered != nil {
+		err = errors.Join(err, p.buffered.Flush())
+	}
 	if errors.Is(err, syscall.EPIPE) {
 		err = nil
 	}

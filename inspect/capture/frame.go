@@ -21,7 +21,7 @@ type framer struct {
 	name    string
 	packets uint64
 	begun   int64 // where the packet or block that is being read begins
-	secrets func([]byte)
+	brings  extras
 	ng      *sections // nil: pcap
 	pcap    pcapHeader
 }
@@ -43,9 +43,15 @@ const (
 	pcapHeaderLen = 24
 )
 
-// newFramer reads the beginning of a file. secrets is given what a pcapng brings of TLS secrets.
-func newFramer(in *input, name string, secrets func([]byte)) (*framer, error) {
-	f := &framer{in: in, name: name, secrets: secrets}
+// extras take what a pcapng brings beside packets.
+type extras struct {
+	secrets func(kind uint32, b []byte)
+	names   func(order binary.ByteOrder, b []byte)
+}
+
+// newFramer reads the beginning of a file.
+func newFramer(in *input, name string, brings extras) (*framer, error) {
+	f := &framer{in: in, name: name, brings: brings}
 	head := in.peek(4)
 	if len(head) == 0 {
 		if err := in.end(); err != nil {

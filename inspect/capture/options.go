@@ -114,6 +114,8 @@ type Stats struct {
 	Hurried        uint64 // records that were cut short because too many waited for them
 	LostBytes      int64  // bytes of handshakes that are not in the capture
 	Secrets        int    // secrets that the capture itself brought
+	OtherSecrets   int    // blocks of secrets of protocols that are not read here
+	Names          int    // of addresses, that the capture itself brought
 	Decrypted      uint64 // records whose encrypted part was opened
 	Dropped        uint64 // live: packets that the kernel dropped because they were not read in time
 }

@@ -12,6 +12,7 @@ const (
 	blockInterface = 1
 	blockOldPacket = 2
 	blockSimple    = 3
+	blockNames     = 4
 	blockEnhanced  = 6
 	blockSecrets   = 0x0A
 	blockSection   = 0x0A0D0D0A
@@ -102,10 +103,10 @@ func (f *framer) section(head []byte) error {
 
 func (f *framer) wanted(kind uint32) bool {
 	switch kind {
-	case blockInterface, blockOldPacket, blockSimple, blockEnhanced, blockSecrets:
+	case blockInterface, blockOldPacket, blockSimple, blockNames, blockEnhanced, blockSecrets:
 		return true
 	}
-	return false // the section header's body, names, statistics, and whatever comes to be
+	return false // the section header's body, statistics, what is somebody's own, and whatever comes to be
 }
 
 // block reads the body of a block and tells whether it is a packet.
@@ -124,9 +125,12 @@ func (f *framer) block(kind uint32, b []byte, p *frame) (bool, error) {
 		if len(b) < 8 {
 			return false, short(8)
 		}
-		if length := order.Uint32(b[4:]); order.Uint32(b) == secretsTLS && int64(length) <= int64(len(b)-8) && f.secrets != nil {
-			f.secrets(b[8 : 8+length])
+		if length := order.Uint32(b[4:]); int64(length) <= int64(len(b)-8) {
+			f.brings.secrets(order.Uint32(b), b[8:8+length])
 		}
+		return false, nil
+	case blockNames:
+		f.brings.names(order, b)
 		return false, nil
 	case blockSimple: // of the first interface, without a time (Section 4.4)
 		if len(b) < 4 {

@@ -313,3 +313,38 @@ func (g *growingFile) Read(b []byte) (int, error) {
 	}
 	return n, nil
 }
+
+// TestNamesAndSecrets reads what a pcapng brings beside packets, in both byte orders, among blocks that are nobody's business.
+func TestNamesAndSecrets(t *testing.T) {
+	packets := packetsOf(t, zeekTLS(t, oneHandshake))
+	for _, order := range []interface {
+		binary.ByteOrder
+		binary.AppendByteOrder
+	}{binary.LittleEndian, binary.BigEndian} {
+		record := func(kind int, value []byte) []byte {
+			b := order.AppendUint16(order.AppendUint16(nil, uint16(kind)), uint16(len(value)))
+			return cat(b, value, make([]byte, (4-len(value)%4)%4))
+		}
+		names := cat(
+			record(1, cat(packets[0].Data[30:34], []byte("server.example\x00second.example\x00"))),
+			record(2, cat(make([]byte, 15), []byte{1}, []byte("six.example\x00"))),
+			record(1, cat([]byte{1, 2, 3, 4}, []byte("no end"))), record(7, []byte("later")), record(1, []byte{1, 2, 3}),
+			record(1, cat([]byte{1, 2, 3, 5}, bytes.Repeat([]byte("x"), 300), []byte{0})), record(0, nil),
+		)
+		secrets := func(kind uint32, text string) []byte {
+			return cat(order.AppendUint32(nil, kind), order.AppendUint32(nil, uint32(len(text))), []byte(text))
+		}
+		line := "CLIENT_RANDOM " + strings.Repeat("ab", 32) + " " + strings.Repeat("cd", 48) + "\n"
+		file := cat(
+			ngFile(order, 6, 0, packets[:3]), ngBlock(order, 4, names),
+			ngBlock(order, 0xBAD, order.AppendUint32(nil, 32473)), ngBlock(order, 0x40000BAD, order.AppendUint32(nil, 32473)), ngBlock(order, 5, make([]byte, 12)), ngBlock(order, 9, []byte("MESSAGE=x\n")),
+			ngBlock(order, 0xA, secrets(0x544C534B, line)), ngBlock(order, 0xA, secrets(0x57474B4C, "LOCAL_STATIC_PRIVATE_KEY = x\n")), ngBlock(order, 0xA, secrets(0x5353484B, "x")),
+			ngBlock(order, 0xA, cat(order.AppendUint32(nil, 0x544C534B), order.AppendUint32(nil, 1<<30))),
+			ngFile(order, 9, 0, packets[3:]),
+		)
+		records, stats := recordsOf(t, file, capture.Options{})
+		if len(records) != 1 || stats.Names != 2 || stats.Secrets != 1 || stats.OtherSecrets != 2 {
+			t.Errorf("%d records, %+v", len(records), stats)
+		}
+	}
+}

@@ -26,6 +26,7 @@ type Tracker struct {
 	describer *inspect.Describer
 	decoder   decoder
 	keys      keys
+	names     names
 	stats     Stats
 	name      string // of the capture that is being read
 	ports     [1 << 16 / 64]uint64
@@ -52,7 +53,7 @@ type Tracker struct {
 
 // New makes a Tracker.
 func New(o Options) *Tracker {
-	t := &Tracker{o: o, limits: o.Limits.orDefaults(), describer: o.Describer, flows: make(map[flowKey]*flow)}
+	t := &Tracker{o: o, limits: o.Limits.orDefaults(), describer: o.Describer, flows: make(map[flowKey]*flow), names: make(names)}
 	if t.describer == nil {
 		t.describer = &inspect.Describer{}
 	}
@@ -76,7 +77,7 @@ func (t *Tracker) Read(ctx context.Context, r io.Reader, name string) error {
 		return &FormatError{Name: name, Err: err}
 	}
 	defer end()
-	f, err := newFramer(in, name, t.addSecrets)
+	f, err := newFramer(in, name, extras{secrets: t.addSecrets, names: t.names.read})
 	if err != nil {
 		return err
 	}
@@ -95,7 +96,14 @@ func (t *Tracker) Read(ctx context.Context, r io.Reader, name string) error {
 	}
 }
 
-func (t *Tracker) addSecrets(b []byte) { t.stats.Secrets += t.keys.add(b) }
+// addSecrets takes a decryption secrets block: those of TLS open connections, those of other protocols are counted.
+func (t *Tracker) addSecrets(kind uint32, b []byte) {
+	if kind == secretsTLS {
+		t.stats.Secrets += t.keys.add(b)
+	} else {
+		t.stats.OtherSecrets++
+	}
+}
 
 // packet takes up one packet.
 func (t *Tracker) packet(p *frame) {
@@ -153,6 +161,7 @@ func (t *Tracker) count(err error, link uint32) {
 func (t *Tracker) Stats() Stats {
 	s := t.stats
 	s.Links, s.Refused = maps.Clone(s.Links), maps.Clone(s.Refused)
+	s.Names = len(t.names)
 	s.Fragments, s.Reassembled = t.decoder.fragments.seen, t.decoder.fragments.whole
 	if t.now != 0 {
 		s.Last = time.Unix(0, t.now).UTC()
