@@ -1,0 +1,289 @@
+package replay
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tlstriage/tlstriage/inspect/wire"
+)
+
+// Common is what a group of losers share and none of those has that the endpoint takes. It is an observation, which may have a
+// cause behind it: `tlstriage why` finds that by experiment.
+type Common struct {
+	Sentence string   `json:"sentence"` // "none offers X25519 or secp384r1, the groups that were chosen with the others"
+	Amount   Amount   `json:"amount"`
+	Clients  []string `json:"clients"` // likely names, the most frequent first
+}
+
+// maxClients bounds the names of a Common.
+const maxClients = 3
+
+// trait is something that a hello may have in common with others.
+type trait struct {
+	sentence string
+	has      func(*Subject) bool
+}
+
+// commons finds groups among the losers: for each trait, in the order in which servers look at a hello, those that have it, where none of
+// the taken does. What no trait covers is said as such.
+func commons(lost, taken []*Subject, answers []Answer, subjects []*Subject) []Common {
+	if len(lost) == 0 {
+		return nil
+	}
+	var found []Common
+	rest := slices.Clone(lost)
+	if len(taken) > 0 {
+		for _, t := range traits(lost, taken, chosenBy(answers, subjects)) {
+			if slices.ContainsFunc(taken, t.has) {
+				continue
+			}
+			var with, without []*Subject
+			for _, s := range rest {
+				if t.has(s) {
+					with = append(with, s)
+				} else {
+					without = append(without, s)
+				}
+			}
+			if len(with) > 0 {
+				found = append(found, commonOf(t.sentence, with))
+				rest = without
+			}
+		}
+	}
+	if len(rest) > 0 {
+		sentence := "nothing in these hellos sets them apart from those that are taken"
+		if len(taken) == 0 {
+			sentence = "no hello is taken, so that nothing can set these apart"
+		}
+		found = append(found, commonOf(sentence, rest))
+	}
+	return found
+}
+
+func commonOf(sentence string, group []*Subject) Common {
+	c := Common{Sentence: sentence}
+	weights := make(map[string]int64)
+	for _, s := range group {
+		c.Amount.add(s)
+		if s.Client != "" {
+			weights[s.Client] += s.Connections
+		}
+	}
+	for name := range weights {
+		c.Clients = append(c.Clients, name)
+	}
+	slices.SortFunc(c.Clients, func(a, b string) int {
+		return cmp.Or(cmp.Compare(weights[b], weights[a]), cmp.Compare(a, b))
+	})
+	if len(c.Clients) > maxClients {
+		c.Clients = append(c.Clients[:maxClients], fmt.Sprintf("%d more", len(weights)-maxClients))
+	}
+	return c
+}
+
+// chosen is what an endpoint was seen to choose.
+type chosen struct {
+	versions  []wire.Version
+	suites    []wire.CipherSuite
+	groups    []wire.NamedGroup
+	protocols []string
+}
+
+func chosenBy(answers []Answer, subjects []*Subject) chosen {
+	var c chosen
+	for i := range subjects {
+		a := answers[i]
+		if !a.Accepted || a.Undetermined != "" {
+			continue
+		}
+		if v, ok := wire.VersionByName(a.Choice.Version); ok && !slices.Contains(c.versions, v) {
+			c.versions = append(c.versions, v)
+		}
+		if s, ok := wire.CipherSuiteByName(a.Choice.Cipher); ok && !slices.Contains(c.suites, s) {
+			c.suites = append(c.suites, s)
+		}
+		if g, ok := wire.NamedGroupByName(a.Choice.Curve); ok && !slices.Contains(c.groups, g) {
+			c.groups = append(c.groups, g)
+		}
+		if p := a.Choice.NextProtocol; p != "" && !slices.Contains(c.protocols, p) {
+			c.protocols = append(c.protocols, p)
+		}
+	}
+	slices.SortFunc(c.versions, func(a, b wire.Version) int { return cmp.Compare(b, a) })
+	slices.Sort(c.suites)
+	slices.Sort(c.groups)
+	slices.Sort(c.protocols)
+	return c
+}
+
+// traits are what losers may have in common, in the order in which they are tried.
+func traits(lost, taken []*Subject, c chosen) []trait {
+	list := []trait{
+		{"all come in the SSLv2 format", func(s *Subject) bool { return s.View.SSLv2 }},
+		{"all send no server name", func(s *Subject) bool { return len(s.View.ServerName) == 0 }},
+	}
+	if len(c.versions) > 0 {
+		below := func(s *Subject) bool { return slices.Max(versionsOf(s.View)) < slices.Min(c.versions) }
+		list = append(list,
+			trait{fmt.Sprintf("none offers %s; they go up to %s", orList(c.versions), highestOf(lost, below)), below},
+			trait{"all offer only versions above " + slices.Max(c.versions).String(), func(s *Subject) bool { return slices.Min(versionsOf(s.View)) > slices.Max(c.versions) }},
+			trait{"none offers " + orList(c.versions), func(s *Subject) bool { return !offersVersion(s.View, c.versions) }},
+		)
+	}
+	list = append(list, trait{"all send TLS_FALLBACK_SCSV", func(s *Subject) bool { return slices.Contains(s.View.CipherSuites.Slice(), wire.FallbackSCSV) }})
+	if len(c.suites) > 0 {
+		list = append(list, trait{"none offers " + orList(c.suites) + ", " + withOthers("suite", len(c.suites)), func(s *Subject) bool { return !offersSuite(s.View, c.suites) }})
+	}
+	if len(c.groups) > 0 {
+		list = append(list, trait{"none offers " + orList(c.groups) + ", " + withOthers("group", len(c.groups)), func(s *Subject) bool { return lacksGroup(s.View, c) }})
+	}
+	if len(c.protocols) > 0 {
+		list = append(list, trait{"their ALPN lacks " + strings.Join(c.protocols, " and ") + ", " + withOthers("protocol", len(c.protocols)), func(s *Subject) bool { return lacksProtocol(s.View, c) }})
+	}
+	for _, t := range extensionsOf(taken) {
+		list = append(list, trait{"none sends " + t.String(), func(s *Subject) bool { return !s.View.Extensions.Has(t) }})
+	}
+	for _, t := range extensionsOf(lost) {
+		list = append(list, trait{"all send " + t.String(), func(s *Subject) bool { return s.View.Extensions.Has(t) }})
+	}
+	longest := 0
+	for _, s := range taken {
+		longest = max(longest, s.Hello.Size())
+	}
+	return append(list, trait{fmt.Sprintf("all are longer than %d bytes, the longest hello that is taken", longest), func(s *Subject) bool { return s.Hello.Size() > longest }})
+}
+
+func withOthers(noun string, n int) string {
+	if n == 1 {
+		return "the " + noun + " that was chosen with the others"
+	}
+	return "the " + noun + "s that were chosen with the others"
+}
+
+// highestOf is the highest version that those of the subjects offer which have a trait.
+func highestOf(subjects []*Subject, has func(*Subject) bool) wire.Version {
+	highest := wire.Version(0)
+	for _, s := range subjects {
+		if has(s) {
+			highest = max(highest, slices.Max(versionsOf(s.View)))
+		}
+	}
+	return highest
+}
+
+// orList writes codes as "A, B or C", and not all of a long list.
+func orList[T interface {
+	comparable
+	String() string
+}](codes []T) string {
+	const most = 6
+	var names []string
+	for _, c := range codes[:min(most, len(codes))] {
+		names = append(names, c.String())
+	}
+	if more := len(codes) - most; more > 0 {
+		names = append(names, fmt.Sprintf("%d more", more))
+	}
+	if len(names) < 2 {
+		return strings.Join(names, "")
+	}
+	return strings.Join(names[:len(names)-1], ", ") + " or " + names[len(names)-1]
+}
+
+// HighestVersion is the highest version that a hello offers, SSLv2 format said.
+func HighestVersion(h *wire.ClientHello) string {
+	highest := wire.Version(0)
+	for _, v := range versionsOf(h) {
+		highest = max(highest, v)
+	}
+	if h.SSLv2 {
+		return highest.String() + " (SSLv2 format)"
+	}
+	return highest.String()
+}
+
+// versionsOf are the versions that a hello offers, at least one; without the extension those up to legacy_version, as servers read it.
+func versionsOf(h *wire.ClientHello) []wire.Version {
+	if h.SupportedVersions.Len() > 0 {
+		var list []wire.Version
+		for v := range h.SupportedVersions.All() {
+			if !wire.IsGREASE(v) {
+				list = append(list, v)
+			}
+		}
+		if len(list) > 0 {
+			return list
+		}
+	}
+	list := []wire.Version{h.LegacyVersion}
+	for v := min(h.LegacyVersion-1, wire.VersionTLS12); v >= wire.VersionSSLv3; v-- {
+		list = append(list, v)
+	}
+	return list
+}
+
+func offersVersion(h *wire.ClientHello, versions []wire.Version) bool {
+	return slices.ContainsFunc(versionsOf(h), func(v wire.Version) bool { return slices.Contains(versions, v) })
+}
+
+// offersSuite reports whether one of the suites is offered together with a version that it belongs to.
+func offersSuite(h *wire.ClientHello, suites []wire.CipherSuite) bool {
+	offered := versionsOf(h)
+	for suite := range h.CipherSuites.All() {
+		if !slices.Contains(suites, suite) {
+			continue
+		}
+		info, ok := suite.Info()
+		if !ok || slices.ContainsFunc(offered, func(v wire.Version) bool { return v >= info.MinVersion && v <= info.MaxVersion }) {
+			return true
+		}
+	}
+	return false
+}
+
+// lacksGroup reports whether a hello names groups, none of them chosen, and has no suite among the chosen that needs none.
+func lacksGroup(h *wire.ClientHello, c chosen) bool {
+	if h.SupportedGroups.Len() == 0 {
+		return false
+	}
+	for g := range h.SupportedGroups.All() {
+		if slices.Contains(c.groups, g) {
+			return false
+		}
+	}
+	return true
+}
+
+// lacksProtocol reports whether a hello lists protocols, none of them chosen.
+func lacksProtocol(h *wire.ClientHello, c chosen) bool {
+	if len(h.ALPN) == 0 {
+		return false
+	}
+	for name := range h.ALPN.All() {
+		if slices.Contains(c.protocols, string(name)) {
+			return false
+		}
+	}
+	return true
+}
+
+// extensionsOf are the extensions of the subjects, each once, but for those that say nothing about what a server can do with a hello.
+func extensionsOf(subjects []*Subject) []wire.ExtensionType {
+	var types []wire.ExtensionType
+	for _, s := range subjects {
+		for t := range s.View.Extensions.All() {
+			switch t {
+			case wire.ExtensionPadding, wire.ExtensionPreSharedKey, wire.ExtensionEarlyData, wire.ExtensionCookie, wire.ExtensionServerName:
+				continue
+			}
+			if !wire.IsGREASE(t) && !slices.Contains(types, t) {
+				types = append(types, t)
+			}
+		}
+	}
+	slices.Sort(types)
+	return types
+}

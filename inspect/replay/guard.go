@@ -1,0 +1,89 @@
+package replay
+
+import (
+	"sync"
+
+	"github.com/tlstriage/tlstriage/inspect/probe"
+)
+
+// guard watches a target for the pattern of a firewall or a rate limiter: it answered, and from some point on it answers nobody. A
+// server that resets one kind of client answers the others in between; what tells the two apart is a hello that was
+// answered before, sent once more.
+type guard struct {
+	limit int // exchanges without an answer in a row before the question is asked
+
+	mu       sync.Mutex
+	known    *probe.Hello // that was answered
+	quic     bool         // known was sent over QUIC
+	silent   []*Result    // since the last answer
+	doubtful []*Result    // that came when the door was shut
+	asking   bool
+	blocked  string // why; empty: it is not
+	answered bool
+}
+
+// answers reports whether an exchange shows that somebody is there who reads hellos.
+func answers(x *probe.Exchange) bool {
+	switch x.Outcome {
+	case probe.OutcomeServerHello, probe.OutcomeRetryRequest, probe.OutcomeAlert, probe.OutcomeNotTLS:
+		return true
+	}
+	return false
+}
+
+// note takes an exchange into account. ask: the caller is to send known once more and to tell judge what came of it.
+func (g *guard) note(r *Result, hello *probe.Hello) (known *probe.Hello, quic, ask bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if answers(r.Exchange) {
+		g.answered = true
+		if g.known == nil || r.Answer.Accepted {
+			g.known, g.quic = hello, r.Subject.QUIC
+		}
+		g.silent = g.silent[:0]
+		return nil, false, false
+	}
+	g.silent = append(g.silent, r)
+	if g.blocked != "" {
+		g.doubtful = append(g.doubtful, r)
+	}
+	if len(g.silent) < g.limit || g.asking || g.blocked != "" {
+		return nil, false, false
+	}
+	g.asking = true
+	if g.known == nil {
+		return probe.Modern(r.Name), false, true
+	}
+	return g.known.Clone().Fresh(), g.quic, true
+}
+
+// judge ends what note asked for.
+func (g *guard) judge(x *probe.Exchange) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.asking = false
+	switch {
+	case answers(x):
+		g.silent = g.silent[:0] // it is these clients that it does not answer
+		return
+	case g.answered:
+		g.blocked = "it answered before, and now not even a hello that it accepted: a firewall or a rate limiter has shut the door (" + x.Describe() + ")"
+	default:
+		g.blocked = "it answers nobody: " + x.Describe()
+	}
+	g.doubtful, g.silent = g.silent, nil
+}
+
+// stopped is why no more is to be sent to the target; empty: go on.
+func (g *guard) stopped() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.blocked
+}
+
+// mark takes back what is doubtful. Nobody else uses the results any more.
+func (g *guard) mark() {
+	for _, r := range g.doubtful {
+		r.Answer.Undetermined = "the endpoint had shut its door"
+	}
+}
