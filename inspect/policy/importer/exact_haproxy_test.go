@@ -57,6 +57,13 @@ func haproxyEndpoints(t *testing.T) []*endpoint {
 
 func startHAProxy(t *testing.T, l *lab, version, global, bind, list string) (string, func(*testing.T, string) *policy.Policy) {
 	t.Helper()
+	address, conf := haproxyAt(t, l, global, bind, list)
+	return address, importing(conf, "haproxy", version, address[strings.LastIndex(address, ":")+1:])
+}
+
+// haproxyAt starts HAProxy and returns where it listens, and its configuration.
+func haproxyAt(t *testing.T, l *lab, global, bind, list string) (address, conf string) {
+	t.Helper()
 	path, dir, port := program(t, "haproxy"), l.temp(t), freePort(t)
 	words := func(s string) string {
 		for _, name := range []string{"rsa", "ec", "ec384", "both", "one", "two", "ed", "dh"} {
@@ -69,7 +76,7 @@ func startHAProxy(t *testing.T, l *lab, version, global, bind, list string) (str
 		lines = append(lines, words(line))
 	}
 	writeFile(t, filepath.Join(dir, "list"), strings.Join(lines, "\n"))
-	conf := filepath.Join(dir, "haproxy.cfg")
+	conf = filepath.Join(dir, "haproxy.cfg")
 	writeFile(t, conf, `global
   `+strings.ReplaceAll(words(global), "; ", "\n  ")+`
 defaults
@@ -86,5 +93,5 @@ frontend f
 	}
 	start(t, ".", path, "-V", "-db", "-f", conf)
 	awaitPort(t, "127.0.0.1:"+port)
-	return "127.0.0.1:" + port, importing(conf, "haproxy", version, port)
+	return "127.0.0.1:" + port, conf
 }

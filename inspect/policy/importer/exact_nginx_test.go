@@ -66,6 +66,13 @@ func nginxEndpoints(t *testing.T) []*endpoint {
 
 func startNginx(t *testing.T, l *lab, version, text string) (string, func(*testing.T, string) *policy.Policy) {
 	t.Helper()
+	address, conf := nginxAt(t, l, text)
+	return address, importing(conf, "nginx", version, address[strings.LastIndex(address, ":")+1:])
+}
+
+// nginxAt starts nginx and returns where it listens, and its configuration.
+func nginxAt(t *testing.T, l *lab, text string) (address, conf string) {
+	t.Helper()
 	path, dir, port := program(t, "nginx"), l.temp(t), freePort(t)
 	frame := nginxFrame
 	if strings.HasPrefix(text, "stream") {
@@ -82,11 +89,11 @@ func startNginx(t *testing.T, l *lab, version, text string) (string, func(*testi
 		file := l.dir + "/" + strings.ToLower(name)
 		fill = append(fill, " "+name+";", " ssl_certificate "+file+".crt; ssl_certificate_key "+file+".key;")
 	}
-	conf := filepath.Join(dir, "nginx.conf")
+	conf = filepath.Join(dir, "nginx.conf")
 	writeFile(t, conf, strings.NewReplacer(fill...).Replace(frame+text))
 	if out, err := exec.Command(path, "-t", "-p", dir, "-c", conf).CombinedOutput(); err != nil {
 		t.Fatalf("nginx refuses the configuration: %s", out)
 	}
 	start(t, `start worker process`, path, "-p", dir, "-c", conf)
-	return "127.0.0.1:" + port, importing(conf, "nginx", version, port)
+	return "127.0.0.1:" + port, conf
 }

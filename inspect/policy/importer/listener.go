@@ -135,12 +135,16 @@ func nameOf(file string, e *imported.Endpoint, endpoints []*imported.Endpoint) s
 	if e.System == yamlKind {
 		return e.Policy.Name
 	}
-	var side, named []*imported.Endpoint
+	side, named, beside := 0, 0, 0
 	for _, o := range endpoints {
-		if o.Side == e.Side {
-			side = append(side, o)
-			if o.Name == e.Name {
-				named = append(named, o)
+		if o.Side != e.Side {
+			continue
+		}
+		side++
+		if o.Name == e.Name {
+			named++
+			if len(e.Listen) > 0 && slices.Contains(o.Listen, e.Listen[0]) {
+				beside++
 			}
 		}
 	}
@@ -148,14 +152,35 @@ func nameOf(file string, e *imported.Endpoint, endpoints []*imported.Endpoint) s
 	if e.Side == imported.Client {
 		parts = append(parts, "side=client")
 	}
-	if len(named) > 1 && len(e.Listen) > 0 {
+	if named > 1 && len(e.Listen) > 0 {
 		parts = append(parts, "listen="+e.Listen[0])
 	}
-	if len(side) > 1 {
+	switch {
+	case beside > 1 && len(e.Policy.Names) > 0:
+		parts = append(parts, "server_name="+e.Policy.Names[0])
+	case side > 1 && beside < 2:
 		parts = append(parts, "endpoint="+e.Name)
 	}
 	if len(parts) == 0 {
 		return file
 	}
 	return file + "#" + strings.Join(parts, "&")
+}
+
+// label is what a block is called among those of its listener: its name, and where several have the same (certificates of one bind line
+// of HAProxy's) the first of the server names that it answers.
+func label(e *imported.Endpoint, blocks []*imported.Endpoint) string {
+	same := 0
+	for _, o := range blocks {
+		if o.Name == e.Name {
+			same++
+		}
+	}
+	switch {
+	case same < 2:
+		return e.Name
+	case len(e.Policy.Names) == 0:
+		return e.Name + " (other names)"
+	}
+	return e.Name + " " + e.Policy.Names[0]
 }

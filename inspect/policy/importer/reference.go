@@ -107,7 +107,7 @@ type Loaded struct {
 	Problems []imported.Problem // of the configuration it stands in, but for those of other endpoints alone
 
 	// Blocks are the endpoints that share a listener, where LoadListener was asked for it and there are several; Choose is the index of
-	// the one that answers clients that ask for a name, -1 where none does. Name is the reference.
+	// the one that answers clients that ask for a name. Where a listener refuses unknown names the last block stands for none. Name is the reference. No two blocks have the same name.
 	Name   string
 	Blocks []*imported.Endpoint
 	Choose func(serverName string) int
@@ -227,11 +227,26 @@ func (r *Reference) find(s *system, result *imported.Result) (*Loaded, error) {
 			l.Name += "#listen=" + p.at[0]
 		}
 		for _, e := range p.blocks {
-			l.Blocks = append(l.Blocks, r.rename(e, result))
+			own := r.rename(e, result)
+			own.Name = label(e, p.blocks)
+			l.Blocks = append(l.Blocks, own)
 		}
 		// The blocks that are chosen from are the importer's own: their names and facts are what it looks at.
-		l.Choose = s.chooser(p.blocks, p.at[0])
-		l.Endpoint = l.Blocks[max(0, l.Choose(""))]
+		choose, nobody := s.chooser(p.blocks, p.at[0]), 0
+		if !slices.ContainsFunc(p.blocks, func(e *imported.Endpoint) bool { return e.Default || e.Policy.Names == nil }) {
+			// What no block serves is refused as any of them refuses it, and counted apart.
+			none := *l.Blocks[0]
+			none.Name = noBlock
+			nobody = len(l.Blocks)
+			l.Blocks = append(l.Blocks, &none)
+		}
+		l.Choose = func(name string) int {
+			if at := choose(name); at >= 0 {
+				return at
+			}
+			return nobody
+		}
+		l.Endpoint = l.Blocks[l.Choose("")]
 		l.Policy, l.Problems = l.Endpoint.Policy, of(result, p.blocks)
 		return l, nil
 	}
@@ -242,6 +257,9 @@ func (r *Reference) find(s *system, result *imported.Result) (*Loaded, error) {
 	own := r.rename(endpoint, result)
 	return &Loaded{Policy: own.Policy, Name: own.Policy.Name, Endpoint: own, Problems: of(result, []*imported.Endpoint{endpoint}), Answers: answers(s, result, endpoint)}, nil
 }
+
+// noBlock is what stands for names that no block of a listener serves.
+const noBlock = "(no block)"
 
 func servers(result *imported.Result) []*imported.Endpoint {
 	return slices.DeleteFunc(slices.Clone(result.Endpoints), func(e *imported.Endpoint) bool { return e.Side != imported.Server })

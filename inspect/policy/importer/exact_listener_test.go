@@ -1,0 +1,287 @@
+package importer_test
+
+import (
+	"bytes"
+	"encoding/hex"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/tlstriage/tlstriage/inspect/policy"
+	"github.com/tlstriage/tlstriage/inspect/policy/export"
+	"github.com/tlstriage/tlstriage/inspect/policy/importer"
+	"github.com/tlstriage/tlstriage/inspect/policy/trial"
+	"github.com/tlstriage/tlstriage/inspect/recording"
+	"github.com/tlstriage/tlstriage/inspect/wire"
+)
+
+// sent is a hello that goes to an endpoint, and what came back.
+type sent struct {
+	hello  *hello
+	form   *form
+	parsed *wire.ClientHello
+	got    answer
+}
+
+// asked are the recorded hellos, each with its own name and with others. It is what a recording of them has, entry by entry.
+func asked(t *testing.T, k *keys, names ...string) []*sent {
+	t.Helper()
+	var all []*sent
+	add := func(h *hello, f *form) {
+		s := &sent{hello: h, form: f, parsed: new(wire.ClientHello)}
+		var err error
+		if f == nil {
+			err = wire.ParseSSLv2ClientHello(h.raw[2:], s.parsed)
+		} else {
+			err = wire.ParseClientHello(f.message(), s.parsed)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, s)
+	}
+	for i, h := range recorded(t) {
+		if h.form == nil {
+			add(h, nil)
+			continue
+		}
+		h.form.rekey(k)
+		add(h, h.form)
+		if len(names) > 0 && !h.form.bare {
+			f := h.form.clone()
+			f.setName(names[i%len(names)])
+			add(h, f)
+		}
+	}
+	if len(all) < 100 {
+		t.Fatalf("%d hellos", len(all))
+	}
+	return all
+}
+
+// recordingOf is the recording that the hellos are in.
+func recordingOf(all []*sent) []byte {
+	var text bytes.Buffer
+	for _, s := range all {
+		raw := s.hello.raw
+		if s.form != nil {
+			raw = s.form.message()
+		}
+		fmt.Fprintln(&text, hex.EncodeToString(raw))
+	}
+	return text.Bytes()
+}
+
+// send asks an endpoint all of them.
+func send(t *testing.T, l *lab, address string, all []*sent) {
+	t.Helper()
+	var wait sync.WaitGroup
+	var next atomic.Int32
+	for range 3 {
+		wait.Go(func() {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(all) {
+					return
+				}
+				var err error
+				if all[i].got, err = dialAndAsk(address, all[i].hello, all[i].form, l.keys); err != nil {
+					t.Errorf("%s: %v", all[i].hello.id, err)
+				}
+			}
+		})
+	}
+	wait.Wait()
+}
+
+// TestListenersAreExact starts nginx and HAProxy with one listener of several blocks, tries the recording of all recorded hellos on the whole
+// listener, and holds every answer of the program, and all counts of the summary, against it.
+func TestListenersAreExact(t *testing.T) {
+	l := newLab(t)
+	nginx := output(t, `nginx/([\d.]+)`, "nginx", "-v")
+	haproxy := output(t, `version ([\d.]+)`, "haproxy", "-v")
+	names := []string{"one.example", "two.example", "a.deep.example", "a.b.deep.example", "refused.example", "elsewhere.example", "a.two.example"}
+	for _, tt := range []struct {
+		title, kind, version string
+		blocks               int
+		start                func(t *testing.T) (address, conf string)
+	}{
+		{title: "nginx", kind: "nginx", version: nginx, blocks: 4, start: func(t *testing.T) (string, string) {
+			return nginxAt(t, l, `server { @ default_server; server_name one.example; ONE; EC; ssl_protocols TLSv1.2 TLSv1.3; ssl_ciphers ECDHE+AESGCM; ssl_ecdh_curve X25519:prime256v1; ssl_prefer_server_ciphers on; }
+server { @; server_name two.example localhost; TWO; ssl_ciphers ECDHE-ECDSA-CHACHA20-POLY1305; ssl_prefer_server_ciphers on; }
+server { @; server_name *.deep.example backend.example; RSA; ssl_ciphers AES128-SHA:ECDHE-RSA-AES256-SHA384; ssl_prefer_server_ciphers on; }
+server { @; server_name refused.example 172.17.0.1; ssl_reject_handshake on; }`)
+		}},
+		{title: "nginx that refuses unknown names", kind: "nginx", version: nginx, blocks: 3, start: func(t *testing.T) (string, string) {
+			return nginxAt(t, l, `server { @ default_server; ssl_reject_handshake on; ssl_protocols TLSv1.2 TLSv1.3; }
+server { @; server_name two.example backend.example; TWO; RSA; ssl_dhparam dh.pem; ssl_ciphers DHE+AESGCM:ECDHE+AESGCM; }
+server { @; server_name ~^a\..*example$; RSA; ssl_verify_client on; ssl_client_certificate rsa.crt; }`)
+		}},
+		{title: "HAProxy", kind: "haproxy", version: haproxy, blocks: 4, start: func(t *testing.T) (string, string) {
+			return haproxyAt(t, l, "", "crt rsa.pem crt-list list", "ec.pem [ssl-min-ver TLSv1.3 alpn h2] one.example\nec.pem [ciphers ECDHE-ECDSA-AES128-SHA ssl-max-ver TLSv1.2] *.deep.example backend.example !refused.deep.example\ntwo.pem [curves P-384]\n")
+		}},
+		{title: "HAProxy with strict-sni", kind: "haproxy", version: haproxy, blocks: 4, start: func(t *testing.T) (string, string) {
+			return haproxyAt(t, l, "ssl-default-bind-options ssl-min-ver TLSv1.2", "strict-sni crt-list list", "rsa.pem [ssl-min-ver TLSv1.0] backend.example localhost\nec.pem [ciphers ECDHE-ECDSA-AES256-GCM-SHA384 alpn h2,http/1.1] one.example *.deep.example\ntwo.pem [ssl-min-ver TLSv1.3]\n")
+		}},
+	} {
+		t.Run(tt.title, func(t *testing.T) {
+			address, conf := tt.start(t)
+			_, port, _ := strings.Cut(address, ":")
+			all := asked(t, l.keys, names...)
+			send(t, l, address, all)
+
+			loaded, err := importer.LoadListener(files{}, conf+"#kind="+tt.kind+"&version="+tt.version+"&listen=:"+port)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(loaded.Blocks) != tt.blocks {
+				t.Fatalf("%d blocks, want %d", len(loaded.Blocks), tt.blocks)
+			}
+			target := &trial.Target{Name: loaded.Name, Choose: loaded.Choose}
+			for _, b := range loaded.Blocks {
+				target.Blocks = append(target.Blocks, trial.Block{Name: b.Name, Policy: b.Policy})
+			}
+			text := recordingOf(all)
+			var lost int64
+			lostAt, allAt := map[string]int64{}, map[string]int64{}
+			i := 0
+			for c, err := range recording.Each(bytes.NewReader(text), "") {
+				if err != nil {
+					t.Fatal(err)
+				}
+				s := all[i]
+				j := trial.Judge(c, target)
+				block := loaded.Blocks[loaded.Choose(string(s.parsed.ServerName))]
+				want := policy.Negotiate(s.parsed, block.Policy)
+				if j.Block != block.Name || j.Policy.Accepted != want.Accepted {
+					t.Errorf("%s: judged by %q: %+v", s.hello.id, j.Block, j.Policy)
+				}
+				if d := disagreement(want, block.Policy, s.got); d != "" {
+					t.Errorf("%s for %q at %s: %s%s", s.hello.id, s.parsed.ServerName, j.Block, d, describe(s.form))
+				}
+				allAt[j.Block]++
+				if s.got.alert != 0 || s.got.closed {
+					lost++
+					lostAt[j.Block]++
+				}
+				i++
+			}
+			var tally recording.Tally
+			if err := tally.Read(bytes.NewReader(text), ""); err != nil {
+				t.Fatal(err)
+			}
+			report := trial.Check(&tally, target)
+			if report.Lost.Connections != lost || report.Connections != int64(len(all)) {
+				t.Errorf("the summary says that %d of %d are lost, %s refused %d of %d", report.Lost.Connections, report.Connections, tt.title, lost, len(all))
+			}
+			for _, b := range report.Blocks {
+				if b.Connections != allAt[b.Name] || b.Lost.Connections != lostAt[b.Name] || b.Connections == 0 {
+					t.Errorf("block %s: %d of %d lost, %s refused %d of %d", b.Name, b.Lost.Connections, b.Connections, tt.title, lostAt[b.Name], allAt[b.Name])
+				}
+			}
+			t.Logf("%d hellos, %d lost, by block %v of %v", len(all), lost, lostAt, allAt)
+		})
+	}
+}
+
+// TestTailoredSnippetsLoseWhomTheySay fits snippets to the recorded hellos, gives them to nginx and HAProxy, and asks these.
+func TestTailoredSnippetsLoseWhomTheySay(t *testing.T) {
+	l := newLab(t)
+	nginx := output(t, `nginx/([\d.]+)`, "nginx", "-v")
+	haproxy := output(t, `version ([\d.]+)`, "haproxy", "-v")
+	openssl := output(t, `OpenSSL (3\.\d+|1\.1\.1)`, "openssl", "version")
+	for _, tt := range []struct {
+		system       trial.System
+		version      string
+		certificates []policy.CertificateType
+		maxLoss      string
+	}{
+		{trial.SystemNginx, nginx, nil, "0"},
+		{trial.SystemNginx, nginx, []policy.CertificateType{policy.CertECDSAP256}, "0"},
+		{trial.SystemNginx, nginx, nil, "25%"},
+		{trial.SystemHAProxy, haproxy, nil, "0"},
+		{trial.SystemHAProxy, haproxy, []policy.CertificateType{policy.CertECDSAP256}, "15%"},
+	} {
+		t.Run(fmt.Sprint(tt.system, tt.certificates, tt.maxLoss), func(t *testing.T) {
+			all := asked(t, l.keys)
+			var tally recording.Tally
+			if err := tally.Read(bytes.NewReader(recordingOf(all)), ""); err != nil {
+				t.Fatal(err)
+			}
+			maxLoss, err := trial.ParseThreshold(tt.maxLoss)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var made *policy.Policy
+			tailored, err := trial.Tailor(&tally, tt.system, trial.Options{MaxLoss: maxLoss, Certificates: tt.certificates,
+				Write: func(p *policy.Policy, s trial.System) (*trial.Written, error) {
+					snippet, err := export.Export(p, string(s), export.Options{Version: tt.version, OpenSSL: openssl})
+					if err != nil {
+						return nil, err
+					}
+					made = snippet.Policy.Clone()
+					made.Certificates = p.Certificates
+					return &trial.Written{Text: snippet.WithComments(), Policy: made, Comment: "#"}, nil
+				}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			certificate := "one"
+			if tt.certificates != nil {
+				certificate = "ec"
+			}
+			address := startSnippet(t, l, tt.system, tailored.Snippet, certificate)
+			send(t, l, address, all)
+			lost := map[string]int64{}
+			for _, loss := range tailored.Losses {
+				lost[loss.Shape] += loss.Connections
+			}
+			var refused int64
+			i := 0
+			for c, err := range recording.Each(bytes.NewReader(recordingOf(all)), "") {
+				if err != nil {
+					t.Fatal(err)
+				}
+				s := all[i]
+				i++
+				if d := disagreement(policy.Negotiate(s.parsed, made), made, s.got); d != "" {
+					t.Errorf("%s: %s%s", s.hello.id, d, describe(s.form))
+				}
+				if s.got.alert != 0 || s.got.closed {
+					refused++
+					if lost[string(c.Shape)]--; lost[string(c.Shape)] < 0 {
+						t.Errorf("%s is refused (%s), which is not said", s.hello.id, s.got)
+					}
+				}
+			}
+			if refused != tailored.Lost.Connections {
+				t.Errorf("%d are said to be lost, %s refused %d of %d:\n%s", tailored.Lost.Connections, tt.system, refused, len(all), tailored.Snippet)
+			}
+			t.Logf("%d of %d lost, as said", refused, len(all))
+		})
+	}
+}
+
+// startSnippet runs a system with a snippet as it was printed, but for the port and the files of the certificate.
+func startSnippet(t *testing.T, l *lab, s trial.System, snippet, certificate string) (address string) {
+	t.Helper()
+	file := filepath.Join(l.dir, certificate)
+	if s == trial.SystemNginx {
+		address, _ = nginxAt(t, l, strings.NewReplacer("listen 443 ssl", "@", "/etc/nginx/tls/server", file, "/etc/nginx/tls/dhparam.pem", "dh.pem").Replace(snippet))
+		return address
+	}
+	port := freePort(t)
+	conf := filepath.Join(l.temp(t), "haproxy.cfg")
+	writeFile(t, conf, strings.NewReplacer("bind :443 ", "bind 127.0.0.1:"+port+" ", "/etc/haproxy/tls/server.pem", file+".pem").Replace(snippet))
+	path := program(t, "haproxy")
+	if out, err := exec.Command(path, "-c", "-f", conf).CombinedOutput(); err != nil {
+		t.Fatalf("HAProxy refuses the snippet: %s", out)
+	}
+	start(t, ".", path, "-V", "-db", "-f", conf)
+	awaitPort(t, "127.0.0.1:"+port)
+	return "127.0.0.1:" + port
+}
