@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"text/tabwriter"
 	"time"
 
@@ -47,7 +48,8 @@ type checkedAddress struct {
 	Address     string          `json:"address"`
 	Verdict     inspect.Verdict `json:"verdict"`
 	Cause       string          `json:"cause,omitempty"`
-	Fingerprint string          `json:"sha256,omitempty"` // of the leaf
+	Fingerprint string          `json:"sha256,omitempty"`  // of the leaf
+	Differs     string          `json:"differs,omitempty"` // how, where most addresses serve another leaf
 }
 
 // certsCheck is one run of `certs check`.
@@ -59,6 +61,7 @@ type certsCheck struct {
 
 	chainJudge
 	eye       *proxy.Server
+	resolve   func(ctx context.Context, host string) ([]string, error)
 	passwords []string // of key stores and encrypted keys
 }
 
@@ -144,6 +147,9 @@ const maxLogList = 16 << 20
 // prepare reads what the flags name.
 func (c *certsCheck) prepare() error {
 	c.judge = &diagnose.Diagnoser{Alone: true}
+	if c.resolve == nil {
+		c.resolve = net.DefaultResolver.LookupHost
+	}
 	c.eye = &proxy.Server{Log: zap.NewNop(), Limits: proxy.Limits{Timeouts: proxy.Timeouts{Dial: c.timeout, BackendHandshake: c.timeout}}}
 	var err error
 	if c.ca != "" {
@@ -200,17 +206,35 @@ func (c *certsCheck) check(cmd *cobra.Command, target string) (*checkedTarget, e
 	}
 	name := cmp.Or(c.name, asciiName(host))
 	records := c.endpoint(ctx, target, name)
-	for _, r := range records {
-		c.look(ctx, r)
-	}
 	worst := slices.MaxFunc(records, func(a, b *inspect.Connection) int { return verdictRank(a.Verdict) - verdictRank(b.Verdict) })
 	checked := view(target, name, worst)
 	if len(records) > 1 {
 		for _, r := range records {
 			checked.Addresses = append(checked.Addresses, viewAddress(r))
 		}
+		compare(checked.Addresses)
 	}
 	return checked, nil
+}
+
+// compare says which addresses serve another leaf than the most of those that serve one.
+func compare(addresses []checkedAddress) {
+	count := map[string]int{}
+	serving, most := 0, ""
+	for _, a := range addresses {
+		if a.Fingerprint == "" {
+			continue
+		}
+		serving++
+		if count[a.Fingerprint]++; count[a.Fingerprint] > count[most] {
+			most = a.Fingerprint
+		}
+	}
+	for i := range addresses {
+		if a := &addresses[i]; a.Fingerprint != "" && a.Fingerprint != most {
+			a.Differs = fmt.Sprintf("another certificate than %d of %d addresses", count[most], serving)
+		}
+	}
 }
 
 // asciiName is a name as it stands in certificates and on the wire: labels that are not ASCII are A-labels there (RFC 5890). One that has
@@ -232,17 +256,20 @@ func verdictRank(v inspect.Verdict) int {
 	return 0
 }
 
-// The most addresses of one name that are looked at.
-const maxAddresses = 16
+// The most addresses of one name that are looked at, and how many at a time: one that does not answer is waited for.
+const (
+	maxAddresses = 16
+	lookedAtOnce = 4
+)
 
-// endpoint looks at every address of an endpoint.
+// endpoint looks at every address of an endpoint, and judges what it shows.
 func (c *certsCheck) endpoint(ctx context.Context, target, name string) []*inspect.Connection {
 	host, port, _ := net.SplitHostPort(target)
 	backend := &proxy.Backend{Address: target, ServerName: name}
 	addresses := []string{""} // whatever the dialer finds: it says itself what is wrong with a name
 	if net.ParseIP(host) == nil {
 		resolve, cancel := context.WithTimeout(ctx, c.timeout)
-		found, err := net.DefaultResolver.LookupHost(resolve, host)
+		found, err := c.resolve(resolve, host)
 		cancel()
 		if err == nil && len(found) > 1 {
 			addresses = nil
@@ -251,10 +278,18 @@ func (c *certsCheck) endpoint(ctx context.Context, target, name string) []*inspe
 			}
 		}
 	}
-	var records []*inspect.Connection
-	for _, address := range addresses {
-		records = append(records, c.eye.CheckAddress(ctx, backend, address, name, []string{"h2", "http/1.1"}))
+	records := make([]*inspect.Connection, len(addresses))
+	slots := make(chan struct{}, lookedAtOnce)
+	var looking sync.WaitGroup
+	for i, address := range addresses {
+		slots <- struct{}{}
+		looking.Go(func() {
+			defer func() { <-slots }()
+			records[i] = c.eye.CheckAddress(ctx, backend, address, name, []string{"h2", "http/1.1"})
+			c.look(ctx, records[i])
+		})
 	}
+	looking.Wait()
 	return records
 }
 
@@ -298,7 +333,7 @@ func (c *certsCheck) print(cmd *cobra.Command, v *checkedTarget) error {
 		fmt.Fprintf(w, "  %d\t%s\t%s %d\tuntil %s\t%s\n", i, shown(x.Subject), x.PublicKeyAlgorithm, x.PublicKeySize, until, shown(names))
 	}
 	for _, a := range v.Addresses {
-		fmt.Fprintf(w, "  at %s\t%s %s\t\t\t%.16s\n", a.Address, a.Verdict, a.Cause, a.Fingerprint)
+		fmt.Fprintf(w, "  at %s\t%s %s\t\t%.16s\t%s\n", a.Address, a.Verdict, a.Cause, a.Fingerprint, a.Differs)
 	}
 	_ = w.Flush() // into memory
 	if _, err := fmt.Fprint(cmd.OutOrStdout(), printable(b.String())); err != nil {

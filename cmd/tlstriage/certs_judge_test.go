@@ -2,17 +2,23 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/tlstriage/tlstriage/certs"
 	"github.com/tlstriage/tlstriage/certs/certstest"
+	"github.com/tlstriage/tlstriage/inspect"
 )
 
 // silent accepts connections and says nothing.
@@ -107,6 +113,73 @@ func TestFixHoldsWhatWasFetched(t *testing.T) {
 	}
 	if code, checked, _, _ := checkFile(t, ca, append(alone, fixes[0].Snippet+"\n"...)); code != exitClean {
 		t.Errorf("pasted: exit %d, %+v", code, checked.Findings)
+	}
+}
+
+// A name with several addresses is looked at on each: one node that serves an old certificate, and one that is down, are told from the
+// others, and the worst decides.
+func TestEveryAddressOfANameIsLookedAt(t *testing.T) {
+	pki := certstest.New(t)
+	good := pki.Leaf("www.example.com")
+	old := pki.Issue(pki.Issuing, certs.Template{Names: []string{"www.example.com"}, NotBefore: pki.Now.AddDate(0, -3, 0), NotAfter: pki.Now.AddDate(0, 0, -1)})
+	first, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(first.Addr().String())
+	serve := func(l net.Listener, leaf *certs.Pair) {
+		t.Cleanup(func() { l.Close() })
+		certificate := tls.Certificate{PrivateKey: leaf.Key}
+		for _, c := range leaf.Chain() {
+			certificate.Certificate = append(certificate.Certificate, c.Raw)
+		}
+		go func() { // ends with the listener
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					return
+				}
+				_ = tls.Server(c, &tls.Config{Certificates: []tls.Certificate{certificate}}).Handshake() // the other side says how it went
+				c.Close()
+			}
+		}()
+	}
+	serve(first, good)
+	for _, node := range []struct {
+		ip   string
+		leaf *certs.Pair
+	}{{"127.0.0.2", good}, {"127.0.0.3", old}} {
+		l, err := net.Listen("tcp", net.JoinHostPort(node.ip, port))
+		if err != nil {
+			t.Skipf("no second address on loopback here: %v", err)
+		}
+		serve(l, node.leaf)
+	}
+	c := &certsCheck{chainJudge: chainJudge{timeout: 5 * time.Second}, revocation: "off", ca: pki.WriteRoot(t), resolve: func(context.Context, string) ([]string, error) {
+		return []string{"127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4"}, nil
+	}}
+	if err := c.prepare(); err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	cmd := &cobra.Command{}
+	cmd.SetContext(t.Context())
+	var out bytes.Buffer
+	cmd.SetOut(&out)
+	checked, err := c.check(cmd, "www.example.com:"+port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var seen []string
+	for _, a := range checked.Addresses {
+		seen = append(seen, strings.TrimSuffix(a.Address, ":"+port)+" "+string(a.Verdict)+" "+a.Cause+" "+a.Differs)
+	}
+	want := []string{"127.0.0.1 ok  ", "127.0.0.2 ok  ", "127.0.0.3 failed cert-expired another certificate than 2 of 3 addresses", "127.0.0.4 failed backend-refused "}
+	if !slices.Equal(seen, want) || checked.Verdict != inspect.Failed {
+		t.Errorf("%s\n%q\nwant\n%q", checked.Verdict, seen, want)
+	}
+	if err := c.print(cmd, checked); err != nil || !strings.Contains(out.String(), "another certificate than 2 of 3 addresses") {
+		t.Errorf("%v: %s", err, out.String())
 	}
 }
 
