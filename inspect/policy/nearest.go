@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tlstriage/tlstriage/inspect/policy/internal/spelling"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
@@ -24,7 +25,7 @@ func nearestOf(word string, names iter.Seq[string]) []string {
 	word = strings.ToLower(word)
 	var candidates []candidate
 	for name := range names {
-		distance := editDistance(word, strings.ToLower(name))
+		distance := spelling.Distance(word, strings.ToLower(name))
 		if distance <= max(2, len(word)/4) {
 			candidates = append(candidates, candidate{name, distance})
 		}
@@ -37,27 +38,6 @@ func nearestOf(word string, names iter.Seq[string]) []string {
 	return out
 }
 
-// editDistance is the number of bytes to insert, delete or replace to turn a into b (Levenshtein's).
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replace := diagonal
-			if a[i] != b[j] {
-				replace++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replace, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
-}
-
 // nearestPolicies are the names of built-in policies that look most like ref.
 func nearestPolicies(ref string) []string {
 	if len(ref) > 128 {
@@ -68,9 +48,9 @@ func nearestPolicies(ref string) []string {
 	ref = strings.ToLower(ref)
 	for i := range builtins {
 		p := &builtins[i]
-		distance := min(editDistance(ref, strings.ToLower(p.Name)), editDistance(ref, strings.ToLower(p.bareName())))
+		distance := min(spelling.Distance(ref, strings.ToLower(p.Name)), spelling.Distance(ref, strings.ToLower(p.bareName())))
 		for _, a := range p.Aliases {
-			distance = min(distance, editDistance(ref, strings.ToLower(a)))
+			distance = min(distance, spelling.Distance(ref, strings.ToLower(a)))
 		}
 		if len(ref) >= 4 && strings.Contains(strings.ToLower(p.Name), ref) {
 			distance = min(distance, 2) // a part of a name is near it

@@ -57,7 +57,7 @@ func configuration(t testing.TB, dir, port, text string) (file string) {
 // policies. Names are asked for as a client does; "" is none.
 func TestHTTPDAnswersAsImported(t *testing.T) {
 	path := importertest.Program(t, "apache2")
-	version := httpdVersion(t, path)
+	version := importertest.Version(t, path, `Apache/([\d.]+)`, "-v")
 	tests := []struct {
 		name, text string
 		ask        []string
@@ -124,14 +124,4 @@ func TestHTTPDAnswersAsImported(t *testing.T) {
 		})
 	}
 	t.Logf("httpd %s, %d configurations: %d hellos, %d accepted, %d asked again", version, len(tests), total.Sent, total.Accepted, total.Retried)
-}
-
-func httpdVersion(t testing.TB, path string) string {
-	t.Helper()
-	said, _ := importertest.Run(t, path, "-v")
-	m := regexp.MustCompile(`Apache/([\d.]+)`).FindStringSubmatch(said)
-	if m == nil {
-		t.Fatalf("httpd says no version: %s", said)
-	}
-	return m[1]
 }

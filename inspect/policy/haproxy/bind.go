@@ -1,8 +1,12 @@
 package haproxy
 
 import (
+	"bytes"
 	"slices"
 	"strings"
+
+	"github.com/tlstriage/tlstriage/inspect/policy/internal/certfile"
+	"github.com/tlstriage/tlstriage/inspect/policy/internal/document"
 )
 
 // bind is a bind line that speaks TLS, with what global said so far.
@@ -50,7 +54,7 @@ func (im *importer) bindLine(s *section, at line) {
 		used, files2, known := im.bindWord(at, i)
 		switch {
 		case !known:
-			im.problem(at, "bind: %q is not understood", word)
+			im.unknown(at, "bind", word, bindWords())
 		case word == "ssl":
 			ssl = true
 		case word == "strict-sni":
@@ -82,6 +86,7 @@ func (im *importer) bindLine(s *section, at line) {
 	for _, f := range files {
 		im.load(b, f)
 	}
+	im.authorities(b)
 	switch generates := slices.Contains(at.words, "generate-certificates"); {
 	case len(b.certs) > 0:
 	case b.strictSNI != nil || generates:
@@ -90,6 +95,41 @@ func (im *importer) bindLine(s *section, at line) {
 		im.refuse(at, "bind %s ssl: no certificate; HAProxy refuses it", strings.Join(b.listen, ","))
 	}
 	s.binds = append(s.binds, b)
+}
+
+// authorities looks at what a bind line says of other people's certificates.
+func (im *importer) authorities(b *bind) {
+	given := func(words ...string) string {
+		for i, w := range b.at.words {
+			if slices.Contains(words, w) {
+				return b.at.word(i + 1)
+			}
+		}
+		return ""
+	}
+	file := given("ca-file", "ca-verify-file")
+	if v := b.own.verify; v != nil && v.text != "none" && file == "" && given("crt-list") == "" {
+		im.refuse(v.at, "verify %s without ca-file; HAProxy refuses it", v.text)
+	}
+	if slices.Contains(b.at.words, "generate-certificates") && given("ca-sign-file") == "" {
+		im.refuse(b.at, "generate-certificates without ca-sign-file; HAProxy refuses it")
+	}
+	if file == "" || strings.HasPrefix(file, "@") {
+		return
+	}
+	data, err := document.ReadFile(im.fsys, im.within(im.global.caBase, file), certfile.MaxBytes)
+	if err == nil && !bytes.Contains(data, []byte("-----BEGIN ")) {
+		im.refuse(b.at, "ca-file %s: no certificate in it; HAProxy refuses it", file)
+	}
+}
+
+// bindWords are all keywords of bind lines.
+func bindWords() []string {
+	words := append(settingWords(), "ssl", "crt", "crt-list", "default-crt", "strict-sni", "no-strict-sni", "generate-certificates")
+	for word := range bindArguments {
+		words = append(words, word)
+	}
+	return words
 }
 
 // reference is a crt, default-crt or crt-list on a bind line.

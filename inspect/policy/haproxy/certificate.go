@@ -1,6 +1,7 @@
 package haproxy
 
 import (
+	"errors"
 	"io/fs"
 	"path"
 	"slices"
@@ -137,6 +138,8 @@ func (im *importer) open(b *bind, at line, name string, own settings, filters []
 	switch {
 	case f.missing != nil:
 		im.problem(at, "crt %s: %v; its kind is not known", name, f.missing)
+	case errors.Is(f.wrong, certfile.ErrNone):
+		im.refuse(at, "crt %s: %v; HAProxy refuses it", name, f.wrong)
 	case f.wrong != nil:
 		im.problem(at, "crt %s: %v", name, f.wrong)
 	}
@@ -203,7 +206,10 @@ func spaced(text string) string {
 // listLine reads what follows the certificate.
 func (im *importer) listLine(at line) (own settings, filters []string, ok bool) {
 	i := 1
-	if at.word(1) == "[" {
+	if at.word(1) == "[" && !slices.Contains(at.words, "]") {
+		im.problem(at, "crt-list: the bracket is not closed: HAProxy takes the settings behind it for names")
+		i = 2
+	} else if at.word(1) == "[" {
 		for i = 2; i < len(at.words) && at.words[i] != "]"; {
 			if used := own.keyword(im, at, i); used > 0 {
 				i += used
@@ -211,12 +217,12 @@ func (im *importer) listLine(at line) (own settings, filters []string, ok bool) 
 			}
 			n, known := bindArguments[at.words[i]]
 			if !known {
-				im.problem(at, "crt-list: %q is not understood", at.words[i])
+				im.unknown(at, "crt-list", at.words[i], bindWords())
 			}
 			i += n + 1
 		}
-		if i >= len(at.words) {
-			im.refuse(at, `crt-list: the bracket is not closed; HAProxy refuses it`)
+		if i >= len(at.words) { // the bracket stands where a value is expected
+			im.refuse(at, `crt-list: a keyword without its value; HAProxy refuses it`)
 			return own, nil, false
 		}
 		i++

@@ -178,6 +178,9 @@ func (im *importer) bindEndpoint(s *section, b *bind, c choice, names []string) 
 	own.apply(&x)
 	lowest := im.version.minVersion()
 	x.Versions = own.versions(im, lowest.value)
+	if len(x.Versions) == 0 {
+		im.refuse(b.at, "every version is off; HAProxy refuses it")
+	}
 	x.ServerPreference, x.PrioritizeChaCha = own.preferClient == nil, true
 	e.Facts = own.facts()
 	if own.min == nil {
@@ -255,6 +258,10 @@ func (im *importer) keys(e *imported.Endpoint, x *openssl.Context, b *bind, all 
 			x.Certificates = append(x.Certificates, openssl.Certificate{Type: cert.leaf.Type, Bits: cert.leaf.Bits})
 			text = string(cert.leaf.Type)
 			smallest = cert.leaf.Bits
+			if c := x.Certificates[len(x.Certificates)-1]; !loads(c, x.Options) {
+				level := firstLevel(x.Options)
+				im.refuse(cert.at, "the RSA key of %d bits is too small for security level %d, which asks for %d; HAProxy refuses it", c.Bits, level, openssl.MinRSABits(level))
+			}
 		}
 		e.Facts = append(e.Facts, cert.at.fact("crt", cert.file+" ("+text+")"))
 		for _, name := range cert.negated {
@@ -288,6 +295,19 @@ func (im *importer) keys(e *imported.Endpoint, x *openssl.Context, b *bind, all 
 		}
 		e.Facts = append(e.Facts, standard("tune.ssl.default-dh-param", strconv.Itoa(d.value), d.source))
 	}
+}
+
+// loads reports whether HAProxy can load a certificate's key: it does so before it reads the cipher string, at the level that OpenSSL
+// begins with.
+func loads(c openssl.Certificate, o openssl.Options) bool {
+	return c.Type != policy.CertRSA || c.Bits == 0 || c.Bits >= openssl.MinRSABits(firstLevel(o))
+}
+
+func firstLevel(o openssl.Options) int {
+	if o.SecurityLevel != nil {
+		return *o.SecurityLevel
+	}
+	return 2
 }
 
 func (im *importer) alpn(e *imported.Endpoint, s *section, own settings) {

@@ -16,6 +16,7 @@ type global struct {
 	serverVerify   *value // ssl-server-verify
 	strictSNI      *value
 	crtBase        string
+	caBase         string
 	dhFile         *value
 	dhBits         int // of dhFile
 	defaultDH      *value
@@ -93,12 +94,24 @@ func (im *importer) globalLine(at line) {
 		}
 	case "ssl-engine", "ssl-provider", "ssl-propquery":
 		im.problem(at, "%s: what another implementation of the algorithms does is not judged", word)
-	case "ca-base", "key-base", "issuers-chain-path", "ssl-skip-self-issued-ca", "ssl-mode-async", "ssl-provider-path", "ssl-load-extra-del-ext", "ssl-passphrase-cmd":
+	case "ca-base":
+		g.caBase = text
+	case "key-base", "issuers-chain-path", "ssl-skip-self-issued-ca", "ssl-mode-async", "ssl-provider-path", "ssl-load-extra-del-ext", "ssl-passphrase-cmd":
 	default:
 		if strings.HasPrefix(word, "ssl-") {
-			im.problem(at, "%s is not judged: what it does to a handshake is not in the policy", word)
+			im.unknown(at, "global", word, globalWords())
 		}
 	}
+}
+
+// globalWords are those that begin with ssl-, some of which are long.
+func globalWords() (words []string) {
+	for _, side := range []string{"ssl-default-bind-", "ssl-default-server-"} {
+		for _, setting := range []string{"ciphers", "ciphersuites", "curves", "sigalgs", "client-sigalgs", "options"} {
+			words = append(words, side+setting)
+		}
+	}
+	return append(words, "ssl-server-verify", "ssl-dh-param-file", "ssl-security-level", "ssl-load-extra-files", "ssl-skip-self-issued-ca")
 }
 
 // optionsLine reads ssl-default-bind-options or ssl-default-server-options.
@@ -116,7 +129,7 @@ func (im *importer) optionsLine(s *settings, at line) {
 		default:
 			used := s.keyword(im, at, i)
 			if used == 0 {
-				im.problem(at, "%s: %q is not understood", at.words[0], word)
+				im.unknown(at, at.words[0], word, append(settingWords(), "no-tls-tickets", "strict-sni"))
 				used = 1
 			}
 			i += used

@@ -9,9 +9,12 @@ import (
 	"io/fs"
 	"path"
 	"regexp"
+	"slices"
 
 	"github.com/tlstriage/tlstriage/inspect/policy/imported"
 	"github.com/tlstriage/tlstriage/inspect/policy/internal/document"
+	"github.com/tlstriage/tlstriage/inspect/policy/internal/release"
+	"github.com/tlstriage/tlstriage/inspect/policy/internal/spelling"
 	"github.com/tlstriage/tlstriage/inspect/policy/openssl"
 )
 
@@ -44,7 +47,7 @@ func Import(fsys fs.FS, file string, o imported.Options) (*imported.Result, erro
 	if err != nil {
 		return nil, &imported.Error{File: file, Text: err.Error()}
 	}
-	im := importer{fsys: fsys, file: file, maxBytes: o.FileBytes(MaxFileBytes), version: v, openssl: o.OpenSSL, env: map[string]string{}, files: map[string]*certificateFile{}}
+	im := importer{fsys: fsys, file: file, maxBytes: o.FileBytes(MaxFileBytes), version: v, named: o.Version != "", openssl: o.OpenSSL, env: map[string]string{}, files: map[string]*certificateFile{}}
 	im.Collector = imported.Collector{Result: imported.Result{Kind: Kind}, MaxEndpoints: maxEndpoints, MaxProblems: maxProblems}
 	if err := im.read(data); err != nil {
 		return nil, err
@@ -59,6 +62,7 @@ type importer struct {
 	file     string
 	maxBytes int64 // of one file
 	version  version
+	named    bool // the version was given
 	openssl  string
 	unsure   bool              // a condition or a variable before this line is not known
 	env      map[string]string // set by the configuration itself
@@ -88,11 +92,29 @@ func (im *importer) refusals(x openssl.Context, errs []error, at func(error) lin
 		switch {
 		case errors.Is(err, openssl.ErrSystemProfile):
 			im.problem(at(err), "%v", err)
+		case errors.Is(err, openssl.ErrWeakKey):
+			if !slices.ContainsFunc(x.Certificates, func(c openssl.Certificate) bool { return !loads(c, x.Options) }) { // which is told already
+				im.problem(at(err), "%v: every handshake with it fails", err)
+			}
 		case x.Refuses(err, im.openssl != ""):
 			im.refuse(at(err), "%v; HAProxy refuses it", err)
 		default:
 			im.problem(at(err), "%v; HAProxy refuses it with an OpenSSL that does", err)
 		}
+	}
+}
+
+// unknown tells of a keyword that this package does not know; what is where it stands. HAProxy refuses what it does not know: that is
+// certain of a slip, and of a release whose keywords are all known here.
+func (im *importer) unknown(at line, what, word string, known []string) {
+	near := spelling.Slip(word, slices.Values(known))
+	switch {
+	case near != "":
+		im.refuse(at, "%s: %q is not understood, and HAProxy refuses it; %s is the nearest keyword", what, word, near)
+	case im.named && release.AtLeast(string(newest), string(im.version)):
+		im.refuse(at, "%s: %q is not understood; HAProxy %s refuses it", what, word, im.version)
+	default:
+		im.problem(at, "%s: %q is not understood", what, word)
 	}
 }
 

@@ -44,7 +44,7 @@ func TestWhatIsNotJudgedIsTold(t *testing.T) {
 	}{
 		{"nothing", "global\n  tune.ssl.cachesize 1\nfrontend f\n  bind :443 ssl crt rsa.pem ca-file x verify optional npn h2\n  bind :80\n", nil},
 		{"an unknown keyword", "frontend f\n  bind :443 ssl crt rsa.pem chiphers X\n", []string{`haproxy.cfg:2: bind: "chiphers" is not understood`, `haproxy.cfg:2: bind: "X" is not understood`}},
-		{"an unknown default", "global\n  ssl-default-bind-foo x\n  ssl-default-bind-options no-tlsv10 what\n", []string{"haproxy.cfg:2: ssl-default-bind-foo is not judged", `haproxy.cfg:3: ssl-default-bind-options: "what" is not understood`}},
+		{"an unknown default", "global\n  ssl-default-bind-foo x\n  ssl-default-bind-options no-tlsv10 what\n", []string{`haproxy.cfg:2: global: "ssl-default-bind-foo" is not understood`, `haproxy.cfg:3: ssl-default-bind-options: "what" is not understood`}},
 		{"an unknown version", "frontend f\n  bind :443 ssl crt rsa.pem ssl-min-ver TLSv1\n", []string{`haproxy.cfg:2: ssl-min-ver: "TLSv1" is no version`}},
 		{"no certificate", "frontend f\n  bind :443 ssl\n", []string{"haproxy.cfg:2: bind :443 ssl: no certificate"}},
 		{"a certificate that lacks", "frontend f\n\n  bind :443 ssl crt nowhere.pem\n", []string{"haproxy.cfg:3: crt nowhere.pem: file does not exist; its kind is not known"}},

@@ -71,6 +71,15 @@ func (im *importer) serverLine(s *section, at line) {
 	}
 }
 
+// serverWords are all keywords of server lines.
+func serverWords() []string {
+	words := append(settingWords(), "ssl", "no-ssl", "sni", "ca-file", "crt", "verifyhost", "no-verifyhost")
+	for word := range serverArguments {
+		words = append(words, word)
+	}
+	return words
+}
+
 // serverWord reads one keyword and says how many words it took.
 func (im *importer) serverWord(c *clientSettings, at line, i int) int {
 	if used := c.keyword(im, at, i); used > 0 {
@@ -108,7 +117,7 @@ func (im *importer) serverWord(c *clientSettings, at line, i int) int {
 		}
 		n, known := serverArguments[word]
 		if !known {
-			im.problem(at, "%s: %q is not understood", at.words[0], word)
+			im.unknown(at, at.words[0], word, serverWords())
 		}
 		return n + 1
 	}

@@ -81,7 +81,7 @@ frontend f
 			if out, err := exec.Command(path, "-c", "-f", conf).CombinedOutput(); err != nil {
 				t.Fatalf("HAProxy refuses the configuration: %s", out)
 			}
-			r, err := haproxy.Import(importertest.Files{}, conf, imported.Options{Version: "2.6.12"})
+			r, err := haproxy.Import(importertest.Files{}, conf, imported.Options{Version: importertest.Version(t, path, `version ([\d.]+)`, "-v")})
 			if err != nil {
 				t.Fatal(err)
 			}

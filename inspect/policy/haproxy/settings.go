@@ -50,6 +50,15 @@ var switchWords = map[string]string{
 	"sslv3": "SSLv3", "tlsv10": "TLSv1.0", "tlsv11": "TLSv1.1", "tlsv12": "TLSv1.2", "tlsv13": "TLSv1.3",
 }
 
+// settingWords are the keywords in common.
+func settingWords() []string {
+	words := []string{"ciphers", "ciphersuites", "curves", "ecdhe", "sigalgs", "alpn", "no-alpn", "verify", "ssl-min-ver", "ssl-max-ver", "prefer-client-ciphers"}
+	for end := range switchWords {
+		words = append(words, "no-"+end, "force-"+end)
+	}
+	return words
+}
+
 // keyword reads the keyword at words[i] if it is one of those in common, and says how many words it took.
 func (s *settings) keyword(im *importer, at line, i int) (used int) {
 	word := at.words[i]

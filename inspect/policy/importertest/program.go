@@ -57,6 +57,17 @@ func Run(t testing.TB, path string, args ...string) (said string, ok bool) {
 	return string(out), err == nil
 }
 
+// Version is what matches in what a program says when run with these arguments.
+func Version(t testing.TB, path, pattern string, args ...string) string {
+	t.Helper()
+	said, _ := Run(t, path, args...)
+	m := regexp.MustCompile(pattern).FindStringSubmatch(said)
+	if m == nil {
+		t.Fatalf("%s says no version: %s", path, said)
+	}
+	return m[1]
+}
+
 // Start runs a program until the test ends. It is ready when a line of its output matches.
 func Start(t testing.TB, ready, path string, args ...string) {
 	t.Helper()

@@ -100,7 +100,7 @@ func TestNginxAnswersAsImported(t *testing.T) {
 			if out, err := exec.Command(path, "-t", "-p", dir, "-c", conf).CombinedOutput(); err != nil {
 				t.Fatalf("nginx refuses the configuration: %s", out)
 			}
-			r, err := nginx.Import(importertest.Files{}, conf, imported.Options{Version: "1.22.1"})
+			r, err := nginx.Import(importertest.Files{}, conf, imported.Options{Version: importertest.Version(t, path, `nginx/([\d.]+)`, "-v")})
 			if err != nil {
 				t.Fatal(err)
 			}

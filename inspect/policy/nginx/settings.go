@@ -1,6 +1,7 @@
 package nginx
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"strings"
@@ -194,6 +195,10 @@ func (im *importer) certificate(s *settings, d *statement, value string) {
 		name = im.reader.name(value)
 		c, err = im.leaf(name)
 	}
+	if errors.Is(err, certfile.ErrNone) {
+		im.refuse(d.file, d.line, "%s %s: %v; nginx refuses it", d.name, name, err)
+		return
+	}
 	if err != nil {
 		im.problem(d.file, d.line, "%s %s: %v; its kind is not known", d.name, name, err)
 		return
@@ -284,6 +289,10 @@ func (im *importer) verifyClient(s *settings, srv *server) {
 		s.context.ClientAuth = policy.ClientAuthRequest
 	default:
 		im.refuse(d.file, d.line, "ssl_verify_client is %q; nginx refuses it", d.args[0])
+	}
+	authorities := srv.scope.all("ssl_client_certificate") != nil || im.version.since("1.27.2") && srv.scope.all("ssl_trusted_certificate") != nil
+	if word := strings.ToLower(d.args[0]); (word == "on" || word == "optional") && !authorities {
+		im.refuse(d.file, d.line, "ssl_verify_client without ssl_client_certificate; nginx refuses it")
 	}
 }
 

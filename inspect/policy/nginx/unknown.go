@@ -3,6 +3,8 @@ package nginx
 import (
 	"slices"
 	"strings"
+
+	"github.com/tlstriage/tlstriage/inspect/policy/internal/spelling"
 )
 
 // unknown reports directives that look like TLS settings and are none that is judged. inside is the location or if block around them.
@@ -62,32 +64,11 @@ func misspelt(name string) string {
 		if len(k) < shortest || len(lower) < shortest-2 {
 			continue
 		}
-		if d := slips(lower, k); d < least {
+		if d := spelling.Distance(lower, k); d < least {
 			best, least = k, d
 		}
 	}
 	return best
-}
-
-// slips is the number of bytes to insert, delete or replace to turn a into b.
-func slips(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replace := diagonal
-			if a[i] != b[j] {
-				replace++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replace, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // passThrough tells of a server of the stream module that reads the hello and hands the connection on as it is.

@@ -38,7 +38,17 @@ type Certificate struct {
 var (
 	ErrUnknownCommand = errors.New("OpenSSL has no such command")
 	ErrBadValue       = errors.New("OpenSSL refuses this value")
+	ErrWeakKey        = errors.New("the key is too small for the security level") // of Policy
 )
+
+// weakKey is an ErrWeakKey with its numbers.
+type weakKey struct{ bits, level, need int }
+
+func (w *weakKey) Error() string {
+	return fmt.Sprintf("the RSA key of %d bits is too small for security level %d, which asks for %d", w.bits, w.level, w.need)
+}
+
+func (w *weakKey) Is(target error) bool { return target == ErrWeakKey }
 
 // Policy is what the context comes to. Where OpenSSL refuses a setting (and the program, as a rule, does not start), the error
 // says so and the release's own setting is taken; what the security level takes away is told as well.
@@ -67,7 +77,7 @@ func (c *Context) Policy() (p *policy.Policy, notes []string, errs []error) {
 	}
 	for _, cert := range c.Certificates {
 		if need := MinRSABits(e.SecurityLevel); cert.Type == policy.CertRSA && cert.Bits > 0 && cert.Bits < need {
-			errs = append(errs, fmt.Errorf("the RSA key of %d bits is too small for security level %d, which asks for %d", cert.Bits, e.SecurityLevel, need))
+			errs = append(errs, &weakKey{cert.Bits, e.SecurityLevel, need})
 		}
 		if !slices.Contains(p.Certificates, cert.Type) {
 			p.Certificates = append(p.Certificates, cert.Type)

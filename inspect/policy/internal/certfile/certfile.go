@@ -27,6 +27,9 @@ type Leaf struct {
 	Bits       int // of an RSA key
 }
 
+// ErrNone says that there is no certificate in a file, which no program takes.
+var ErrNone = errors.New("no certificate in PEM")
+
 // Read reads the first certificate in a PEM file.
 func Read(data []byte) (*Leaf, error) {
 	if len(data) > MaxBytes {
@@ -46,7 +49,7 @@ func Read(data []byte) (*Leaf, error) {
 		}
 		return leaf(cert)
 	}
-	return nil, errors.New("no certificate in PEM")
+	return nil, ErrNone
 }
 
 func leaf(cert *x509.Certificate) (*Leaf, error) {
