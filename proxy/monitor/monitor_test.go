@@ -401,3 +401,49 @@ func TestStateAsJSON(t *testing.T) {
 		}
 	})
 }
+
+// What is wrong at the first look was not well before, and what is wrong after an outage is not swallowed by the news that the
+// backend answers again.
+func TestWhatIsWrongAfterAnOutageIsSaid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const a = "192.0.2.1"
+		w := newWorld(a)
+		w.nodes[a].verdict, w.nodes[a].cause = inspect.Warning, "cert-expiring-soon"
+		w.watch(t)
+		details := func() string {
+			var all []string
+			for _, e := range w.taken() {
+				all = append(all, string(e.Kind)+": "+e.Detail)
+			}
+			return strings.Join(all, "; ")
+		}
+		if got := details(); !strings.Contains(got, "at the first look") || strings.Contains(got, "was ok") {
+			t.Errorf("at the first look: %s", got)
+		}
+		for _, s := range []struct {
+			name   string
+			change func(*node)
+			want   []string
+			not    string
+		}{
+			{"well", func(n *node) { n.verdict, n.cause = inspect.OK, "" }, []string{"was warning"}, ""},
+			{"down", func(n *node) { n.down = true }, []string{"availability_changed: it does not answer"}, ""},
+			{"back, with something new", func(n *node) { n.down, n.verdict, n.cause = false, inspect.Failed, "chain-missing-intermediate" },
+				[]string{"it answers again", "chain-missing-intermediate", "now that it answers"}, ""},
+			{"down again", func(n *node) { n.down = true }, []string{"it does not answer"}, ""},
+			{"back and well", func(n *node) { n.down, n.verdict, n.cause = false, inspect.OK, "" }, []string{"it answers again"}, "verdict_changed"},
+		} {
+			w.edit(func() { s.change(w.nodes[a]) })
+			later(time.Hour)
+			got := details()
+			for _, want := range s.want {
+				if !strings.Contains(got, want) {
+					t.Errorf("%s: %q does not say %q", s.name, got, want)
+				}
+			}
+			if s.not != "" && strings.Contains(got, s.not) {
+				t.Errorf("%s: %q", s.name, got)
+			}
+		}
+	})
+}
