@@ -9,7 +9,8 @@ const (
 	gapTime     = 2e9 // or so many nanoseconds
 	maxPadding  = 6   // bytes by which an Ethernet frame of a bare ACK is filled up
 	minProgress = 1e6 // nanoseconds within which the same segment is a second copy, not sent again
-	maxForward  = 1 << 30
+	maxJump     = 1 << 24 // bytes by which a number may be off; beyond it belongs to another numbering
+	maxStrays   = 64      // packets in a row of such, after which nothing more is expected
 )
 
 // half is one direction of a TCP connection: what has come of it, in order as far as possible.
@@ -33,6 +34,7 @@ type half struct {
 	finPacket uint64
 	rst       bool
 
+	strays                  int // packets in a row with numbers that are far off
 	packets                 uint64
 	payload                 uint64
 	retransmits, outOfOrder int
@@ -124,7 +126,7 @@ func (h *half) acknowledge(ack uint32) {
 	if h.hasAck && int32(ack-h.acked) <= 0 {
 		return
 	}
-	if d := int32(ack - h.next); d > maxForward {
+	if h.far(ack) {
 		return
 	}
 	for _, x := range h.sent {
@@ -136,6 +138,13 @@ func (h *half) acknowledge(ack uint32) {
 	if h.stuck.times > 0 && int32(ack-h.stuck.seq) > 0 {
 		h.stuck = stuck{}
 	}
+}
+
+// far reports whether a number cannot be one of this direction. A device that numbers anew is captured on both of its sides,
+// or what was captured has a hole in it.
+func (h *half) far(seq uint32) bool {
+	d := int32(seq - h.next)
+	return d > maxJump || d < -maxJump
 }
 
 // isPadding reports whether a payload is the padding of a bare ACK's Ethernet frame that a broken length made payload of.

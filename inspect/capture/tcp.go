@@ -66,6 +66,14 @@ func (t *Tracker) tcp(s *segment) {
 // advance moves one direction on by a segment.
 func (t *Tracker) advance(f *flow, c *tcpConn, side int, s *segment) {
 	h, peer := &c.half[side], &c.half[1-side]
+	if h.begun && !s.has(flagSYN|flagRST) && len(h.waiting) == 0 && h.far(s.seq) {
+		if h.strays++; h.strays > maxStrays {
+			t.finish(f, inspect.EndOpen)
+			t.emit()
+		}
+		return
+	}
+	h.strays = 0
 	h.note(s, peer)
 	c.handshake(side, s)
 	seq := s.seq

@@ -436,3 +436,38 @@ func TestMemoryIsBounded(t *testing.T) {
 		t.Errorf("%+v, %v", stats, err)
 	}
 }
+
+// TestTwoNumberings captures the server's packets on both sides of a device that numbers anew.
+func TestTwoNumberings(t *testing.T) {
+	for _, shift := range []uint32{1 << 25, 1<<31 + 5, 1<<32 - 1<<26} {
+		w := newBuilder()
+		c, s := client(7), server()
+		w.segment(c, s, syn, nil, 10)
+		far := func(flags byte, data []byte) {
+			ghost, peer := *s, *c
+			ghost.seq, peer.seq = s.seq+shift, c.seq+shift
+			w.segment(&ghost, &peer, flags, data, 10)
+		}
+		far(syn|ack, nil)
+		w.segment(s, c, syn|ack, nil, 10)
+		w.segment(c, s, ack, nil, 10)
+		for _, x := range ecdhe(t) {
+			if x.client {
+				w.segment(c, s, psh|ack, x.data, 10)
+				far(ack, nil)
+			} else {
+				far(psh|ack, x.data)
+				w.segment(s, c, psh|ack, x.data, 10)
+			}
+		}
+		far(fin|ack, nil)
+		w.close(c, s)
+		records, stats := recordsOf(t, w.b, capture.Options{})
+		if len(records) != 1 || stats.LostBytes != 0 {
+			t.Fatalf("%d records, %+v", len(records), stats)
+		}
+		if r := records[0]; !r.ClientLeg.TLS.Established || r.Capture.Stuck != nil || r.Capture.Server.LostBytes != 0 || r.ClientLeg.Error != nil {
+			t.Errorf("shift %d: %+v, %+v", shift, r.Capture, r.ClientLeg)
+		}
+	}
+}
