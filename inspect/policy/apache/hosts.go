@@ -13,6 +13,7 @@ import (
 type importer struct {
 	*reader
 	openssl string
+	named   bool // the version was given
 	made    openssl.Maker
 	https   []string        // ports that Listen says speak https
 	clients map[string]bool // made, by target and settings
@@ -63,6 +64,7 @@ func (im *importer) main(root []*directive) {
 	im.hosts(hosts)
 	for _, h := range hosts {
 		im.backends(h.scope)
+		im.proxySettings(h.scope)
 	}
 }
 

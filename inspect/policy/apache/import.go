@@ -18,7 +18,7 @@ import (
 const Kind = "apache"
 
 // newest is the release whose defaults are taken where none is named.
-const newest = "2.4.66"
+const newest = "2.4.71"
 
 // Bounds of a configuration.
 const (
@@ -48,7 +48,7 @@ func Import(fsys fs.FS, file string, o imported.Options) (*imported.Result, erro
 	if err != nil {
 		return nil, err
 	}
-	im := importer{reader: r, openssl: o.OpenSSL, clients: map[string]bool{}}
+	im := importer{reader: r, openssl: o.OpenSSL, named: o.Version != "", clients: map[string]bool{}}
 	im.main(root)
 	return &r.Result, nil
 }

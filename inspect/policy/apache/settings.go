@@ -1,6 +1,7 @@
 package apache
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/tlstriage/tlstriage/inspect/policy/internal/certfile"
 	"github.com/tlstriage/tlstriage/inspect/policy/internal/document"
 	"github.com/tlstriage/tlstriage/inspect/policy/internal/release"
+	"github.com/tlstriage/tlstriage/inspect/policy/internal/spelling"
 	"github.com/tlstriage/tlstriage/inspect/policy/openssl"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
@@ -234,7 +236,7 @@ func (im *importer) fileCommand(s *settings, d *directive) {
 		return
 	}
 	if s.context.DHBits = openssl.DHBits(data); s.context.DHBits == 0 {
-		im.problem(d, "%s %s: no Diffie-Hellman parameters in the file", d.written, name)
+		im.refuse(d, "%s %s: no Diffie-Hellman parameters in the file; httpd refuses it", d.written, name)
 	}
 }
 
@@ -252,6 +254,10 @@ func (im *importer) certificate(s *settings, d *directive, value string) {
 		return
 	}
 	leaf, err := certfile.Read(data)
+	if errors.Is(err, certfile.ErrNone) {
+		im.refuse(d, "%s %s: %v; httpd refuses it", d.written, name, err)
+		return
+	}
 	if err != nil {
 		im.problem(d, "%s %s: %v", d.written, name, err)
 		return
@@ -356,11 +362,75 @@ var unjudged = []string{
 	"sslrenegbuffersize", "sslrequire", "sslrequiressl", "sslsessioncache", "sslsessioncachetimeout", "sslsessionticketkeyfile", "sslsessiontickets",
 	"sslstaplingcache", "sslstaplingerrorcachetimeout", "sslstaplingfaketrylater", "sslstaplingforceurl", "sslstaplingrespondertimeout",
 	"sslstaplingresponsemaxage", "sslstaplingresponsetimeskew", "sslstaplingreturnrespondererrors", "sslstaplingstandardcachetimeout",
-	"sslstrictsnivhostcheck", "sslusername", "sslusestapling", "sslverifyclient", "sslverifydepth",
+	"sslstrictsnivhostcheck", "sslusername", "sslusestapling", "sslverifyclient", "sslverifydepth", "sslvhostsnipolicy",
 	"sslproxycacertificatefile", "sslproxycacertificatepath", "sslproxycarevocationcheck", "sslproxycarevocationfile", "sslproxycarevocationpath",
 	"sslproxycheckpeercn", "sslproxycheckpeerexpire", "sslproxycheckpeername", "sslproxyciphersuite", "sslproxyengine",
 	"sslproxymachinecertificatechainfile", "sslproxymachinecertificatefile", "sslproxymachinecertificatepath", "sslproxyprotocol",
 	"sslproxyverify", "sslproxyverifydepth",
+}
+
+// besides are directives of mod_ssl whose part in a handshake no policy says.
+var besides = []string{"sslcryptodevice", "sslfips", "sslsrpunknownuserseed", "sslsrpverifierfile"}
+
+// flags are directives that are on or off, besides those that are read for their value.
+var flags = []string{
+	"sslcompression", "sslhonorcipherorder", "sslinsecurerenegotiation", "sslocspnoverify", "sslocspoverrideresponder", "sslocspuserequestnonce", "sslproxycheckpeercn",
+	"sslproxycheckpeerexpire", "sslproxycheckpeername", "sslproxyengine", "sslsessiontickets", "sslstaplingfaketrylater", "sslstaplingreturnrespondererrors",
+	"sslstrictsnivhostcheck", "sslusestapling",
+}
+
+func isFlag(d *directive) bool {
+	return strings.EqualFold(d.arg(0), "on") || strings.EqualFold(d.arg(0), "off") || strings.Contains(d.arg(0), "${")
+}
+
+// serverOnly are directives that hold for a server as a whole.
+var serverOnly = []string{"sslprotocol", "sslengine", "sslcertificatefile", "sslcertificatekeyfile", "sslopensslconfcmd", "sslhonorcipherorder", "sslcacertificatefile", "sslstrictsnivhostcheck"}
+
+// perRequest reports whether a section is about requests rather than connections.
+func perRequest(section string) bool {
+	return slices.Contains([]string{"directory", "directorymatch", "location", "locationmatch", "files", "filesmatch", "if", "elseif", "else", "limit", "limitexcept"}, strings.ToLower(section))
+}
+
+// unknownDirective tells of a directive that begins like mod_ssl's. httpd refuses what no module knows: that is certain of a slip, and
+// of a release whose directives are all known here.
+func (im *importer) unknownDirective(d *directive) {
+	near := spelling.Slip(d.name, slices.Values(unjudged))
+	switch {
+	case near != "":
+		im.refuse(d, "%s is no directive of mod_ssl, and httpd refuses it; %s is the nearest name", d.written, near)
+	case im.named && release.AtLeast(newest, im.version):
+		im.refuse(d, "%s is no directive of mod_ssl; httpd %s refuses it", d.written, im.version)
+	default:
+		im.problem(d, "%s is not judged: what it does to a handshake is not in the policy", d.written)
+	}
+}
+
+// authorities looks into a file of authorities. One that is not here may be there.
+func (im *importer) authorities(d *directive) {
+	data, err := document.ReadFile(im.fsys, im.name(d.arg(0)), certfile.MaxBytes)
+	if err == nil && !bytes.Contains(data, []byte("-----BEGIN ")) {
+		im.refuse(d, "%s %s: no certificate in it; httpd refuses it", d.written, d.arg(0))
+	}
+}
+
+// proxySettings looks at what connections to backends are set to, where there are none to be told.
+func (im *importer) proxySettings(sc *scope) {
+	s := &settings{at: &directive{}, context: openssl.Context{Client: true, Options: openssl.Options{Version: im.openssl}}}
+	for _, setting := range []string{"sslproxyprotocol", "sslproxyciphersuite"} {
+		if own := sc.own(setting); own != nil {
+			s.at = own[len(own)-1]
+		}
+	}
+	if s.at.written == "" {
+		return
+	}
+	im.protocols(s, sc, "SSLProxyProtocol")
+	if engine := sc.last("sslproxyengine"); engine == nil || !strings.EqualFold(engine.arg(0), "on") {
+		return
+	}
+	im.ciphers(s, sc, "SSLProxyCipherSuite")
+	_, notes, errs := im.made.Policy(&s.context)
+	im.report(s, notes, errs)
 }
 
 // unknown reports directives that look like mod_ssl's and are none that is judged, and those where they cannot be.
@@ -368,8 +438,16 @@ func (im *importer) unknown(body []*directive, inside string) {
 	for _, d := range body {
 		if strings.HasPrefix(d.name, "ssl") && !d.section {
 			switch {
-			case !slices.Contains(unjudged, d.name):
+			case slices.Contains(besides, d.name):
 				im.problem(d, "%s is not judged: what it does to a handshake is not in the policy", d.written)
+			case !slices.Contains(unjudged, d.name):
+				im.unknownDirective(d)
+			case slices.Contains(flags, d.name) && !isFlag(d):
+				im.refuse(d, "%s is %q, not on or off; httpd refuses it", d.written, d.arg(0))
+			case d.name == "sslcacertificatefile" || d.name == "sslproxycacertificatefile":
+				im.authorities(d)
+			case perRequest(inside) && slices.Contains(serverOnly, d.name):
+				im.refuse(d, "%s is not allowed inside <%s>; httpd refuses it", d.written, inside)
 			case inside != "" && slices.Contains([]string{"sslciphersuite", "sslverifyclient", "sslprotocol", "sslcertificatefile", "sslengine", "sslopensslconfcmd", "sslhonorcipherorder"}, d.name):
 				im.problem(d, "%s inside <%s> is not judged: it would take a second handshake", d.written, inside)
 			}

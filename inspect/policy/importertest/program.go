@@ -159,3 +159,35 @@ func Write(t testing.TB, path, content string) {
 		t.Fatal(err)
 	}
 }
+
+// Starts reports whether a program starts: whether a line of what it says matches before it ends. It does not go on.
+func Starts(t testing.TB, ready, path string, args ...string) (said string, ok bool) {
+	t.Helper()
+	cmd := exec.Command(path, args...)
+	cmd.Env = Environment()
+	out, in, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	cmd.Stdout, cmd.Stderr = in, in
+	err = cmd.Start()
+	in.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop(cmd)
+	if err := out.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	pattern := regexp.MustCompile(ready)
+	lines := bufio.NewScanner(out)
+	var seen []string
+	for lines.Scan() {
+		seen = append(seen, lines.Text())
+		if pattern.MatchString(lines.Text()) {
+			return strings.Join(seen, "\n"), true
+		}
+	}
+	return strings.Join(seen, "\n"), false
+}
