@@ -67,23 +67,19 @@ func (r *run) closeNotify(out sealer) {
 	r.clean = true
 }
 
-// settle decides whether the server went along with our Finished: when it answered, sent a ticket, or closed without a word
-// against it. Silence behind a handshake of TLS 1.2 that is finished is consent; one of TLS 1.3 is not known to be.
+// settle decides whether the server went along with our Finished: unless it says otherwise in an alert, it does. One that wanted a
+// certificate and was given none has to show that it goes on all the same, by an answer, a ticket or a close_notify; silence
+// behind a handshake is consent.
 func (r *run) settle() {
 	x := r.x
 	if x.Alert != nil {
 		x.Finished = false
 		return
 	}
-	spoken := x.Finished || x.Tickets > 0 || len(x.Answer) > 0
-	if e := x.Error; e != nil && (e.Type == inspect.ErrorTimeout || e.Type == inspect.ErrorClosed || e.Type == inspect.ErrorReset) {
-		orderly := e.Type != inspect.ErrorReset
-		if spoken || e.Type == inspect.ErrorClosed && r.closedOrderly() || e.Type == inspect.ErrorTimeout {
-			if orderly || spoken {
-				x.Error, x.Finished = nil, true
-			}
-		}
-		return
+	shown := x.Finished || x.Tickets > 0 || len(x.Answer) > 0 || r.closedOrderly()
+	wanted := x.CertificateRequest != nil && r.options.Certificate == nil
+	if e := x.Error; e != nil && (e.Type == inspect.ErrorTimeout || (shown || !wanted) && (e.Type == inspect.ErrorClosed || e.Type == inspect.ErrorReset)) {
+		x.Error = nil
 	}
 	x.Finished = x.Error == nil
 }

@@ -1,0 +1,245 @@
+package why
+
+import (
+	"fmt"
+
+	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/probe"
+	"github.com/tlstriage/tlstriage/inspect/wire"
+)
+
+// How often a hello is sent before its answer is believed.
+const (
+	repeatsOfSuccess = 4
+	repeatsOfFailure = 3
+	repeatsOfSilence = 2
+)
+
+// investigate is the experiment from the beginning to the end.
+func (r *run) investigate() {
+	first := r.send("", r.failing)
+	if first.x == nil {
+		return
+	}
+	r.failure = first
+	r.result.Failure = first.x.Describe()
+	if first.x.Outcome == probe.OutcomeNotConnected {
+		r.notConnected(first)
+		return
+	}
+	if r.repeat(first) {
+		return
+	}
+	switch {
+	case first.works && certificateRefused(first.x):
+		r.certificateCause(first.x)
+		return
+	case first.works:
+		r.accepts(first)
+		return
+	case first.x.Outcome == probe.OutcomeNotTLS:
+		r.notTLS(first.x)
+		return
+	}
+	r.result.Meaning = meaning(first.x)
+	if !r.findControl() {
+		r.withoutControl()
+		return
+	}
+	if !r.walk() {
+		return
+	}
+	if certificateRefused(r.accepted.x) {
+		r.certificateCause(r.accepted.x)
+	}
+}
+
+// repeat sends the hello in question again. It reports whether its answers differ, which ends the experiment.
+func (r *run) repeat(first answer) bool {
+	times := repeatsOfFailure
+	switch {
+	case first.works:
+		times = repeatsOfSuccess
+	case first.x.Outcome == probe.OutcomeTimeout, first.x.Outcome == probe.OutcomeNotTLS, first.x.Outcome == probe.OutcomeServerHello:
+		times = repeatsOfSilence
+	}
+	good, bad := 0, 0
+	var broken answer
+	count := func(a answer) {
+		if a.works {
+			good++
+			return
+		}
+		bad++
+		broken = a
+	}
+	count(first)
+	if first.x.Outcome == probe.OutcomeTimeout {
+		r.client.Timeouts.Answer = min(r.client.Timeouts.Answer, shortAnswer)
+	}
+	for range times - 1 {
+		a := r.send("", r.failing)
+		if a.x == nil {
+			return true
+		}
+		count(a)
+	}
+	if good == 0 || bad == 0 {
+		return false
+	}
+	r.unsteady(good, bad, broken, r.failing)
+	return true
+}
+
+// unsteady names an endpoint that answers the same hello in different ways: one that limits how often it may be asked, which
+// goes on after a pause, or one behind whose address several endpoints are that differ.
+func (r *run) unsteady(good, bad int, broken answer, t trial) {
+	for range 8 {
+		a := r.send("", t)
+		if a.x == nil {
+			break
+		}
+		if a.works {
+			good++
+		} else {
+			bad++
+			broken = a
+		}
+	}
+	if !r.lastFailed() {
+		r.flaps(good, bad, broken)
+		return
+	}
+	// What fails since some moment and works again after a pause is limited; what works in between is not.
+	tail := 0
+	for i := len(r.result.Probes) - 1; i >= 0 && !r.result.Probes[i].Works; i-- {
+		tail++
+	}
+	if tail < bad {
+		r.flaps(good, bad, broken)
+		return
+	}
+	if r.recovers(t) {
+		r.add(found{axis: AxisNetwork, id: RateLimited,
+			evidence: fmt.Sprintf("the same hello was accepted %d times, then refused %d times in a row (%s), and accepted again after a pause", good, bad, broken.x.Describe()),
+			sentence: fmt.Sprintf("The endpoint, or something before it, limits connections: after %d of them it answers %s until some time has passed.", good, broken.x.Describe()),
+			fix:      "Raise the limit for this client, or let it open fewer connections."})
+		return
+	}
+	r.flaps(good, bad, broken)
+}
+
+func (r *run) lastFailed() bool {
+	n := len(r.result.Probes)
+	return n > 0 && !r.result.Probes[n-1].Works
+}
+
+func (r *run) flaps(good, bad int, broken answer) {
+	r.add(found{axis: AxisNetwork, id: Flapping,
+		evidence: fmt.Sprintf("the same hello was accepted %d times and refused %d times (%s), in no order", good, bad, broken.x.Describe()),
+		sentence: "The endpoint answers the same hello now so, now so: behind its address there are several that differ, or one that is not always well. What is sent makes no difference.",
+		fix:      "Look at each of the endpoints behind this address by itself."})
+}
+
+// notConnected names what kept the hello from being sent.
+func (r *run) notConnected(first answer) {
+	again := r.send("", r.failing)
+	if again.x == nil || kind(again.x) != kind(first.x) {
+		r.result.Tried = append(r.result.Tried, "the connection itself came about once and once not")
+		return
+	}
+	e := first.x.Error
+	f := found{axis: AxisNetwork, evidence: "twice: " + e.Message}
+	switch e.Type {
+	case inspect.ErrorRefused:
+		f.id, f.sentence = ConnectionRefused, "Nothing listens at "+r.Target.Address+": the connection is refused."
+		f.fix = "Start the service, or correct the address or port."
+	case inspect.ErrorUnreachable:
+		f.id, f.sentence = Unreachable, "There is no way to "+r.Target.Address+": the network says unreachable."
+		f.fix = "Look at routes and firewalls between here and there."
+	case inspect.ErrorUnresolvable:
+		f.id, f.sentence = Unresolvable, "The name of "+r.Target.Address+" has no address."
+		f.fix = "Correct the name, or the DNS."
+	case inspect.ErrorTimeout:
+		f.id, f.sentence = ConnectTimeout, "Connections to "+r.Target.Address+" are not answered: the packets are dropped on the way, or the host is down."
+		f.fix = "Look at firewalls and security groups between here and there."
+	default:
+		r.result.Tried = append(r.result.Tried, "connecting: "+e.Message)
+		return
+	}
+	r.add(f)
+}
+
+// notTLS names an endpoint that does not speak TLS.
+func (r *run) notTLS(x *probe.Exchange) {
+	protocol, summary := "unknown", ""
+	if x.Plain != nil {
+		protocol, summary = x.Plain.Protocol, x.Plain.Summary
+	}
+	f := found{axis: AxisNotTLS, id: OtherProtocol, evidence: fmt.Sprintf("the hello is answered by %q", summary)}
+	switch wire.Protocol(protocol) {
+	case wire.ProtocolHTTPResponse, wire.ProtocolHTTP, wire.ProtocolHTTP2:
+		f.id, f.sentence = PlainHTTP, "The port speaks HTTP without TLS: it answers the hello with an HTTP error."
+		f.fix = "Use the port that speaks TLS, or configure TLS on this one (nginx: listen … ssl)."
+	case wire.ProtocolSMTP, wire.ProtocolIMAP, wire.ProtocolPOP3, wire.ProtocolFTP, wire.ProtocolXMPP, wire.ProtocolLDAP, wire.ProtocolMySQL:
+		f.sentence = fmt.Sprintf("The port speaks %s, which begins without TLS.", protocol)
+		f.fix = fmt.Sprintf("Ask for TLS first (--starttls %s), or use the port on which %s begins with TLS.", protocol, protocol)
+	case wire.ProtocolUnknown:
+		f.sentence = "The port does not speak TLS: what it answers is none of the protocols that are known here."
+	default:
+		f.sentence = fmt.Sprintf("The port does not speak TLS but %s.", protocol)
+	}
+	r.add(f)
+}
+
+// accepts looks closer at an endpoint that accepts the hello.
+func (r *run) accepts(first answer) {
+	r.accepted, r.working = first, r.failing
+	r.result.Failure = ""
+	if r.staleSession() {
+		return
+	}
+	x := first.x
+	if x.CertificateRequest == nil || !x.Finished || r.Certificate != nil {
+		return
+	}
+	// Some servers finish the handshake and tell an HTTP client afterwards that they want a certificate.
+	t := r.failing
+	t.hello = t.hello.Clone()
+	t.hello.SetALPN()
+	if r.left() <= 0 {
+		return
+	}
+	a := r.exchange(t, probe.Options{Until: probe.UntilAnswer, Request: probe.HTTPRequest(r.host())})
+	r.note("an HTTP request behind the handshake, without ALPN", t, a)
+	if status, ok := wantsCertificate(a.x.Answer); ok {
+		r.result.Failure = "HTTP " + status
+		r.add(found{axis: AxisClientCertificate, id: ClientCertificateRequired,
+			evidence: fmt.Sprintf("the handshake asks for a client certificate and is finished without one; the HTTP answer is %s", status),
+			sentence: "The endpoint requires a client certificate: it finishes the handshake without one and then refuses the request (nginx: ssl_verify_client on).",
+			fix:      "Give the client a certificate of one of the authorities that the endpoint names."})
+	}
+}
+
+// staleSession sends a hello that resumes a session as it was recorded: a server may stumble over just that.
+func (r *run) staleSession() bool {
+	h := r.failing.hello
+	if !h.Has(wire.ExtensionPreSharedKey) && !h.Has(wire.ExtensionEarlyData) || r.left() <= 0 {
+		return false
+	}
+	target := r.Target
+	target.Proxy = r.failing.proxy
+	x := r.client.Exchange(r.ctx, target, h, probe.Options{Until: probe.UntilHello})
+	a := answer{x, x.Outcome == probe.OutcomeServerHello || x.RetryRequest != nil}
+	r.note("as recorded, with the pre-shared key of a session that is gone", r.failing, a)
+	if a.works {
+		r.result.Notes = append(r.result.Notes, "The recorded hello resumes a session; fresh hellos were sent without it.")
+		return false
+	}
+	r.result.Failure = x.Describe()
+	r.add(found{axis: AxisExtension, id: ExtensionIntolerance,
+		evidence: fmt.Sprintf("with the recorded pre_shared_key: %s; without it the hello is accepted", x.Describe()),
+		sentence: "The endpoint fails on the session that the client wants to resume (pre_shared_key), and accepts the same client without it.",
+		fix:      "Let servers behind one name share their ticket keys, or have the client forget its sessions."})
+	return true
+}

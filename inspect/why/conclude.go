@@ -1,0 +1,37 @@
+package why
+
+import (
+	"fmt"
+	"strings"
+)
+
+// conclude gives the verdict, and says all in a sentence.
+func (r *run) conclude() {
+	res := r.result
+	switch {
+	case len(r.causes) > 0:
+		res.Verdict = Explained
+		res.Sentence = r.causes[0].sentence
+		if len(r.causes) > 1 {
+			var all []string
+			for i, f := range r.causes {
+				all = append(all, fmt.Sprintf("(%d) %s", i+1, f.sentence))
+			}
+			res.Sentence = fmt.Sprintf("%d causes, each of which is enough: %s", len(all), strings.Join(all, " "))
+		}
+	case r.accepted.works && res.Failure == "":
+		res.Verdict = NoFailure
+		res.Sentence = "The endpoint accepts this hello: " + r.accepted.x.Describe() + ". If the client fails all the same, it is the client that refuses what it is given (its certificate, most likely), or something that is not in the hello."
+	default:
+		res.Verdict = Undetermined
+		res.Sentence = "The endpoint does not accept this hello, and why could not be told."
+		switch {
+		case r.failure.x == nil:
+			res.Sentence = "Nothing was sent: there was no time, or no connection left."
+		case res.Exhausted:
+			res.Sentence = fmt.Sprintf("The endpoint does not accept this hello (%s); the %d connections that are allowed were used up before the cause was found.", res.Failure, r.budget())
+		case len(res.Tried) > 0:
+			res.Sentence = fmt.Sprintf("The endpoint does not accept this hello (%s), nor any other that was tried.", res.Failure)
+		}
+	}
+}

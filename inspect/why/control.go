@@ -1,0 +1,233 @@
+package why
+
+import (
+	"net"
+	"slices"
+	"strings"
+
+	"github.com/tlstriage/tlstriage/inspect/probe"
+	"github.com/tlstriage/tlstriage/inspect/wire"
+)
+
+// control is a hello that may work, to begin the walk with.
+type control struct {
+	change string
+	trial  trial
+}
+
+// host is what the target is called, for a Host header and a dialogue.
+func (r *run) host() string {
+	if len(r.Names) > 0 {
+		return r.Names[0]
+	}
+	host, _, err := net.SplitHostPort(r.Target.Address)
+	if err != nil {
+		return r.Target.Address
+	}
+	return host
+}
+
+// unknownName is asked for when no name is known: an endpoint that wants any name takes it (RFC 2606).
+const unknownName = "www.example.com"
+
+// names are the server names to try beside the hello's own, the likeliest first.
+func (r *run) names() []string {
+	own := r.failing.hello.ServerName()
+	var names []string
+	add := func(name string) {
+		name = strings.TrimSuffix(name, ".")
+		if name != "" && name != own && net.ParseIP(name) == nil && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	for _, name := range r.Names {
+		add(name)
+	}
+	add(r.host())
+	add(unknownName)
+	return names
+}
+
+// findControl looks for a hello that works: first near the one in question, with one thing around it changed, then ever plainer
+// and older ones.
+func (r *run) findControl() bool {
+	for _, c := range r.controls() {
+		a := r.send(c.change, c.trial)
+		if a.x == nil {
+			return false
+		}
+		if a.works {
+			r.working, r.accepted = c.trial, a
+			r.client.Timeouts.Answer = min(r.client.Timeouts.Answer, max(shortAnswer, 10*a.x.Took))
+			return true
+		}
+	}
+	return false
+}
+
+// controls are the hellos to try, as many as there may be.
+func (r *run) controls() []control {
+	f := r.failing
+	own := f.hello.ServerName()
+	var all []control
+	add := func(change string, h *probe.Hello, proxy *probe.ProxyHeader) {
+		all = append(all, control{change, trial{h, proxy}})
+	}
+	with := func(edit func(*probe.Hello)) *probe.Hello {
+		h := f.hello.Clone()
+		edit(h)
+		return h
+	}
+	if !f.hello.SSLv2 {
+		if own != "" {
+			add("without a server name", with(func(h *probe.Hello) { h.SetServerName("") }), f.proxy)
+		}
+		for _, name := range r.names() {
+			add("server name "+name, with(func(h *probe.Hello) { h.SetServerName(name) }), f.proxy)
+		}
+	}
+	add("a plain hello of many versions and suites", broad(own), f.proxy)
+	if f.proxy == nil {
+		add("behind a PROXY protocol header, version 1", f.hello, &probe.ProxyHeader{Version: 1})
+		add("behind a PROXY protocol header, version 2", f.hello, &probe.ProxyHeader{Version: 2})
+	} else {
+		add("without the PROXY protocol header", f.hello, nil)
+	}
+	add("a small hello of TLS 1.2", small12(own), f.proxy)
+	add("a small hello of TLS 1.3", small13(own), f.proxy)
+	for _, name := range r.names() {
+		add("a plain hello of many versions and suites, server name "+name, broad(name), f.proxy)
+	}
+	if own != "" {
+		add("a plain hello of many versions and suites, without a server name", broad(""), f.proxy)
+	}
+	add("a plain hello with ALPN", withALPN(broad(own)), f.proxy)
+	if f.proxy == nil {
+		add("a plain hello behind a PROXY protocol header, version 1", broad(own), &probe.ProxyHeader{Version: 1})
+		add("a plain hello behind a PROXY protocol header, version 2", broad(own), &probe.ProxyHeader{Version: 2})
+		for _, name := range r.names() {
+			add("a plain hello behind a PROXY protocol header, server name "+name, broad(name), &probe.ProxyHeader{Version: 1})
+		}
+	}
+	add("a hello of TLS 1.2 without extensions", bare(wire.VersionTLS12), f.proxy)
+	add("a hello of TLS 1.0 without extensions", bare(wire.VersionTLS10), f.proxy)
+	add("a hello with every suite, group and scheme there is", everything(own), f.proxy)
+	add("a hello of SSLv3", bare(wire.VersionSSLv3), f.proxy)
+	return all
+}
+
+// broad offers what servers of the last twenty years want, in few bytes.
+func broad(name string) *probe.Hello {
+	return probe.Offer{
+		ServerName: name, Versions: []wire.Version{wire.VersionTLS13, wire.VersionTLS12, wire.VersionTLS11, wire.VersionTLS10},
+		CipherSuites: broadSuites(), Groups: broadGroups(), KeyShares: []wire.NamedGroup{wire.GroupX25519}, SignatureSchemes: broadSchemes(),
+	}.Hello()
+}
+
+func broadSuites() []wire.CipherSuite {
+	return []wire.CipherSuite{
+		wire.TLS_AES_128_GCM_SHA256, wire.TLS_AES_256_GCM_SHA384, wire.TLS_CHACHA20_POLY1305_SHA256, wire.TLS_AES_128_CCM_SHA256, wire.TLS_AES_128_CCM_8_SHA256,
+		wire.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, wire.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, wire.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, wire.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+		wire.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, wire.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256, wire.TLS_DHE_RSA_WITH_AES_128_GCM_SHA256, wire.TLS_DHE_RSA_WITH_AES_256_GCM_SHA384,
+		wire.TLS_DHE_RSA_WITH_CHACHA20_POLY1305_SHA256, wire.TLS_RSA_WITH_AES_128_GCM_SHA256, wire.TLS_RSA_WITH_AES_256_GCM_SHA384,
+		wire.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256, wire.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256, wire.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA384, wire.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384,
+		wire.TLS_RSA_WITH_AES_128_CBC_SHA256, wire.TLS_RSA_WITH_AES_256_CBC_SHA256, wire.TLS_DHE_RSA_WITH_AES_128_CBC_SHA256, wire.TLS_DHE_RSA_WITH_AES_256_CBC_SHA256,
+		wire.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA, wire.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA, wire.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA, wire.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA,
+		wire.TLS_DHE_RSA_WITH_AES_128_CBC_SHA, wire.TLS_DHE_RSA_WITH_AES_256_CBC_SHA, wire.TLS_RSA_WITH_AES_128_CBC_SHA, wire.TLS_RSA_WITH_AES_256_CBC_SHA,
+		wire.TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA, wire.TLS_DHE_RSA_WITH_3DES_EDE_CBC_SHA, wire.TLS_RSA_WITH_3DES_EDE_CBC_SHA, wire.TLS_RSA_WITH_RC4_128_SHA, wire.TLS_RSA_WITH_RC4_128_MD5,
+		wire.TLS_RSA_WITH_AES_128_CCM, wire.TLS_RSA_WITH_CAMELLIA_128_CBC_SHA, wire.TLS_RSA_WITH_CAMELLIA_256_CBC_SHA,
+	}
+}
+
+func broadGroups() []wire.NamedGroup {
+	return []wire.NamedGroup{
+		wire.GroupX25519, wire.GroupSecp256r1, wire.GroupSecp384r1, wire.GroupSecp521r1, wire.GroupX448, wire.GroupX25519MLKEM768, wire.GroupSecP256r1MLKEM768,
+		wire.GroupSecP384r1MLKEM1024, wire.GroupFfdhe2048, wire.GroupFfdhe3072, wire.GroupFfdhe4096, wire.GroupBrainpoolP256r1tls13, wire.GroupBrainpoolP384r1tls13,
+		wire.GroupBrainpoolP512r1tls13, wire.GroupSecp256k1, wire.GroupBrainpoolP256r1,
+	}
+}
+
+func broadSchemes() []wire.SignatureScheme {
+	return []wire.SignatureScheme{
+		wire.SchemeECDSASecp256r1SHA256, wire.SchemeECDSASecp384r1SHA384, wire.SchemeECDSASecp521r1SHA512, wire.SchemeEd25519, wire.SchemeEd448,
+		wire.SchemeRSAPSSRSAESHA256, wire.SchemeRSAPSSRSAESHA384, wire.SchemeRSAPSSRSAESHA512, wire.SchemeRSAPSSPSSSHA256, wire.SchemeRSAPSSPSSSHA384, wire.SchemeRSAPSSPSSSHA512,
+		wire.SchemeRSAPKCS1SHA256, wire.SchemeRSAPKCS1SHA384, wire.SchemeRSAPKCS1SHA512, wire.SchemeRSASHA224, wire.SchemeECDSASHA1, wire.SchemeRSAPKCS1SHA1,
+	}
+}
+
+// small12 and small13 are as small as a hello that modern servers take can be.
+func small12(name string) *probe.Hello {
+	return probe.Offer{
+		ServerName: name, Versions: []wire.Version{wire.VersionTLS12}, Bare: true, Groups: []wire.NamedGroup{wire.GroupX25519, wire.GroupSecp256r1, wire.GroupSecp384r1},
+		CipherSuites: []wire.CipherSuite{
+			wire.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, wire.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, wire.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+			wire.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, wire.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA, wire.TLS_RSA_WITH_AES_128_CBC_SHA,
+		},
+		SignatureSchemes: []wire.SignatureScheme{
+			wire.SchemeECDSASecp256r1SHA256, wire.SchemeECDSASecp384r1SHA384, wire.SchemeRSAPSSRSAESHA256, wire.SchemeRSAPKCS1SHA256,
+		},
+	}.Hello()
+}
+
+func small13(name string) *probe.Hello {
+	h := probe.Offer{
+		ServerName: name, Versions: []wire.Version{wire.VersionTLS13}, Bare: true, Groups: []wire.NamedGroup{wire.GroupX25519, wire.GroupSecp256r1, wire.GroupSecp384r1},
+		SignatureSchemes: []wire.SignatureScheme{wire.SchemeECDSASecp256r1SHA256, wire.SchemeECDSASecp384r1SHA384, wire.SchemeRSAPSSRSAESHA256, wire.SchemeEd25519},
+	}.Hello()
+	h.SessionID = nil
+	return h
+}
+
+func withALPN(h *probe.Hello) *probe.Hello {
+	h.SetALPN("h2", "http/1.1")
+	return h
+}
+
+// bare has no extensions at all.
+func bare(version wire.Version) *probe.Hello {
+	suites := slices.DeleteFunc(broadSuites(), func(s wire.CipherSuite) bool { return !usable(s, version) })
+	h := probe.Offer{Versions: []wire.Version{version}, CipherSuites: suites, Bare: true}.Hello()
+	h.RemoveExtensions()
+	return h
+}
+
+// everything offers all that the registries have, for an endpoint that wants something that nobody else does.
+func everything(name string) *probe.Hello {
+	var suites []wire.CipherSuite
+	for c := range 0x10000 {
+		suite := wire.CipherSuite(c)
+		if info, ok := suite.Info(); ok && !info.Signal() && info.Encryption != "NULL" && !info.Export && info.Authentication != "anon" {
+			suites = append(suites, suite)
+		}
+	}
+	groups := broadGroups()
+	for g := range 0x10000 {
+		group := wire.NamedGroup(g)
+		if info, ok := group.Info(); ok && !info.Obsolete && !slices.Contains(groups, group) && !wire.IsGREASE(group) {
+			groups = append(groups, group)
+		}
+	}
+	schemes := broadSchemes()
+	for s := range 0x10000 {
+		scheme := wire.SignatureScheme(s)
+		if _, ok := scheme.Info(); ok && !slices.Contains(schemes, scheme) {
+			schemes = append(schemes, scheme)
+		}
+	}
+	return probe.Offer{
+		ServerName: name, Versions: []wire.Version{wire.VersionTLS13, wire.VersionTLS12, wire.VersionTLS11, wire.VersionTLS10},
+		CipherSuites: suites, Groups: groups, KeyShares: []wire.NamedGroup{wire.GroupX25519, wire.GroupSecp256r1}, SignatureSchemes: schemes,
+	}.Hello()
+}
+
+// usable reports whether a suite can be chosen in a version.
+func usable(suite wire.CipherSuite, version wire.Version) bool {
+	info, ok := suite.Info()
+	if !ok || info.Signal() {
+		return !ok && !version.IsTLS13()
+	}
+	if version.IsTLS13() {
+		return info.TLS13()
+	}
+	return !info.TLS13() && version >= info.MinVersion && version <= info.MaxVersion
+}

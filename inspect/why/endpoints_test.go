@@ -1,0 +1,529 @@
+package why_test
+
+import (
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tlstriage/tlstriage/inspect/probe"
+	"github.com/tlstriage/tlstriage/inspect/why"
+	"github.com/tlstriage/tlstriage/inspect/wire"
+)
+
+// endpoint is one that misbehaves in a known way, with a hello that suffers from it.
+type endpoint struct {
+	name    string
+	start   func(*testing.T) string
+	hello   *probe.Hello
+	proxy   *probe.ProxyHeader
+	names   []string
+	causes  []string // axis/id, as many as are built in
+	limit   int      // of the size
+	accepts string   // that the first cause names among what is accepted
+	slow    bool     // silence or pauses are part of it
+}
+
+func goServer(edit func(*tls.Config)) func(*testing.T) string {
+	return goFront(edit, func(*seen) reaction { return pass })
+}
+
+// goFront is a server of the standard library, behind what decides about hellos.
+func goFront(edit func(*tls.Config), decide func(*seen) reaction) func(*testing.T) string {
+	return func(t *testing.T) string {
+		config := &tls.Config{Certificates: []tls.Certificate{identityOf(t, "ecdsa").Certificate}, MinVersion: tls.VersionTLS10}
+		if edit != nil {
+			edit(config)
+		}
+		return front(t, config, decide)
+	}
+}
+
+func withRSA(t *testing.T, edit func(*tls.Config)) func(*testing.T) string {
+	return goServer(func(c *tls.Config) {
+		c.Certificates = []tls.Certificate{identityOf(t, "rsa").Certificate}
+		if edit != nil {
+			edit(c)
+		}
+	})
+}
+
+// needsName refuses hellos without a name, or with another one.
+func needsName(c *tls.Config) {
+	own := c.Certificates[0]
+	c.GetConfigForClient = func(h *tls.ClientHelloInfo) (*tls.Config, error) {
+		if h.ServerName != serverName {
+			return nil, errors.New("no such name")
+		}
+		return &tls.Config{Certificates: []tls.Certificate{own}, MinVersion: tls.VersionTLS10, CurvePreferences: c.CurvePreferences}, nil
+	}
+}
+
+func modern(name string, edit func(*probe.Hello)) *probe.Hello {
+	h := probe.Modern(name)
+	if edit != nil {
+		edit(h)
+	}
+	return h
+}
+
+func older(edit func(*probe.Hello)) *probe.Hello {
+	h := probe.Legacy(serverName, wire.VersionTLS12)
+	if edit != nil {
+		edit(h)
+	}
+	return h
+}
+
+// postQuantum is a hello of a browser of today: more than 1,400 bytes.
+func postQuantum() *probe.Hello {
+	return modern(serverName, func(h *probe.Hello) {
+		h.SetGroups(wire.GroupX25519MLKEM768, wire.GroupX25519, wire.GroupSecp256r1)
+		h.SetKeyShares(wire.GroupX25519MLKEM768, wire.GroupX25519)
+	})
+}
+
+func hasGREASE(s *seen) bool {
+	for e := range s.Extensions.All() {
+		if wire.IsGREASE(e) {
+			return true
+		}
+	}
+	return false
+}
+
+func endpoints(t *testing.T) []endpoint {
+	rsaSuites := []wire.CipherSuite{wire.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, wire.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, wire.TLS_RSA_WITH_AES_128_CBC_SHA}
+	withoutSHA1 := slices.DeleteFunc(probe.Modern("").SignatureSchemes(), func(s wire.SignatureScheme) bool {
+		return s == wire.SchemeRSAPKCS1SHA1 || s == wire.SchemeECDSASHA1
+	})
+	return []endpoint{
+		// The name.
+		{name: "a name is required", start: goServer(needsName), hello: modern("", nil), names: []string{serverName}, causes: []string{"sni/server-name-required"}},
+		{name: "another name", start: goServer(needsName), hello: modern("other.example", nil), names: []string{serverName}, causes: []string{"sni/server-name-unknown"}},
+		{name: "nginx rejects other names", start: func(t *testing.T) string {
+			return nginx(t, identityOf(t, "rsa"), "default_server", "ssl_reject_handshake on; } server { listen 127.0.0.1:PORT ssl; server_name "+serverName+"; ssl_certificate "+identityOf(t, "rsa").certFile+"; ssl_certificate_key "+identityOf(t, "rsa").keyFile+";")
+		}, hello: modern("other.example", nil), names: []string{serverName}, causes: []string{"sni/server-name-unknown"}},
+		{name: "HAProxy is strict about names", start: func(t *testing.T) string { return haproxy(t, identityOf(t, "rsa"), "strict-sni", "") },
+			hello: modern("", nil), names: []string{serverName}, causes: []string{"sni/server-name-required"}},
+
+		// Versions.
+		{name: "TLS 1.3 only", start: goServer(func(c *tls.Config) { c.MinVersion = tls.VersionTLS13 }), hello: older(nil), causes: []string{"version/no-common-version"}, accepts: "TLSv1.3"},
+		{name: "TLS 1.2 at least", start: goServer(func(c *tls.Config) { c.MinVersion = tls.VersionTLS12 }), hello: probe.Legacy(serverName, wire.VersionTLS10),
+			causes: []string{"version/no-common-version"}, accepts: "TLSv1.2"},
+		{name: "TLS 1.0 only", start: withRSA(t, func(c *tls.Config) { c.MaxVersion = tls.VersionTLS10 }), hello: modern(serverName, nil), causes: []string{"version/no-common-version"}, accepts: "TLSv1.0"},
+		{name: "OpenSSL's security level forbids TLS 1.0", start: func(t *testing.T) string {
+			return openssl(t, identityOf(t, "rsa"), "-cipher", "DEFAULT@SECLEVEL=2")
+		}, hello: probe.Legacy(serverName, wire.VersionTLS10), causes: []string{"version/no-common-version"}, accepts: "TLSv1.2"},
+		{name: "intolerant of TLS 1.3", start: goFront(func(c *tls.Config) { c.MaxVersion = tls.VersionTLS12 }, func(s *seen) reaction {
+			if s.SupportedVersions.Contains(wire.VersionTLS13) {
+				return reset
+			}
+			return pass
+		}), hello: modern(serverName, nil), causes: []string{"version/version-intolerance"}},
+		{name: "intolerant of all above TLS 1.0", start: goFront(func(c *tls.Config) {
+			c.Certificates = []tls.Certificate{identityOf(t, "rsa").Certificate}
+			c.MaxVersion = tls.VersionTLS10
+		}, func(s *seen) reaction {
+			if s.LegacyVersion > wire.VersionTLS10 {
+				return shut
+			}
+			return pass
+		}), hello: older(nil), causes: []string{"version/version-intolerance"}},
+
+		// Suites and certificates.
+		{name: "one suite only", start: withRSA(t, func(c *tls.Config) {
+			c.MaxVersion, c.CipherSuites = tls.VersionTLS12, []uint16{tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384}
+		}), hello: older(func(h *probe.Hello) {
+			h.CipherSuites = []wire.CipherSuite{wire.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, wire.TLS_RSA_WITH_AES_128_CBC_SHA, wire.EmptyRenegotiationInfoSCSV}
+		}), causes: []string{"cipher/no-common-cipher"}, accepts: "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"},
+		{name: "ECDSA only", start: goServer(func(c *tls.Config) { c.MaxVersion = tls.VersionTLS12 }), hello: older(func(h *probe.Hello) { h.CipherSuites = rsaSuites }),
+			causes: []string{"cipher/no-common-cipher"}, accepts: "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"},
+		{name: "nginx with one suite", start: func(t *testing.T) string {
+			return nginx(t, identityOf(t, "rsa"), "", "ssl_protocols TLSv1.2; ssl_ciphers ECDHE-RSA-CHACHA20-POLY1305;")
+		}, hello: older(func(h *probe.Hello) { h.CipherSuites = rsaSuites }), causes: []string{"cipher/no-common-cipher"}, accepts: "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"},
+		{name: "one suite of TLS 1.3", start: func(t *testing.T) string {
+			return openssl(t, identityOf(t, "rsa"), "-tls1_3", "-ciphersuites", "TLS_AES_256_GCM_SHA384")
+		}, hello: modern(serverName, func(h *probe.Hello) {
+			h.SetVersions(wire.VersionTLS13)
+			h.CipherSuites = []wire.CipherSuite{wire.TLS_AES_128_GCM_SHA256}
+		}), causes: []string{"cipher/no-common-cipher"}, accepts: "TLS_AES_256_GCM_SHA384"},
+		{name: "intolerant of a suite", start: goFront(nil, func(s *seen) reaction {
+			for suite := range s.CipherSuites.All() {
+				if wire.IsGREASE(suite) {
+					return alert(wire.AlertHandshakeFailure)
+				}
+			}
+			return pass
+		}), hello: modern(serverName, func(h *probe.Hello) { h.CipherSuites = append([]wire.CipherSuite{0x3A3A}, h.CipherSuites...) }), causes: []string{"cipher/cipher-intolerance"}},
+		{name: "too many suites", start: goFront(nil, func(s *seen) reaction {
+			if s.CipherSuites.Len() > 64 {
+				return shut
+			}
+			return pass
+		}), hello: modern(serverName, func(h *probe.Hello) {
+			for c := range 60 {
+				h.CipherSuites = append(h.CipherSuites, wire.CipherSuite(0xC050+c))
+			}
+		}), causes: []string{"cipher/too-many-ciphers"}},
+		{name: "a fallback", start: goServer(func(c *tls.Config) { c.Certificates = []tls.Certificate{identityOf(t, "ecdsa").Certificate} }),
+			hello: older(func(h *probe.Hello) { h.CipherSuites = append(h.CipherSuites, wire.FallbackSCSV) }), causes: []string{"cipher/fallback-refused"}},
+
+		// Groups and key shares.
+		{name: "one group only", start: goServer(func(c *tls.Config) { c.CurvePreferences = []tls.CurveID{tls.CurveP384} }),
+			hello:  modern(serverName, func(h *probe.Hello) { h.SetGroups(wire.GroupSecp256r1); h.SetKeyShares(wire.GroupSecp256r1) }),
+			causes: []string{"group/no-common-group"}, accepts: "secp384r1"},
+		{name: "one group of HAProxy in TLS 1.2", start: func(t *testing.T) string {
+			return haproxy(t, identityOf(t, "ecdsa"), "curves P-521 ssl-max-ver TLSv1.2", "")
+		}, hello: older(func(h *probe.Hello) { h.SetGroups(wire.GroupX25519, wire.GroupSecp256r1) }), causes: []string{"group/no-common-group"}, accepts: "secp521r1"},
+		{name: "post-quantum only", start: goServer(func(c *tls.Config) {
+			c.MinVersion, c.CurvePreferences = tls.VersionTLS13, []tls.CurveID{tls.X25519MLKEM768}
+		}), hello: modern(serverName, nil), causes: []string{"group/no-common-group"}, accepts: "X25519MLKEM768"},
+		{name: "intolerant of a group", start: goFront(nil, func(s *seen) reaction {
+			if s.SupportedGroups.Contains(wire.GroupFfdhe3072) {
+				return alert(wire.AlertIllegalParameter)
+			}
+			return pass
+		}), hello: modern(serverName, nil), causes: []string{"group/group-intolerance"}},
+		{name: "no HelloRetryRequest", start: goFront(func(c *tls.Config) { c.CurvePreferences = []tls.CurveID{tls.CurveP256} }, func(s *seen) reaction {
+			if _, ok := s.KeyShares.Find(wire.GroupSecp256r1); !ok && s.SupportedVersions.Contains(wire.VersionTLS13) && s.SupportedGroups.Contains(wire.GroupX25519) {
+				return alert(wire.AlertHandshakeFailure)
+			}
+			return pass
+		}), hello: modern(serverName, func(h *probe.Hello) { h.SetVersions(wire.VersionTLS13) }), causes: []string{"key_share/key-share-required"}, accepts: "secp256r1"},
+		{name: "intolerant of a key share", start: goFront(nil, func(s *seen) reaction {
+			if s.KeyShares.Len() > 1 {
+				return reset
+			}
+			return pass
+		}), hello: modern(serverName, func(h *probe.Hello) { h.SetKeyShares(wire.GroupX25519, wire.GroupSecp256r1) }), causes: []string{"key_share/key-share-intolerance"}},
+
+		// Signature schemes.
+		{name: "SHA-1 only", start: func(t *testing.T) string {
+			return openssl(t, identityOf(t, "rsa"), "-tls1_2", "-sigalgs", "RSA+SHA1", "-cipher", "ECDHE-RSA-AES128-SHA:@SECLEVEL=0")
+		}, hello: older(func(h *probe.Hello) { h.SetSignatureSchemes(withoutSHA1...) }), causes: []string{"signature/no-common-signature"}, accepts: "rsa_pkcs1_sha1"},
+		{name: "SHA-1 is not taken", start: goServer(func(c *tls.Config) { c.MinVersion = tls.VersionTLS12 }), hello: modern(serverName, func(h *probe.Hello) {
+			h.SetSignatureSchemes(wire.SchemeRSAPKCS1SHA1, wire.SchemeECDSASHA1)
+			h.SetVersions(wire.VersionTLS13)
+		}), causes: []string{"signature/no-common-signature"}, accepts: "ecdsa_secp256r1_sha256"},
+		{name: "intolerant of SHA-1", start: goFront(nil, func(s *seen) reaction {
+			if s.SignatureSchemes.Contains(wire.SchemeRSAPKCS1SHA1) {
+				return alert(wire.AlertHandshakeFailure)
+			}
+			return pass
+		}), hello: modern(serverName, nil), causes: []string{"signature/signature-intolerance"}},
+		{name: "RSA schemes to an ECDSA key", start: goServer(func(c *tls.Config) { c.MinVersion = tls.VersionTLS13 }), hello: modern(serverName, func(h *probe.Hello) {
+			h.SetSignatureSchemes(wire.SchemeRSAPSSRSAESHA256, wire.SchemeRSAPKCS1SHA256)
+		}), causes: []string{"signature/no-common-signature"}, accepts: "ecdsa_secp256r1_sha256"},
+
+		// ALPN.
+		{name: "strict about ALPN", start: goServer(func(c *tls.Config) { c.NextProtos = []string{"h2"} }), hello: modern(serverName, func(h *probe.Hello) { h.SetALPN("http/1.1") }),
+			causes: []string{"alpn/no-common-alpn"}, accepts: "h2"},
+		{name: "intolerant of ALPN", start: goFront(nil, func(s *seen) reaction {
+			if s.ALPN != nil {
+				return shut
+			}
+			return pass
+		}), hello: modern(serverName, func(h *probe.Hello) { h.SetALPN("h2", "http/1.1") }), causes: []string{"alpn/alpn-intolerance"}},
+		{name: "ALPN required", start: goFront(func(c *tls.Config) { c.NextProtos = []string{"h2"} }, func(s *seen) reaction {
+			if !s.ALPN.Contains("h2") {
+				return alert(wire.AlertNoApplicationProtocol)
+			}
+			return pass
+		}), hello: modern(serverName, nil), causes: []string{"alpn/alpn-required"}, accepts: "h2"},
+
+		// Extensions and the rest.
+		{name: "intolerant of an extension", start: goFront(nil, func(s *seen) reaction {
+			if s.EncryptThenMAC {
+				return reset
+			}
+			return pass
+		}), hello: modern(serverName, nil), causes: []string{"extension/extension-intolerance"}},
+		{name: "intolerant of GREASE", start: goFront(nil, func(s *seen) reaction {
+			if hasGREASE(s) {
+				return alert(wire.AlertDecodeError)
+			}
+			return pass
+		}), hello: modern(serverName, func(h *probe.Hello) { h.Set(0x5A5A, nil); h.Set(wire.ExtensionSCT, nil) }), causes: []string{"extension/extension-intolerance"}},
+		{name: "intolerant of any extension", start: goFront(func(c *tls.Config) {
+			c.Certificates = []tls.Certificate{identityOf(t, "rsa").Certificate}
+			c.MaxVersion = tls.VersionTLS12
+			c.CipherSuites = []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA}
+		}, func(s *seen) reaction {
+			if s.HasExtensions {
+				return reset
+			}
+			return pass
+		}), hello: older(func(h *probe.Hello) {
+			h.CipherSuites = []wire.CipherSuite{wire.TLS_RSA_WITH_AES_128_CBC_SHA}
+			h.RemoveExtensions()
+			h.Set(wire.ExtensionSessionTicket, nil)
+		}), causes: []string{"extension/extension-intolerance"}},
+		{name: "extended master secret required", start: goFront(func(c *tls.Config) { c.MaxVersion = tls.VersionTLS12 }, func(s *seen) reaction {
+			if !s.ExtendedMasterSecret {
+				return alert(wire.AlertHandshakeFailure)
+			}
+			return pass
+		}), hello: older(func(h *probe.Hello) { h.Remove(wire.ExtensionExtendedMasterSecret) }), causes: []string{"extension/extension-required"}, accepts: "extended_master_secret"},
+		{name: "secure renegotiation required", start: goFront(func(c *tls.Config) { c.MaxVersion = tls.VersionTLS12 }, func(s *seen) reaction {
+			if !s.CipherSuites.Contains(wire.EmptyRenegotiationInfoSCSV) && s.RenegotiationInfo == nil {
+				return alert(wire.AlertHandshakeFailure)
+			}
+			return pass
+		}), hello: older(func(h *probe.Hello) { h.CipherSuites = h.CipherSuites[:len(h.CipherSuites)-1] }), causes: []string{"extension/renegotiation-required"}},
+		{name: "intolerant of compression", start: goFront(nil, func(s *seen) reaction {
+			if len(s.CompressionMethods) > 1 {
+				return reset
+			}
+			return pass
+		}), hello: older(func(h *probe.Hello) { h.CompressionMethods = []byte{1, 0} }), causes: []string{"extension/compression-intolerance"}},
+
+		// Size.
+		{name: "resets what is larger than 508 bytes", start: goFront(nil, func(s *seen) reaction {
+			if s.message.Length > 508 {
+				return reset
+			}
+			return pass
+		}), hello: postQuantum(), causes: []string{"size/hello-too-large"}, limit: 508},
+		{name: "resets what is larger than 1337 bytes on the wire", start: goFront(nil, func(s *seen) reaction {
+			if len(s.raw) > 1337 {
+				return reset
+			}
+			return pass
+		}), hello: postQuantum(), causes: []string{"size/hello-too-large"}, limit: 1332},
+		{name: "drops what is larger than 700 bytes", start: goFront(nil, func(s *seen) reaction {
+			if s.message.Length > 700 {
+				return silence
+			}
+			return pass
+		}), hello: postQuantum(), causes: []string{"size/hello-too-large"}, limit: 700, slow: true},
+		{name: "fails between 256 and 511 bytes", start: goFront(nil, func(s *seen) reaction {
+			if s.message.Length >= 256 && s.message.Length <= 511 {
+				return shut
+			}
+			return pass
+		}), hello: modern(serverName, func(h *probe.Hello) { h.Pad(420) }), causes: []string{"size/hello-size-intolerance"}, limit: 255},
+		{name: "padding is too much", start: goFront(nil, func(s *seen) reaction {
+			if s.message.Length > 1001 {
+				return alert(wire.AlertDecodeError)
+			}
+			return pass
+		}), hello: modern(serverName, func(h *probe.Hello) { h.Pad(1200) }), causes: []string{"size/hello-too-large"}, limit: 1001},
+
+		// Records and segments.
+		{name: "one record only", start: goFront(nil, func(s *seen) reaction {
+			if s.message.Records > 1 {
+				return reset
+			}
+			return pass
+		}), hello: modern(serverName, func(h *probe.Hello) { h.Layout = probe.RecordsOf(100) }), causes: []string{"segmentation/fragmented-records"}},
+		{name: "one segment only", start: goFront(nil, func(s *seen) reaction {
+			if s.first < len(s.raw) {
+				return reset
+			}
+			return pass
+		}), hello: modern(serverName, func(h *probe.Hello) { h.Layout = probe.Layout{SegmentSize: 120, Pause: 3 * time.Millisecond} }), causes: []string{"segmentation/fragmented-segments"}},
+		{name: "the record's version matters", start: goFront(nil, func(s *seen) reaction {
+			if s.recordVersion == wire.VersionTLS12 {
+				return alert(wire.AlertProtocolVersion)
+			}
+			return pass
+		}), hello: modern(serverName, func(h *probe.Hello) { h.RecordVersion = wire.VersionTLS12 }), causes: []string{"record_version/record-version-refused"}},
+		{name: "no SSLv2 format", start: withRSA(t, nil), hello: sslv2Hello(), causes: []string{"record_version/sslv2-format-refused"}},
+
+		// PROXY protocol and client certificates.
+		{name: "nginx expects the PROXY protocol", start: func(t *testing.T) string { return nginx(t, identityOf(t, "rsa"), "proxy_protocol", "") }, hello: modern(serverName, nil),
+			causes: []string{"proxy_protocol/proxy-header-required"}},
+		{name: "HAProxy expects the PROXY protocol", start: func(t *testing.T) string { return haproxy(t, identityOf(t, "rsa"), "accept-proxy", "") }, hello: modern(serverName, nil),
+			causes: []string{"proxy_protocol/proxy-header-required"}},
+		{name: "the PROXY protocol is not expected", start: goServer(nil), hello: modern(serverName, nil), proxy: &probe.ProxyHeader{Version: 1}, causes: []string{"proxy_protocol/proxy-header-unexpected"}},
+		{name: "client certificate in TLS 1.3", start: goServer(requireCertificate), hello: modern(serverName, nil), causes: []string{"client_certificate/client-certificate-required"}},
+		{name: "client certificate in TLS 1.2", start: goServer(func(c *tls.Config) { requireCertificate(c); c.MaxVersion = tls.VersionTLS12 }), hello: modern(serverName, nil),
+			causes: []string{"client_certificate/client-certificate-required"}},
+		{name: "client certificate of s_server", start: func(t *testing.T) string {
+			return openssl(t, identityOf(t, "rsa"), "-Verify", "1", "-verify_return_error")
+		}, hello: modern(serverName, nil),
+			causes: []string{"client_certificate/client-certificate-required"}},
+		{name: "client certificate of nginx", start: func(t *testing.T) string {
+			return nginx(t, identityOf(t, "rsa"), "", "ssl_verify_client on; ssl_client_certificate "+identityOf(t, "rsa").certFile+";")
+		}, hello: modern(serverName, nil), causes: []string{"client_certificate/client-certificate-required"}},
+
+		// No TLS, and the network.
+		{name: "plain HTTP", start: func(t *testing.T) string { return text(t, "", "HTTP/1.1 400 Bad Request\r\nServer: nginx\r\n\r\n") }, hello: modern(serverName, nil), causes: []string{"not_tls/plain-http"}},
+		{name: "a mail server", start: func(t *testing.T) string { return text(t, "220 mail.example ESMTP ready\r\n", "500 what?\r\n") }, hello: modern(serverName, nil), causes: []string{"not_tls/other-protocol"}},
+		{name: "SSH", start: func(t *testing.T) string { return text(t, "SSH-2.0-OpenSSH_9.2\r\n", "") }, hello: modern(serverName, nil), causes: []string{"not_tls/other-protocol"}},
+		{name: "silence", start: goFront(nil, func(*seen) reaction { return silence }), hello: modern(serverName, nil), causes: []string{"network/silent"}, slow: true},
+		{name: "resets everything", start: goFront(nil, func(*seen) reaction { return reset }), hello: modern(serverName, nil), causes: []string{"network/resets-everything"}},
+		{name: "closes everything", start: goFront(nil, func(*seen) reaction { return shut }), hello: modern(serverName, nil), causes: []string{"network/closes-everything"}},
+		{name: "nobody listens", start: func(t *testing.T) string { return fmt.Sprintf("127.0.0.1:%d", freePort(t)) }, hello: modern(serverName, nil), causes: []string{"network/connection-refused"}},
+		{name: "flapping", start: goFront(nil, func(s *seen) reaction {
+			if s.number%2 == 1 {
+				return alert(wire.AlertInternalError)
+			}
+			return pass
+		}), hello: modern(serverName, nil), causes: []string{"network/flapping"}},
+		{name: "flapping in threes", start: goFront(nil, func(s *seen) reaction {
+			if s.number%3 == 0 {
+				return reset
+			}
+			return pass
+		}), hello: modern(serverName, nil), causes: []string{"network/flapping"}},
+		{name: "limits connections", start: func(t *testing.T) string { return limiter(t, 3, nil) }, hello: modern(serverName, nil), causes: []string{"network/rate-limited"}, slow: true},
+		{name: "limits connections, and has one group", start: func(t *testing.T) string {
+			return limiter(t, 8, func(c *tls.Config) { c.CurvePreferences = []tls.CurveID{tls.CurveP384} })
+		}, hello: modern(serverName, func(h *probe.Hello) { h.SetGroups(wire.GroupSecp256r1); h.SetKeyShares(wire.GroupSecp256r1) }),
+			causes: []string{"group/no-common-group"}, accepts: "secp384r1", slow: true},
+
+		// Several at once.
+		{name: "a name and a group", start: goServer(func(c *tls.Config) { c.CurvePreferences = []tls.CurveID{tls.CurveP384}; needsName(c) }),
+			hello: modern("", func(h *probe.Hello) { h.SetGroups(wire.GroupSecp256r1); h.SetKeyShares(wire.GroupSecp256r1) }), names: []string{serverName},
+			causes: []string{"sni/server-name-required", "group/no-common-group"}},
+		{name: "the PROXY protocol and a suite", start: func(t *testing.T) string {
+			return nginx(t, identityOf(t, "rsa"), "proxy_protocol", "ssl_protocols TLSv1.2; ssl_ciphers ECDHE-RSA-CHACHA20-POLY1305;")
+		}, hello: older(func(h *probe.Hello) { h.CipherSuites = rsaSuites }), causes: []string{"proxy_protocol/proxy-header-required", "cipher/no-common-cipher"}},
+		{name: "ALPN and an extension", start: goFront(func(c *tls.Config) { c.NextProtos = []string{"h2"} }, func(s *seen) reaction {
+			if s.SCT {
+				return reset
+			}
+			return pass
+		}), hello: modern(serverName, func(h *probe.Hello) { h.SetALPN("http/1.1"); h.Set(wire.ExtensionSCT, nil) }), causes: []string{"alpn/no-common-alpn", "extension/extension-intolerance"}},
+		{name: "size and a name", start: goFront(needsName, func(s *seen) reaction {
+			if s.message.Length > 611 {
+				return reset
+			}
+			return pass
+		}), hello: func() *probe.Hello { h := postQuantum(); h.SetServerName("other.example"); return h }(), names: []string{serverName},
+			causes: []string{"sni/server-name-unknown", "size/hello-too-large"}, limit: 0},
+		{name: "a suite and a client certificate", start: withRSA(t, func(c *tls.Config) {
+			requireCertificate(c)
+			c.MaxVersion, c.CipherSuites = tls.VersionTLS12, []uint16{tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384}
+		}), hello: older(func(h *probe.Hello) {
+			h.CipherSuites = []wire.CipherSuite{wire.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, wire.EmptyRenegotiationInfoSCSV}
+		}), causes: []string{"cipher/no-common-cipher", "client_certificate/client-certificate-required"}},
+		{name: "three at once", start: goFront(func(c *tls.Config) {
+			c.CurvePreferences, c.NextProtos = []tls.CurveID{tls.CurveP384}, []string{"h2"}
+		}, func(s *seen) reaction {
+			if s.SCT {
+				return shut
+			}
+			return pass
+		}), hello: modern(serverName, func(h *probe.Hello) {
+			h.SetGroups(wire.GroupSecp256r1)
+			h.SetKeyShares(wire.GroupSecp256r1)
+			h.SetALPN("http/1.1")
+			h.Set(wire.ExtensionSCT, nil)
+		}), causes: []string{"group/no-common-group", "alpn/no-common-alpn", "extension/extension-intolerance"}},
+	}
+}
+
+func requireCertificate(c *tls.Config) { c.ClientAuth = tls.RequireAnyClientCert }
+
+// sslv2Hello is a hello as Java 6 and OpenSSL 0.9.7 sent it.
+func sslv2Hello() *probe.Hello {
+	h := probe.Legacy("", wire.VersionTLS10)
+	h.SSLv2, h.Random = true, h.Random[:16]
+	for _, s := range h.CipherSuites {
+		h.CipherKinds = append(h.CipherKinds, wire.SSLv2CipherKind(s))
+	}
+	h.CipherSuites, h.CompressionMethods = nil, nil
+	h.RemoveExtensions()
+	return h
+}
+
+// text is a server that says something, and something else to whatever it hears.
+func text(t *testing.T, greeting, answer string) string {
+	return serve(t, func(_ int, conn net.Conn) {
+		fmt.Fprint(conn, greeting)
+		if _, err := conn.Read(make([]byte, 4096)); err == nil {
+			fmt.Fprint(conn, answer)
+		}
+		_ = conn.(*net.TCPConn).CloseWrite()
+		_, _ = conn.Read(make([]byte, 4096))
+	})
+}
+
+// limiter lets a few connections through at a time, and resets what is more for a while.
+func limiter(t *testing.T, burst int, edit func(*tls.Config)) string {
+	config := &tls.Config{Certificates: []tls.Certificate{identityOf(t, "ecdsa").Certificate}}
+	if edit != nil {
+		edit(config)
+	}
+	tokens := make(chan struct{}, burst)
+	for range burst {
+		tokens <- struct{}{}
+	}
+	stop := make(chan struct{})
+	t.Cleanup(func() { close(stop) })
+	go func() {
+		ticker := time.NewTicker(250 * time.Millisecond)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ticker.C:
+				for range burst {
+					select {
+					case tokens <- struct{}{}:
+					default:
+					}
+				}
+			case <-stop:
+				return
+			}
+		}
+	}()
+	return front(t, config, func(*seen) reaction {
+		select {
+		case <-tokens:
+			return pass
+		default:
+			return reset
+		}
+	})
+}
+
+func TestBuiltInCausesAreNamed(t *testing.T) {
+	for _, e := range endpoints(t) {
+		t.Run(e.name, func(t *testing.T) {
+			t.Parallel()
+			address := e.start(t)
+			experiment := why.Experiment{Target: probe.Target{Address: address, Proxy: e.proxy}, Hello: e.hello, Names: e.names}
+			if e.slow {
+				experiment.Client = &probe.Client{Timeouts: probe.Timeouts{Answer: 400 * time.Millisecond}}
+			}
+			r := experiment.Run(t.Context())
+			var got []string
+			for _, c := range r.Causes {
+				got = append(got, string(c.Axis)+"/"+c.ID)
+			}
+			if !slices.Equal(got, e.causes) || r.Verdict != why.Explained {
+				t.Errorf("%s, causes %v, want %v", r.Verdict, got, e.causes)
+			}
+			if r.Connections > why.DefaultBudget || r.Connections != len(r.Probes) {
+				t.Errorf("%d connections, %d probes", r.Connections, len(r.Probes))
+			}
+			if len(r.Causes) > 0 {
+				if e.limit > 0 && r.Causes[0].Limit != e.limit {
+					t.Errorf("limit %d, want %d", r.Causes[0].Limit, e.limit)
+				}
+				if e.accepts != "" && !slices.Contains(r.Causes[0].Accepted, e.accepts) {
+					t.Errorf("accepted %v, want %s among it", r.Causes[0].Accepted, e.accepts)
+				}
+				for _, c := range r.Causes {
+					if c.Sentence == "" || c.Evidence == "" || strings.Contains(c.Sentence+c.Evidence, "%!") {
+						t.Errorf("%s: sentence %q, evidence %q", c.ID, c.Sentence, c.Evidence)
+					}
+				}
+			}
+			t.Logf("%d connections, %.0f ms: %s", r.Connections, r.DurationMS, r.Sentence)
+			if t.Failed() {
+				text, _ := json.MarshalIndent(r, "", " ")
+				t.Logf("%s", text)
+			}
+		})
+	}
+}

@@ -1,0 +1,197 @@
+package why
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"time"
+
+	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/fingerprint"
+	"github.com/tlstriage/tlstriage/inspect/probe"
+)
+
+// DefaultBudget is how many connections an experiment makes at most, unless it is told otherwise.
+const DefaultBudget = 60
+
+// Experiment is the question why an endpoint does not accept a hello.
+type Experiment struct {
+	Client *probe.Client // makes the connections; nil: a probe.Client with timeouts for experiments
+	Target probe.Target
+	Hello  *probe.Hello // the hello in question; each connection gets a fresh one of its form
+	// Names are server names that may be right, the likeliest first: of the target, or told by the user. They are tried when
+	// the hello's own is not accepted, or it has none.
+	Names       []string
+	Certificate *tls.Certificate // that the client presents when it is asked; nil: none
+	Budget      int              // connections at most; 0: DefaultBudget
+}
+
+// trial is what is sent in one connection.
+type trial struct {
+	hello *probe.Hello
+	proxy *probe.ProxyHeader
+}
+
+// answer is what came of it.
+type answer struct {
+	x     *probe.Exchange
+	works bool
+}
+
+// run is one experiment in the making.
+type run struct {
+	*Experiment
+	ctx      context.Context
+	client   *probe.Client
+	result   *Result
+	failing  trial  // the hello in question
+	failure  answer // to it
+	working  trial  // the hello that works, as near to it as the walk has come
+	accepted answer // to that
+	largest  int    // bytes of the largest hello that worked
+	causes   []found
+	causal   map[Axis]bool
+	size     *sizeFound    // nil: size does not matter
+	pace     time.Duration // before each connection, for an endpoint that limits them
+	blocked  bool          // the endpoint limits connections, and did so in the middle of the experiment
+}
+
+// Timeouts of experiments: an endpoint that answers at all answers at once, and silence is asked many times.
+const (
+	dialTimeout   = 5 * time.Second
+	answerTimeout = 3 * time.Second
+	finishTimeout = time.Second
+	shortAnswer   = 700 * time.Millisecond // once the endpoint has answered anything, or shown that it does not
+)
+
+// Run makes the experiment. Cancelling ctx ends it with what is known by then.
+func (e *Experiment) Run(ctx context.Context) *Result {
+	began := time.Now()
+	r := &run{Experiment: e, ctx: ctx, causal: map[Axis]bool{}, failing: trial{e.Hello, e.Target.Proxy}}
+	client := probe.Client{}
+	if e.Client != nil {
+		client = *e.Client
+	}
+	client.Timeouts = probe.Timeouts{
+		Dial: orDefault(client.Timeouts.Dial, dialTimeout), Preface: client.Timeouts.Preface, Answer: orDefault(client.Timeouts.Answer, answerTimeout),
+		Finish: orDefault(client.Timeouts.Finish, finishTimeout), Idle: client.Timeouts.Idle,
+	}
+	if client.Describer == nil {
+		client.Describer = &inspect.Describer{}
+	}
+	r.client = &client
+	r.result = &Result{Target: e.Target.Address, ServerName: inspect.Bounded(e.Hello.ServerName()), HelloSize: e.Hello.Size(), Verdict: Undetermined}
+	if view, err := e.Hello.View(); err == nil {
+		r.result.Shape = fingerprint.Shape(view)
+	}
+	r.investigate()
+	r.conclude()
+	r.result.finish(began)
+	return r.result
+}
+
+func orDefault(d, v time.Duration) time.Duration {
+	if d > 0 {
+		return d
+	}
+	return v
+}
+
+func (r *run) budget() int {
+	if r.Budget > 0 {
+		return r.Budget
+	}
+	return DefaultBudget
+}
+
+// left is how many connections may still be made.
+func (r *run) left() int {
+	if r.ctx.Err() != nil {
+		return 0
+	}
+	return r.budget() - len(r.result.Probes)
+}
+
+// send makes one connection. change says in words what is different from the hello in question. Without anything left it gives
+// an answer without an exchange, and the experiment ends where it is.
+func (r *run) send(change string, t trial) answer {
+	if r.left() <= 0 {
+		r.result.Exhausted = true
+		return answer{}
+	}
+	if r.pace > 0 {
+		r.wait(r.pace)
+	}
+	a := r.exchange(t, probe.Options{Until: probe.UntilFinished, Certificate: r.Certificate})
+	r.note(change, t, a)
+	return a
+}
+
+// exchange is a connection that is not yet in the result.
+func (r *run) exchange(t trial, o probe.Options) answer {
+	target := r.Target
+	target.Proxy = t.proxy
+	x := r.client.Exchange(r.ctx, target, t.hello.Fresh(), o)
+	return answer{x, works(x)}
+}
+
+func (r *run) note(change string, t trial, a answer) {
+	if a.works {
+		r.largest = max(r.largest, a.x.Hello.Size())
+	}
+	if r.result.Address == "" && a.x.Address.IsValid() {
+		r.result.Address = a.x.Address.String()
+	}
+	r.result.Probes = append(r.result.Probes, Probe{
+		Number: len(r.result.Probes) + 1, Change: change, Size: a.x.Hello.Size(), Outcome: a.x.Outcome, Answer: inspect.Bounded(a.x.Describe()), Works: a.works,
+		DurationMS: float64(a.x.Took.Microseconds()) / 1000,
+	})
+}
+
+// wait lets time pass.
+func (r *run) wait(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-r.ctx.Done():
+	}
+}
+
+// works reports whether the endpoint accepts a hello: the handshake went as far as it can be taken here. One that ends because the
+// client has no certificate, or the wrong one, has accepted the hello.
+func works(x *probe.Exchange) bool {
+	if x.ServerHello == nil && x.SSLv2ServerHello == nil {
+		return false
+	}
+	if certificateRefused(x) {
+		return true
+	}
+	return x.Alert == nil && (x.Error == nil || x.Error.Type == inspect.ErrorUnsupported)
+}
+
+// certificateRefused reports whether the handshake ended because of the client's certificate.
+func certificateRefused(x *probe.Exchange) bool {
+	if x.CertificateRequest == nil || !x.Flight || x.Finished {
+		return false
+	}
+	if x.Alert != nil {
+		return x.Alert.Moment == probe.AfterFinished
+	}
+	return x.Error != nil && x.Error.Type != inspect.ErrorUnsupported
+}
+
+// kind is an answer as far as two answers are compared by it: what ended the exchange.
+func kind(x *probe.Exchange) string {
+	switch {
+	case x == nil:
+		return "nothing"
+	case works(x):
+		return "works"
+	case x.Alert != nil:
+		return fmt.Sprintf("alert %d", x.Alert.Description)
+	case x.Error != nil:
+		return string(x.Error.Type)
+	}
+	return string(x.Outcome)
+}

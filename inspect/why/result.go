@@ -1,0 +1,145 @@
+package why
+
+import (
+	"time"
+
+	"github.com/tlstriage/tlstriage/inspect/probe"
+)
+
+// Verdict is what the experiment came to.
+type Verdict string
+
+// Verdicts.
+const (
+	Explained    Verdict = "explained"
+	NoFailure    Verdict = "no_failure"   // the endpoint accepts the hello
+	Undetermined Verdict = "undetermined" // it does not, and why could not be told
+)
+
+// Axis is the property of a hello, or of what is around it, that a cause is about.
+type Axis string
+
+// Axes.
+const (
+	AxisServerName        Axis = "sni"
+	AxisVersion           Axis = "version"
+	AxisCipher            Axis = "cipher"
+	AxisGroup             Axis = "group"
+	AxisKeyShare          Axis = "key_share"
+	AxisSignature         Axis = "signature"
+	AxisALPN              Axis = "alpn"
+	AxisExtension         Axis = "extension"
+	AxisSize              Axis = "size"
+	AxisSegmentation      Axis = "segmentation"
+	AxisRecordVersion     Axis = "record_version"
+	AxisProxyProtocol     Axis = "proxy_protocol"
+	AxisClientCertificate Axis = "client_certificate"
+	AxisNotTLS            Axis = "not_tls"
+	AxisNetwork           Axis = "network"
+)
+
+// Ids of causes. They are stable.
+const (
+	ServerNameRequired        = "server-name-required"
+	ServerNameUnknown         = "server-name-unknown"    // another name is accepted, or none
+	NoCommonVersion           = "no-common-version"      //
+	VersionIntolerance        = "version-intolerance"    // a version that is offered makes it fail, although another one is common
+	NoCommonCipher            = "no-common-cipher"       //
+	CipherIntolerance         = "cipher-intolerance"     // a suite that is offered makes it fail
+	TooManyCiphers            = "too-many-ciphers"       // the number of them does
+	FallbackRefused           = "fallback-refused"       // TLS_FALLBACK_SCSV says that this is a second try with a lower version
+	NoCommonGroup             = "no-common-group"        //
+	GroupIntolerance          = "group-intolerance"      //
+	RetryFailed               = "hello-retry-failed"     // it asks for another key share, and then does not go on
+	KeyShareRequired          = "key-share-required"     // it wants a key share in the first hello
+	KeyShareIntolerance       = "key-share-intolerance"  //
+	NoCommonSignature         = "no-common-signature"    //
+	SignatureIntolerance      = "signature-intolerance"  //
+	NoCommonALPN              = "no-common-alpn"         //
+	ALPNRequired              = "alpn-required"          //
+	ALPNIntolerance           = "alpn-intolerance"       //
+	ExtensionIntolerance      = "extension-intolerance"  //
+	ExtensionRequired         = "extension-required"     //
+	ExtensionOrder            = "extension-order"        //
+	RenegotiationIndication   = "renegotiation-required" // RFC 5746
+	CompressionIntolerance    = "compression-intolerance"
+	SessionIDIntolerance      = "session-id-intolerance"
+	HelloTooLarge             = "hello-too-large"
+	HelloSizeIntolerance      = "hello-size-intolerance" // larger ones are accepted
+	FragmentedRecords         = "fragmented-records"     // TLS records
+	FragmentedSegments        = "fragmented-segments"    // TCP segments
+	RecordVersionRefused      = "record-version-refused"
+	SSLv2FormatRefused        = "sslv2-format-refused"
+	ProxyHeaderRequired       = "proxy-header-required"
+	ProxyHeaderUnexpected     = "proxy-header-unexpected"
+	ClientCertificateRequired = "client-certificate-required"
+	ClientCertificateRefused  = "client-certificate-refused"
+	PlainHTTP                 = "plain-http"
+	OtherProtocol             = "other-protocol"
+	ConnectionRefused         = "connection-refused"
+	Unreachable               = "unreachable"
+	Unresolvable              = "unresolvable"
+	ConnectTimeout            = "connect-timeout"
+	Silent                    = "silent" // to every hello
+	ResetsAll                 = "resets-everything"
+	ClosesAll                 = "closes-everything"
+	Flapping                  = "flapping"
+	RateLimited               = "rate-limited"
+)
+
+// Cause is one reason, with what shows it.
+type Cause struct {
+	ID       string   `json:"id"`
+	Axis     Axis     `json:"axis"`
+	Evidence string   `json:"evidence"` // what was sent and what came back
+	Sentence string   `json:"sentence"` // for a person
+	Offered  []string `json:"offered,omitempty"`
+	Accepted []string `json:"accepted,omitempty"` // as far as it was found out
+	Limit    int      `json:"limit,omitempty"`    // size: the most bytes that are accepted
+	Fix      string   `json:"fix,omitempty"`      // what to change, in a sentence
+}
+
+// Probe is one connection of the experiment.
+type Probe struct {
+	Number     int           `json:"number"`
+	Change     string        `json:"change"` // what was different from the hello in question; empty: nothing
+	Size       int           `json:"size"`   // bytes of the hello
+	Outcome    probe.Outcome `json:"outcome"`
+	Answer     string        `json:"answer"`
+	Works      bool          `json:"works"`
+	DurationMS float64       `json:"duration_ms"`
+}
+
+// Result is the outcome of an experiment.
+type Result struct {
+	Target      string   `json:"target"`
+	Verdict     Verdict  `json:"verdict"`
+	Cause       string   `json:"cause,omitempty"` // id of the first cause
+	Causes      []Cause  `json:"causes"`
+	Connections int      `json:"connections"`         // that were made
+	Sentence    string   `json:"sentence"`            // of the whole
+	Failure     string   `json:"failure,omitempty"`   // what the endpoint answers to the hello
+	Meaning     string   `json:"meaning,omitempty"`   // what that answer can mean, by who gives it
+	Notes       []string `json:"notes,omitempty"`     // what else was seen
+	Tried       []string `json:"tried,omitempty"`     // undetermined: what made no difference
+	Exhausted   bool     `json:"exhausted,omitempty"` // the budget of connections was used up before the end
+	Began       string   `json:"@timestamp"`          // RFC 3339
+	DurationMS  float64  `json:"duration_ms"`
+	Address     string   `json:"address,omitempty"` // that was connected to
+	ServerName  string   `json:"sni,omitempty"`     // that the hello in question asks for
+	Shape       string   `json:"shape,omitempty"`   // of the hello in question
+	HelloSize   int      `json:"hello_size"`        // bytes of its message
+	Probes      []Probe  `json:"probes"`
+}
+
+func (r *Result) finish(began time.Time) {
+	r.DurationMS = float64(time.Since(began).Microseconds()) / 1000
+	r.Began = began.UTC().Format(time.RFC3339Nano)
+	r.Connections = len(r.Probes)
+	if r.Causes == nil {
+		r.Causes = []Cause{}
+	}
+	if len(r.Causes) > 0 {
+		r.Cause = r.Causes[0].ID
+	}
+}

@@ -1,0 +1,130 @@
+package why
+
+import (
+	"fmt"
+
+	"github.com/tlstriage/tlstriage/inspect/probe"
+	"github.com/tlstriage/tlstriage/inspect/wire"
+)
+
+// sizeFound is a limit on the size of hellos.
+type sizeFound struct{ limit int }
+
+// isSize finds out whether a step fails only because it makes the hello larger: then the hello that works fails as well once it
+// is padded to that size. The limit is bisected to the byte.
+func (r *run) isSize(next trial, a answer) bool {
+	size := next.hello.Size()
+	base := r.working.hello.Size()
+	if r.working.hello.SSLv2 || size <= base || r.spare() < 6 {
+		return false
+	}
+	padded := func(n int) answer {
+		t := trial{r.working.hello.Clone(), r.working.proxy}
+		if !t.hello.Pad(n) {
+			return answer{}
+		}
+		return r.send(fmt.Sprintf("the hello that works, padded to %d bytes", n), t)
+	}
+	// A padding extension takes four bytes at least; a few more than the size in question make no difference to a limit.
+	large := padded(max(size, base+8))
+	if large.x == nil || large.works || kind(large.x) != kind(a.x) {
+		return false
+	}
+	low, high := base+4, max(size, base+8)
+	if small := padded(low); small.x == nil || !small.works {
+		return false // it is the padding that is not liked, or the limit is where it cannot be told
+	}
+	for high-low > 1 && r.spare() > 2 {
+		middle := low + (high-low)/2
+		p := padded(middle)
+		if p.x == nil {
+			return false
+		}
+		if p.works {
+			low = middle
+		} else {
+			high = middle
+		}
+	}
+	// Believed only if both sides of the limit hold once more.
+	if p, q := padded(low), padded(high); p.x == nil || q.x == nil || !p.works || q.works {
+		return false
+	}
+	r.size = &sizeFound{limit: low}
+	if above := r.above(padded, high); above > 0 {
+		r.add(found{axis: AxisSize, id: HelloSizeIntolerance, limit: low, offered: []string{fmt.Sprint(r.result.HelloSize)},
+			evidence: fmt.Sprintf("the same hello, padded: %d bytes are accepted, %d are not (%s), %d are again", low, high, large.x.Describe(), above),
+			sentence: fmt.Sprintf("The endpoint fails on hellos of %d bytes and some more, and takes smaller and larger ones; yours has %d. Old load balancers mistake hellos of 256 to 511 bytes for SSLv2.", high, r.result.HelloSize),
+			fix:      "Update the endpoint; until then let the client pad its hello (RFC 7685) to 512 bytes, or offer less."})
+		return true
+	}
+	r.add(found{axis: AxisSize, id: HelloTooLarge, limit: low, offered: []string{fmt.Sprint(r.result.HelloSize)},
+		evidence: fmt.Sprintf("the same hello, padded: %d bytes are accepted, %d are not (%s)", low, high, large.x.Describe()),
+		sentence: fmt.Sprintf("%s every hello larger than %d bytes (%d with the record's header): something before it, or the endpoint itself, reads a hello into a buffer of fixed size. Yours has %d%s.",
+			ends(large.x), low, low+5, r.result.HelloSize, because(r.failing.hello)),
+		fix: "Update or reconfigure what stands before the endpoint; until then make the hello smaller: " + smaller(r.failing.hello) + "."})
+	return true
+}
+
+// above tries whether larger hellos are accepted again, which is how a known fault of old load balancers looks.
+func (r *run) above(padded func(int) answer, high int) int {
+	if high < 256 || high > 511 {
+		return 0
+	}
+	if p := padded(512); p.x != nil && p.works {
+		return 512
+	}
+	return 0
+}
+
+// ends is what an endpoint does to a hello, as a verb.
+func ends(x *probe.Exchange) string {
+	switch {
+	case x.Alert != nil:
+		return fmt.Sprintf("The endpoint answers alert %s (%d) to", x.Alert.Description, uint8(x.Alert.Description))
+	case x.Outcome == probe.OutcomeReset:
+		return "The endpoint resets"
+	case x.Outcome == probe.OutcomeClosed:
+		return "The endpoint closes the connection on"
+	case x.Outcome == probe.OutcomeTimeout:
+		return "The endpoint never answers"
+	}
+	return "The endpoint fails on"
+}
+
+// largePart names what makes a hello large: a post-quantum key share, or else its longest extension.
+func largePart(h *probe.Hello) (name string, bytes int, ok bool) {
+	for _, g := range h.KeyShareGroups() {
+		if info, known := g.Info(); known && info.PostQuantum && info.ClientShare > bytes {
+			name, bytes = g.String(), info.ClientShare
+		}
+	}
+	if bytes > 0 {
+		return name, bytes, true
+	}
+	for _, e := range h.Extensions {
+		if len(e.Body) > bytes {
+			name, bytes = e.Type.String(), len(e.Body)
+		}
+	}
+	return name, bytes, bytes >= 64
+}
+
+func because(h *probe.Hello) string {
+	name, bytes, ok := largePart(h)
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf(", of which %d are %s", bytes, name)
+}
+
+func smaller(h *probe.Hello) string {
+	name, _, ok := largePart(h)
+	switch {
+	case !ok:
+		return "offer fewer suites, groups and extensions"
+	case name == wire.ExtensionPadding.String():
+		return "leave out the padding"
+	}
+	return "leave out " + name
+}

@@ -1,0 +1,257 @@
+package why
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/tlstriage/tlstriage/inspect/probe"
+)
+
+// found is a cause in the making.
+type found struct {
+	axis                        Axis
+	id, evidence, sentence, fix string
+	offered, accepted           []string
+	limit                       int
+}
+
+// reserve are connections that are kept back for the end, when everything is sent once more.
+const reserve = 4
+
+// spare is how many connections may be used to make causes precise.
+func (r *run) spare() int { return r.left() - reserve }
+
+func (r *run) add(f found) {
+	r.causes = append(r.causes, f)
+	r.causal[f.axis] = true
+	r.result.Causes = append(r.result.Causes, Cause{
+		ID: f.id, Axis: f.axis, Evidence: f.evidence, Sentence: f.sentence, Offered: f.offered, Accepted: f.accepted, Limit: f.limit, Fix: f.fix,
+	})
+}
+
+// walk goes from the hello that works towards the one in question. It reports whether it came to its end.
+func (r *run) walk() bool {
+	for _, s := range r.steps() {
+		if !r.take(s) {
+			return false
+		}
+	}
+	return r.confirm()
+}
+
+// take tries one step, and keeps it if the endpoint goes along; otherwise it finds out why not.
+func (r *run) take(s step) bool {
+	next := s.apply(r, r.working)
+	if next.proxy == r.working.proxy && same(next.hello, r.working.hello) {
+		return true
+	}
+	if r.size != nil && next.hello.Size() > r.size.limit {
+		return r.takeReduced(s)
+	}
+	a, ok := r.believe("with "+s.change, next)
+	switch {
+	case !ok:
+		return false
+	case a.works:
+		r.working, r.accepted = next, a
+		return true
+	}
+	if next.hello.Size() > r.largest && r.isSize(next, a) {
+		return r.takeReduced(s)
+	}
+	return r.refine(s, next, a)
+}
+
+// takeReduced tries what of a step is small enough, once it is known that size matters.
+func (r *run) takeReduced(s step) bool {
+	next := s.apply(r, r.working)
+	switch s.axis {
+	case AxisKeyShare:
+		next.hello.SetKeyShares(firstShare(next.hello.Groups(), r.failing.hello)...)
+	case AxisExtension:
+		next = r.fitting()
+	default:
+		return true
+	}
+	if same(next.hello, r.working.hello) || next.hello.Size() > r.size.limit {
+		return true
+	}
+	a, ok := r.believe("with "+s.change+", as far as they fit", next)
+	switch {
+	case !ok:
+		return false
+	case a.works:
+		r.working, r.accepted = next, a
+		return true
+	}
+	return r.refine(s, next, a)
+}
+
+// fitting adds the extensions of the hello in question, as long as they fit.
+func (r *run) fitting() trial {
+	next := trial{r.working.hello.Clone(), r.working.proxy}
+	for _, e := range r.failing.hello.Extensions {
+		if walked(e.Type) || stale(e.Type) {
+			continue
+		}
+		larger := next.hello.Clone()
+		larger.Set(e.Type, e.Body)
+		if larger.Size() <= r.size.limit {
+			next.hello = larger
+		}
+	}
+	return next
+}
+
+// believe sends a trial. That it fails is believed when the hello that works works still, and the trial fails again: an endpoint
+// that is not steady, or that limits connections, must not be taken for one that minds what was changed. ok is false when the
+// experiment is over.
+func (r *run) believe(change string, t trial) (a answer, ok bool) {
+	for range maxPauses {
+		if a = r.send(change, t); a.x == nil {
+			return a, false
+		}
+		if a.works {
+			return a, true
+		}
+		control := r.send("the hello that works, again", r.working)
+		if control.x == nil {
+			return a, false
+		}
+		if control.works {
+			again := r.send(change+", again", t)
+			if again.x == nil {
+				return a, false
+			}
+			if again.works {
+				r.unsteady(2, 1, a, t)
+				return a, false
+			}
+			return again, true
+		}
+		if !r.recovers(r.working) {
+			r.flaps(1, 1, control)
+			return a, false
+		}
+	}
+	r.result.Tried = append(r.result.Tried, "slower and slower: the endpoint limits connections too much for an experiment")
+	return a, false
+}
+
+// How long to wait for an endpoint that limits connections, and how often.
+const maxPauses = 4
+
+// recovers waits for the endpoint to accept again what it accepted before, and slows the experiment down for it.
+func (r *run) recovers(t trial) bool {
+	for _, pause := range [...]time.Duration{300 * time.Millisecond, time.Second, 2 * time.Second} {
+		r.wait(pause)
+		a := r.send("after a pause", t)
+		if a.x == nil {
+			return false
+		}
+		if !a.works {
+			continue
+		}
+		if a = r.send("after a pause", t); a.x != nil && !a.works && r.pace > 0 {
+			continue // one at a time comes through: that is a limit, too
+		}
+		if !r.blocked {
+			r.blocked = true
+			r.result.Notes = append(r.result.Notes, "The endpoint, or something before it, limits connections: in between it refused everything for a while. The experiment went on more slowly.")
+		}
+		r.pace = max(2*r.pace, 60*time.Millisecond)
+		return true
+	}
+	return false
+}
+
+// confirm sends both hellos again: a cause is one only if they do as they did before.
+func (r *run) confirm() bool {
+	if len(r.causes) == 0 {
+		r.unsteady(0, 1, r.failure, r.failing)
+		return false
+	}
+	good := r.send("the hello that works, again", r.working)
+	bad := r.send("", r.failing)
+	if good.x == nil || bad.x == nil {
+		return true // what was found was believed when it was found
+	}
+	if bad.works || !good.works && !r.recovers(r.working) {
+		r.withdraw()
+		r.unsteady(1, 1, bad, r.failing)
+		return false
+	}
+	return true
+}
+
+// withdraw takes back causes that turned out to be none.
+func (r *run) withdraw() {
+	r.causes, r.result.Causes = nil, nil
+	clear(r.causal)
+}
+
+// refine makes the cause precise that a step has shown, and keeps of the step what the endpoint accepts.
+func (r *run) refine(s step, next trial, a answer) bool {
+	switch s.axis {
+	case AxisProxyProtocol:
+		return r.refineProxy(a)
+	case AxisServerName:
+		return r.refineName(a)
+	case AxisVersion:
+		return r.refineVersion(s, next, a)
+	case AxisCipher:
+		return r.refineSuites(next, a)
+	case AxisGroup:
+		return r.refineGroups(next, a)
+	case AxisKeyShare:
+		return r.refineShares(next, a)
+	case AxisSignature:
+		return r.refineSchemes(next, a)
+	case AxisALPN:
+		return r.refineALPN(a)
+	case AxisExtension:
+		return r.refineExtensions(s, next, a)
+	}
+	return r.refineForm(s, a)
+}
+
+// withoutControl says what can be said when no hello at all is accepted.
+func (r *run) withoutControl() {
+	if r.result.Exhausted {
+		return
+	}
+	kinds := map[string]int{}
+	for _, p := range r.result.Probes {
+		kinds[string(p.Outcome)]++
+	}
+	x := r.failure.x
+	count := len(r.result.Probes)
+	everything := fmt.Sprintf("%d hellos of every kind, with and without names, PROXY protocol headers and extensions: %s each time", count, x.Describe())
+	if len(kinds) == 1 {
+		switch x.Outcome {
+		case probe.OutcomeTimeout:
+			r.add(found{axis: AxisNetwork, id: Silent, evidence: everything,
+				sentence: "The endpoint takes connections and never answers a hello, whatever it says: a service that speaks something else and waits, one that hangs, or a firewall that lets connections through and drops what they carry.",
+				fix:      "Look at what listens on this port, and whether it is well."})
+			return
+		case probe.OutcomeReset:
+			r.add(found{axis: AxisNetwork, id: ResetsAll, evidence: everything,
+				sentence: "The endpoint, or something before it, resets every connection as soon as a hello comes, whatever it says.",
+				fix:      "Look for a firewall or an allow-list before the endpoint, and at the endpoint's own log."})
+			return
+		case probe.OutcomeClosed:
+			r.add(found{axis: AxisNetwork, id: ClosesAll, evidence: everything,
+				sentence: "The endpoint closes every connection as soon as a hello comes, whatever it says: it speaks no TLS, has no certificate, or does not want this client.",
+				fix:      "Look at what listens on this port, and at its own log."})
+			return
+		}
+	}
+	if r.byAlert(x) {
+		return
+	}
+	for _, p := range r.result.Probes {
+		if p.Change != "" {
+			r.result.Tried = append(r.result.Tried, p.Change+": "+p.Answer)
+		}
+	}
+}
