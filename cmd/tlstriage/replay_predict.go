@@ -54,6 +54,7 @@ func (p *predictor) judge(view *wire.ClientHello) predicted {
 	if outcome.Accepted {
 		a.Choice = replay.Choice{Version: outcome.Version, Cipher: outcome.Cipher, Curve: outcome.Curve, NextProtocol: outcome.NextProtocol}
 	} else {
+		a.Alert = outcome.Alert
 		a.Reason = "refused for its " + outcome.RejectedBy
 		if outcome.Alert != "" {
 			a.Reason += fmt.Sprintf(" (alert %s)", outcome.Alert)

@@ -123,7 +123,6 @@ func chosenBy(answers []Answer, subjects []*Subject) chosen {
 func traits(lost, taken []*Subject, c chosen) []trait {
 	list := []trait{
 		{"all come in the SSLv2 format", func(s *Subject) bool { return s.View.SSLv2 }},
-		{"all send no server name", func(s *Subject) bool { return len(s.View.ServerName) == 0 }},
 	}
 	if len(c.versions) > 0 {
 		below := func(s *Subject) bool { return slices.Max(versionsOf(s.View)) < slices.Min(c.versions) }
@@ -140,6 +139,7 @@ func traits(lost, taken []*Subject, c chosen) []trait {
 	if len(c.groups) > 0 {
 		list = append(list, trait{"none offers " + orList(c.groups) + ", " + withOthers("group", len(c.groups)), func(s *Subject) bool { return lacksGroup(s.View, c) }})
 	}
+	list = append(list, trait{"all send no server name", func(s *Subject) bool { return len(s.View.ServerName) == 0 }})
 	if len(c.protocols) > 0 {
 		list = append(list, trait{"their ALPN lacks " + strings.Join(c.protocols, " and ") + ", " + withOthers("protocol", len(c.protocols)), func(s *Subject) bool { return lacksProtocol(s.View, c) }})
 	}

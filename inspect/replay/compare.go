@@ -76,11 +76,14 @@ func Compare(subjects []*Subject, old, new Side) *Comparison {
 			c.Differences = append(c.Differences, d)
 		}
 	}
-	slices.SortStableFunc(c.Differences, func(a, b Difference) int {
-		return cmp.Or(cmp.Compare(classRank(a.Class), classRank(b.Class)), cmp.Compare(b.Subject.Connections, a.Subject.Connections), cmp.Compare(a.Subject.Label(), b.Subject.Label()))
-	})
+	slices.SortStableFunc(c.Differences, byWeight)
 	c.Commons = commons(worse, taken, new.Answers, subjects)
 	return c
+}
+
+// byWeight puts what matters most first.
+func byWeight(a, b Difference) int {
+	return cmp.Or(cmp.Compare(classRank(a.Class), classRank(b.Class)), cmp.Compare(b.Subject.Connections, a.Subject.Connections), cmp.Compare(a.Subject.Label(), b.Subject.Label()))
 }
 
 func classRank(c Class) int {
@@ -104,14 +107,25 @@ func classOf(old, new Answer) (Class, []string) {
 	return Same, nil
 }
 
-// Contradictions are the subjects of which a prediction and an experiment differ: in whether they are taken, or in what is chosen.
+// Contradictions are the subjects of which a prediction and an experiment differ: in whether they are taken, in what is chosen, or in the
+// alert that refuses them.
 func Contradictions(subjects []*Subject, predicted, measured Side) []Difference {
 	var found []Difference
-	for _, d := range Compare(subjects, predicted, measured).Differences {
-		if d.Class != Undetermined {
-			found = append(found, d)
+	for i, s := range subjects {
+		d := Difference{Subject: s, Old: predicted.Answers[i], New: measured.Answers[i]}
+		d.Class, d.Fields = classOf(d.Old, d.New)
+		switch d.Class {
+		case Undetermined:
+			continue
+		case Same:
+			if d.Old.Accepted || d.Old.Alert == "" || d.New.Alert == "" || d.Old.Alert == d.New.Alert {
+				continue
+			}
+			d.Class, d.Fields = Different, []string{"alert"}
 		}
+		found = append(found, d)
 	}
+	slices.SortStableFunc(found, byWeight)
 	return found
 }
 

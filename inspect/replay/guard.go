@@ -1,7 +1,9 @@
 package replay
 
 import (
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/tlstriage/tlstriage/inspect/probe"
 )
@@ -12,14 +14,14 @@ import (
 type guard struct {
 	limit int // exchanges without an answer in a row before the question is asked
 
-	mu       sync.Mutex
-	known    *probe.Hello // that was answered
-	quic     bool         // known was sent over QUIC
-	silent   []*Result    // since the last answer
-	doubtful []*Result    // that came when the door was shut
-	asking   bool
-	blocked  string // why; empty: it is not
-	answered bool
+	mu                  sync.Mutex
+	known               *probe.Hello // that was answered
+	quic                bool         // known was sent over QUIC
+	silent              []*Result    // since the last answer
+	doubtful            []*Result    // that came when the door was shut
+	asking              bool
+	blocked             string // why; empty: it is not
+	answered, connected bool
 }
 
 // answers reports whether an exchange shows that somebody is there who reads hellos.
@@ -35,12 +37,14 @@ func answers(x *probe.Exchange) bool {
 func (g *guard) note(r *Result, hello *probe.Hello) (known *probe.Hello, quic, ask bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.connected = g.connected || r.Exchange.Outcome != probe.OutcomeNotConnected
 	if answers(r.Exchange) {
 		g.answered = true
 		if g.known == nil || r.Answer.Accepted {
 			g.known, g.quic = hello, r.Subject.QUIC
 		}
-		g.silent = g.silent[:0]
+		// Those that ended before this one began met an endpoint that still answered.
+		g.silent = slices.DeleteFunc(g.silent, func(r2 *Result) bool { return ended(r2.Exchange).Before(r.Exchange.Began) })
 		return nil, false, false
 	}
 	g.silent = append(g.silent, r)
@@ -50,11 +54,32 @@ func (g *guard) note(r *Result, hello *probe.Hello) (known *probe.Hello, quic, a
 	if len(g.silent) < g.limit || g.asking || g.blocked != "" {
 		return nil, false, false
 	}
+	return g.question(r.Name)
+}
+
+func ended(x *probe.Exchange) time.Time { return x.Began.Add(x.Took) }
+
+// question is the hello that tells whether anybody answers. The caller holds the lock.
+func (g *guard) question(name string) (known *probe.Hello, quic, ask bool) {
 	g.asking = true
 	if g.known == nil {
-		return probe.Modern(r.Name), false, true
+		return probe.Modern(name), false, true
 	}
 	return g.known.Clone().Fresh(), g.quic, true
+}
+
+// last asks once more at the end of a run whose last exchanges had no answer.
+func (g *guard) last() (known *probe.Hello, quic, ask bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.connected && len(g.silent) > 0 && g.blocked == "" {
+		g.blocked = "no connection could be made: " + g.silent[0].Exchange.Describe()
+		g.doubtful = g.silent
+	}
+	if len(g.silent) == 0 || g.asking || g.blocked != "" || !g.answered {
+		return nil, false, false
+	}
+	return g.question(g.silent[0].Name)
 }
 
 // judge ends what note asked for.
@@ -64,7 +89,7 @@ func (g *guard) judge(x *probe.Exchange) {
 	g.asking = false
 	switch {
 	case answers(x):
-		g.silent = g.silent[:0] // it is these clients that it does not answer
+		g.silent = slices.DeleteFunc(g.silent, func(r *Result) bool { return ended(r.Exchange).Before(x.Began) }) // it is these clients that it does not answer
 		return
 	case g.answered:
 		g.blocked = "it answered before, and now not even a hello that it accepted: a firewall or a rate limiter has shut the door (" + x.Describe() + ")"
@@ -84,6 +109,6 @@ func (g *guard) stopped() string {
 // mark takes back what is doubtful. Nobody else uses the results any more.
 func (g *guard) mark() {
 	for _, r := range g.doubtful {
-		r.Answer.Undetermined = "the endpoint had shut its door"
+		r.Answer.Undetermined = "the endpoint answered nobody then"
 	}
 }

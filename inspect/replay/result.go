@@ -14,6 +14,7 @@ type Answer struct {
 	Accepted bool
 	Choice   Choice // of a side that accepts
 	Reason   string // of one that does not, in a few words: "alert handshake_failure (40)"
+	Alert    string // of one that does not: the alert's registry name; empty: none, or it is not predicted
 	// Undetermined says why this is no answer: the endpoint shut its door, it answers now so and now so, the bound was reached; a
 	// policy's facts leave it open. Empty: it is one.
 	Undetermined string
@@ -96,6 +97,9 @@ func (r *Result) Outcome() probe.Outcome {
 func answerOf(x *probe.Exchange) Answer {
 	a := Answer{Accepted: x.Accepted(), Reason: x.Describe()}
 	if !a.Accepted {
+		if x.Alert != nil {
+			a.Alert = x.Alert.Description.String()
+		}
 		return a
 	}
 	a.Reason = ""

@@ -61,8 +61,9 @@ type runState struct {
 
 	mu      sync.Mutex // around what follows, Results and OnResult
 	stopped *StoppedError
-	held    []int // subjects that are told at the end: who answers nothing may have been shut out
-	cancel  context.CancelFunc
+	held    []int              // subjects that are told at the end: who answers nothing may have been shut out
+	cancel  context.CancelFunc // ends the sending of new hellos
+	outer   context.Context    // of the exchanges: those that are on their way are waited for
 }
 
 // Run sends every subject to every target. The report holds what was sent, also with an error, which is a *StoppedError, or what ctx
@@ -84,7 +85,7 @@ func (r *Runner) Run(ctx context.Context, subjects []*Subject) (*Report, error) 
 	s.pace = newPace(rateOf(r.Rate))
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s.cancel = cancel
+	s.cancel, s.outer = cancel, ctx
 	jobs := make(chan job)
 	var working sync.WaitGroup
 	for range concurrencyOf(r.Concurrency) {
@@ -105,6 +106,12 @@ func (r *Runner) Run(ctx context.Context, subjects []*Subject) (*Report, error) 
 	close(jobs)
 	working.Wait()
 	for i := range s.guards {
+		if known, quic, ask := s.guards[i].last(); ask {
+			s.question(ctx, &s.guards[i], i, known, quic)
+		}
+		if why := s.guards[i].stopped(); why != "" {
+			s.stop(i, why)
+		}
 		s.guards[i].mark()
 	}
 	for _, i := range s.held {
@@ -248,8 +255,8 @@ func (s *runState) exchange(ctx context.Context, t int, hello *probe.Hello, quic
 	}
 	target := s.Targets[t].Target
 	target.QUIC = quic
-	x := client.Exchange(ctx, target, hello, probe.Options{Until: s.Until})
-	if ctx.Err() != nil {
+	x := client.Exchange(s.outer, target, hello, probe.Options{Until: s.Until})
+	if s.outer.Err() != nil {
 		return nil // cut by us: what it says is not the endpoint's
 	}
 	return x
@@ -259,9 +266,13 @@ func (s *runState) exchange(ctx context.Context, t int, hello *probe.Hello, quic
 func (s *runState) watch(ctx context.Context, result *Result, hello *probe.Hello, t int) {
 	g := &s.guards[t]
 	known, quic, ask := g.note(result, hello)
-	if !ask {
-		return
+	if ask {
+		s.question(ctx, g, t, known, quic)
 	}
+}
+
+// question sends the guard's hello and tells it what came of it.
+func (s *runState) question(ctx context.Context, g *guard, t int, known *probe.Hello, quic bool) {
 	x := s.exchange(ctx, t, known, quic)
 	if x == nil {
 		g.mu.Lock()
