@@ -133,6 +133,12 @@ func originOf(c capture) (origin, error) {
 		o.library, o.releases, o.tested = strings.TrimSpace(name[:at]), name[at:], c.Versions
 		return o, nil
 	}
+	if _, played, ok := strings.Cut(c.Client, " set up as "); ok { // "OpenJDK 17.0.15 set up as Java 6u45"
+		library, release, _ := strings.Cut(played, " ")
+		release, _, _ = strings.Cut(release, "u")
+		o.library, o.releases = library, release
+		return o, nil
+	}
 	words := strings.Fields(withoutPackaging(name))
 	at := slices.IndexFunc(words, func(w string) bool { return w[0] >= '0' && w[0] <= '9' })
 	if at < 1 {

@@ -26,19 +26,20 @@ func run(hellos, newer, out, gallery string) error {
 	if err != nil {
 		return err
 	}
+	ours, err := read(newer)
+	if err != nil {
+		return err
+	}
+	captured = merge(captured, ours)
 	rows, err := gather(captured)
 	if err != nil {
-		return fmt.Errorf("%s: %w", hellos, err)
+		return err
 	}
 	source, err := render(rows)
 	if err != nil {
 		return err
 	}
-	ours, err := read(newer)
-	if err != nil {
-		return err
-	}
-	samples, err := renderGallery(merge(captured, ours))
+	samples, err := renderGallery(captured)
 	if err != nil {
 		return err
 	}

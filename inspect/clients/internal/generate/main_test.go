@@ -46,6 +46,7 @@ func TestNamesAreTakenApart(t *testing.T) {
 		{capture{Client: "Python 3.11.7 ssl (OpenSSL 3.0.22)"}, origin{program: "Python 3.11.7", library: "OpenSSL", releases: "3.0"}},
 		{capture{Client: "OpenSSL 3.0.22 s_client"}, origin{library: "OpenSSL", releases: "3.0"}},
 		{capture{Client: "OpenJDK 17.0.15"}, origin{library: "OpenJDK", releases: "17"}},
+		{capture{Client: "OpenJDK 17.0.15 set up as Java 6u45"}, origin{library: "Java", releases: "6"}},
 		{capture{Client: "mbed TLS 2.1.4 to 2.1.15, 2.2.1", Versions: []string{"2.1.4"}}, origin{library: "mbed TLS", releases: "2.1.4 to 2.1.15, 2.2.1"}},
 	} {
 		got, err := originOf(test.capture)
