@@ -22,9 +22,9 @@ import (
 	"github.com/tlstriage/tlstriage/proxy/admin"
 )
 
-// newACME makes what orders the certificates of listeners without files; nil when none are ordered. Nothing is ordered yet. served is
-// told, as far as there is room, that other certificates are served than before.
-func newACME(config *configs.Config, served chan<- struct{}, log *zap.Logger) (*acme.Manager, error) {
+// newACME makes what orders the certificates of listeners without files; nil when none are ordered. Nothing is ordered yet. What
+// comes of orders goes to told.
+func newACME(config *configs.Config, told *orders, log *zap.Logger) (*acme.Manager, error) {
 	c := config.ACME
 	if !c.Enabled() {
 		return nil, nil
@@ -58,13 +58,8 @@ func newACME(config *configs.Config, served chan<- struct{}, log *zap.Logger) (*
 		settings.Dir = filepath.Join(filepath.Dir(dir), "acme")
 	}
 	settings.OnEvent = func(e acme.Event) {
-		switch e.Kind {
-		case acme.Loaded, acme.Obtained:
-			select {
-			case served <- struct{}{}:
-			default: // it will look, and see this too
-			}
-		case acme.Failed:
+		told.add(e)
+		if e.Kind == acme.Failed {
 			log.Warn("acme: no certificate", zap.String("name", e.Name), zap.String("reason", string(e.Reason)), zap.Bool("renewal", e.Renewal), zap.Error(e.Err))
 		}
 	}
@@ -153,8 +148,39 @@ func (c *challenges) close() {
 	}
 }
 
-// watchOrdered tells the metrics when the certificates that were ordered end, until the plan stops. Only names of the configuration
-// are told: those that clients ask for under a wildcard are without number.
+// orders are events of orders on their way to the metrics, which begin to read when everything else stands.
+type orders struct {
+	wake chan struct{} // something was added; of one place, for whoever takes takes all
+
+	mu     sync.Mutex
+	events []acme.Event
+}
+
+// The most events that wait: orders are tried again with growing pauses, and nobody leaves so many.
+const maxOrderEvents = 1024
+
+func (o *orders) add(e acme.Event) {
+	o.mu.Lock()
+	if len(o.events) < maxOrderEvents {
+		o.events = append(o.events, e)
+	}
+	o.mu.Unlock()
+	select {
+	case o.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (o *orders) take() []acme.Event {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	events := o.events
+	o.events = nil
+	return events
+}
+
+// watchOrdered tells the metrics what comes of orders, and when the certificates end, until the plan stops. Only names of the
+// configuration are told: those that clients ask for under a wildcard are without number.
 func (p *proxyCommand) watchOrdered(ctx context.Context, plan *plan) {
 	if plan.acme == nil {
 		return
@@ -162,6 +188,14 @@ func (p *proxyCommand) watchOrdered(ctx context.Context, plan *plan) {
 	names := plan.config.Ordered()
 	plan.watching.Go(func() {
 		for {
+			for _, e := range plan.orders.take() {
+				switch e.Kind {
+				case acme.Obtained:
+					p.admin.CountOrder("")
+				case acme.Failed:
+					p.admin.CountOrder(cmp.Or(string(e.Reason), string(acme.OtherwiseFailed)))
+				}
+			}
 			for _, s := range plan.acme.Status() {
 				if !s.NotAfter.IsZero() && slices.Contains(names, s.Name) {
 					p.admin.SetCertificate(admin.RoleServed, "acme/"+s.Name, s.NotAfter)
@@ -170,7 +204,7 @@ func (p *proxyCommand) watchOrdered(ctx context.Context, plan *plan) {
 			select {
 			case <-ctx.Done():
 				return
-			case <-plan.ordered:
+			case <-plan.orders.wake:
 			}
 		}
 	})

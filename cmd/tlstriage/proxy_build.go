@@ -39,7 +39,7 @@ type plan struct {
 	mints     bool               // some listener has no certificates of its own
 	authority *certs.Authority   // nil when none mints
 	acme      *acme.Manager      // nil: nothing is ordered
-	ordered   chan struct{}      // something that was ordered is served; of one place, for whoever looks sees all
+	orders    *orders            // what came of orders
 	revoked   *revocations
 	looking   map[routeKey]revocationCheck       // routes whose backend's revocation is looked into
 	fetching  sync.Mutex                         // of what follows, but that informed may be read at any time
@@ -103,7 +103,7 @@ type backendCheck struct {
 
 // newPlan reads what the configuration names. openAuthority is called when a listener has no certificates of its own.
 func newPlan(config *configs.Config, openAuthority func() (*certs.Authority, error), log *zap.Logger) (_ *plan, err error) {
-	p := &plan{config: config, log: log, judges: make(map[routeKey]*diagnose.Diagnoser), looking: make(map[routeKey]revocationCheck), ordered: make(chan struct{}, 1)}
+	p := &plan{config: config, log: log, judges: make(map[routeKey]*diagnose.Diagnoser), looking: make(map[routeKey]revocationCheck), orders: &orders{wake: make(chan struct{}, 1)}}
 	defer func() {
 		if err != nil {
 			p.close()
@@ -112,7 +112,7 @@ func newPlan(config *configs.Config, openAuthority func() (*certs.Authority, err
 	if p.revoked, err = newRevocations(config); err != nil {
 		return nil, err
 	}
-	if p.acme, err = newACME(config, p.ordered, log); err != nil {
+	if p.acme, err = newACME(config, p.orders, log); err != nil {
 		return nil, err
 	}
 	for i := range config.Listeners {

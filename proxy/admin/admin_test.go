@@ -174,6 +174,9 @@ func TestMetricsCountWhatWasObserved(t *testing.T) {
 	a.Observe(routed)
 	a.Observe(&inspect.Connection{Listener: "edge", Verdict: inspect.OK, Cause: "connection-empty", Fault: inspect.FaultNoise, ClientLeg: &inspect.Leg{}})
 	a.SetCertificate(RoleServed, "edge", time.Unix(1_800_000_000, 0))
+	a.CountOrder("")
+	a.CountOrder("rate-limited")
+	a.CountOrder("rate-limited")
 	a.Reloaded(nil, time.Unix(1_700_000_000, 500_000_000))
 	body := bodyOf(t, get(t, a, "/metrics", nil))
 	for _, line := range []string{
@@ -192,6 +195,8 @@ func TestMetricsCountWhatWasObserved(t *testing.T) {
 		`tlstriage_certificate_not_after_timestamp_seconds{role="backend",route="192.0.2.7:443"} 1.6e+09`,
 		`tlstriage_certificate_not_after_timestamp_seconds{role="backend",route="other/*.example"} 1.6e+09`,
 		`tlstriage_certificate_not_after_timestamp_seconds{role="served",route="edge"} 1.8e+09`,
+		`tlstriage_acme_orders_total{reason="",result="success"} 1`,
+		`tlstriage_acme_orders_total{reason="rate-limited",result="failure"} 2`,
 		`tlstriage_connections_active 4`,
 		`tlstriage_records_dropped_total 6`,
 		`tlstriage_config_last_reload_successful 1`,

@@ -23,6 +23,26 @@ func newChallengeCounters(registry *prometheus.Registry) map[inspect.Outcome]pro
 	return counters
 }
 
+// newOrderCounter counts orders of certificates.
+func newOrderCounter(registry *prometheus.Registry) *prometheus.CounterVec {
+	counter := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "tlstriage_acme_orders_total",
+		Help: "Certificates ordered from an authority, renewals included, by how that went and why it failed. An order that failed is tried again.",
+	}, []string{"result", "reason"})
+	registry.MustRegister(counter)
+	counter.WithLabelValues(string(inspect.Success), "")
+	return counter
+}
+
+// CountOrder counts an order of a certificate. reason is one of a closed set of words for why it failed; empty: it did not.
+func (a *Admin) CountOrder(reason string) {
+	result := inspect.Success
+	if reason != "" {
+		result = inspect.Failure
+	}
+	a.metrics.orders.WithLabelValues(string(result), reason).Inc()
+}
+
 // challenge counts a validation and reports whether the connection was one.
 func (m *metrics) challenge(c *inspect.Connection) bool {
 	if c.Route != routeChallenge || c.BackendLeg != nil {

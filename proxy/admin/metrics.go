@@ -21,6 +21,7 @@ type metrics struct {
 	certificates *certificateTable
 	backends     *backendTable
 	challenges   map[inspect.Outcome]prometheus.Counter
+	orders       *prometheus.CounterVec
 	listeners    *labelSet
 	causes       *labelSet
 }
@@ -58,6 +59,7 @@ func newMetrics(registry *prometheus.Registry, options Options) *metrics {
 		certificates: newCertificateTable(),
 		backends:     newBackendTable(),
 		challenges:   newChallengeCounters(registry),
+		orders:       newOrderCounter(registry),
 		listeners:    newLabelSet(maxListenerLabels),
 		causes:       newLabelSet(maxCauseLabels),
 	}
