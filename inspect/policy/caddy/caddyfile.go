@@ -297,6 +297,7 @@ func (a *adapter) tls(p *document.Node, d directive, hosts []string) bool {
 	for _, s := range d.block {
 		switch s.name() {
 		case "protocols":
+			a.protocolWords(s)
 			p.Set("protocol_min", s.value(0))
 			if len(s.words) > 2 {
 				p.Set("protocol_max", s.value(1))
@@ -307,8 +308,16 @@ func (a *adapter) tls(p *document.Node, d directive, hosts []string) bool {
 			said = true
 		case "curves":
 			p.Set("curves", s.list())
+			for _, w := range s.words[1:] {
+				if !placeholder(w.text) && !slices.Contains(curveWords(), w.text) {
+					a.Refuse(document.NewText(w.line, w.text), "curves: Caddy knows no curve of the name %s, and refuses it", document.Quote(w.text))
+				}
+			}
 			said = true
 		case "alpn":
+			if len(s.words) < 2 {
+				a.Refuse(s.node(), "alpn without a protocol; Caddy refuses it")
+			}
 			p.Set("alpn", s.list())
 			said = true
 		case "client_auth":
@@ -330,10 +339,22 @@ func (a *adapter) tls(p *document.Node, d directive, hosts []string) bool {
 		case "issuer", "ca", "ca_root", "dns", "eab", "propagation_delay", "propagation_timeout", "resolvers", "dns_ttl", "dns_challenge_override_domain", "renewal_window_ratio", "reuse_private_keys", "force_automate":
 			// how certificates are got
 		default:
-			a.Problem(s.node(), "tls: %s is not understood", document.Quote(s.name()))
+			a.unknown(s.node(), "tls", s.name(), []string{"protocols", "ciphers", "curves", "alpn", "client_auth", "key_type", "on_demand", "get_certificate", "issuer", "resolvers", "ca_root"})
 		}
 	}
 	return said
+}
+
+// protocolWords are one or two versions, which a Caddyfile has to get right.
+func (a *adapter) protocolWords(d directive) {
+	if n := len(d.words); n < 2 {
+		a.Refuse(d.node(), "protocols without a version; Caddy refuses it")
+	}
+	for i, w := range d.words[1:] {
+		if i < 2 && w.text != "tls1.2" && w.text != "tls1.3" && !placeholder(w.text) {
+			a.Refuse(document.NewText(w.line, w.text), "protocols: Caddy knows tls1.2 and tls1.3, not %s, and refuses it", document.Quote(w.text))
+		}
+	}
 }
 
 func (a *adapter) clientAuthentication(d directive) *document.Node {
@@ -349,7 +370,7 @@ func (a *adapter) clientAuthentication(d directive) *document.Node {
 		case "verifier":
 			n.Set("verifiers", s.list())
 		default:
-			a.Problem(s.node(), "client_auth: %s is not understood", document.Quote(s.name()))
+			a.unknown(s.node(), "client_auth", s.name(), []string{"mode", "trusted_ca_cert", "trusted_ca_cert_file", "trust_pool", "trusted_leaf_cert", "trusted_leaf_cert_file", "verifier"})
 		}
 	}
 	return n

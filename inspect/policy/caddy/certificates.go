@@ -52,7 +52,7 @@ func (r *reader) certificates(app *document.Node) {
 		case "rsa2048", "rsa4096":
 			a.keyType = policy.CertRSA
 		default:
-			r.Problem(key, "key_type: %s is not understood; p256 is assumed", document.Quote(key.Text()))
+			r.Refuse(key, "key_type: Caddy knows none of the name %s, and refuses it", document.Quote(key.Text()))
 		}
 		if p.Get("on_demand").True() || !p.Get("get_certificate").Empty() {
 			r.undecided = true

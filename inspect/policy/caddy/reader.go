@@ -2,6 +2,7 @@ package caddy
 
 import (
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/tlstriage/tlstriage/inspect/policy"
@@ -9,6 +10,7 @@ import (
 	"github.com/tlstriage/tlstriage/inspect/policy/internal/certfile"
 	"github.com/tlstriage/tlstriage/inspect/policy/internal/document"
 	"github.com/tlstriage/tlstriage/inspect/policy/internal/release"
+	"github.com/tlstriage/tlstriage/inspect/policy/internal/spelling"
 )
 
 // Bounds of what one configuration gives.
@@ -68,6 +70,38 @@ func goRelease(caddy string) string {
 }
 
 const newest = "2.11"
+
+// unknown tells of a word that Caddy is not known to have where it stands. Caddy refuses what it does not know: that is certain of a slip,
+// and of a release whose words are all known here.
+func (r *reader) unknown(n *document.Node, what, word string, known []string) {
+	near := spelling.Slip(word, slices.Values(known))
+	switch {
+	case near != "":
+		r.Refuse(n, "%s: %s is not understood, and Caddy refuses it; %s is the nearest", what, document.Quote(word), near)
+	case release.Known(r.version) && release.AtLeast(newest, r.version):
+		r.Refuse(n, "%s: %s is not understood; Caddy %s refuses it", what, document.Quote(word), r.version)
+	default:
+		r.Problem(n, "%s: %s is not understood", what, document.Quote(word))
+	}
+}
+
+// unknownFields tells the keys of n that are not among the known ones.
+func (r *reader) unknownFields(n *document.Node, what string, known ...string) {
+	for key, value := range n.All() {
+		if !slices.Contains(known, key) {
+			r.unknown(value, what, key, known)
+		}
+	}
+}
+
+// lists refuses values that are to be lists and are none.
+func (r *reader) lists(n *document.Node, keys ...string) {
+	for _, key := range keys {
+		if value := n.Get(key); value.Present() && value.Kind != document.List && value.Kind != document.Null {
+			r.Refuse(value, "%s: a list is expected; Caddy refuses it", key)
+		}
+	}
+}
 
 // placeholder reports whether s is filled in when Caddy runs.
 func placeholder(s string) bool { return strings.Contains(s, "{") }

@@ -139,10 +139,14 @@ func isName(host string) bool {
 
 // connection reads one connection policy into the endpoint.
 func (r *reader) connection(e *imported.Endpoint, server, n *document.Node, served, hosts []string) {
-	r.UnknownKeys(n, "connection policy", "match", "certificate_selection", "cipher_suites", "curves", "alpn", "protocol_min", "protocol_max",
+	r.lists(n, "cipher_suites", "curves", "alpn")
+	r.unknownFields(n, "connection policy", "match", "certificate_selection", "cipher_suites", "curves", "alpn", "protocol_min", "protocol_max",
 		"client_authentication", "default_sni", "fallback_sni", "insecure_secrets_log", "drop")
 	config := gotls.Config{Go: r.golang, Suites: r.suites(e, n.Get("cipher_suites")), Groups: r.curves(e, n.Get("curves"))}
 	config.Min, config.Max = r.bound(e, n, "protocol_min", wire.VersionTLS12), r.bound(e, n, "protocol_max", wire.VersionTLS13)
+	if config.Min > config.Max && config.Max > 0 && n.Get("protocol_max").Present() {
+		r.Refuse(n.Get("protocol_max"), "protocol_max is below protocol_min; Caddy refuses it")
+	}
 	config.ALPN = r.protocols(e, server, n.Get("alpn"))
 	config.Auth = r.clientAuth(e, n.Get("client_authentication"))
 	e.Policy = config.Policy()
@@ -233,8 +237,10 @@ func (r *reader) suites(e *imported.Endpoint, n *document.Node) []wire.CipherSui
 	for _, item := range n.Items() {
 		suite, tls13, ok := gotls.Suite(item.Text())
 		switch {
-		case !ok:
+		case !ok, strings.HasSuffix(item.Text(), "_CHACHA20_POLY1305"): // an older name, which Go has for the constant alone
 			r.Refuse(item, "cipher_suites: Caddy knows no suite of the name %s", document.Quote(item.Text()))
+		case !tls13 && !gotls.Secure(suite, r.golang):
+			r.Refuse(item, "cipher_suites: %s is insecure to Go, and Caddy %s refuses it", item.Text(), r.Version)
 		case tls13:
 			r.Problem(item, "cipher_suites: %s is of TLS 1.3, whose suites are always on", item.Text())
 		default:
@@ -264,12 +270,7 @@ func (r *reader) curves(e *imported.Endpoint, n *document.Node) []wire.NamedGrou
 	out := []wire.NamedGroup{}
 	for _, item := range n.Items() {
 		g, ok := wire.NamedGroupByName(item.Text())
-		switch item.Text() {
-		case "x25519mlkem768", "x25519", "secp256r1", "secp384r1", "secp521r1":
-		default: // p256 and the like are names of keys
-			ok = false
-		}
-		if !ok {
+		if !ok || !slices.Contains(curveWords(), item.Text()) { // p256 and the like are names of keys
 			r.Problem(item, "curves: Caddy knows no curve of the name %s", document.Quote(item.Text()))
 			continue
 		}
@@ -278,9 +279,17 @@ func (r *reader) curves(e *imported.Endpoint, n *document.Node) []wire.NamedGrou
 	return out
 }
 
+// curveWords are the curves that Caddy knows.
+func curveWords() []string {
+	return []string{"x25519mlkem768", "x25519", "secp256r1", "secp384r1", "secp521r1"}
+}
+
 // bound reads protocol_min or protocol_max. Caddy knows two versions; for others Go's own bound would stand.
 func (r *reader) bound(e *imported.Endpoint, n *document.Node, key string, otherwise wire.Version) wire.Version {
 	value := n.Get(key)
+	if text := value.Text(); value.Present() && !value.Quoted && text != "" && (text == "true" || text == "false" || strings.ContainsAny(text[:1], "-0123456789")) {
+		r.Refuse(value, "%s: a text is expected, not %s; Caddy refuses it", key, document.Quote(value.Text()))
+	}
 	switch value.Text() {
 	case "":
 		e.Assume(key, otherwise.String(), sourceDefaults)
@@ -320,7 +329,7 @@ func (r *reader) clientAuth(e *imported.Endpoint, n *document.Node) policy.Clien
 	if n.Empty() {
 		return policy.ClientAuthNone
 	}
-	r.UnknownKeys(n, "client_authentication", "ca", "trusted_ca_certs", "trusted_ca_certs_pem_files", "trusted_leaf_certs", "verifiers", "mode")
+	r.unknownFields(n, "client_authentication", "ca", "trusted_ca_certs", "trusted_ca_certs_pem_files", "trusted_leaf_certs", "verifiers", "mode")
 	mode := n.Get("mode")
 	if mode.Present() {
 		r.Fact(e, "client_authentication.mode", mode)

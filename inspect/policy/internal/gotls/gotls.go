@@ -150,6 +150,19 @@ func (c Config) schemes() []wire.SignatureScheme {
 	return all
 }
 
+// Secure reports whether a release of Go has a suite among crypto/tls.CipherSuites, and not among the insecure ones: RSA key exchange
+// has been one of these since Go 1.22, RC4, 3DES and CBC with SHA-256 always.
+func Secure(s wire.CipherSuite, golang string) bool {
+	info, _ := s.Info()
+	switch {
+	case info.Encryption == "RC4", info.Encryption == "3DES", info.Mode == "CBC" && info.MAC == "SHA256":
+		return false
+	case info.KeyExchange == "RSA":
+		return golang != "" && !release.AtLeast(golang, "1.22")
+	}
+	return slices.Contains(preference(), s)
+}
+
 // Suite finds a suite that crypto/tls implements below TLS 1.3, by its IANA name or by Go's older name of the ChaCha20 ones. The
 // second value says whether the name is one of TLS 1.3, whose suites cannot be configured.
 func Suite(name string) (suite wire.CipherSuite, tls13, ok bool) {
