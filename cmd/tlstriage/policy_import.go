@@ -149,7 +149,10 @@ func (e endpointView) text(b *strings.Builder) {
 	if e.Side == imported.Client {
 		what = "connects to"
 	}
-	fmt.Fprintf(b, "%s %s (%s) %s %s", e.System, shown(e.Name), e.Side, what, shown(strings.Join(e.Listen, ", ")))
+	fmt.Fprintf(b, "%s %s (%s)", e.System, shown(e.Name), e.Side)
+	if len(e.Listen) > 0 {
+		fmt.Fprintf(b, " %s %s", what, shown(strings.Join(e.Listen, ", ")))
+	}
 	if e.Default {
 		b.WriteString(", answers every other name")
 	}

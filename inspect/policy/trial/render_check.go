@@ -26,10 +26,10 @@ func (r *Report) document() *document {
 		d.say(prose("%s would be lost: %s.", r.Lost.words(), share(r.Lost.Connections, r.Connections)))
 	}
 	if r.Elsewhere > 0 {
-		d.say(prose("%s of them would not get here: another block of this listener answers for the name that they ask for. They were tried all the same.", plural(r.Elsewhere, "connection")))
+		d.say(prose("%s of these connections would never get here: another block of this listener answers for the names that they ask for. They were tried all the same.", number(r.Elsewhere)))
 	}
 	if r.AtRisk.Connections > 0 {
-		d.say(prose("%s more may be: what they get depends on what the policy does not state.", r.AtRisk.words()))
+		d.say(prose("Beside these, %s may be lost: that depends on what the policy does not state.", r.AtRisk.words()))
 	}
 	if r.WithoutTLS13.Connections > 0 {
 		d.say(prose("%s would be served below TLS 1.3, which the clients have.", r.WithoutTLS13.words()))

@@ -49,7 +49,7 @@ func (c *Between) document(d *document) {
 	}
 	d.add(t)
 	if c.AtRisk.Connections > 0 {
-		d.say(prose("%s more may be lost: what they get depends on what the new policy does not state.", c.AtRisk.words()))
+		d.say(prose("Beside these, %s may be lost: that depends on what the new policy does not state.", c.AtRisk.words()))
 	}
 	if c.Unjudged > 0 {
 		d.say(prose("%s could not be judged: of so many kinds of clients or names no more is kept.", plural(c.Unjudged, "connection")))

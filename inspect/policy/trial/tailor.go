@@ -93,6 +93,9 @@ func tailor(t *recording.Tally, shapes []recording.Shape, system System, o Optio
 	return result, nil
 }
 
+// maxCommentedLosses is how many a snippet lists; JSON has all.
+const maxCommentedLosses = 20
+
 // whom says in comments what the snippet is for and whom it loses.
 func (w *Written) whom(certificates []policy.CertificateType, r *Report) string {
 	var b strings.Builder
@@ -110,11 +113,11 @@ func (w *Written) whom(certificates []policy.CertificateType, r *Report) string 
 		return b.String()
 	}
 	line(prose("loses %s, %s:", r.Lost.words(), share(r.Lost.Connections, r.Connections)))
-	for i := range r.Losses[:min(len(r.Losses), maxListedLosses)] {
+	for i := range r.Losses[:min(len(r.Losses), maxCommentedLosses)] {
 		l := &r.Losses[i]
 		line(prose("  %s: ", plural(l.Connections, "connection")), value(l.Client), prose(", %s (", l.Reason), value(l.Shape), prose(")"))
 	}
-	if more := len(r.Losses) - maxListedLosses; more > 0 {
+	if more := len(r.Losses) - maxCommentedLosses; more > 0 {
 		line(prose("  and %s", plural(more, "more kind")))
 	}
 	return b.String()

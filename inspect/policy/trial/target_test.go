@@ -136,7 +136,7 @@ func TestALoneBlockSaysWhoNeverGetsToIt(t *testing.T) {
 	g := On(lookup(t, "aws/ELBSecurityPolicy-TLS13-1-2-2021-06"))
 	g.Answers = func(name string) bool { return name == "backend.examplf" }
 	r := Check(&tally, g)
-	if r.Elsewhere != 2 || r.Connections != 3 || !strings.Contains(r.Text(), "2 connections of them would not get here") {
+	if r.Elsewhere != 2 || r.Connections != 3 || !strings.Contains(r.Text(), "2 of these connections would never get here") {
 		t.Errorf("%d elsewhere: %s", r.Elsewhere, r.Text())
 	}
 }
