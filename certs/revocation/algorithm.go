@@ -127,7 +127,7 @@ func (a algorithm) verify(signer *x509.Certificate, digest, signature []byte) er
 	if err := checkable(signer); err != nil {
 		return err
 	}
-	ok := false
+	var ok bool
 	switch key := signer.PublicKey.(type) {
 	case *rsa.PublicKey:
 		switch a.x509 {

@@ -345,7 +345,7 @@ var oidReason = asn1.ObjectIdentifier{2, 5, 29, 21}
 // readTime reads Time: UTCTime or GeneralizedTime.
 func readTime(whole []byte) (t time.Time, err error) {
 	in := cryptobyte.String(whole)
-	ok := false
+	var ok bool
 	if in.PeekASN1Tag(cbasn1.UTCTime) {
 		ok = in.ReadASN1UTCTime(&t)
 	} else {

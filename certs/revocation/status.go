@@ -31,11 +31,11 @@ type CertificateStatus struct {
 }
 
 // Answer is the one that settled it; nil when none did.
-func (c CertificateStatus) Answer() *Answer {
-	if c.Decided < 0 || c.Decided >= len(c.Answers) {
+func (s CertificateStatus) Answer() *Answer {
+	if s.Decided < 0 || s.Decided >= len(s.Answers) {
 		return nil
 	}
-	return &c.Answers[c.Decided]
+	return &s.Answers[s.Decided]
 }
 
 // ErrRevoked and ErrUnknown are what Status.Err is, for errors.Is.
