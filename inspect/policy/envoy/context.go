@@ -96,7 +96,7 @@ func (r *reader) bound(e *imported.Endpoint, params *document.Node, key string, 
 	case "TLSv1_3", "4":
 		otherwise = wire.VersionTLS13
 	default:
-		r.Problem(value, "%s: %s is not understood; %v is assumed", key, document.Quote(text), otherwise)
+		r.Refuse(value, "%s: %s is not understood; Envoy refuses it (%v is assumed)", key, document.Quote(text), otherwise)
 	}
 	r.Fact(e, key, value)
 	return otherwise

@@ -66,7 +66,7 @@ func (r *reader) globals() *settings {
 	for _, word := range strings.Fields(text("ssl-protocols", s.protocols)) {
 		v, ok := openssl.Protocol(word)
 		if !ok {
-			r.Problem(s.data.Get("ssl-protocols"), "ssl-protocols: nginx knows no protocol %s", document.Quote(word))
+			r.Refuse(s.data.Get("ssl-protocols"), "ssl-protocols: nginx knows no protocol %s, and refuses it", document.Quote(word))
 			continue
 		}
 		s.context.Versions = append(s.context.Versions, v)

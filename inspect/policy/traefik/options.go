@@ -170,7 +170,7 @@ func (r *reader) common(e *imported.Endpoint, config *gotls.Config, n *document.
 			suite, tls13, ok := gotls.Suite(item.Text())
 			switch {
 			case !ok:
-				r.Problem(item, "cipherSuites: Traefik knows no suite of the name %s and refuses the options", document.Quote(item.Text()))
+				r.Refuse(item, "cipherSuites: Traefik knows no suite of the name %s and refuses the options", document.Quote(item.Text()))
 			case !tls13: // those of TLS 1.3 are always on
 				config.Suites = append(config.Suites, suite)
 			}
@@ -185,7 +185,7 @@ func (r *reader) common(e *imported.Endpoint, config *gotls.Config, n *document.
 			if g, ok := curve(item.Text()); ok {
 				config.Groups = append(config.Groups, g)
 			} else {
-				r.Problem(item, "curvePreferences: Traefik knows no curve of the name %s and refuses the options", document.Quote(item.Text()))
+				r.Refuse(item, "curvePreferences: Traefik knows no curve of the name %s and refuses the options", document.Quote(item.Text()))
 			}
 		}
 	}
@@ -223,14 +223,14 @@ func (r *reader) clientAuth(e *imported.Endpoint, n *document.Node) policy.Clien
 		return policy.ClientAuthRequire
 	case "VerifyClientCertIfGiven", "RequireAndVerifyClientCert":
 		if !authorities {
-			r.Problem(mode, "clientAuthType %s needs caFiles; Traefik refuses the options", mode.Text())
+			r.Refuse(mode, "clientAuthType %s needs caFiles; Traefik refuses the options", mode.Text())
 		}
 		if mode.Text() == "VerifyClientCertIfGiven" {
 			return policy.ClientAuthRequest
 		}
 		return policy.ClientAuthRequire
 	}
-	r.Problem(mode, "clientAuthType: %s is not understood; a certificate is taken to be required", document.Quote(mode.Text()))
+	r.Refuse(mode, "clientAuthType: %s is not understood; Traefik refuses the options", document.Quote(mode.Text()))
 	return policy.ClientAuthRequire
 }
 
