@@ -18,6 +18,7 @@ type Connection struct {
 	Server     Endpoint       `json:"server"` // what the client connected to
 	ClientLeg  *Leg           `json:"client_leg,omitempty"`
 	BackendLeg *Leg           `json:"backend_leg,omitempty"`
+	HTTP       *HTTP          `json:"http,omitempty"`    // mode http only: what became of the requests
 	Capture    *Capture       `json:"capture,omitempty"` // capture only: what its packets show
 	Policy     *PolicyOutcome `json:"policy,omitempty"`
 	Findings   []Finding      `json:"findings,omitempty"` // root cause first, then by severity

@@ -32,11 +32,33 @@ type Backend struct {
 
 	Certificate   *tls.Certificate // our client certificate, given when the backend asks for one
 	ProxyProtocol byte             // version of the PROXY protocol header to send: 0 (none), 1 or 2
+	Protocol      HTTPProtocol     // HTTP mode: what is spoken to the backend; empty: whatever it and the client's protocol allow
 	MinVersion    uint16           // 0: TLS 1.0
 	MaxVersion    uint16           // 0: TLS 1.3
 
 	// Dialer connects. The zero value is a plain dialer.
 	Dialer net.Dialer
+}
+
+// HTTPProtocol is a version of HTTP.
+type HTTPProtocol string
+
+// Versions that backends are asked in.
+const (
+	HTTP1 HTTPProtocol = "h1"
+	HTTP2 HTTPProtocol = "h2"
+)
+
+// offers are the ALPN protocols for the backend of a client that speaks protocol, in HTTP mode. HTTP/1.1 is not sent on as
+// HTTP/2: it may turn into a WebSocket.
+func (b *Backend) offers(protocol string) []string {
+	switch {
+	case b.Protocol == HTTP1 || b.Protocol == "" && protocol != "h2":
+		return []string{"http/1.1"}
+	case b.Protocol == HTTP2:
+		return []string{"h2"}
+	}
+	return []string{"h2", "http/1.1"}
 }
 
 // BackendPeer is what a backend presented in a handshake. Nothing in it may be changed.
@@ -112,6 +134,7 @@ type opening struct {
 	source, destination net.Addr       // the client's addresses, for the PROXY protocol
 	keyLog              io.Writer      // of the session's secrets; nil: none
 	kept                bool           // the bytes of the handshake are
+	unsettled           bool           // whoever reads next hears of a refusal
 	unjudged            bool           // VerifyPeer is not asked
 	adopt               func(net.Conn) // is given the connection, and closes it when the opening must end; nil: the end of ctx closes it
 }
@@ -178,7 +201,9 @@ func (b *Backend) open(ctx context.Context, limits Timeouts, describer *inspect.
 	leg.protocol = state.NegotiatedProtocol
 	leg.tap.detach()
 	leg.kept.established()
-	leg.settle(limits)
+	if !how.unsettled {
+		leg.settle(limits)
+	}
 	return leg
 }
 

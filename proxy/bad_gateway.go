@@ -104,16 +104,7 @@ func (c *connection) servePage(conn net.Conn) {
 }
 
 func (c *connection) page(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set(RecordIDHeader, c.record.Event.ID)
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Connection", "close") // in HTTP/2: GOAWAY
-	w.WriteHeader(http.StatusBadGateway)
-	fmt.Fprint(w, pageText(c.record.Event.ID))
-}
-
-func pageText(id string) string {
-	return "502 Bad Gateway\n\nThe backend of this proxy could not be reached over TLS. Its operator finds the reason under\n" + id + "\n"
+	writePage(w, http.StatusBadGateway, c.record.Event.ID)
 }
 
 // lateBadGateway writes the page when the backend ended an established leg before its first byte (a TLS 1.3 backend refuses
@@ -122,7 +113,7 @@ func (c *connection) lateBadGateway() {
 	if p := c.clientState.NegotiatedProtocol; p != "http/1.1" && !(p == "" && c.askedInHTTP.Load()) {
 		return
 	}
-	text := pageText(c.record.Event.ID)
+	text := pageText(http.StatusBadGateway, c.record.Event.ID)
 	c.client.Conn.SetWriteDeadline(time.Now().Add(c.limits.Timeouts.Linger))
 	fmt.Fprintf(c.clientTLS, "HTTP/1.1 502 Bad Gateway\r\n%s: %s\r\nContent-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s",
 		RecordIDHeader, c.record.Event.ID, len(text), text)

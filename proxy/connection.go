@@ -39,6 +39,7 @@ type connection struct {
 	served         *tls.Certificate
 	passthrough    bool
 
+	how     opening           // of the backend leg
 	hello   *wire.ClientHello // views into the peeked bytes; gone after the handshake
 	route   *Route
 	action  Action
@@ -182,9 +183,13 @@ func (c *connection) refuseBeforeHello() {
 // terminate is bridge mode: open the backend leg, terminate the client's TLS, copy.
 func (c *connection) terminate(ctx context.Context) {
 	offered := c.protocols()
-	how := opening{protocols: offered, source: c.source, destination: c.destination, adopt: c.adopt, keyLog: c.server.KeyLog, kept: c.kept != nil}
-	how.verified, how.sent = c.route.Backend.nameFor(c.serverName())
-	c.backend = c.route.Backend.open(ctx, c.limits.Timeouts, &c.server.describer, how)
+	c.how = opening{protocols: offered, source: c.source, destination: c.destination, adopt: c.adopt, keyLog: c.server.KeyLog, kept: c.kept != nil}
+	c.how.verified, c.how.sent = c.route.Backend.nameFor(c.serverName())
+	if c.listener.Mode == HTTP {
+		c.terminateHTTP(ctx, offered)
+		return
+	}
+	c.backend = c.route.Backend.open(ctx, c.limits.Timeouts, &c.server.describer, c.how)
 	protocol := c.backend.protocol
 	if !c.backend.established() {
 		c.discardBackend()
@@ -207,6 +212,31 @@ func (c *connection) terminate(ctx context.Context) {
 		return
 	}
 	c.bridge()
+}
+
+// terminateHTTP is mode HTTP: the client's protocol is chosen here, and whatever becomes of the backend leg is told in it.
+func (c *connection) terminateHTTP(ctx context.Context, offered []string) {
+	protocol := ""
+	if len(offered) > 0 {
+		if protocol = protocolForErrorPage(offered[:len(offered):len(offered)]); slices.Contains(offered, "h2") {
+			protocol = "h2"
+		}
+		if protocol != "h2" && protocol != "http/1.1" {
+			c.refuse(wire.AlertNoApplicationProtocol, inspect.ErrorNoCommonALPN, "the client offers no protocol of HTTP")
+			return
+		}
+	}
+	c.how.protocols, c.how.unsettled = c.route.Backend.offers(protocol), true
+	c.backend = c.route.Backend.open(ctx, c.limits.Timeouts, &c.server.describer, c.how)
+	if !c.handshake(protocol) {
+		c.closeBackend()
+		if !c.backend.established() {
+			c.discardBackend()
+		}
+		c.failClient()
+		return
+	}
+	c.serveHTTP()
 }
 
 // protocols are the client's ALPN protocols, for the backend.

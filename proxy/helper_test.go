@@ -33,7 +33,7 @@ const testName = "api.example.com"
 func shortLimits() Limits {
 	return Limits{Timeouts: Timeouts{
 		ProxyProtocol: 8 * time.Second, ClientHello: 8 * time.Second, Dial: 8 * time.Second, BackendHandshake: 8 * time.Second,
-		ClientHandshake: 8 * time.Second, BadGateway: 8 * time.Second, Idle: 15 * time.Second, Linger: 200 * time.Millisecond,
+		ClientHandshake: 8 * time.Second, RequestHeader: 8 * time.Second, Response: 3 * time.Second, BadGateway: 8 * time.Second, Idle: 15 * time.Second, Linger: 200 * time.Millisecond,
 	}}
 }
 

@@ -22,6 +22,8 @@ type Timeouts struct {
 	Dial             time.Duration // resolving and connecting to the backend; default 5 s
 	BackendHandshake time.Duration // TLS with the backend; default 10 s
 	ClientHandshake  time.Duration // TLS with the client after its hello; default 10 s
+	RequestHeader    time.Duration // HTTP mode: until the header of a request is whole; default 10 s
+	Response         time.Duration // HTTP mode: until the backend begins to answer a request; default 1 min
 	BadGateway       time.Duration // waiting for the request that is answered with 502; default 5 s
 	Idle             time.Duration // no byte in either direction; default 10 min
 	Linger           time.Duration // reading on after a fatal alert so that the peer gets to see it; default 1 s
@@ -38,6 +40,8 @@ func (l Limits) withDefaults() Limits {
 	setDefault(&t.Dial, 5*time.Second)
 	setDefault(&t.BackendHandshake, 10*time.Second)
 	setDefault(&t.ClientHandshake, 10*time.Second)
+	setDefault(&t.RequestHeader, 10*time.Second)
+	setDefault(&t.Response, time.Minute)
 	setDefault(&t.BadGateway, 5*time.Second)
 	setDefault(&t.Idle, 10*time.Minute)
 	setDefault(&t.Linger, time.Second)

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"net/netip"
 	"strings"
 	"sync"
 
@@ -17,6 +18,7 @@ type Mode string
 // Modes.
 const (
 	Bridge      Mode = "bridge"      // TLS is terminated on both legs and bytes are copied between them; the default
+	HTTP        Mode = "http"        // TLS is terminated on both legs and HTTP read between them
 	Passthrough Mode = "passthrough" // nothing is terminated; both directions are watched as far as they are in the clear
 )
 
@@ -34,6 +36,9 @@ type Listener struct {
 
 	// Fallback hands a client that crypto/tls cannot serve to the backend untouched instead of refusing it.
 	Fallback bool
+
+	// ForwardedTrusted are clients whose own X-Forwarded-For and its siblings are passed on (HTTP mode); from all others they are removed.
+	ForwardedTrusted []netip.Prefix
 
 	// Challenge answers the hellos by which an authority validates that a name is served here, before any route is looked at
 	// and in every mode. Nil: they are connections like any other.

@@ -61,6 +61,9 @@ type Server struct {
 	describer inspect.Describer
 	looker    looker
 
+	front    *httpFront  // of all listeners in HTTP mode; nil until the first connection
+	draining atomic.Bool // no further requests are sent on
+
 	queue   chan ended
 	pressed chan struct{} // the queue is half full
 	emptied chan struct{} // closed when the queue was closed and emptied; nil: nothing was started
@@ -348,6 +351,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		return nil
 	}
 	s.accepting.Wait()
+	s.draining.Store(true)
+	s.drainHTTP(ctx)
 
 	ended := make(chan struct{})
 	go func() {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tlstriage/tlstriage/inspect"
@@ -25,6 +26,11 @@ type tap struct {
 	self     inspect.Side
 
 	connection *connection // for GetConfigForClient, which is handed the net.Conn only
+
+	// HTTP mode, where others read, write and close.
+	session *httpSession
+	active  *atomic.Int64 // when a byte moved last, in nanoseconds
+	closing func()        // called before the connection is closed
 
 	ended  bool // the peer closed the TCP connection
 	owed   bool // the peer may still be sending what nobody reads, and must not lose what was sent to it: linger at the end
@@ -110,6 +116,9 @@ func (t *tap) Write(b []byte) (int, error) {
 
 // see shows bytes to whoever watches.
 func (t *tap) see(from inspect.Side, b []byte) {
+	if t.active != nil && len(b) > 0 {
+		t.active.Store(time.Now().UnixNano())
+	}
 	if t.observer == nil && t.kept == nil || len(b) == 0 {
 		return
 	}
@@ -128,6 +137,13 @@ func (t *tap) SetWriteDeadline(d time.Time) error {
 		return nil
 	}
 	return t.Conn.SetWriteDeadline(d)
+}
+
+func (t *tap) Close() error {
+	if t.closing != nil {
+		t.closing()
+	}
+	return t.Conn.Close()
 }
 
 // detach ends the observation. A tap that is detached may still have a reader of its own (the frames of HTTP/2).

@@ -1,0 +1,104 @@
+package proxy
+
+import (
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// hostOf is the name in a Host header or :authority, as server names are compared: without port, brackets and a final dot.
+func hostOf(authority string) string {
+	host := authority
+	if h, _, err := net.SplitHostPort(authority); err == nil {
+		host = h
+	}
+	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	return strings.TrimSuffix(host, ".")
+}
+
+// rewrite makes the request that goes to the backend.
+func (s *httpSession) rewrite(p *httputil.ProxyRequest) {
+	c := s.c
+	p.Out.URL.Scheme = "https"
+	if c.route.Backend.Plain {
+		p.Out.URL.Scheme = "http"
+	}
+	p.Out.URL.Host = c.route.Backend.Address
+	p.Out.Host = p.In.Host
+	client := addrPort(c.source)
+	forward(p.Out.Header, p.In, client.Addr().Unmap(), addrPort(c.destination).Port(), c.listener.trustsForwarded(client.Addr().Unmap()))
+	if p.Out.Header.Get("X-Request-Id") == "" {
+		s.mu.Lock()
+		n := s.record.Requests
+		s.mu.Unlock()
+		p.Out.Header.Set("X-Request-Id", c.record.Event.ID+"-"+strconv.Itoa(n))
+	}
+}
+
+// trustsForwarded reports whether what a client says of earlier hops is passed on.
+func (l *Listener) trustsForwarded(client netip.Addr) bool {
+	for _, p := range l.ForwardedTrusted {
+		if p.Contains(client) {
+			return true
+		}
+	}
+	return false
+}
+
+// told are the headers by which proxies tell what they know of the client.
+var told = [...]string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port", "X-Forwarded-Server", "X-Real-Ip"}
+
+// forward tells the backend who asks for what, in RFC 7239's words and in the usual ones. What the client itself says of that is taken
+// away unless it is trusted, also where it is spelled so that some backends take it for the same.
+func forward(out http.Header, in *http.Request, client netip.Addr, port uint16, trusted bool) {
+	for name := range out {
+		plain := http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-"))
+		for _, t := range told {
+			if plain == t {
+				delete(out, name)
+			}
+		}
+	}
+	if trusted {
+		for _, t := range told {
+			if values, ok := in.Header[t]; ok {
+				out[t] = append([]string(nil), values...)
+			}
+		}
+	}
+	element := "for=" + node(client) + ";proto=https"
+	if in.Host != "" {
+		element += ";host=" + quoted(in.Host)
+	}
+	out["Forwarded"] = []string{joined(out["Forwarded"], element)}
+	out["X-Forwarded-For"] = []string{joined(out["X-Forwarded-For"], client.String())}
+	set := func(name, value string) {
+		if len(out[name]) == 0 && value != "" {
+			out[name] = []string{value}
+		}
+	}
+	set("X-Forwarded-Host", in.Host)
+	set("X-Forwarded-Proto", "https")
+	set("X-Forwarded-Port", strconv.Itoa(int(port)))
+	set("X-Real-Ip", client.String())
+}
+
+func joined(earlier []string, last string) string {
+	return strings.Join(append(earlier[:len(earlier):len(earlier)], last), ", ")
+}
+
+// node is an address as RFC 7239, Section 6, has it.
+func node(a netip.Addr) string {
+	if a.Is6() {
+		return `"[` + a.String() + `]"`
+	}
+	return a.String()
+}
+
+// quoted is a quoted-string (RFC 9110, Section 5.6.4).
+func quoted(s string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
+}

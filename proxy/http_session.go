@@ -1,0 +1,315 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tlstriage/tlstriage/inspect"
+)
+
+// httpSession is one client connection whose requests are read, with the backend legs that they are sent over. These carry the
+// client's name and are never used for another client.
+type httpSession struct {
+	c         *connection
+	transport *http.Transport
+	proxy     *httputil.ReverseProxy
+	ending    sync.Once
+
+	mu       sync.Mutex
+	waiting  *backendLeg   // opened before the first request, and not taken yet
+	legs     []*backendLeg // open
+	broken   *backendLeg   // the last one that failed
+	active   int           // requests that are being answered
+	closed   bool          // the client's connection is
+	redirect string        // where the last answer redirected to, if that was where the request came from
+	loops    int           // how often it did so in a row
+	record   inspect.HTTP
+}
+
+// serveHTTP is mode HTTP behind the handshake with the client: its requests are read and sent on.
+func (c *connection) serveHTTP() {
+	s := &httpSession{c: c}
+	s.record.Protocol = "HTTP/1.1"
+	if c.clientState.NegotiatedProtocol == "h2" {
+		s.record.Protocol = "HTTP/2.0"
+	}
+	if c.backend.established() {
+		s.adopt(c.backend)
+		s.waiting = c.backend
+	} else {
+		s.broken = c.backend
+		c.discardBackend()
+	}
+	c.settle()
+	s.transport = s.newTransport()
+	s.proxy = &httputil.ReverseProxy{
+		Rewrite:        s.rewrite,
+		Transport:      s.transport,
+		ModifyResponse: s.answered,
+		ErrorHandler:   s.failed,
+		ErrorLog:       discardLog,
+		BufferPool:     httpBuffers{},
+	}
+	c.client.session, c.client.closing, c.client.active = s, s.end, &c.lastActive
+	c.watchIdle(s.checkIdle, c.limits.Timeouts.Idle)
+	if !c.server.http().accepted.hand(c.clientTLS) {
+		c.clientTLS.Close()
+	}
+}
+
+// httpBuffers lends the buffers of the bridge to the copying of bodies.
+type httpBuffers struct{}
+
+func (httpBuffers) Get() []byte  { return copyBuffers.Get().(*[copyBuffer]byte)[:] }
+func (httpBuffers) Put(b []byte) { copyBuffers.Put((*[copyBuffer]byte)(b)) }
+
+// checkIdle ends a connection on which no byte moved for the idle time, or looks again later.
+func (s *httpSession) checkIdle() {
+	if rest := s.c.limits.Timeouts.Idle - time.Since(time.Unix(0, s.c.lastActive.Load())); rest > 0 {
+		s.c.checkAgain(rest)
+		return
+	}
+	s.c.conn.SetDeadline(time.Unix(1, 0))
+}
+
+// The most connections to the backend for one client, which HTTP/2 lets ask many things at once.
+const maxLegs = 64
+
+func (s *httpSession) newTransport() *http.Transport {
+	limits := s.c.limits.Timeouts
+	var protocols http.Protocols
+	if b := s.c.route.Backend; b.Plain && b.Protocol == HTTP2 {
+		protocols.SetUnencryptedHTTP2(true)
+	} else {
+		protocols.SetHTTP1(true)
+		protocols.SetHTTP2(true)
+	}
+	return &http.Transport{
+		Protocols:              &protocols,
+		DialContext:            s.dial,
+		DialTLSContext:         s.dial,
+		MaxConnsPerHost:        maxLegs,
+		MaxIdleConnsPerHost:    maxLegs,
+		IdleConnTimeout:        limits.Idle,
+		ResponseHeaderTimeout:  limits.Response,
+		ExpectContinueTimeout:  time.Second,
+		MaxResponseHeaderBytes: 256 << 10,
+		DisableCompression:     true, // what the client did not ask for it must not get
+	}
+}
+
+// legError says that a leg to the backend could not be opened.
+type legError struct{ leg *backendLeg }
+
+func (e *legError) Error() string { return "backend leg: " + string(e.leg.err.Type) }
+
+// dial gives the transport a connection to the backend: the one that was opened before the client's handshake, or another.
+func (s *httpSession) dial(context.Context, string, string) (net.Conn, error) {
+	s.mu.Lock()
+	leg := s.waiting
+	s.waiting = nil
+	s.mu.Unlock()
+	if leg == nil {
+		how := s.c.how
+		how.adopt = nil // the end of the server's context closes it while it is opened; afterwards it is closed with the client's
+		leg = s.c.route.Backend.open(s.c.server.ctx, s.c.limits.Timeouts, &s.c.server.describer, how)
+		if !leg.established() {
+			s.fail(leg)
+			if leg.tap != nil {
+				s.c.server.handling.Go(func() { linger(leg.tap, s.c.limits.Timeouts.Linger) })
+			}
+			return nil, &legError{leg}
+		}
+		s.adopt(leg)
+	}
+	if leg.tls != nil {
+		return leg.tls, nil
+	}
+	return leg.tap, nil
+}
+
+// adopt counts a leg that is open, and learns of its end.
+func (s *httpSession) adopt(leg *backendLeg) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.legs = append(s.legs, leg)
+	s.record.BackendConnections++
+	leg.tap.closing = func() {
+		facts := tcpFacts(leg.tap.Conn)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if i := slices.Index(s.legs, leg); i >= 0 {
+			s.legs = slices.Delete(s.legs, i, i+1)
+			leg.facts = facts
+		}
+	}
+}
+
+// fail keeps a leg that failed for the record.
+func (s *httpSession) fail(leg *backendLeg) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.broken = leg
+}
+
+// serve answers one request.
+func (s *httpSession) serve(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	s.active++
+	s.record.Requests++
+	unreachable := s.record.BackendConnections == 0 && s.broken != nil
+	s.mu.Unlock()
+	defer s.release()
+	host := hostOf(r.Host)
+	switch {
+	case r.Method == http.MethodConnect:
+		s.page(w, inspect.HTTPFailure{Type: inspect.HTTPOther, Status: http.StatusMethodNotAllowed, Message: "CONNECT"})
+	case s.c.server.draining.Load():
+		s.page(w, inspect.HTTPFailure{Type: inspect.HTTPDraining, Status: http.StatusServiceUnavailable})
+	case host != "" && s.c.listener.routeFor(host) != s.c.route:
+		// RFC 9110, Section 15.5.20; a host of another route may be one that clients need a certificate for.
+		s.page(w, inspect.HTTPFailure{Type: inspect.HTTPMisdirected, Status: http.StatusMisdirectedRequest, Host: inspect.Bounded(host)})
+	case unreachable:
+		s.page(w, legFailure(s.broken))
+	default:
+		s.proxy.ServeHTTP(w, r)
+	}
+}
+
+// release counts a request that is answered, and finishes a session whose last one it was.
+func (s *httpSession) release() {
+	s.mu.Lock()
+	s.active--
+	last := s.closed && s.active == 0
+	s.mu.Unlock()
+	if last {
+		s.finish()
+	}
+}
+
+// end is called before the client's connection is closed.
+func (s *httpSession) end() {
+	s.ending.Do(func() {
+		s.c.clientFacts = tcpFacts(s.c.conn)
+		s.mu.Lock()
+		s.closed = true
+		last := s.active == 0
+		s.mu.Unlock()
+		if last {
+			go s.finish() // whoever closes the connection may hold locks of the HTTP server
+		}
+	})
+}
+
+// finish closes what is open to the backend and hands over the record.
+func (s *httpSession) finish() {
+	c := s.c
+	s.transport.CloseIdleConnections()
+	s.mu.Lock()
+	open := slices.Clone(s.legs)
+	s.mu.Unlock()
+	for _, leg := range open {
+		leg.tap.Close()
+	}
+	c.stopWatching()
+	if s.broken != nil && s.broken != c.backend {
+		c.record.BackendLeg = s.broken.describe(&c.server.describer)
+		c.backend = s.broken
+	}
+	slices.SortFunc(s.record.Statuses, func(a, b inspect.HTTPStatus) int { return a.Code - b.Code })
+	c.record.HTTP = &s.record
+	c.finish()
+}
+
+// count notes an answer. s.mu is held.
+func (s *httpSession) count(status int) {
+	for i := range s.record.Statuses {
+		if s.record.Statuses[i].Code == status {
+			s.record.Statuses[i].Count++
+			return
+		}
+	}
+	if len(s.record.Statuses) < maxStatuses {
+		s.record.Statuses = append(s.record.Statuses, inspect.HTTPStatus{Code: status, Count: 1})
+	}
+}
+
+// Bounds on what a record keeps of a connection's requests.
+const (
+	maxStatuses = 32
+	maxFailures = 16
+)
+
+// note keeps a request that failed. s.mu is held.
+func (s *httpSession) note(f inspect.HTTPFailure) {
+	if len(s.record.Failures) == maxFailures {
+		s.record.FailuresMore++
+		return
+	}
+	f.Message = inspect.Bounded(f.Message)
+	s.record.Failures = append(s.record.Failures, f)
+}
+
+// legFailure is what the client is told of a leg that could not be opened.
+func legFailure(leg *backendLeg) inspect.HTTPFailure {
+	f := inspect.HTTPFailure{Type: inspect.HTTPBackendLeg, Status: http.StatusBadGateway}
+	if leg.err != nil && leg.err.Type == inspect.ErrorTimeout {
+		f.Status = http.StatusGatewayTimeout
+	}
+	return f
+}
+
+// failed is called for a request that the backend did not answer.
+func (s *httpSession) failed(w http.ResponseWriter, r *http.Request, err error) {
+	var unopened *legError
+	f := inspect.HTTPFailure{Type: inspect.HTTPOther, Status: http.StatusBadGateway, Message: err.Error()}
+	switch {
+	case errors.As(err, &unopened):
+		f = legFailure(unopened.leg)
+	case r.Context().Err() != nil: // the client has gone
+		w.WriteHeader(http.StatusBadGateway)
+		return
+	default:
+		f.Type = s.failureType(err)
+		if f.Type == inspect.HTTPTimeout {
+			f.Status = http.StatusGatewayTimeout
+		}
+	}
+	s.page(w, f)
+}
+
+// failureType tells the ways in which a backend fails to answer. An alert is put into the record of its leg, too.
+func (s *httpSession) failureType(err error) inspect.HTTPFailureType {
+	if code, ok := remoteAlert(err); ok {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		leg := s.c.backend // the one in the record
+		leg.alerts = append(leg.alerts, newAlert(code, inspect.FromServer))
+		leg.err = &inspect.Error{Type: inspect.ErrorAlertReceived, Message: err.Error(), Phase: inspect.PhaseTransfer}
+		return inspect.HTTPAlert
+	}
+	switch transportErrorType(err) {
+	case inspect.ErrorTimeout:
+		return inspect.HTTPTimeout
+	case inspect.ErrorReset:
+		return inspect.HTTPReset
+	case inspect.ErrorClosed, inspect.ErrorShutdown:
+		return inspect.HTTPClosed
+	}
+	for _, words := range closedInWords {
+		if strings.Contains(err.Error(), words) {
+			return inspect.HTTPClosed
+		}
+	}
+	return inspect.HTTPBadResponse
+}
+
+// closedInWords are errors of net/http for a connection that the backend closed, which have no exported type.
+var closedInWords = [...]string{"server closed idle connection", "server sent GOAWAY", "client connection lost"}
