@@ -4,6 +4,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/tlstriage/tlstriage/inspect/probe"
 	"github.com/tlstriage/tlstriage/inspect/wire"
@@ -48,21 +49,57 @@ func (r *run) names() []string {
 	return names
 }
 
+// atOnce is how many hellos are sent at the same time to an endpoint that is silent, so that waiting does not take all the time.
+const atOnce = 6
+
 // findControl looks for a hello that works: first near the one in question, with one thing around it changed, then ever plainer
 // and older ones.
 func (r *run) findControl() bool {
-	for _, c := range r.controls() {
-		a := r.send(c.change, c.trial)
-		if a.x == nil {
+	silent := r.failure.x.Outcome == probe.OutcomeTimeout
+	for all := r.controls(); len(all) > 0; {
+		n := 1
+		if silent {
+			n = min(atOnce, len(all), max(r.left(), 1))
+		}
+		answers := r.sendAll(all[:n])
+		for i, a := range answers {
+			if a.works {
+				r.working, r.accepted = all[i].trial, a
+				r.client.Timeouts.Answer = min(r.client.Timeouts.Answer, max(shortAnswer, 20*a.x.Took))
+				return true
+			}
+		}
+		if len(answers) < n {
 			return false
 		}
-		if a.works {
-			r.working, r.accepted = c.trial, a
-			r.client.Timeouts.Answer = min(r.client.Timeouts.Answer, max(shortAnswer, 10*a.x.Took))
-			return true
-		}
+		all = all[n:]
 	}
 	return false
+}
+
+// sendAll makes several connections at the same time. It gives fewer answers when there are not enough connections left.
+func (r *run) sendAll(all []control) []answer {
+	if len(all) == 1 {
+		if a := r.send(all[0].change, all[0].trial); a.x != nil {
+			return []answer{a}
+		}
+		return nil
+	}
+	if left := r.left(); len(all) > left {
+		all, r.result.Exhausted = all[:max(left, 0)], true
+	}
+	answers := make([]answer, len(all))
+	var wait sync.WaitGroup
+	for i, c := range all {
+		wait.Go(func() {
+			answers[i] = r.exchange(c.trial, probe.Options{Until: probe.UntilFinished, Certificate: r.Certificate})
+		})
+	}
+	wait.Wait()
+	for i, a := range answers {
+		r.note(all[i].change, all[i].trial, a)
+	}
+	return answers
 }
 
 // controls are the hellos to try, as many as there may be.
@@ -95,6 +132,9 @@ func (r *run) controls() []control {
 	}
 	add("a small hello of TLS 1.2", small12(own), f.proxy)
 	add("a small hello of TLS 1.3", small13(own), f.proxy)
+	shared := broad(own)
+	shared.SetKeyShares(commonShares()...)
+	add("a plain hello with more key shares", shared, f.proxy)
 	for _, name := range r.names() {
 		add("a plain hello of many versions and suites, server name "+name, broad(name), f.proxy)
 	}

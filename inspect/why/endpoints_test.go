@@ -44,9 +44,18 @@ func goFront(edit func(*tls.Config), decide func(*seen) reaction) func(*testing.
 	}
 }
 
+// everySuite are the suites of the standard library, also those without forward secrecy, which it leaves out by itself.
+func everySuite() []uint16 {
+	var suites []uint16
+	for _, s := range append(tls.CipherSuites(), tls.InsecureCipherSuites()...) {
+		suites = append(suites, s.ID)
+	}
+	return suites
+}
+
 func withRSA(t *testing.T, edit func(*tls.Config)) func(*testing.T) string {
 	return goServer(func(c *tls.Config) {
-		c.Certificates = []tls.Certificate{identityOf(t, "rsa").Certificate}
+		c.Certificates, c.CipherSuites = []tls.Certificate{identityOf(t, "rsa").Certificate}, everySuite()
 		if edit != nil {
 			edit(c)
 		}
@@ -127,7 +136,7 @@ func endpoints(t *testing.T) []endpoint {
 			return pass
 		}), hello: modern(serverName, nil), causes: []string{"version/version-intolerance"}},
 		{name: "intolerant of all above TLS 1.0", start: goFront(func(c *tls.Config) {
-			c.Certificates = []tls.Certificate{identityOf(t, "rsa").Certificate}
+			c.Certificates, c.CipherSuites = []tls.Certificate{identityOf(t, "rsa").Certificate}, everySuite()
 			c.MaxVersion = tls.VersionTLS10
 		}, func(s *seen) reaction {
 			if s.LegacyVersion > wire.VersionTLS10 {
@@ -222,7 +231,7 @@ func endpoints(t *testing.T) []endpoint {
 		}), causes: []string{"signature/no-common-signature"}, accepts: "ecdsa_secp256r1_sha256"},
 
 		// ALPN.
-		{name: "strict about ALPN", start: goServer(func(c *tls.Config) { c.NextProtos = []string{"h2"} }), hello: modern(serverName, func(h *probe.Hello) { h.SetALPN("http/1.1") }),
+		{name: "strict about ALPN", start: goServer(func(c *tls.Config) { c.NextProtos = []string{"h2"} }), hello: modern(serverName, func(h *probe.Hello) { h.SetALPN("mqtt") }),
 			causes: []string{"alpn/no-common-alpn"}, accepts: "h2"},
 		{name: "intolerant of ALPN", start: goFront(nil, func(s *seen) reaction {
 			if s.ALPN != nil {
@@ -357,9 +366,15 @@ func endpoints(t *testing.T) []endpoint {
 		{name: "plain HTTP", start: func(t *testing.T) string { return text(t, "", "HTTP/1.1 400 Bad Request\r\nServer: nginx\r\n\r\n") }, hello: modern(serverName, nil), causes: []string{"not_tls/plain-http"}},
 		{name: "a mail server", start: func(t *testing.T) string { return text(t, "220 mail.example ESMTP ready\r\n", "500 what?\r\n") }, hello: modern(serverName, nil), causes: []string{"not_tls/other-protocol"}},
 		{name: "SSH", start: func(t *testing.T) string { return text(t, "SSH-2.0-OpenSSH_9.2\r\n", "") }, hello: modern(serverName, nil), causes: []string{"not_tls/other-protocol"}},
-		{name: "silence", start: goFront(nil, func(*seen) reaction { return silence }), hello: modern(serverName, nil), causes: []string{"network/silent"}, slow: true},
-		{name: "resets everything", start: goFront(nil, func(*seen) reaction { return reset }), hello: modern(serverName, nil), causes: []string{"network/resets-everything"}},
-		{name: "closes everything", start: goFront(nil, func(*seen) reaction { return shut }), hello: modern(serverName, nil), causes: []string{"network/closes-everything"}},
+		{name: "silence", start: func(t *testing.T) string {
+			return serve(t, func(_ int, conn net.Conn) { react(conn, silence) })
+		}, hello: modern(serverName, nil), causes: []string{"network/silent"}, slow: true},
+		{name: "resets everything", start: func(t *testing.T) string {
+			return serve(t, func(_ int, conn net.Conn) { _, _ = conn.Read(make([]byte, 1<<16)); react(conn, reset) })
+		}, hello: modern(serverName, nil), causes: []string{"network/resets-everything"}},
+		{name: "closes everything", start: func(t *testing.T) string {
+			return serve(t, func(_ int, conn net.Conn) { _, _ = conn.Read(make([]byte, 1<<16)); react(conn, shut) })
+		}, hello: modern(serverName, nil), causes: []string{"network/closes-everything"}},
 		{name: "nobody listens", start: func(t *testing.T) string { return fmt.Sprintf("127.0.0.1:%d", freePort(t)) }, hello: modern(serverName, nil), causes: []string{"network/connection-refused"}},
 		{name: "flapping", start: goFront(nil, func(s *seen) reaction {
 			if s.number%2 == 1 {
@@ -391,7 +406,7 @@ func endpoints(t *testing.T) []endpoint {
 				return reset
 			}
 			return pass
-		}), hello: modern(serverName, func(h *probe.Hello) { h.SetALPN("http/1.1"); h.Set(wire.ExtensionSCT, nil) }), causes: []string{"alpn/no-common-alpn", "extension/extension-intolerance"}},
+		}), hello: modern(serverName, func(h *probe.Hello) { h.SetALPN("mqtt"); h.Set(wire.ExtensionSCT, nil) }), causes: []string{"alpn/no-common-alpn", "extension/extension-intolerance"}},
 		{name: "size and a name", start: goFront(needsName, func(s *seen) reaction {
 			if s.message.Length > 611 {
 				return reset
@@ -415,7 +430,7 @@ func endpoints(t *testing.T) []endpoint {
 		}), hello: modern(serverName, func(h *probe.Hello) {
 			h.SetGroups(wire.GroupSecp256r1)
 			h.SetKeyShares(wire.GroupSecp256r1)
-			h.SetALPN("http/1.1")
+			h.SetALPN("mqtt")
 			h.Set(wire.ExtensionSCT, nil)
 		}), causes: []string{"group/no-common-group", "alpn/no-common-alpn", "extension/extension-intolerance"}},
 	}
@@ -493,7 +508,7 @@ func TestBuiltInCausesAreNamed(t *testing.T) {
 			address := e.start(t)
 			experiment := why.Experiment{Target: probe.Target{Address: address, Proxy: e.proxy}, Hello: e.hello, Names: e.names}
 			if e.slow {
-				experiment.Client = &probe.Client{Timeouts: probe.Timeouts{Answer: 400 * time.Millisecond}}
+				experiment.Client = &probe.Client{Timeouts: probe.Timeouts{Answer: time.Second}}
 			}
 			r := experiment.Run(t.Context())
 			var got []string

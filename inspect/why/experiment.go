@@ -51,9 +51,10 @@ type run struct {
 	largest  int    // bytes of the largest hello that worked
 	causes   []found
 	causal   map[Axis]bool
-	size     *sizeFound    // nil: size does not matter
-	pace     time.Duration // before each connection, for an endpoint that limits them
-	blocked  bool          // the endpoint limits connections, and did so in the middle of the experiment
+	size     *sizeFound            // nil: size does not matter
+	pace     time.Duration         // before each connection, for an endpoint that limits them
+	outcomes map[probe.Outcome]int // of what was sent without changing what goes before TLS
+	blocked  bool                  // the endpoint limits connections, and did so in the middle of the experiment
 }
 
 // Timeouts of experiments: an endpoint that answers at all answers at once, and silence is asked many times.
@@ -61,13 +62,13 @@ const (
 	dialTimeout   = 5 * time.Second
 	answerTimeout = 3 * time.Second
 	finishTimeout = time.Second
-	shortAnswer   = 700 * time.Millisecond // once the endpoint has answered anything, or shown that it does not
+	shortAnswer   = 400 * time.Millisecond // once the endpoint has answered anything, or shown that it does not
 )
 
 // Run makes the experiment. Cancelling ctx ends it with what is known by then.
 func (e *Experiment) Run(ctx context.Context) *Result {
 	began := time.Now()
-	r := &run{Experiment: e, ctx: ctx, causal: map[Axis]bool{}, failing: trial{e.Hello, e.Target.Proxy}}
+	r := &run{Experiment: e, ctx: ctx, causal: map[Axis]bool{}, outcomes: map[probe.Outcome]int{}, failing: trial{e.Hello, e.Target.Proxy}}
 	client := probe.Client{}
 	if e.Client != nil {
 		client = *e.Client
@@ -138,6 +139,9 @@ func (r *run) exchange(t trial, o probe.Options) answer {
 func (r *run) note(change string, t trial, a answer) {
 	if a.works {
 		r.largest = max(r.largest, a.x.Hello.Size())
+	}
+	if t.proxy == r.failing.proxy {
+		r.outcomes[a.x.Outcome]++
 	}
 	if r.result.Address == "" && a.x.Address.IsValid() {
 		r.result.Address = a.x.Address.String()

@@ -84,6 +84,11 @@ func (r *run) refineVersion(s step, next trial, a answer) bool {
 		}
 		t := trial{onlyVersion(r.working.hello, v), r.working.proxy}
 		p := r.send("with "+v.String()+" alone", t)
+		if p.x != nil && !p.works && v.IsTLS13() { // it may want another key share, and not ask for it
+			t.hello = t.hello.Clone()
+			t.hello.SetKeyShares(meet(commonShares(), t.hello.Groups())...)
+			p = r.send("with "+v.String()+" alone and more key shares", t)
+		}
 		if p.x == nil {
 			return false
 		}
@@ -140,6 +145,11 @@ func offeredVersions(h *probe.Hello) string {
 		return listed(slices.DeleteFunc(versions, wire.IsGREASE[wire.Version]))
 	}
 	return fmt.Sprintf("%s at most", h.Version)
+}
+
+// commonShares are the groups of which one suits nearly every server.
+func commonShares() []wire.NamedGroup {
+	return []wire.NamedGroup{wire.GroupX25519, wire.GroupSecp256r1, wire.GroupSecp384r1}
 }
 
 // onlyVersion is a plain hello of one version with the name, and what else the hello that works has, kept.

@@ -114,7 +114,7 @@ type Probe struct {
 type Result struct {
 	Target      string   `json:"target"`
 	Verdict     Verdict  `json:"verdict"`
-	Cause       string   `json:"cause,omitempty"` // id of the first cause
+	Cause       string   `json:"cause"` // id of the first cause; empty: there is none
 	Causes      []Cause  `json:"causes"`
 	Connections int      `json:"connections"`         // that were made
 	Sentence    string   `json:"sentence"`            // of the whole

@@ -18,33 +18,31 @@ func (r *run) isSize(next trial, a answer) bool {
 	if r.working.hello.SSLv2 || size <= base || r.spare() < 6 {
 		return false
 	}
-	padded := func(n int) answer {
+	pad := func(n int) control {
 		t := trial{r.working.hello.Clone(), r.working.proxy}
-		if !t.hello.Pad(n) {
-			return answer{}
+		t.hello.Pad(n)
+		return control{fmt.Sprintf("the hello that works, padded to %d bytes", n), t}
+	}
+	padded := func(n int) answer {
+		c := pad(n)
+		p := r.send(c.change, c.trial)
+		if p.x != nil && p.x.Outcome == probe.OutcomeTimeout { // silence may also be somebody being busy
+			p = r.send(c.change+", again", c.trial)
 		}
-		return r.send(fmt.Sprintf("the hello that works, padded to %d bytes", n), t)
+		return p
 	}
 	// A padding extension takes four bytes at least; a few more than the size in question make no difference to a limit.
-	large := padded(max(size, base+8))
+	low, high := base+4, max(size, base+8)
+	large := padded(high)
 	if large.x == nil || large.works || kind(large.x) != kind(a.x) {
 		return false
 	}
-	low, high := base+4, max(size, base+8)
 	if small := padded(low); small.x == nil || !small.works {
 		return false // it is the padding that is not liked, or the limit is where it cannot be told
 	}
-	for high-low > 1 && r.spare() > 2 {
-		middle := low + (high-low)/2
-		p := padded(middle)
-		if p.x == nil {
-			return false
-		}
-		if p.works {
-			low = middle
-		} else {
-			high = middle
-		}
+	low, high, ok := r.bisect(low, high, a.x.Outcome == probe.OutcomeTimeout, pad)
+	if !ok {
+		return false
 	}
 	// Believed only if both sides of the limit hold once more.
 	if p, q := padded(low), padded(high); p.x == nil || q.x == nil || !p.works || q.works {
@@ -60,10 +58,40 @@ func (r *run) isSize(next trial, a answer) bool {
 	}
 	r.add(found{axis: AxisSize, id: HelloTooLarge, limit: low, offered: []string{fmt.Sprint(r.result.HelloSize)},
 		evidence: fmt.Sprintf("the same hello, padded: %d bytes are accepted, %d are not (%s)", low, high, large.x.Describe()),
-		sentence: fmt.Sprintf("%s every hello larger than %d bytes (%d with the record's header): something before it, or the endpoint itself, reads a hello into a buffer of fixed size. Yours has %d%s.",
+		sentence: fmt.Sprintf("%s hello larger than %d bytes (%d with the record's header): something before it, or the endpoint itself, reads a hello into a buffer of fixed size. Yours has %d%s.",
 			ends(large.x), low, low+5, r.result.HelloSize, because(r.failing.hello)),
 		fix: "Update or reconfigure what stands before the endpoint; until then make the hello smaller: " + smaller(r.failing.hello) + "."})
 	return true
+}
+
+// bisect narrows down between which two sizes hellos stop being accepted, to the byte. Where failing takes a timeout, three sizes
+// are tried at once, so that it takes half as many of them.
+func (r *run) bisect(low, high int, silent bool, pad func(int) control) (int, int, bool) {
+	parts := 2
+	if silent {
+		parts = 4
+	}
+	for high-low > 1 {
+		var all []control
+		var sizes []int
+		for i := 1; i < parts; i++ {
+			n := low + (high-low)*i/parts
+			if n > low && n < high && (len(sizes) == 0 || n > sizes[len(sizes)-1]) {
+				sizes, all = append(sizes, n), append(all, pad(n))
+			}
+		}
+		if r.spare() < len(all)+1 {
+			return low, high, false
+		}
+		for i, a := range r.sendAll(all) {
+			if !a.works {
+				high = sizes[i]
+				break
+			}
+			low = sizes[i]
+		}
+	}
+	return low, high, true
 }
 
 // above tries whether larger hellos are accepted again, which is how a known fault of old load balancers looks.
@@ -77,19 +105,19 @@ func (r *run) above(padded func(int) answer, high int) int {
 	return 0
 }
 
-// ends is what an endpoint does to a hello, as a verb.
+// ends is what an endpoint does to a hello, up to the word before it.
 func ends(x *probe.Exchange) string {
 	switch {
 	case x.Alert != nil:
-		return fmt.Sprintf("The endpoint answers alert %s (%d) to", x.Alert.Description, uint8(x.Alert.Description))
+		return fmt.Sprintf("The endpoint answers alert %s (%d) to every", x.Alert.Description, uint8(x.Alert.Description))
 	case x.Outcome == probe.OutcomeReset:
-		return "The endpoint resets"
+		return "The endpoint resets every"
 	case x.Outcome == probe.OutcomeClosed:
-		return "The endpoint closes the connection on"
+		return "The endpoint closes the connection on every"
 	case x.Outcome == probe.OutcomeTimeout:
-		return "The endpoint never answers"
+		return "The endpoint never answers a"
 	}
-	return "The endpoint fails on"
+	return "The endpoint fails on every"
 }
 
 // largePart names what makes a hello large: a post-quantum key share, or else its longest extension.

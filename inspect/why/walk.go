@@ -220,14 +220,9 @@ func (r *run) withoutControl() {
 	if r.result.Exhausted {
 		return
 	}
-	kinds := map[string]int{}
-	for _, p := range r.result.Probes {
-		kinds[string(p.Outcome)]++
-	}
 	x := r.failure.x
-	count := len(r.result.Probes)
-	everything := fmt.Sprintf("%d hellos of every kind, with and without names, PROXY protocol headers and extensions: %s each time", count, x.Describe())
-	if len(kinds) == 1 {
+	everything := fmt.Sprintf("%d hellos of every kind, with and without names and extensions, old and new: %s each time", r.outcomes[x.Outcome], x.Describe())
+	if len(r.outcomes) == 1 {
 		switch x.Outcome {
 		case probe.OutcomeTimeout:
 			r.add(found{axis: AxisNetwork, id: Silent, evidence: everything,
