@@ -34,6 +34,7 @@ type Listener struct {
 	Mode                 Mode           `yaml:"mode"`                   // what happens to the client's TLS
 	ProxyProtocol        Switch         `yaml:"proxy_protocol"`         // on: each connection must begin with a PROXY protocol header, v1 or v2
 	ProxyProtocolTrusted []netip.Prefix `yaml:"proxy_protocol_trusted"` // peers that may send the header; empty: any; others are refused
+	ForwardedTrusted     []netip.Prefix `yaml:"forwarded_trusted"`      // clients whose own X-Forwarded-For and the like are passed on in mode http; empty: nobody's
 	ClientAuth           ClientAuth     `yaml:"client_auth"`            // whether clients are asked for a certificate
 	ClientCA             string         `yaml:"client_ca"`              // PEM file: authorities that client certificates must chain to
 	ClientCRL            string         `yaml:"client_crl"`             // file of revocation lists, of every authority in client_ca; empty: revocation is not looked into
@@ -59,6 +60,7 @@ type Backend struct {
 	Cert          string          `yaml:"cert"`           // PEM file: client certificate chain shown to the backend
 	Key           string          `yaml:"key"`            // PEM file: its private key
 	ProxyProtocol ProxyHeader     `yaml:"proxy_protocol"` // header sent to the backend
+	Protocol      BackendProtocol `yaml:"protocol"`       // what is spoken to it in mode http
 	MinVersion    Version         `yaml:"min_version"`    // lowest TLS version offered; empty: what the client offered, as far as possible
 	MaxVersion    Version         `yaml:"max_version"`    // highest TLS version offered; empty: the highest known
 	Revocation    RevocationCheck `yaml:"revocation"`     // how far revocation of the backend's chain is looked into
@@ -127,6 +129,8 @@ type Timeouts struct {
 	Dial             time.Duration `yaml:"dial"`              // resolving the backend and connecting to it
 	Handshake        time.Duration `yaml:"handshake"`         // client leg, from the complete ClientHello on
 	BackendHandshake time.Duration `yaml:"backend_handshake"` // backend leg
+	RequestHeader    time.Duration `yaml:"request_header"`    // mode http: for the header of a request
+	Response         time.Duration `yaml:"response"`          // mode http: for the backend to begin its answer
 	BadGateway       time.Duration `yaml:"bad_gateway"`       // for the HTTP request that is answered with 502 when the backend leg failed
 	Idle             time.Duration `yaml:"idle"`              // without a byte in either direction
 	Linger           time.Duration `yaml:"linger"`            // reading on after a fatal alert, so that the peer gets to see it

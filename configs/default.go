@@ -31,6 +31,8 @@ func Default() *Config {
 				Dial:             5 * time.Second,
 				Handshake:        10 * time.Second,
 				BackendHandshake: 10 * time.Second,
+				RequestHeader:    10 * time.Second,
+				Response:         time.Minute,
 				BadGateway:       5 * time.Second,
 				Idle:             10 * time.Minute,
 				Linger:           time.Second,
@@ -66,6 +68,7 @@ func (c *Config) complete() {
 			b := &l.Routes[j].Backend
 			setDefault(&b.Verify, VerifyReport)
 			setDefault(&b.ProxyProtocol, ProxyHeaderNone)
+			setDefault(&b.Protocol, ProtocolAuto)
 			setDefault(&b.Revocation, RevocationOff)
 		}
 	}

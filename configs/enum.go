@@ -57,6 +57,16 @@ const (
 	ProxyHeaderV2   ProxyHeader = "v2"
 )
 
+// BackendProtocol is the HTTP that a backend is asked in.
+type BackendProtocol string
+
+// Protocols of a backend in mode http.
+const (
+	ProtocolAuto  BackendProtocol = "auto" // HTTP/2 where client and backend both speak it
+	ProtocolHTTP1 BackendProtocol = "h1"
+	ProtocolHTTP2 BackendProtocol = "h2" // without TLS: by prior knowledge
+)
+
 // ACMEChallenge is how an authority validates a name (RFC 8555, Section 8).
 type ACMEChallenge string
 

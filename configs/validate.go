@@ -113,6 +113,8 @@ func (v *validator) limits() {
 		{"dial", t.Dial, 5 * time.Minute},
 		{"handshake", t.Handshake, 5 * time.Minute},
 		{"backend_handshake", t.BackendHandshake, 5 * time.Minute},
+		{"request_header", t.RequestHeader, 5 * time.Minute},
+		{"response", t.Response, 24 * time.Hour},
 		{"bad_gateway", t.BadGateway, 5 * time.Minute},
 		{"linger", t.Linger, 10 * time.Second},
 		{"idle", t.Idle, 7 * 24 * time.Hour},

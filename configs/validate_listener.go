@@ -39,10 +39,9 @@ func (v *validator) listeners() {
 }
 
 func (v *validator) listener(l *Listener, path string) {
-	if l.Mode == ModeHTTP {
-		v.fail(path+".mode", "%q is not available yet: bridge carries HTTP too, byte for byte", l.Mode)
-	} else {
-		oneOf(v, path+".mode", l.Mode, ModeBridge, ModePassthrough)
+	oneOf(v, path+".mode", l.Mode, ModeBridge, ModeHTTP, ModePassthrough)
+	if len(l.ForwardedTrusted) > 0 && l.Mode != ModeHTTP {
+		v.fail(path+".forwarded_trusted", "has no effect but in mode http, where headers are read")
 	}
 	oneOf(v, path+".proxy_protocol", l.ProxyProtocol, Off, On)
 	oneOf(v, path+".client_auth", l.ClientAuth, ClientAuthNone, ClientAuthRequest, ClientAuthRequire)

@@ -2,6 +2,7 @@ package configs
 
 import (
 	"errors"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -32,8 +33,10 @@ func TestValidateRefuses(t *testing.T) {
 		{"IPv6 without brackets", func(c *Config) { c.Listeners[0].Address = "::1:8443" }, "in brackets"},
 		{"IPv6 half in brackets", func(c *Config) { c.Listeners[0].Address = "[::1:8443" }, "lacks the closing bracket"},
 		{"host that is none", func(c *Config) { c.Listeners[0].Address = "a b:1" }, "has a ' ' in it"},
-		{"mode http", func(c *Config) { c.Listeners[0].Mode = ModeHTTP }, `listeners[0].mode: "http" is not available yet`},
-		{"mode unknown", func(c *Config) { c.Listeners[0].Mode = "tunnel" }, `listeners[0].mode: "tunnel" is not one of bridge, passthrough`},
+		{"forwarded in bridge", func(c *Config) { c.Listeners[0].ForwardedTrusted = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} }, `listeners[0].forwarded_trusted: has no effect but in mode http`},
+		{"protocol in bridge", func(c *Config) { c.Listeners[0].Routes[0].Backend.Protocol = ProtocolHTTP2 }, `backend.protocol: has no effect but in mode http`},
+		{"protocol unknown", func(c *Config) { c.Listeners[0].Mode, c.Listeners[0].Routes[0].Backend.Protocol = ModeHTTP, "h9" }, `"h9" is not one of auto, h1, h2`},
+		{"mode unknown", func(c *Config) { c.Listeners[0].Mode = "tunnel" }, `listeners[0].mode: "tunnel" is not one of bridge, http, passthrough`},
 		{"name of odd letters", func(c *Config) { c.Listeners[0].Name = "a\nb" }, "listeners[0].name:"},
 		{"proxy protocol unknown", func(c *Config) { c.Listeners[0].ProxyProtocol = "v2" }, `"v2" is not one of off, on`},
 		{"required certificate without authority", func(c *Config) { c.Listeners[0].ClientAuth = ClientAuthRequire }, "listeners[0].client_auth: require needs client_ca"},
@@ -173,7 +176,7 @@ func TestValidateSaysWhereEachValueCameFrom(t *testing.T) {
 	flags := &Overrides{}
 	for _, s := range Settings() {
 		if s.Flag == "mode" {
-			if err := flags.Value(s).Set("http"); err != nil {
+			if err := flags.Value(s).Set("tunnel"); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -190,7 +193,7 @@ limits:
 		`p.yaml:2:14: listeners[0].address: "nowhere" has no port: HOST:PORT or :PORT is expected`,
 		`p.yaml:5:16: listeners[0].routes[0].backend.url: scheme "ftp" is not one of https, tls, tcp, http`,
 		`p.yaml:7:10: limits.queue: 0 is not between 1 and 1000000`,
-		`--mode: listeners[0].mode: "http" is not available yet: bridge carries HTTP too, byte for byte`,
+		`--mode: listeners[0].mode: "tunnel" is not one of bridge, http, passthrough`,
 		`TLSTRIAGE_LOG_LEVEL: log.level: "loud" is not one of debug, info, warn, error`,
 	}
 	if err == nil || err.Error() != strings.Join(want, "\n") {

@@ -134,8 +134,23 @@ func (p *proxyCommand) run(ctx context.Context) error {
 		return failed(err)
 	}
 	defer p.recording.Close()
+	keys, err := openKeyLog(config.KeyLog, p.log)
+	if err != nil {
+		return failed(err)
+	}
+	handshakes, err := newTranscripts(config.Record, p.log)
+	if err != nil {
+		return failed(err)
+	}
 	p.out = newPrinter(config.Output, config.Record.Raw, config.Verbose, p.stdout)
 	p.server = &proxy.Server{OnConnection: p.observe, Log: p.log, Limits: limitsOf(config.Limits)}
+	if keys != nil {
+		defer keys.Close()
+		p.server.KeyLog = keys
+	}
+	if handshakes != nil {
+		p.server.OnTranscript = handshakes.write
+	}
 	if config.SecondLook == configs.On {
 		p.server.LookAgain = p.lookAgain
 	}
@@ -446,7 +461,7 @@ func limitsOf(c configs.Limits) proxy.Limits {
 		Connections: c.Connections, HelloBytes: int(c.HelloBytes), Queue: c.Queue,
 		Timeouts: proxy.Timeouts{
 			ProxyProtocol: t.ProxyProtocol, ClientHello: t.ClientHello, Dial: t.Dial, BackendHandshake: t.BackendHandshake,
-			ClientHandshake: t.Handshake, BadGateway: t.BadGateway, Idle: t.Idle, Linger: t.Linger,
+			ClientHandshake: t.Handshake, RequestHeader: t.RequestHeader, Response: t.Response, BadGateway: t.BadGateway, Idle: t.Idle, Linger: t.Linger,
 		},
 	}
 }

@@ -139,6 +139,8 @@ func (p *plan) listener(c *configs.Listener) (*proxy.Listener, error) {
 		Address:  c.Address,
 		Mode:     proxy.Mode(c.Mode),
 		Fallback: c.Fallback == configs.FallbackPassthrough,
+
+		ForwardedTrusted: c.ForwardedTrusted,
 	}
 	if c.ProxyProtocol == configs.On {
 		l.ProxyProtocol = &proxy.TrustedPeers{Prefixes: c.ProxyProtocolTrusted}
@@ -336,6 +338,7 @@ func (p *plan) backend(c *configs.Backend, key routeKey, judge *diagnose.Diagnos
 		Address:    target.Address(),
 		Plain:      !target.TLS,
 		ServerName: c.ServerName,
+		Protocol:   httpProtocol(c.Protocol),
 		MinVersion: versionOf(c.MinVersion),
 		MaxVersion: versionOf(c.MaxVersion),
 	}
@@ -368,6 +371,17 @@ func (p *plan) backend(c *configs.Backend, key routeKey, judge *diagnose.Diagnos
 		b.VerifyPeer = p.revoked.verifyBackend(e, checker, c.Revocation)
 	}
 	return b, nil
+}
+
+// httpProtocol is what the backend is asked in.
+func httpProtocol(p configs.BackendProtocol) proxy.HTTPProtocol {
+	switch p {
+	case configs.ProtocolHTTP1:
+		return proxy.HTTP1
+	case configs.ProtocolHTTP2:
+		return proxy.HTTP2
+	}
+	return ""
 }
 
 // versionOf is a configured version on the wire; 0 for none.
