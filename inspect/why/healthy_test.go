@@ -1,0 +1,164 @@
+package why_test
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/hex"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/tlstriage/tlstriage/inspect/probe"
+	"github.com/tlstriage/tlstriage/inspect/why"
+	"github.com/tlstriage/tlstriage/inspect/wire"
+)
+
+// gallery are recorded hellos of many clients; nil where the collection is not there.
+func gallery(t *testing.T) map[string]*probe.Hello {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		b, err := os.ReadFile(filepath.Join(dir, "shared", "facts", "clienthellos.json"))
+		if err != nil {
+			continue
+		}
+		var entries []struct {
+			ID  string `json:"id"`
+			Hex string `json:"record_hex"`
+		}
+		if err := json.Unmarshal(b, &entries); err != nil {
+			t.Fatal(err)
+		}
+		hellos := map[string]*probe.Hello{}
+		for _, e := range entries {
+			raw, err := hex.DecodeString(e.Hex)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if hellos[e.ID], err = probe.Parse(raw); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return hellos
+	}
+	t.Skip("no ../shared/facts/clienthellos.json beside the module")
+	return nil
+}
+
+func TestHealthyEndpointsHaveNoCause(t *testing.T) {
+	hellos := gallery(t)
+	for name, start := range map[string]func(*testing.T) string{
+		"Go":      withRSA(t, nil),
+		"nginx":   func(t *testing.T) string { return nginx(t, identityOf(t, "rsa"), "", "") },
+		"haproxy": func(t *testing.T) string { return haproxy(t, identityOf(t, "rsa"), "", "") },
+		"openssl": func(t *testing.T) string { return openssl(t, identityOf(t, "rsa")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			address := start(t)
+			for _, id := range []string{
+				"chromium-156.0.8078.79-default", "openssl-3.0.22-s_client-default", "openssl-3.0.22-s_client-resume-tls13", "go-1.26.8-http", "java-17.0.15-httpclient",
+				"curl-7.88.1-default", "gnutls-3.7.9-cli-default", "nginx-1.22.1-proxy_pass",
+			} {
+				hello, ok := hellos[id]
+				if !ok {
+					t.Fatalf("no hello %s", id)
+				}
+				r := (&why.Experiment{Target: probe.Target{Address: address}, Hello: hello}).Run(t.Context())
+				if r.Verdict != why.NoFailure || len(r.Causes) != 0 || r.Cause != "" {
+					text, _ := json.MarshalIndent(r, "", " ")
+					t.Errorf("%s: %s", id, text)
+				}
+			}
+			r := (&why.Experiment{Target: probe.Target{Address: address}, Hello: probe.Modern("")}).Run(t.Context())
+			if r.Verdict != why.NoFailure || r.Connections > 6 {
+				t.Errorf("%s with %d connections: %s", r.Verdict, r.Connections, r.Sentence)
+			}
+		})
+	}
+}
+
+// Whatever recorded client is refused by a healthy endpoint, the cause is a property that the two really do not share.
+func TestRecordedClientsAgainstAModernEndpoint(t *testing.T) {
+	hellos := gallery(t)
+	address := goServer(func(c *tls.Config) { c.MinVersion = tls.VersionTLS13 })(t)
+	explained := 0
+	for id, hello := range hellos {
+		versions := hello.Versions()
+		offers := false
+		for _, v := range versions {
+			offers = offers || v == wire.VersionTLS13
+		}
+		if offers || hello.SSLv2 || explained == 12 {
+			continue
+		}
+		explained++
+		r := (&why.Experiment{Target: probe.Target{Address: address}, Hello: hello, Names: []string{serverName}}).Run(t.Context())
+		if r.Cause != why.NoCommonVersion || len(r.Causes) > 1 && id != "openssl-3.0.22-s_client-sha1-sigalgs" { // which TLS 1.3 alone would not help
+			text, _ := json.MarshalIndent(r, "", " ")
+			t.Errorf("%s: %s", id, text)
+		}
+	}
+	if explained == 0 {
+		t.Fatal("no recorded client is without TLS 1.3")
+	}
+}
+
+func TestTheBudgetHolds(t *testing.T) {
+	address := goServer(func(c *tls.Config) { c.CurvePreferences = []tls.CurveID{tls.CurveP384} })(t)
+	hello := modern(serverName, func(h *probe.Hello) { h.SetGroups(wire.GroupSecp256r1); h.SetKeyShares(wire.GroupSecp256r1) })
+	for budget := 1; budget < 24; budget++ {
+		r := (&why.Experiment{Target: probe.Target{Address: address}, Hello: hello, Budget: budget}).Run(t.Context())
+		if r.Connections > budget {
+			t.Errorf("%d connections, %d are allowed", r.Connections, budget)
+		}
+		for _, c := range r.Causes {
+			if c.Axis != why.AxisGroup {
+				t.Errorf("with %d connections: %+v", budget, c)
+			}
+		}
+		if len(r.Causes) == 0 && r.Verdict != why.Undetermined {
+			t.Errorf("with %d connections: %s without a cause", budget, r.Verdict)
+		}
+	}
+}
+
+func TestCancellingEndsTheExperiment(t *testing.T) {
+	address := goFront(nil, func(*seen) reaction { return silence })(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	r := (&why.Experiment{Target: probe.Target{Address: address}, Hello: probe.Modern(""), Client: &probe.Client{Timeouts: probe.Timeouts{Answer: time.Minute}}}).Run(ctx)
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("it took %s", took)
+	}
+	if r.Verdict != why.Undetermined || len(r.Causes) != 0 {
+		t.Errorf("%s: %+v", r.Verdict, r.Causes)
+	}
+}
+
+func TestEveryFieldOfTheContractIsThere(t *testing.T) {
+	address := goServer(nil)(t)
+	r := (&why.Experiment{Target: probe.Target{Address: address}, Hello: probe.Modern("")}).Run(t.Context())
+	b, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var fields map[string]any
+	if err := json.Unmarshal(b, &fields); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"target", "verdict", "cause", "causes", "connections", "probes"} {
+		if _, ok := fields[name]; !ok {
+			t.Errorf("no %s in %s", name, b)
+		}
+	}
+	if causes, ok := fields["causes"].([]any); !ok || len(causes) != 0 {
+		t.Errorf("causes: %v", fields["causes"])
+	}
+}
