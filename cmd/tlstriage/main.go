@@ -104,6 +104,6 @@ separately validated backend leg, which of the two is at fault, and what to chan
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.AddCommand(newProxy(), newExplain(), newPolicy(), newCerts(), newPcap(), newReplay(), newRecording(), newCA(), newDemo(), newWhy(), newVersion())
+	root.AddCommand(newProxy(), newExplain(), newPolicy(), newCerts(), newPcap(), newReplay(), newRecording(), newCA(), newDemo(), newScan(), newWhy(), newVersion())
 	return root
 }

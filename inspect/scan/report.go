@@ -47,12 +47,22 @@ type Report struct {
 	LongestReplied int      `json:"longest_hello_answered"`
 	DurationMS     float64  `json:"duration_ms"`
 
+	startTLS   bool
 	opening    *probe.Exchange // the first hello
 	whole      *probe.Exchange // the handshake that went furthest
 	enumerated map[wire.Version]*enumerated
 	groups     map[wire.Version][]wire.NamedGroup
 	chains     map[string]*probe.Exchange // by leaf: an exchange that presented it
-	sessions   map[string]*probe.Exchange
+}
+
+// NewReport is a report about an address of which nothing is known.
+func NewReport(address string) *Report {
+	return &Report{
+		Address: address, Versions: []string{}, Ciphers: map[string][]string{}, CipherPreference: map[string]string{},
+		Groups: []string{}, SignatureSchemes: []string{}, ALPN: []string{}, Certificates: []Presented{}, SNI: []NameAnswer{},
+		Resumption: map[string]Answer{}, chains: map[string]*probe.Exchange{}, groups: map[wire.Version][]wire.NamedGroup{},
+		enumerated: map[wire.Version]*enumerated{},
+	}
 }
 
 // Connection is the record that stands for the endpoint: of the handshake that went furthest, or of the hello that nobody

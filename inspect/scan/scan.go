@@ -15,12 +15,8 @@ import (
 // ends it early with what is known by then. All goroutines end before it returns.
 func (s *Scanner) Address(ctx context.Context, target Target) *Report {
 	began := time.Now()
-	r := &Report{
-		Address: target.Endpoint.Address, Versions: []string{}, Ciphers: map[string][]string{}, CipherPreference: map[string]string{},
-		Groups: []string{}, SignatureSchemes: []string{}, ALPN: []string{}, Certificates: []Presented{}, SNI: []NameAnswer{},
-		Resumption: map[string]Answer{}, chains: map[string]*probe.Exchange{}, groups: map[wire.Version][]wire.NamedGroup{},
-		enumerated: map[wire.Version]*enumerated{},
-	}
+	r := NewReport(target.Endpoint.Address)
+	r.startTLS = target.Endpoint.StartTLS != ""
 	session := newSession(s, &target)
 	session.scan(ctx, r)
 	session.mu.Lock()
@@ -92,20 +88,7 @@ func (s *session) enumerateAll(ctx context.Context, r *Report) {
 		if e.answer.Reply != Yes {
 			continue
 		}
-		r.Versions = append(r.Versions, name)
-		r.Ciphers[name] = names(e.suites)
-		if e.version == wire.VersionSSLv2 {
-			r.Ciphers[name] = names(e.kinds)
-		}
-		if e.prefers != "" {
-			r.CipherPreference[name] = e.prefers
-		}
-		if len(e.classes) > 0 {
-			if r.CipherClasses == nil {
-				r.CipherClasses = map[string]map[string]string{}
-			}
-			r.CipherClasses[name] = e.classes
-		}
+		r.accept(e)
 	}
 }
 
@@ -141,10 +124,7 @@ func (s *session) keyExchange(ctx context.Context, r *Report) {
 	note := func(v wire.Version, found []wire.NamedGroup, prefers string) {
 		mu.Lock()
 		defer mu.Unlock()
-		r.groups[v] = found
-		if len(found) > 0 {
-			r.GroupsByVersion[v.String()] = names(found)
-		}
+		r.noteGroups(v, found)
 		if prefers != "" {
 			r.GroupPreference[v.String()] = prefers
 		}

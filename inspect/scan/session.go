@@ -13,6 +13,7 @@ import (
 type session struct {
 	scanner *Scanner
 	target  *Target
+	paper   Exchange      // answers in the endpoint's place; nil: the endpoint is asked
 	slots   chan struct{} // as many as connections may be open
 
 	mu          sync.Mutex
@@ -97,6 +98,9 @@ func (s *session) connect(ctx context.Context, hello *probe.Hello, options probe
 		s.next, pause = at.Add(s.scanner.Interval), at.Sub(now)
 	}
 	s.mu.Unlock()
+	if s.paper != nil {
+		return s.paper(hello, options)
+	}
 	if s.scanner.Progress != nil {
 		s.scanner.Progress(n)
 	}

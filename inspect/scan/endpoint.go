@@ -1,0 +1,114 @@
+package scan
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/probe"
+)
+
+// Endpoint is what was found out about all addresses of a name.
+type Endpoint struct {
+	DNS     Layer
+	Reports []*Report // one an address, in the resolver's order; empty: the name has none
+	Error   error     // of the resolver; nil: there are addresses
+}
+
+// The most addresses of one name that are looked at, and how many of them at a time.
+const (
+	maxAddresses       = 16
+	addressesAtTheTime = 4
+)
+
+// Endpoint scans every address of the target's name.
+func (s *Scanner) Endpoint(ctx context.Context, resolver *net.Resolver, target Target) *Endpoint {
+	e := &Endpoint{DNS: Layer{Name: LayerDNS, Status: Works}}
+	host, _, err := net.SplitHostPort(target.Endpoint.Address)
+	if err != nil {
+		e.Error = err
+		e.DNS.Status, e.DNS.Sentence = Broken, fmt.Sprintf("%q is not HOST:PORT.", target.Endpoint.Address)
+		return e
+	}
+	began := time.Now()
+	bounded, cancel := context.WithTimeout(ctx, 10*time.Second)
+	found, err := probe.Resolve(bounded, resolver, target.Endpoint.Address)
+	cancel()
+	e.DNS.MS = float64(time.Since(began).Microseconds()) / 1000
+	if err != nil || len(found) == 0 {
+		e.Error = err
+		e.DNS.Status, e.DNS.Sentence = Broken, fmt.Sprintf("The name %q has no address: %v.", host, err)
+		return e
+	}
+	found = unique(found)
+	e.DNS.Sentence = fmt.Sprintf("%q has %s.", host, plural(len(found), "address", "addresses"))
+	if net.ParseIP(host) != nil {
+		e.DNS.Sentence = "The address was given."
+	}
+	if len(found) > maxAddresses {
+		e.DNS.Sentence += fmt.Sprintf(" Only the first %d are looked at.", maxAddresses)
+		found = found[:maxAddresses]
+	}
+	e.Reports = make([]*Report, len(found))
+	slots := make(chan struct{}, addressesAtTheTime)
+	questions := make([]func(), len(found))
+	for i, address := range found {
+		questions[i] = func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			one := target
+			one.Endpoint.Address = address.String()
+			if one.Endpoint.Name == "" {
+				one.Endpoint.Name = host
+			}
+			if one.Host == "" {
+				one.Host = host
+			}
+			e.Reports[i] = s.Address(ctx, one)
+			e.Reports[i].Layers = slices.Insert(e.Reports[i].Layers, 0, e.DNS)
+		}
+	}
+	together(questions...)
+	return e
+}
+
+func unique(addresses []netip.AddrPort) []netip.AddrPort {
+	var out []netip.AddrPort
+	for _, a := range addresses {
+		if !slices.Contains(out, a) {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// Differences are what the addresses of one name answer differently: they are not behind the same configuration.
+func (e *Endpoint) Differences() *inspect.Finding {
+	if len(e.Reports) < 2 {
+		return nil
+	}
+	var lines []string
+	first := e.Reports[0]
+	for _, other := range e.Reports[1:] {
+		for _, c := range Compare(first, other) {
+			lines = append(lines, fmt.Sprintf("%s: %s", other.Address, c.Sentence(first.Address)))
+		}
+	}
+	if lines == nil {
+		return nil
+	}
+	const most = 12
+	detail := strings.Join(lines[:min(len(lines), most)], "; ")
+	if more := len(lines) - most; more > 0 {
+		detail += fmt.Sprintf("; and %d more", more)
+	}
+	return &inspect.Finding{
+		ID: FindingAddressesDiffer, Severity: inspect.SeverityWarning, Leg: inspect.LegBackend, Title: "The addresses of the name differ", Detail: detail + ".",
+		Fixes: []inspect.Fix{{Target: "server", Action: "Bring all nodes to the same configuration and certificate, or take the one that differs out of DNS"}},
+	}
+}
