@@ -43,10 +43,11 @@ type Exchange struct {
 	Encrypted          *wire.EncryptedExtensions
 	KeyExchange        *wire.ServerKeyExchange // TLS 1.2 and older
 	CertificateRequest *wire.CertificateRequest
-	Certificates       [][]byte // DER, as presented
-	Staple             []byte   // OCSP response, DER
-	SCTs               int      // signed certificate timestamps
-	Tickets            int      // NewSessionTicket messages
+	Certificates       [][]byte   // DER, as presented
+	Staple             []byte     // OCSP response, DER
+	SCTs               int        // signed certificate timestamps
+	Tickets            int        // NewSessionTicket messages
+	Sessions           []*Session // handed out by a handshake that was finished, for Hello.Resume
 
 	Version     wire.Version
 	CipherSuite wire.CipherSuite

@@ -114,7 +114,10 @@ func (r *run) finish13() (sealer, error) {
 	}
 	h.transcript = append(h.transcript, flight...)
 	verify := s.verifyData(s.clientHandshake, h.transcript)
-	flight = append(flight, handshakeMessage(wire.HandshakeTypeFinished, verify)...)
+	finished := handshakeMessage(wire.HandshakeTypeFinished, verify)
+	flight = append(flight, finished...)
+	h.transcript = append(h.transcript, finished...)
+	s.resumption = s.derive(s.master, "res master", h.transcript)
 	r.second = true
 	if len(h.hello.SessionID) > 0 && r.x.RetryRequest == nil { // RFC 8446, Appendix D.4
 		r.send([]byte{byte(wire.ContentTypeChangeCipherSpec), 3, 3, 0, 1, 1})

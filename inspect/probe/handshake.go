@@ -22,6 +22,7 @@ type handshake struct {
 	transcript []byte // all messages, as they count for the key schedule
 	tls13      bool
 	modern     *schedule13 // nil: no keys
+	tickets    [][]byte    // NewSessionTicket messages
 	done       bool        // the server's flight ended
 	finished   bool        // TLS 1.3: its Finished was among it
 	server     struct {    // as long as it is known
@@ -48,7 +49,7 @@ func (h *handshake) message(b []byte) {
 		return
 	}
 	if h.finished {
-		h.afterwards(t)
+		h.afterwards(t, b)
 		return
 	}
 	h.transcript = append(h.transcript, b...)
@@ -103,7 +104,7 @@ func (h *handshake) message12(t wire.HandshakeType, b []byte) {
 	case wire.HandshakeTypeServerHelloDone:
 		h.done, x.Flight = true, true
 	case wire.HandshakeTypeNewSessionTicket:
-		x.Tickets++
+		h.keepTicket(b)
 	}
 }
 
@@ -132,9 +133,9 @@ func (h *handshake) message13(t wire.HandshakeType, b []byte) {
 }
 
 // afterwards takes a message behind the server's Finished.
-func (h *handshake) afterwards(t wire.HandshakeType) {
+func (h *handshake) afterwards(t wire.HandshakeType, b []byte) {
 	if t == wire.HandshakeTypeNewSessionTicket {
-		h.x.Tickets++
+		h.keepTicket(b)
 	}
 }
 

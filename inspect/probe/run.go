@@ -30,6 +30,7 @@ func (c *Client) Exchange(ctx context.Context, target Target, hello *Hello, opti
 	}
 	x.Took = time.Since(x.Began)
 	r.conclude()
+	x.Sessions = r.sessions()
 	x.Connection = r.record()
 	return x
 }

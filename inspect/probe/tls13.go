@@ -19,6 +19,7 @@ type schedule13 struct {
 	serverHandshake []byte
 	master          []byte
 	clientTraffic   []byte // behind the server's Finished
+	resumption      []byte // behind ours
 	connection      keylog.Connection
 }
 

@@ -17,6 +17,7 @@ import (
 type Endpoint struct {
 	DNS     Layer
 	Reports []*Report // one an address, in the resolver's order; empty: the name has none
+	Across  []Across  // sessions of the first address at the others
 	Error   error     // of the resolver; nil: there are addresses
 }
 
@@ -74,6 +75,9 @@ func (s *Scanner) Endpoint(ctx context.Context, resolver *net.Resolver, target T
 		}
 	}
 	together(questions...)
+	if len(e.Reports) > 1 {
+		e.Across = s.across(ctx, e, target)
+	}
 	return e
 }
 
@@ -99,6 +103,13 @@ func (e *Endpoint) Differences() *inspect.Finding {
 			lines = append(lines, fmt.Sprintf("%s: %s", other.Address, c.Sentence(first.Address)))
 		}
 	}
+	severity := inspect.SeverityWarning
+	if text := unshared(e.Across); text != "" {
+		if lines == nil {
+			severity = inspect.SeverityInfo // it costs time, and breaks nothing
+		}
+		lines = append(lines, text)
+	}
 	if lines == nil {
 		return nil
 	}
@@ -108,7 +119,7 @@ func (e *Endpoint) Differences() *inspect.Finding {
 		detail += fmt.Sprintf("; and %d more", more)
 	}
 	return &inspect.Finding{
-		ID: FindingAddressesDiffer, Severity: inspect.SeverityWarning, Leg: inspect.LegBackend, Title: "The addresses of the name differ", Detail: detail + ".",
+		ID: FindingAddressesDiffer, Severity: severity, Leg: inspect.LegBackend, Title: "The addresses of the name differ", Detail: detail + ".",
 		Fixes: []inspect.Fix{{Target: "server", Action: "Bring all nodes to the same configuration and certificate, or take the one that differs out of DNS"}},
 	}
 }

@@ -175,6 +175,7 @@ func (s *session) details(ctx context.Context, r *Report) {
 		func() { r.SNI = s.names(ctx, s.known(r)) },
 		func() { s.features(ctx, r, into(r.Features)) },
 		func() { s.tolerance(ctx, r, into(r.Tolerance)) },
+		func() { s.resumption(ctx, r, into(r.Resumption)) },
 	}
 	var wholes [2]*probe.Exchange
 	if r.accepts(wire.VersionTLS13) && shareable {
