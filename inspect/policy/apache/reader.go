@@ -327,15 +327,15 @@ func (p *parser) ifDefine(arg string) (holds bool, doubt string) {
 }
 
 func (p *parser) ifVersion(args []string) (holds bool, doubt string) {
-	operator, bound := "=", ""
+	operator := "="
 	switch len(args) {
 	case 1:
-		bound = args[0]
 	case 2:
-		operator, bound = args[0], args[1]
+		operator = args[0]
 	default:
 		return false, "the comparison"
 	}
+	bound := args[len(args)-1]
 	negated := strings.HasPrefix(operator, "!")
 	operator = strings.TrimPrefix(operator, "!")
 	atLeast, above := release.AtLeast(p.version, bound), !release.AtLeast(bound, p.version)
@@ -372,7 +372,7 @@ func (p *parser) include(d *directive) ([]*directive, error) {
 		if len(names) == 0 {
 			p.problem(d, "%s %s: no file matches", d.written, d.args[0])
 		}
-	} else if _, err := fs.Stat(p.fsys, pattern); err != nil {
+	} else if !exists(p.fsys, pattern) {
 		p.problem(d, "%s %s: the file cannot be read here", d.written, pattern)
 		return nil, nil
 	}
@@ -394,18 +394,16 @@ func (p *parser) includeFile(d *directive, name string, below int) ([]*directive
 	if len(p.stack)+below > maxIncludeDepth {
 		return nil, p.fail(d.line, "%s %s: includes are nested deeper than %d", d.written, d.args[0], maxIncludeDepth)
 	}
-	info, err := fs.Stat(p.fsys, name)
-	switch {
-	case err != nil:
-		p.problem(d, "%s %s: the file cannot be read here", d.written, name)
-		return nil, nil
-	case !info.IsDir():
+	info, unreadable := fs.Stat(p.fsys, name)
+	if unreadable == nil && !info.IsDir() {
 		return p.reader.file(name)
 	}
-	entries, err := fs.ReadDir(p.fsys, name)
-	if err != nil {
-		p.problem(d, "%s %s: the directory cannot be read here", d.written, name)
-		return nil, nil
+	var entries []fs.DirEntry
+	if unreadable == nil {
+		entries, unreadable = fs.ReadDir(p.fsys, name)
+	}
+	if unreadable != nil { // often only the main file was brought
+		p.problem(d, "%s %s: it cannot be read here", d.written, name)
 	}
 	var out []*directive
 	for _, e := range entries {
@@ -416,4 +414,9 @@ func (p *parser) includeFile(d *directive, name string, below int) ([]*directive
 		out = append(out, more...)
 	}
 	return out, nil
+}
+
+func exists(fsys fs.FS, name string) bool {
+	_, err := fs.Stat(fsys, name)
+	return err == nil
 }

@@ -27,7 +27,7 @@ func (im *importer) unknownDirective(d *statement, inside string) {
 		name = strings.TrimPrefix(name, prefix)
 	}
 	isKnown := slices.Contains(known, name)
-	switch near := ""; {
+	switch {
 	case isKnown && inside != "" && d.name == name && name != "ssl":
 		im.refuse(d.file, d.line, "%s is not allowed inside %s; nginx refuses it", d.name, inside)
 	case isKnown:
@@ -36,7 +36,7 @@ func (im *importer) unknownDirective(d *statement, inside string) {
 			im.problem(d.file, d.line, "%s is not judged: what it does to a handshake is not in the policy", d.name)
 		}
 	default:
-		if near = misspelt(name); near != "" {
+		if near := misspelt(name); near != "" {
 			im.refuse(d.file, d.line, "%s is no directive of nginx, which refuses it; %s is the nearest name", d.name, near)
 		} else if strings.HasPrefix(strings.ToLower(name), "ssl") {
 			im.problem(d.file, d.line, "%s is not judged: what it does to a handshake is not in the policy", d.name)

@@ -24,7 +24,7 @@ func Ciphers(list string, o Options) (Expansion, error) {
 		p.level = *o.SecurityLevel
 	}
 	e := Expansion{}
-	rules := list
+	var rules string
 	if e.SuiteB, rules = suiteB(list); e.SuiteB == SuiteBNone {
 		if rest, ok := strings.CutPrefix(list, "DEFAULT"); ok {
 			p.run("ALL:!COMPLEMENTOFDEFAULT:!eNULL")

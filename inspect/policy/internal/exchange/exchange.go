@@ -34,7 +34,7 @@ func Ask(conn io.ReadWriter, hello []byte) (a Answer, err error) {
 	var m wire.Message
 	buf := make([]byte, 16<<10)
 	for {
-		n, err := conn.Read(buf)
+		n, ended := conn.Read(buf)
 		r.Feed(buf[:n])
 		for r.Next(&m) {
 			done, err := a.message(&m)
@@ -47,11 +47,11 @@ func Ask(conn io.ReadWriter, hello []byte) (a Answer, err error) {
 		}
 		var late interface{ Timeout() bool }
 		switch {
-		case errors.As(err, &late) && late.Timeout():
-			return a, err
-		case err != nil:
+		case errors.As(ended, &late) && late.Timeout():
+			return a, ended
+		case ended != nil:
 			a.Closed = a.Suite == 0
-			return a, nil
+			return a, nil //nolint:nilerr // that the connection ends is an answer
 		}
 	}
 }
