@@ -4,11 +4,11 @@ import "slices"
 
 // Bounds of a direction's reassembly.
 const (
-	maxWaiting  = 256 // segments that wait
-	gapPackets  = 32  // packets that came after a gap that the peer acknowledged: it will not be filled any more
-	gapTime     = 2e9 // or so many nanoseconds
-	maxPadding  = 6   // bytes by which an Ethernet frame of a bare ACK is filled up
-	minProgress = 1e6 // nanoseconds within which the same segment is a second copy, not sent again
+	maxWaiting  = 256     // segments that wait
+	gapPackets  = 32      // packets that came after a gap that the peer acknowledged: it will not be filled any more
+	gapTime     = 2e9     // or so many nanoseconds
+	maxPadding  = 6       // bytes by which an Ethernet frame of a bare ACK is filled up
+	minProgress = 1e6     // nanoseconds within which the same segment is a second copy, not sent again
 	maxJump     = 1 << 24 // bytes by which a number may be off; beyond it belongs to another numbering
 	maxStrays   = 64      // packets in a row of such, after which nothing more is expected
 )

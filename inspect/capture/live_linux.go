@@ -47,8 +47,20 @@ func (t *Tracker) live(ctx context.Context, r *ring) error {
 		}
 		t.stats.Dropped += r.dropped()
 		t.tick(time.Now())
-		if err := r.wait(); err != nil {
+		if err := r.wait(pollTimeout); err != nil {
 			return err
+		}
+	}
+	// What was captured by now lies in a block that the kernel hands over when its time is up.
+	for end := time.Now().Add(2 * ringTimeout * time.Millisecond); time.Now().Before(end); {
+		got, err := r.read(t)
+		if err != nil {
+			return err
+		}
+		if !got {
+			if err := r.wait(ringTimeout); err != nil {
+				return err
+			}
 		}
 	}
 	t.stats.Dropped += r.dropped()
@@ -142,10 +154,10 @@ func (r *ring) close() {
 	_ = unix.Close(r.fd)
 }
 
-// wait waits for the kernel to hand over a block, for a while.
-func (r *ring) wait() error {
+// wait waits for the kernel to hand over a block, for so many milliseconds.
+func (r *ring) wait(milliseconds int) error {
 	p := []unix.PollFd{{Fd: int32(r.fd), Events: unix.POLLIN | unix.POLLERR}}
-	if _, err := unix.Poll(p, pollTimeout); err != nil && !errors.Is(err, unix.EINTR) {
+	if _, err := unix.Poll(p, milliseconds); err != nil && !errors.Is(err, unix.EINTR) {
 		return fmt.Errorf("capture: poll: %w", err)
 	}
 	if p[0].Revents&unix.POLLERR != 0 {
