@@ -128,3 +128,23 @@ func BenchmarkCheck(b *testing.B) {
 		Check(&tally, On(p))
 	}
 }
+
+// FuzzParseThreshold: what is accepted is written back and means the same.
+func FuzzParseThreshold(f *testing.F) {
+	for _, s := range []string{"0", "12", "0.1%", "100%", "0.000001%", "0.0000001%", "", "%", "1.5", " 3 % ", "999999999999"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		a, err := ParseThreshold(s)
+		if err != nil {
+			return
+		}
+		b, err := ParseThreshold(a.String())
+		if err != nil || a != b {
+			t.Errorf("%q is %v, written %q, read again %v: %v", s, a, a, b, err)
+		}
+		if a.Exceeded(0, 100) {
+			t.Errorf("%q is exceeded by nothing", s)
+		}
+	})
+}
