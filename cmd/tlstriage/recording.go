@@ -112,19 +112,22 @@ func compact(cmd *cobra.Command, from *recordings, into string) error {
 // writeRecords opens where records go. A file is made anew and for its owner alone: hellos carry names and addresses.
 func writeRecords(cmd *cobra.Command, into string, write func(*recording.Writer) error) error {
 	if into == "" || into == "-" {
-		if err := write(recording.NewWriter(cmd.OutOrStdout())); err != nil {
-			return failed(err)
-		}
-		return nil
+		return codeOf(write(recording.NewWriter(cmd.OutOrStdout())))
 	}
 	f, err := os.OpenFile(into, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return usage(err)
 	}
-	if err := errors.Join(write(recording.NewWriter(f)), f.Close()); err != nil {
-		return failed(err)
+	return codeOf(errors.Join(write(recording.NewWriter(f)), f.Close()))
+}
+
+// codeOf is an error of the work, unless it has a code already.
+func codeOf(err error) error {
+	var coded *exitError
+	if err == nil || errors.As(err, &coded) {
+		return err
 	}
-	return nil
+	return failed(err)
 }
 
 func newRecordingAnonymize() *cobra.Command {

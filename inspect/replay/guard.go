@@ -24,6 +24,8 @@ type guard struct {
 	answered, connected bool
 }
 
+const noConnection = "no connection could be made: "
+
 // answers reports whether an exchange shows that somebody is there who reads hellos.
 func answers(x *probe.Exchange) bool {
 	switch x.Outcome {
@@ -73,7 +75,7 @@ func (g *guard) last() (known *probe.Hello, quic, ask bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if !g.connected && len(g.silent) > 0 && g.blocked == "" {
-		g.blocked = "no connection could be made: " + g.silent[0].Exchange.Describe()
+		g.blocked = noConnection + g.silent[0].Exchange.Describe()
 		g.doubtful = g.silent
 	}
 	if len(g.silent) == 0 || g.asking || g.blocked != "" || !g.answered {
@@ -93,6 +95,8 @@ func (g *guard) judge(x *probe.Exchange) {
 		return
 	case g.answered:
 		g.blocked = "it answered before, and now not even a hello that it accepted: a firewall or a rate limiter has shut the door (" + x.Describe() + ")"
+	case !g.connected && x.Outcome == probe.OutcomeNotConnected:
+		g.blocked = noConnection + x.Describe()
 	default:
 		g.blocked = "it answers nobody: " + x.Describe()
 	}
