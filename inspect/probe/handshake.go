@@ -191,17 +191,19 @@ func decompressed(b []byte) (message []byte, ok bool) {
 // zlibCompression is the algorithm zlib of RFC 8879, Section 7.3.
 const zlibCompression wire.CertificateCompressionAlgorithm = 1
 
-// alert takes an alert of the server and reports whether it ends the handshake. In TLS 1.3 every alert does but the two that
-// close (RFC 8446, Section 6), "regardless of the AlertLevel".
-func (h *handshake) alert(level wire.AlertLevel, description wire.AlertDescription, encrypted bool, moment Moment) (fatal bool) {
+// alert takes an alert of the server and reports whether it is the last word. In TLS 1.3 every alert is but user_canceled, which
+// close_notify follows (RFC 8446, Section 6.1), "regardless of the AlertLevel".
+func (h *handshake) alert(level wire.AlertLevel, description wire.AlertDescription, encrypted bool, moment Moment) (last bool) {
 	a := Alert{Level: level, Description: description, Encrypted: encrypted, Moment: moment}
-	closing := description == wire.AlertCloseNotify || description == wire.AlertUserCanceled
-	fatal = level == wire.AlertLevelFatal || h.tls13 && !closing
 	if len(h.x.Alerts) < maxAlerts {
 		h.x.Alerts = append(h.x.Alerts, a)
 	}
-	if fatal && !closing && h.x.Alert == nil {
+	if description == wire.AlertCloseNotify {
+		return true
+	}
+	fatal := level == wire.AlertLevelFatal || h.tls13 && description != wire.AlertUserCanceled
+	if fatal && h.x.Alert == nil {
 		h.x.Alert = &a
 	}
-	return fatal || closing
+	return fatal
 }

@@ -353,8 +353,10 @@ func (r *run) conclude() {
 		x.Outcome = OutcomeServerHello
 	case x.Alert != nil:
 		x.Outcome = OutcomeAlert
-	case x.Error == nil || x.Error.Type == inspect.ErrorUnsupported && x.RetryRequest != nil:
+	case x.RetryRequest != nil && (x.Error == nil || x.Error.Type == inspect.ErrorUnsupported):
 		x.Outcome = OutcomeRetryRequest
+	case x.Error == nil:
+		x.Outcome = OutcomeClosed
 	case r.phase == inspect.PhaseDial:
 		x.Outcome = OutcomeNotConnected
 	case x.Error.Type == inspect.ErrorNotTLS:
