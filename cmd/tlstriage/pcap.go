@@ -34,7 +34,8 @@ type pcapCommand struct {
 	network  netip.Prefix // of --client; invalid: all
 	after    time.Time    // of --since; zero: all
 	out      printer
-	buffered *bufio.Writer // in front of stdout; nil: none
+	buffered *bufio.Writer        // in front of stdout; nil: none
+	told     map[string]time.Time // text: what was explained, and of which connection
 	summary  captureSummary
 	cut      *capture.Writer // of --write; nil: none
 	cutFile  *os.File
@@ -256,7 +257,42 @@ func (p *pcapCommand) observe(c *inspect.Connection) {
 	if p.output == "text" && !p.verbose && c.Verdict == inspect.OK {
 		return // counted in the summary
 	}
+	if p.output == "text" && !p.verbose {
+		c = p.brief(c)
+	}
 	_ = p.out.Write(c) // who reads it may have gone
+}
+
+// The most explanations that are remembered.
+const maxTold = 1 << 14
+
+// brief leaves the explanation out of a record when the same was explained before: the same findings at the same server. What
+// happened, to whom and when, stays.
+func (p *pcapCommand) brief(c *inspect.Connection) *inspect.Connection {
+	if c.Fault == inspect.FaultNoise || len(c.Findings) == 0 {
+		return c
+	}
+	key := server(c)
+	if leg := c.ClientLeg; c.Fault == inspect.FaultClient && leg != nil && leg.TLS != nil && leg.TLS.Client != nil {
+		key += " " + leg.TLS.Client.Shape // each kind of client has its own
+	}
+	for _, f := range c.Findings {
+		key += " " + f.ID
+	}
+	at, explained := p.told[key]
+	if !explained {
+		if p.told == nil {
+			p.told = map[string]time.Time{}
+		}
+		if len(p.told) < maxTold {
+			p.told[key] = c.Timestamp
+		}
+		return c
+	}
+	short := *c
+	short.Findings = nil
+	short.Cause += ", as at " + at.Format(time.TimeOnly)
+	return &short
 }
 
 // wanted reports whether a record passes the filters.

@@ -20,7 +20,7 @@ import (
 )
 
 // recordedTalk is what both sides of the only connection of a capture of the collection said.
-func recordedTalk(b *testing.B, path ...string) []capture.Chunk {
+func recordedTalk(b testing.TB, path ...string) []capture.Chunk {
 	b.Helper()
 	name := filepath.Join(append([]string{"..", "..", "..", "shared", "captures", "files"}, path...)...)
 	file, err := os.ReadFile(name)

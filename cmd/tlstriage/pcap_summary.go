@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -16,16 +18,28 @@ import (
 type captureSummary struct {
 	connections, failed, warned int
 	shapes                      map[string]bool
-	versions, causes            map[string]int
-	titles                      map[string]string // of causes
+	versions                    map[string]int
+	causes                      map[string]*causeSummary
 }
+
+// causeSummary is one cause, counted.
+type causeSummary struct {
+	connections int
+	title       string
+	noise       bool // nobody must act
+	shapes      map[string]bool
+	servers     map[string]int
+}
+
+// The most servers that are counted for a cause.
+const maxServers = 1 << 12
 
 // The most distinct clients that are counted.
 const maxShapes = 1 << 20
 
 func (s *captureSummary) add(c *inspect.Connection) {
 	if s.shapes == nil {
-		s.shapes, s.versions, s.causes, s.titles = map[string]bool{}, map[string]int{}, map[string]int{}, map[string]string{}
+		s.shapes, s.versions, s.causes = map[string]bool{}, map[string]int{}, map[string]*causeSummary{}
 	}
 	s.connections++
 	switch c.Verdict {
@@ -34,23 +48,60 @@ func (s *captureSummary) add(c *inspect.Connection) {
 	case inspect.Warning:
 		s.warned++
 	}
+	shape := ""
 	if leg := c.ClientLeg; leg != nil && leg.TLS != nil {
 		if h := leg.TLS.Client; h != nil && h.Shape != "" && len(s.shapes) < maxShapes {
-			s.shapes[h.Shape] = true
+			shape = h.Shape
+			s.shapes[shape] = true
 		}
-		s.versions[cmp.Or(leg.TLS.Version, "none")]++
+		s.versions[cmp.Or(leg.TLS.Version, "none agreed")]++
 	}
-	if c.Cause != "" {
-		s.causes[c.Cause]++
-		for _, f := range c.Findings {
-			if f.ID == c.Cause {
-				s.titles[c.Cause] = f.Title
-			}
+	if c.Cause == "" {
+		return
+	}
+	cause := s.causes[c.Cause]
+	if cause == nil {
+		cause = &causeSummary{shapes: map[string]bool{}, servers: map[string]int{}}
+		s.causes[c.Cause] = cause
+	}
+	cause.connections++
+	cause.noise = c.Fault == inspect.FaultNoise
+	for _, f := range c.Findings {
+		if f.ID == c.Cause {
+			cause.title = f.Title
 		}
+	}
+	if shape != "" && len(cause.shapes) < maxServers {
+		cause.shapes[shape] = true
+	}
+	if where := server(c); cause.servers[where] > 0 || len(cause.servers) < maxServers {
+		cause.servers[where]++
 	}
 }
 
-// text is the summary for a terminal: what was seen, then the causes, the most frequent first.
+// server is what a client asked for: a name, else an address.
+func server(c *inspect.Connection) string {
+	if leg := c.ClientLeg; leg != nil && leg.TLS != nil && leg.TLS.Client != nil && leg.TLS.Client.ServerName != "" {
+		return leg.TLS.Client.ServerName
+	}
+	return net.JoinHostPort(c.Server.Address, strconv.Itoa(c.Server.Port))
+}
+
+// where names the server of most of a cause's connections, and how many others there are.
+func (s *causeSummary) where() string {
+	most := ""
+	for _, name := range slices.Sorted(maps.Keys(s.servers)) {
+		if most == "" || s.servers[name] > s.servers[most] {
+			most = name
+		}
+	}
+	if others := len(s.servers) - 1; others > 0 {
+		return fmt.Sprintf("%s and %d more", most, others)
+	}
+	return most
+}
+
+// text is the summary for a terminal: what was seen, then the causes, the most frequent first and noise last.
 func (s *captureSummary) text(stats capture.Stats) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d packets, %d connections, %d distinct clients; %d failed, %d with warnings\n", stats.Packets, s.connections, len(s.shapes), s.failed, s.warned)
@@ -63,9 +114,17 @@ func (s *captureSummary) text(stats capture.Stats) string {
 	}
 	if len(s.causes) > 0 {
 		w := tabwriter.NewWriter(&b, 0, 8, 2, ' ', 0)
-		ids := slices.SortedFunc(maps.Keys(s.causes), func(x, y string) int { return cmp.Or(s.causes[y]-s.causes[x], cmp.Compare(x, y)) })
+		fmt.Fprint(w, "connections\tclients\tcause\twhat\twhere\n")
+		ids := slices.SortedFunc(maps.Keys(s.causes), func(x, y string) int {
+			a, b := s.causes[x], s.causes[y]
+			if a.noise != b.noise {
+				return map[bool]int{true: 1, false: -1}[a.noise]
+			}
+			return cmp.Or(b.connections-a.connections, cmp.Compare(x, y))
+		})
 		for _, id := range ids {
-			fmt.Fprintf(w, "%7d\t%s\t%s\n", s.causes[id], id, s.titles[id])
+			cause := s.causes[id]
+			fmt.Fprintf(w, "%11d\t%7d\t%s\t%s\t%s\n", cause.connections, len(cause.shapes), id, cause.title, shown(cause.where()))
 		}
 		_ = w.Flush() // into memory
 	}
@@ -89,6 +148,7 @@ func strangeTraffic(s capture.Stats) string {
 	say(s.Evicted, "connections left the table early because it was full")
 	say(s.Hurried, "records were cut short because too many waited for them")
 	say(uint64(max(s.LostBytes, 0)), "bytes of handshakes are not in the capture")
+	say(uint64(s.OtherSecrets), "blocks of secrets are of protocols that are not read here")
 	say(s.Dropped, "packets were dropped by the kernel because they were not read in time")
 	return b.String()
 }

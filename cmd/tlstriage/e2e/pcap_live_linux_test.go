@@ -204,7 +204,7 @@ func TestLiveWithRealTraffic(t *testing.T) {
 			w.rules("")
 			var all []*inspect.Connection
 			for _, c := range watcher.end() {
-				if c.Timestamp.After(marked) {
+				if c.Timestamp.After(marked) && !c.Capture.Midstream { // what a client that was stopped left behind is sent again for a while
 					all = append(all, c)
 				}
 			}
