@@ -40,6 +40,20 @@ var catalog = [...]*Rule{
 	&ruleBackendBelowPolicy, &ruleVersionDowngradeBetweenLegs, &ruleProxyStricterThanBackend, &ruleBackendStricterThanProxy,
 	&ruleALPNDiffersBetweenLegs, &ruleNameDiffersBetweenLegs, &ruleClientCertCannotPass, &ruleClientLegacyVersion, &ruleClientWeakCiphers,
 
+	// What went over connections that were established.
+	&ruleHTTPBackendReset, &ruleHTTPBackendClosed, &ruleHTTPBadResponse, &ruleHTTPTimeout, &ruleHTTPMisdirected, &ruleHTTPRedirectLoop,
+
 	// The last resort.
 	&ruleHandshakeUnexplained,
 }
+
+// calmCatalog are the rules that can apply where nothing failed: most connections are looked at by these alone.
+var calmCatalog = func() []*Rule {
+	var rules []*Rule
+	for _, r := range catalog {
+		if r.evenCalm {
+			rules = append(rules, r)
+		}
+	}
+	return rules
+}()

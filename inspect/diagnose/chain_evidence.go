@@ -18,6 +18,7 @@ type chainEvidence struct {
 	view   view
 	name   string // it was checked against; empty: none was
 	faults []chain.Fault
+	whole  bool     // all bytes of it are there
 	right  []string // subjects of the chain to send instead, where there is a better one
 
 	mustStaple bool // the leaf asks for a stapled OCSP response
@@ -71,7 +72,7 @@ func (d *Diagnoser) examine(e *evidence) chainEvidence {
 		}
 		raw = append(raw, presented[i].Raw)
 	}
-	if len(raw) == len(presented) {
+	if c.whole = len(raw) == len(presented); c.whole {
 		r := d.chains.examine(presented, raw, chain.Options{
 			Name: c.name, Roots: d.Roots, Time: e.now, Known: d.KnownCAs, ExpiringSoon: d.soon(&presented[0]),
 			SCTs: c.timestamps(), OCSPResponse: c.staple(), Logs: d.Logs,

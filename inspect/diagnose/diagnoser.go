@@ -55,17 +55,26 @@ func (d *Diagnoser) Knowing(more ...*x509.Certificate) *Diagnoser {
 // validation of a chain that the eye left open. What these held before is replaced.
 func (d *Diagnoser) Diagnose(c *inspect.Connection) {
 	e := d.gather(c)
+	rules := catalog[:]
+	if e.calm() {
+		rules = calmCatalog
+	}
+	e.judge(rules)
+}
+
+// judge holds the evidence against rules, in their order.
+func (e *evidence) judge(rules []*Rule) {
 	var hits []hit
-	for _, r := range catalog {
+	for _, r := range rules {
 		m := r.check(e)
 		if m == nil {
 			continue
 		}
 		e.found = append(e.found, r.ID)
-		if d.Alone {
+		if e.d.Alone {
 			m.fixes = withoutProxy(m.fixes)
 		}
-		f := r.finding(m, d.Systems)
+		f := r.finding(m, e.d.Systems)
 		fault := r.Fault
 		if m.fault != "" {
 			fault = m.fault
@@ -75,7 +84,7 @@ func (d *Diagnoser) Diagnose(c *inspect.Connection) {
 		}
 		hits = append(hits, hit{finding: f, rule: r, fault: fault, ended: m.ended})
 	}
-	settle(c, e, hits)
+	settle(e.c, e, hits)
 }
 
 // now is when c's certificates are judged.

@@ -50,6 +50,13 @@ func (d *Diagnoser) gather(c *inspect.Connection) *evidence {
 	return e
 }
 
+// calm reports whether nothing failed: both legs of a proxied connection were established and ended without an error or an alert,
+// nobody finds fault with the chain, and the policy takes the client.
+func (e *evidence) calm() bool {
+	return e.c.Event.Source == inspect.SourceProxy && e.c.Capture == nil && (e.c.HTTP == nil || len(e.c.HTTP.Failures) == 0) && e.client.calm() && e.backend.calm() &&
+		len(e.chain.faults) == 0 && e.chain.whole && e.unservable == "" && (e.c.Policy == nil || e.c.Policy.Accepted)
+}
+
 // inferred is what a capture infers of one kind; nil: nothing.
 func (e *evidence) inferred(kind inspect.InferenceKind) *inspect.Inference {
 	if e.c.Capture == nil {

@@ -87,7 +87,7 @@ func FuzzDiagnose(f *testing.F) {
 		if json.Unmarshal(b, c) != nil {
 			return
 		}
-		d.Diagnose(c)
+		sameAsByAllRules(t, &d, c)
 		invariants(t, c)
 		first, err := json.Marshal(c)
 		if err != nil {
@@ -124,7 +124,7 @@ func TestHostilePeersStayBounded(t *testing.T) {
 	for i := range many {
 		many[i] = evil
 	}
-	for _, tt := range slices.Concat(ruleCases(), chainCases(t), formCases(t), revocationCases(t), lookCases(t), clientCertCases(t)) {
+	for _, tt := range slices.Concat(ruleCases(), chainCases(t), formCases(t), revocationCases(t), lookCases(t), clientCertCases(t), httpCases()) {
 		c := tt.in
 		for _, l := range []*inspect.Leg{c.ClientLeg, c.BackendLeg} {
 			if l == nil {

@@ -13,7 +13,8 @@ type Rule struct {
 	Explanation string           // what it means and how to check it, for docs/findings.md and for explain
 	CausedBy    []string         // ids: when one of them is found too, this finding is only its consequence
 
-	check func(*evidence) *match
+	evenCalm bool // it may apply to a connection on which nothing failed (evidence.calm)
+	check    func(*evidence) *match
 }
 
 // match is what a rule's check says when the rule applies. Zero fields mean the rule's own value.

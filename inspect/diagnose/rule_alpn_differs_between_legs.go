@@ -3,13 +3,17 @@ package diagnose
 import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleALPNDiffersBetweenLegs = Rule{
-	ID: "alpn-differs-between-legs", Severity: inspect.SeverityInfo, Leg: inspect.LegBetween, Fault: inspect.FaultBackend,
+	evenCalm: true,
+	ID:       "alpn-differs-between-legs", Severity: inspect.SeverityInfo, Leg: inspect.LegBetween, Fault: inspect.FaultBackend,
 	Title:    "The two legs speak different application protocols",
 	Citation: "RFC 7301, Section 3.2",
 	Explanation: "The client leg agreed on one protocol, the backend leg on another. A proxy that understands HTTP translates between them, and this is fine; where bytes are bridged, the backend receives a protocol that it did not choose, " +
 		"and requests break (a warning then).",
 	CausedBy: []string{idBackendALPNMismatch},
 	check: func(e *evidence) *match {
+		if e.c.HTTP != nil {
+			return nil // requests are translated
+		}
 		if !e.client.established() || !e.backend.established() || e.client.leg.Passthrough || e.backend.leg.Plain {
 			return nil
 		}

@@ -144,3 +144,9 @@ func (v view) firstLine() string {
 	}
 	return bound(v.leg.FirstBytes.Summary)
 }
+
+// calm reports whether the leg was established in TLS and ended without an error or an alert.
+func (v view) calm() bool {
+	return v.leg != nil && v.leg.Error == nil && v.leg.FirstBytes == nil && len(v.leg.Looks) == 0 && !v.leg.Passthrough && !v.leg.Plain &&
+		v.tls.Established && v.spoke && len(v.tls.Alerts) == 0
+}

@@ -231,8 +231,27 @@ var (
 	snake      = regexp.MustCompile(`^[a-z0-9_]+$`)
 )
 
+func (c *contract) http(o object) {
+	o.keys("protocol backend_protocol requests backend_connections statuses failures failures_more")
+	o.oneOf("protocol", "HTTP/1.1 HTTP/2.0", false)
+	o.oneOf("backend_protocol", "HTTP/1.0 HTTP/1.1 HTTP/2.0", true)
+	o.number("requests", false)
+	o.number("backend_connections", false)
+	for _, s := range o.objects("statuses") {
+		s.keys("code count")
+		if code := s.number("code", false); code < 100 || code > 999 {
+			s.complain("code", "%v", code)
+		}
+	}
+	for _, f := range o.objects("failures") {
+		f.keys("type status message host")
+		f.oneOf("type", "backend_leg closed reset timeout bad_response alert misdirected redirect_loop draining other", false)
+		f.number("status", false)
+	}
+}
+
 func (c *contract) record(o object) {
-	o.keys("schema @timestamp event transport listener route client server client_leg backend_leg policy findings verdict cause fault")
+	o.keys("schema @timestamp event transport listener route client server client_leg backend_leg http policy findings verdict cause fault")
 	if o.number("schema", false) != 1 {
 		o.complain("schema", "%v, want 1", o.m["schema"])
 	}
@@ -263,6 +282,9 @@ func (c *contract) record(o object) {
 	}
 	if established != (outcome == "success") {
 		event.complain("outcome", "%q where all legs established is %v", outcome, established)
+	}
+	if h, ok := o.object("http"); ok {
+		c.http(h)
 	}
 	if p, ok := o.object("policy"); ok {
 		c.policy(p)

@@ -1,0 +1,41 @@
+package diagnose
+
+import (
+	"testing"
+
+	"github.com/tlstriage/tlstriage/inspect"
+)
+
+// requested is a healthy connection in mode http on which a request failed.
+func requested(kind inspect.HTTPFailureType, status int) *inspect.Connection {
+	c := healthy()
+	c.HTTP = &inspect.HTTP{Protocol: "HTTP/2.0", BackendProtocol: "HTTP/1.1", Requests: 3, BackendConnections: 1}
+	c.BackendLeg.TLS.NextProtocol = "http/1.1"
+	if kind != "" {
+		c.HTTP.Failures = []inspect.HTTPFailure{{Type: kind, Status: status, Message: "EOF", Host: "other.example"}}
+	}
+	return c
+}
+
+func httpCases() []ruleCase {
+	quiet := []string{"alpn-differs-between-legs", "handshake-unexplained"}
+	return []ruleCase{
+		{name: "reset in place of an answer", in: requested(inspect.HTTPReset, 502), cause: "http-backend-reset", fault: inspect.FaultBackend, verdict: inspect.Failed, never: quiet},
+		{name: "closed in place of an answer", in: requested(inspect.HTTPClosed, 502), cause: "http-backend-closed", fault: inspect.FaultBackend, verdict: inspect.Failed, never: quiet},
+		{name: "no HTTP", in: requested(inspect.HTTPBadResponse, 502), cause: "http-bad-response", fault: inspect.FaultBackend, verdict: inspect.Failed, never: quiet},
+		{name: "too late", in: requested(inspect.HTTPTimeout, 504), cause: "http-timeout", fault: inspect.FaultBackend, verdict: inspect.Failed, never: quiet},
+		{name: "another host", in: requested(inspect.HTTPMisdirected, 421), cause: "http-misdirected", fault: inspect.FaultClient, verdict: inspect.Failed, never: quiet},
+		{name: "a redirect to itself", in: requested(inspect.HTTPRedirectLoop, 301), cause: "http-redirect-loop", fault: inspect.FaultBackend, verdict: inspect.Failed, never: quiet},
+		{name: "all answered", in: requested("", 0), verdict: inspect.OK, never: quiet},
+		{name: "draining", in: requested(inspect.HTTPDraining, 503), verdict: inspect.OK, never: quiet},
+	}
+}
+
+func TestWhatBecameOfRequests(t *testing.T) {
+	for _, tt := range httpCases() {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.diagnoser().Diagnose(tt.in)
+			check(t, tt.in, tt)
+		})
+	}
+}
