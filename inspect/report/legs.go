@@ -75,16 +75,25 @@ func legWords(l *inspect.Leg, client bool) string {
 
 // negotiated lists what was agreed on.
 func negotiated(t *inspect.TLS) string {
-	var parts []string
-	for _, p := range []string{t.Version, t.Cipher, t.Curve, t.NextProtocol} {
-		if p != "" {
-			parts = append(parts, cleanTo(p, 64))
+	var b strings.Builder
+	b.Grow(96)
+	add := func(p string) {
+		if p == "" {
+			return
 		}
+		if b.Len() > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(cleanTo(p, 64))
 	}
+	add(t.Version)
+	add(t.Cipher)
+	add(t.Curve)
+	add(t.NextProtocol)
 	if t.Resumed {
-		parts = append(parts, "resumed")
+		add("resumed")
 	}
-	return or(strings.Join(parts, " "), "established")
+	return or(b.String(), "established")
 }
 
 func certificateWords(t *inspect.TLS) string {

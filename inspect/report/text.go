@@ -89,7 +89,11 @@ func (t *Text) connection(b *strings.Builder, c *inspect.Connection) {
 	if c.Fault == inspect.FaultNoise {
 		mark, tint = "·", dim
 	}
-	fmt.Fprintf(b, "%s %s %s  ", t.paint(tint, mark), c.Timestamp.In(t.o.Location).Format(time.TimeOnly), t.between(c))
+	var clock [len(time.TimeOnly)]byte
+	b.Grow(256) // most lines fit
+	for _, part := range [...]string{t.paint(tint, mark), " ", string(c.Timestamp.In(t.o.Location).AppendFormat(clock[:0], time.TimeOnly)), " ", t.between(c), "  "} {
+		b.WriteString(part)
+	}
 	if c.Verdict != inspect.Failed && c.Verdict != inspect.Warning {
 		b.WriteString(t.paint(tint, word) + "  " + summaryOf(c) + "\n")
 		if t.o.Verbose {
