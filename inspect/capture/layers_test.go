@@ -194,6 +194,9 @@ func TestEncapsulations(t *testing.T) {
 			}
 			// Nothing shorter may be read beyond its end.
 			for n := range packets[3].Data {
+				if n > 240 && n%29 != 0 {
+					continue // payload by then
+				}
 				short := packets[3]
 				short.Data = short.Data[:n]
 				if _, err := capture.Read(t.Context(), bytes.NewReader(pcapFile(binary.LittleEndian, 0xA1B2C3D4, []capture.Packet{short})), "short", capture.Options{}); err != nil {
