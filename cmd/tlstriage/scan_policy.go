@@ -68,6 +68,9 @@ func compareWithPolicy(ctx context.Context, p *policy.Policy, s *scanned) []scan
 	if q.ALPN == nil {
 		predicted.ALPN, measured.ALPN = nil, nil
 	}
+	for _, r := range []*scan.Report{predicted, &measured} { // answered only while an order is under way
+		r.ALPN = slices.DeleteFunc(slices.Clone(r.ALPN), func(p string) bool { return p == "acme-tls/1" })
+	}
 	if q.Preference == policy.PreferenceUnknown {
 		predicted.CipherPreference, measured.CipherPreference = map[string]string{}, map[string]string{}
 	}

@@ -11,19 +11,24 @@ import (
 // protocolsAsked are application protocols that endpoints are asked about (IANA, TLS ALPN Protocol IDs), the usual ones first.
 func protocolsAsked() []string {
 	return []string{
-		"h2", "http/1.1", "http/1.0", "http/0.9", "h2c", "h3", "grpc-exp", "spdy/3.1", "spdy/3", "spdy/2", "acme-tls/1", "webrtc", "c-webrtc", "coap", "co",
+		"h2", "http/1.1", "http/1.0", "http/0.9", "h2c", "h3", "grpc-exp", "spdy/3.1", "spdy/3", "spdy/2", "webrtc", "c-webrtc", "coap", "co",
 		"mqtt", "amqp", "imap", "pop3", "managesieve", "ftp", "xmpp-client", "xmpp-server", "postgresql", "mysql", "tds/8.0", "sip/2", "dot", "doq",
 		"ntske/1", "sunrpc", "irc", "nntp", "nnsp", "stun.turn", "stun.nat-discovery", "smb", "istio", "istio-http/1.1", "istio-h2",
 	}
 }
+
+// acmeProtocol asks for the certificate of an ACME challenge (RFC 8737): servers that know it look for one as soon as it is in a
+// list, and break off where there is none. It is asked about by itself.
+const acmeProtocol = "acme-tls/1"
 
 // unknownProtocol is none that anybody speaks.
 const unknownProtocol = "tlstriage-unknown"
 
 // What becomes of protocols that an endpoint does not speak.
 const (
-	ALPNIgnored = "ignored" // the handshake goes on without one
-	ALPNRefused = "refused" // no_application_protocol (RFC 7301, Section 3.2)
+	ALPNIgnored = "ignored"               // the handshake goes on without one
+	ALPNRefused = "refused"               // no_application_protocol (RFC 7301, Section 3.2)
+	ALPNOther   = "answered with another" // which the client did not offer
 )
 
 // alpn finds the protocols, in the endpoint's order.
@@ -45,6 +50,12 @@ func (s *session) alpn(ctx context.Context, r *Report) {
 		return // SSLv3 has no extensions
 	}
 	all := exhaust(protocolsAsked(), ask)
+	if len(all.found) == 0 { // one of the rare ones may be what it breaks off for
+		all = exhaust(protocolsAsked()[:3], ask)
+	}
+	if choice, ok, _ := ask([]string{acmeProtocol}); ok && choice == acmeProtocol {
+		defer func() { r.ALPN = append(r.ALPN, acmeProtocol) }()
+	}
 	r.ALPN = append(r.ALPN, all.found...)
 	if all.open {
 		s.doubt("there may be more application protocols than were found: " + all.last.Describe())
@@ -63,6 +74,8 @@ func (s *session) alpn(ctx context.Context, r *Report) {
 	switch {
 	case x.Alert != nil && x.Alert.Description == wire.AlertNoApplicationProtocol, x.QUIC != nil && x.QUIC.Close != nil:
 		r.UnknownALPN = ALPNRefused
+	case x.ALPN != "":
+		r.UnknownALPN = ALPNOther
 	case x.ALPN == "" && x.Accepted():
 		r.UnknownALPN = ALPNIgnored
 	case natureOf(x) == said, natureOf(x) == chosen && x.Alert != nil:
