@@ -40,14 +40,14 @@ func (e *RetryError) Error() string {
 }
 
 // Retry is the second hello, which follows a HelloRetryRequest: "the client MUST send the same ClientHello without
-// modification, except" for the key share that the server asks for, its cookie, and early data (RFC 8446, Section 4.1.2). The
+// modification, except" for the key share that the server asks for, its cookie, early data and pre-shared keys (RFC 8446, Section 4.1.2). The
 // error is a *RetryError.
 func (h *Hello) Retry(request *wire.ServerHello) (*Hello, error) {
 	if request.Group == 0 && len(request.Cookie) == 0 {
 		return nil, &RetryError{Kind: RetryChangesNothing}
 	}
 	second := h.Clone()
-	second.Remove(wire.ExtensionEarlyData)
+	second.Remove(wire.ExtensionEarlyData, wire.ExtensionPreSharedKey) // whose binder would have to be made anew
 	second.RecordVersion = wire.VersionTLS12 // RFC 8446, Section 5.1: only an initial ClientHello may say TLS 1.0
 	second.padded = 0
 	if group := request.Group; group != 0 {
