@@ -90,6 +90,7 @@ const (
 type Endpoint struct {
 	Address string `json:"address,omitempty"`
 	Port    int    `json:"port,omitempty"`
+	Name    string `json:"name,omitempty"` // capture only: what a pcapng brings as the address's host name
 }
 
 // PolicyOutcome is what a policy would have made of the client's hello.

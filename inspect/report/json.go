@@ -77,29 +77,28 @@ func Encode(c *inspect.Connection, raw Raw) ([]byte, error) { return NewJSON(nil
 // spellOut writes what encoding/json leaves as it is, but a terminal or an eye would obey, as \u escapes: DEL, C1 controls,
 // and the invisible characters that reorder or hide text. All of them stand inside strings, so the value stays the same.
 func spellOut(line []byte) []byte {
-	clean := true
-	for _, c := range line {
-		if c >= 0x7f {
-			clean = false
-			break
-		}
-	}
-	if clean {
-		return line
-	}
-	out := make([]byte, 0, len(line)+64)
+	var out []byte
+	done := 0 // what is before it is in out
 	for i := 0; i < len(line); {
+		if c := line[i]; c >= 0x20 && c < 0x7f || c == '\n' {
+			i++
+			continue
+		}
 		r, n := utf8.DecodeRune(line[i:])
-		switch {
-		case r == '\n' || r >= 0x20 && r < 0x7f || r >= 0x20 && visible(r):
-			out = append(out, line[i:i+n]...)
-		case r > 0xffff:
-			r -= 0x10000
-			out = fmt.Appendf(out, `\u%04x\u%04x`, 0xd800+(r>>10), 0xdc00+(r&0x3ff))
-		default:
-			out = fmt.Appendf(out, `\u%04x`, r)
+		if r < 0x20 || !visible(r) {
+			out = append(out, line[done:i]...)
+			if r > 0xffff {
+				r -= 0x10000
+				out = fmt.Appendf(out, `\u%04x\u%04x`, 0xd800+(r>>10), 0xdc00+(r&0x3ff))
+			} else {
+				out = fmt.Appendf(out, `\u%04x`, r)
+			}
+			done = i + n
 		}
 		i += n
 	}
-	return out
+	if done == 0 {
+		return line
+	}
+	return append(out, line[done:]...)
 }
