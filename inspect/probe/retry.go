@@ -48,7 +48,7 @@ func (h *Hello) Retry(request *wire.ServerHello) (*Hello, error) {
 	}
 	second := h.Clone()
 	second.Remove(wire.ExtensionEarlyData, wire.ExtensionPreSharedKey) // whose binder would have to be made anew
-	second.RecordVersion = wire.VersionTLS12 // RFC 8446, Section 5.1: only an initial ClientHello may say TLS 1.0
+	second.RecordVersion = wire.VersionTLS12                           // RFC 8446, Section 5.1: only an initial ClientHello may say TLS 1.0
 	second.padded = 0
 	if group := request.Group; group != 0 {
 		switch {
