@@ -183,10 +183,10 @@ func (t *Tracker) data(f *flow, c *tcpConn, side int, seq uint32, s *segment) {
 		}
 		return
 	case ahead < 0:
-		if int(-ahead) >= len(b) {
+		if -int(ahead) >= len(b) { // one of the numbers half way round has no negative in 32 bits
 			return
 		}
-		b = b[-ahead:]
+		b = b[-int(ahead):]
 	case isPadding(s) && len(b) > 0:
 		h.padding, h.paddingLen = seq, len(b)
 		return

@@ -471,3 +471,19 @@ func TestTwoNumberings(t *testing.T) {
 		}
 	}
 }
+
+// TestNumberHalfWayRound sends a number that is as far behind as it is ahead.
+func TestNumberHalfWayRound(t *testing.T) {
+	w := newBuilder()
+	c, s := client(7), server()
+	w.open(c, s)
+	hello := ecdhe(t)[0].data
+	w.segment(c, s, psh|ack, hello, 10)
+	w.segmentAt(c, s, c.seq+1<<31-1, syn, []byte("again"), 10)
+	w.segmentAt(c, s, c.seq+2000, psh|ack, []byte("waits"), 10)
+	w.segmentAt(c, s, c.seq+1<<31, psh|ack, []byte("again"), 10)
+	w.close(c, s)
+	if records, stats := recordsOf(t, w.b, capture.Options{}); len(records) == 0 {
+		t.Errorf("%+v", stats)
+	}
+}

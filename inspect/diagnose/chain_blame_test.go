@@ -18,6 +18,7 @@ func TestChainFindingsTurnToWhoCanAct(t *testing.T) {
 	}
 	template := certs.Template{Names: []string{siteName}}
 	lapsedRoot := pki.SelfSign(past("Lapsed Root"))
+	earlyRoot := pki.SelfSign(certs.Template{CommonName: "Early Root", CA: true, NotBefore: noon.AddDate(0, 0, 20), NotAfter: noon.AddDate(9, 0, 0)})
 	lapsed := pki.Issue(pki.Root, past("Gamma 6"))
 	lapsedBoth := pki.Issue(lapsedRoot, past("Gamma 5"))
 	plain := pki.Issue(pki.Root, certs.Template{CommonName: "Gamma 7", CA: true})
@@ -55,6 +56,8 @@ func TestChainFindingsTurnToWhoCanAct(t *testing.T) {
 			says: []string{"the root Lapsed Root", "expired on", "nothing that the backend sends"}, never: []string{"intermediate", "send: "}, fixes: []string{"in the store", "issued anew below a root"}},
 		{name: "expired root for the client of a capture", raw: list(pki.Issue(lapsedRoot, template)), roots: roots(lapsedRoot), watched: true, cause: "chain-intermediate-expired", fault: inspect.FaultClient, title: "root",
 			never: []string{"intermediate"}, fixes: []string{"in the client's store", "issued anew below a root"}},
+		{name: "root of a time to come", raw: list(pki.Issue(earlyRoot, template)), roots: roots(earlyRoot), cause: "cert-not-yet-valid", fault: inspect.FaultProxy, title: "trusted root",
+			says: []string{"Early Root"}, never: []string{"send: "}, fixes: []string{"clock of this machine", "in the store"}},
 		{name: "expired root and intermediate", raw: list(pki.Issue(lapsedBoth, template), lapsedBoth), roots: roots(lapsedRoot), cause: "chain-intermediate-expired", fault: inspect.FaultBackend, title: "and so is the root",
 			says: []string{"Lapsed Root", "Gamma 5"}, never: []string{"send: "}, fixes: []string{"in the store", "replace the expired intermediate"}},
 		{name: "leaf alone below who knows what", raw: list(pki.Issue(plain, template)), cause: "chain-missing-intermediate", fault: inspect.FaultBackend, title: "not known here",

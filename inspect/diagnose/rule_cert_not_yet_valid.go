@@ -13,9 +13,18 @@ var ruleCertNotYetValid = Rule{
 	CausedBy:    []string{"default-certificate-served"},
 	check: func(e *evidence) *match {
 		m := e.chainFault(chain.NotYetValid)
-		if m != nil {
-			m.fixes = append([]inspect.Fix{fix(forSelf, "check the clock of this machine and of the authority's", "timedatectl")}, serveChain("serve the former certificate until then")...)
+		if m == nil {
+			return nil
 		}
+		if f := e.chain.fault(chain.NotYetValid); f.Reason == chain.ReasonFutureRoot {
+			m.title, m.fault = "The trusted root of the backend's chain is not valid yet", inspect.FaultProxy
+			if e.watched() {
+				m.fault = inspect.FaultClient
+			}
+			m.fixes = append([]inspect.Fix{fix(forSelf, "check the clock of this machine", "timedatectl")}, e.replaceRoot()...)
+			return m
+		}
+		m.fixes = append([]inspect.Fix{fix(forSelf, "check the clock of this machine and of the authority's", "timedatectl")}, serveChain("serve the former certificate until then")...)
 		return m
 	},
 }

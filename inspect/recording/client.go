@@ -21,6 +21,16 @@ type Client struct {
 	Index     int64     // 0-based, of the entry in its recording; entries that give no client count, too
 	Line      int64     // 1-based; 0: the form has no lines
 	Offset    int64     // where in the (decompressed) stream the entry begins
+
+	Compacted *Compacted // the connections that the entry stands for; nil: one
+}
+
+// Connections is how many the entry stands for.
+func (c *Client) Connections() int64 {
+	if c.Compacted == nil {
+		return 1
+	}
+	return c.Compacted.Connections
 }
 
 // JA4 is the hello's JA4 fingerprint.

@@ -1,7 +1,6 @@
 package recording
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -36,9 +35,8 @@ type Collected struct {
 
 // detailed is what a line says beside what every reader of records wants.
 type detailed struct {
-	Transport string     `json:"transport"`
-	Compacted *Compacted `json:"compacted"`
-	Origin    *Origin    `json:"origin"`
+	Transport string  `json:"transport"`
+	Origin    *Origin `json:"origin"`
 	Leg       struct {
 		TLS struct {
 			Hello struct {
@@ -93,44 +91,25 @@ func (c *Collection) Add(client *Client, d Detail) {
 	}
 }
 
-// compactedKey is in every line that is compacted: asking encoding/json about each line would take ten times as long as reading it.
-var compactedKey = []byte(`"compacted"`)
-
 // add counts a client, from its line if it came in one.
 func (c *Collection) add(client *Client, line []byte) {
 	e, begun := c.count(client)
-	if !begun && !bytes.Contains(line, compactedKey) {
+	if !begun {
 		return
 	}
 	d := detailed{}
 	if line != nil && json.Unmarshal(line, &d) != nil {
 		d = detailed{} // of other types than ours: it was a hello all the same
 	}
-	c.weigh(e, client, d.Compacted)
-	if !begun {
-		return
-	}
 	version, _ := wire.VersionByName(d.Leg.TLS.Hello.RecordVersion)
 	c.keep(e, Detail{RecordVersion: version, Records: max(0, d.Leg.TLS.Hello.Message.Records), Transport: d.Transport, Origin: d.Origin})
 }
 
-// count counts a client as one; begun: it is the first of its kind. e is nil where there was no room for it.
+// count counts a client; begun: it is the first of its kind. e is nil where there was no room for it.
 func (c *Collection) count(client *Client) (e *entry, begun bool) {
 	before := c.Tally.shapeCount
 	c.Tally.Add(client)
 	return c.Tally.find(client), c.Tally.shapeCount > before
-}
-
-// weigh counts a client that was counted as one as what it stands for.
-func (c *Collection) weigh(e *entry, client *Client, k *Compacted) {
-	switch {
-	case !k.sane():
-	case e == nil:
-		c.Tally.Connections += k.Connections - 1
-		c.Tally.Beyond += k.Connections - 1
-	default:
-		c.Tally.addCompacted(e, client.Hello.ServerName, k)
-	}
 }
 
 func (c *Collection) keep(e *entry, d Detail) {

@@ -1,6 +1,7 @@
 package recording
 
 import (
+	"encoding/json"
 	"time"
 )
 
@@ -28,9 +29,24 @@ type Origin struct {
 	Note string `json:"note,omitempty"` // what was made up because the source does not say it
 }
 
-// sane is whether a compacted record can be believed: what is not is counted as one connection.
+// maxCompacted bounds the connections that one record is believed to stand for, so that no sum of them overflows.
+const maxCompacted = 1 << 40
+
+// readCompacted reads what a record says that it stands for. What cannot be believed, or is of another form, is nil: one connection.
+func readCompacted(text []byte) *Compacted {
+	if len(text) == 0 {
+		return nil
+	}
+	k := new(Compacted)
+	if json.Unmarshal(text, k) != nil || !k.sane() {
+		return nil
+	}
+	return k
+}
+
+// sane is whether the counts fit together.
 func (k *Compacted) sane() bool {
-	if k == nil || k.Connections < 1 || k.OtherNames < 0 {
+	if k.Connections < 1 || k.Connections > maxCompacted || k.OtherNames < 0 || k.OtherNames > k.Connections {
 		return false
 	}
 	sum := k.OtherNames
@@ -42,19 +58,12 @@ func (k *Compacted) sane() bool {
 			return false
 		}
 	}
-	return len(k.Names) == 0 || sum == k.Connections
+	return len(k.Names) == 0 && k.OtherNames == 0 || sum == k.Connections
 }
 
-// addCompacted makes the one connection that was counted for a compacted record those that it stands for. name is the server name of
-// its hello.
+// addCompacted adds to an entry what a compacted record says of the connections that it stands for, but for their number. name is the
+// server name of its hello.
 func (t *Tally) addCompacted(e *entry, name []byte, k *Compacted) {
-	if !k.sane() {
-		return
-	}
-	t.Connections += k.Connections - 1
-	t.span(k.First)
-	t.span(k.Last)
-	e.Connections += k.Connections - 1
 	e.span(k.First, k.Last)
 	for _, a := range k.Addresses {
 		if len(e.Addresses) < maxAddresses {
@@ -62,17 +71,11 @@ func (t *Tally) addCompacted(e *entry, name []byte, k *Compacted) {
 		}
 	}
 	if len(k.Names) == 0 && k.OtherNames == 0 {
-		t.name(e, name, k.Connections-1)
+		t.name(e, name, k.Connections)
 		return
 	}
-	t.name(e, name, -1)
 	for _, n := range k.Names {
 		t.name(e, []byte(n.Name), n.Connections)
 	}
 	e.OtherNames += k.OtherNames
-	for text, n := range e.names {
-		if *n <= 0 {
-			delete(e.names, text)
-		}
-	}
 }

@@ -25,6 +25,7 @@ type plainRecord struct {
 			Hello json.RawMessage `json:"client"`
 		} `json:"tls"`
 	} `json:"client_leg"`
+	Compacted json.RawMessage `json:"compacted"`
 }
 
 // plainHello is the message in a record's hello.
@@ -53,6 +54,7 @@ func (d *decoder) plain(line []byte) (Reason, error) {
 	}
 	d.client.EventID, d.client.Address = []byte(r.Event.ID), []byte(r.Client.Address)
 	d.client.Transport = transportOf([]byte(r.Transport))
+	d.client.Compacted = readCompacted(r.Compacted)
 	if !d.setTime([]byte(r.Timestamp)) {
 		return Malformed, errTime
 	}

@@ -70,6 +70,8 @@ func fieldOf(in place, key []byte) (f field, strange bool) {
 			return fieldClient, false
 		case "client_leg":
 			return fieldLeg, false
+		case "compacted":
+			return none, true // rare, and of a form of its own: the plain way
 		}
 	case inEvent:
 		if string(key) == "id" {

@@ -117,19 +117,28 @@ func (t *Tally) Refuse(e *Error) {
 }
 
 func (t *Tally) add(c *Client, at position) {
-	t.Connections++
+	n := c.Connections()
+	t.Connections += n
 	t.span(c.Time)
+	if c.Compacted != nil {
+		t.span(c.Compacted.First)
+		t.span(c.Compacted.Last)
+	}
 	e := t.find(c)
 	if e == nil {
 		if e = t.begin(c, at); e == nil {
-			t.Beyond++
+			t.Beyond += n
 			return
 		}
 	} else if at.before(e.at) {
 		e.sample(c, at)
 	}
-	e.Connections++
-	t.name(e, c.Hello.ServerName, 1)
+	e.Connections += n
+	if c.Compacted == nil {
+		t.name(e, c.Hello.ServerName, 1)
+	} else {
+		t.addCompacted(e, c.Hello.ServerName, c.Compacted)
+	}
 	if len(e.Addresses) < maxAddresses {
 		e.address(c.Address)
 	}

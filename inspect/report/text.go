@@ -130,10 +130,13 @@ func address(e inspect.Endpoint) string {
 	if e.Address == "" {
 		return "?"
 	}
-	if e.Port == 0 {
-		return cleanTo(e.Address, 128)
+	if e.Name != "" {
+		return address(inspect.Endpoint{Address: e.Address, Port: e.Port}) + " (" + cleanTo(e.Name, 128) + ")"
 	}
 	host := cleanTo(e.Address, 128)
+	if e.Port == 0 {
+		return host
+	}
 	if strings.Contains(host, ":") {
 		host = "[" + host + "]" // RFC 3986, Section 3.2.2
 	}

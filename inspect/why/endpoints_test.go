@@ -345,6 +345,8 @@ func endpoints(t *testing.T) []endpoint {
 		}), hello: modern(serverName, func(h *probe.Hello) { h.RecordVersion = wire.VersionTLS12 }), causes: []string{"record_version/record-version-refused"}},
 		{name: "no SSLv2 format", start: withRSA(t, nil), hello: sslv2Hello(), causes: []string{"record_version/sslv2-format-refused"}},
 
+		{name: "the SSLv2 format is not the reason", start: goServer(func(c *tls.Config) { c.MinVersion = tls.VersionTLS12 }), hello: sslv2Hello(), causes: []string{"version/no-common-version"}},
+
 		// PROXY protocol and client certificates.
 		{name: "nginx expects the PROXY protocol", start: func(t *testing.T) string { return nginx(t, identityOf(t, "rsa"), "proxy_protocol", "") }, hello: modern(serverName, nil),
 			causes: []string{"proxy_protocol/proxy-header-required"}},

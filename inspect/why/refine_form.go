@@ -394,9 +394,16 @@ func extensionName(t wire.ExtensionType) string {
 }
 
 // refineForm names what is around the message: the record's version, the layout, the format.
-func (r *run) refineForm(s step, a answer) bool {
+func (r *run) refineForm(s step, next trial, a answer) bool {
 	f := found{axis: s.axis}
 	h := r.failing.hello
+	if h.SSLv2 && next.hello.SSLv2 {
+		// The format has no extensions: it is to blame only if the same offer without them is accepted as a TLS record.
+		p := r.send("the same without extensions, as a TLS record", trial{next.hello.InTLSFormat(), next.proxy})
+		if p.x == nil || !p.works {
+			return p.x != nil
+		}
+	}
 	switch {
 	case s.axis == AxisSegmentation && len(h.Layout.Records) == 0 && h.Layout.RecordSize == 0:
 		f.id = FragmentedSegments

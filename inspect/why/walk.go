@@ -212,7 +212,7 @@ func (r *run) refine(s step, next trial, a answer) bool {
 	case AxisExtension:
 		return r.refineExtensions(s, next, a)
 	}
-	return r.refineForm(s, a)
+	return r.refineForm(s, next, a)
 }
 
 // withoutControl says what can be said when no hello at all is accepted.

@@ -237,6 +237,7 @@ func behaviour(p *policy.Policy) []string {
 		say(p.CertificateFirst, "the certificate is chosen before the suite", "the suite is chosen before the certificate"),
 		say(p.CertificateBy12, "suites of TLS 1.3 do not count for the choice of a certificate", "all suites count for the choice of a certificate"),
 		say(p.ALPNRequired, "no application protocol in common ends the handshake", "no application protocol in common is ignored"),
+		otherwise(p.ALPNOtherwise),
 		say(p.SNIRequired, "a server name is required", "no server name is required"),
 		say(p.NameSilent, "a server name that is not served ends the connection without an alert", "a server name that is not served is answered with an alert"),
 		"alert for a server name that is not served: " + alert(p.NameAlert, wire.AlertUnrecognizedName.String()),

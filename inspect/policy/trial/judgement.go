@@ -17,6 +17,47 @@ type Judgement struct {
 	EventID    string                 `json:"event_id,omitempty"`
 	Address    string                 `json:"address,omitempty"` // the client's
 	Block      string                 `json:"block,omitempty"`   // of a listener with several: the one that answers
+
+	// Connections is how many the line stands for, where the entry is of a compacted recording; 0: one.
+	Connections int64 `json:"connections,omitempty"`
+}
+
+// Count is how many connections the judgement is about.
+func (j *Judgement) Count() int64 { return max(1, j.Connections) }
+
+// Judgements tries a target on all that an entry of a recording stands for: one client, or those of a compacted record, by the names
+// that they asked for. The second result is how many of these cannot be judged, because the answer depends on a name that was not kept.
+func Judgements(c *recording.Client, g *Target) (all []Judgement, unjudged int64) {
+	k := c.Compacted
+	if k == nil {
+		return []Judgement{Judge(c, g)}, 0
+	}
+	if len(k.Names) == 0 && k.OtherNames == 0 {
+		j := Judge(c, g)
+		j.Connections = k.Connections
+		return []Judgement{j}, 0
+	}
+	hello := *c.Hello
+	one := *c
+	one.Hello = &hello
+	for _, n := range k.Names {
+		if hello.ServerName = nil; n.Name != "" {
+			hello.ServerName = []byte(n.Name)
+		}
+		j := Judge(&one, g)
+		j.Connections = n.Connections
+		all = append(all, j)
+	}
+	switch {
+	case k.OtherNames == 0:
+	case g.byName():
+		unjudged = k.OtherNames
+	default:
+		j := Judge(c, g)
+		j.Connections, j.ServerName = k.OtherNames, ""
+		all = append(all, j)
+	}
+	return all, unjudged
 }
 
 // Judge tries a target on one client.
@@ -45,6 +86,9 @@ func (j *Judgement) Text() string {
 	}
 	if j.Block != "" {
 		spans = append(spans, prose("at "), value(j.Block), prose(" "))
+	}
+	if j.Connections > 1 {
+		spans = append(spans, prose("(%d connections) ", j.Connections))
 	}
 	o := j.Policy
 	switch {
