@@ -479,7 +479,7 @@ func TestNumberHalfWayRound(t *testing.T) {
 	w.open(c, s)
 	hello := ecdhe(t)[0].data
 	w.segment(c, s, psh|ack, hello, 10)
-	w.segmentAt(c, s, c.seq+1<<31-1, syn, []byte("again"), 10)
+	w.segmentAt(c, s, c.seq+1<<31-1, syn|ack, []byte("again"), 10)
 	w.segmentAt(c, s, c.seq+2000, psh|ack, []byte("waits"), 10)
 	w.segmentAt(c, s, c.seq+1<<31, psh|ack, []byte("again"), 10)
 	w.close(c, s)
