@@ -145,8 +145,8 @@ func (t *Tracker) recordTCP(f *flow, c *tcpConn) *inspect.Connection {
 			DurationMS: millis(c.lastAt - firstAt),
 		},
 		Transport: inspect.TransportTCP,
-		Client:    inspect.EndpointOf(client.addrPort()),
-		Server:    inspect.EndpointOf(server.addrPort()),
+		Client:    t.endpoint(client),
+		Server:    t.endpoint(server),
 		ClientLeg: leg,
 		Capture:   &room.capture,
 	}

@@ -49,3 +49,12 @@ func (n names) read(order binary.ByteOrder, b []byte) {
 		}
 	}
 }
+
+// endpoint is one end in a record's words, with the name that the capture has for it.
+func (t *Tracker) endpoint(e endpoint) inspect.Endpoint {
+	x := inspect.EndpointOf(e.addrPort())
+	if len(t.names) > 0 {
+		x.Name = t.names[e.address]
+	}
+	return x
+}

@@ -346,5 +346,8 @@ func TestNamesAndSecrets(t *testing.T) {
 		if len(records) != 1 || stats.Names != 2 || stats.Secrets != 1 || stats.OtherSecrets != 2 {
 			t.Errorf("%d records, %+v", len(records), stats)
 		}
+		if records[0].Server.Name != "server.example" || records[0].Client.Name != "" {
+			t.Errorf("%+v to %+v", records[0].Client, records[0].Server)
+		}
 	}
 }

@@ -207,8 +207,8 @@ func (t *Tracker) finishUDP(f *flow, c *udpConn, end inspect.CaptureEnd) {
 		Schema:    inspect.SchemaVersion,
 		Timestamp: at.UTC(),
 		Event:     inspect.Event{ID: inspect.NewID(at, t.ids, t.o.Salt), Source: inspect.SourceCapture, DurationMS: millis(c.lastAt - c.firstAt)},
-		Client:    inspect.EndpointOf(f.end(client).addrPort()),
-		Server:    inspect.EndpointOf(f.end(1 - client).addrPort()),
+		Client:    t.endpoint(f.end(client)),
+		Server:    t.endpoint(f.end(1 - client)),
 		ClientLeg: &inspect.Leg{},
 		Capture: &inspect.Capture{
 			File: t.name, FirstPacket: c.first, LastPacket: c.last, End: end, Client: c.sides[client], Server: c.sides[1-client],
