@@ -102,6 +102,55 @@ func TestCompactedIsTheSameRecording(t *testing.T) {
 	}
 }
 
+// Every way to read a compacted recording counts what it stands for.
+func TestCompactedCountsForEveryReader(t *testing.T) {
+	text := string(mixed(t))
+	whole := tallied(t, text)
+	once := compacted(t, collected(t, text))
+	if lines := strings.Count(once, "\n"); lines != whole.Len() {
+		t.Fatalf("%d lines for %d kinds of clients", lines, whole.Len())
+	}
+	again := tallied(t, once)
+	if again.Connections != whole.Connections || !again.First.Equal(whole.First) || !again.Last.Equal(whole.Last) {
+		t.Errorf("%d connections from %v to %v, want %d from %v to %v", again.Connections, again.First, again.Last, whole.Connections, whole.First, whole.Last)
+	}
+	was, is := whole.Shapes(), again.Shapes()
+	for i := range is {
+		// Of more than a handful of addresses it is left open which are kept.
+		if len(is[i].Addresses) != len(was[i].Addresses) {
+			t.Errorf("%s: addresses %v, want %v", is[i].Name, is[i].Addresses, was[i].Addresses)
+		}
+		was[i].Addresses, is[i].Addresses = nil, nil
+	}
+	if !reflect.DeepEqual(is, was) {
+		t.Errorf("read back:\n%+v\nwant\n%+v", is, was)
+	}
+	var all int64
+	for c, err := range Each(strings.NewReader(once), "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all += c.Connections()
+	}
+	if all != whole.Connections {
+		t.Errorf("one by one %d connections, want %d", all, whole.Connections)
+	}
+	if both := tallied(t, once, text, once); both.Connections != 3*whole.Connections || both.Len() != whole.Len() {
+		t.Errorf("three times: %d connections of %d kinds", both.Connections, both.Len())
+	}
+}
+
+func tallied(t *testing.T, texts ...string) *Tally {
+	t.Helper()
+	tally := new(Tally)
+	for _, text := range texts {
+		if err := tally.Read(strings.NewReader(text), "file"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return tally
+}
+
 // What a stranger's file says of counts is held against itself.
 func TestCompactedCountsThatCannotBeAreNotBelieved(t *testing.T) {
 	for name, test := range map[string]struct {
@@ -115,6 +164,9 @@ func TestCompactedCountsThatCannotBeAreNotBelieved(t *testing.T) {
 		"names beyond":       {`{"connections":5,"server_names":[{"name":"a","connections":6}]}`, 1},
 		"names that overrun": {`{"connections":9223372036854775807,"server_names":[{"name":"a","connections":9223372036854775807},{"name":"b","connections":9223372036854775807}]}`, 1},
 		"names too few":      {`{"connections":5,"server_names":[{"name":"a","connections":2}]}`, 1},
+		"more than can be":   {`{"connections":9223372036854775807}`, 1},
+		"others only":        {`{"connections":5,"other_names":5}`, 5},
+		"others too few":     {`{"connections":5,"other_names":2}`, 1},
 		"another type":       {`[1,2]`, 1},
 	} {
 		line := strings.TrimSuffix(written(t, seen(t, "curl-default", "192.0.2.1", time.Time{})), "}\n") + `,"compacted":` + test.compacted + "}\n"
@@ -122,6 +174,17 @@ func TestCompactedCountsThatCannotBeAreNotBelieved(t *testing.T) {
 		kinds := c.Kinds()
 		if c.Tally.Connections != test.want || len(kinds) != 1 || kinds[0].Connections != test.want {
 			t.Errorf("%s: %d connections, want %d", name, c.Tally.Connections, test.want)
+		}
+		tally := tallied(t, line)
+		for _, s := range tally.Shapes() {
+			if tally.Connections != test.want || s.Connections != test.want || tally.Skipped.Malformed != 0 {
+				t.Errorf("%s: a tally has %d connections, want %d", name, tally.Connections, test.want)
+			}
+		}
+		for client, err := range Each(strings.NewReader(line), "") {
+			if err != nil || client.Connections() != test.want {
+				t.Errorf("%s: %d connections, want %d; %v", name, client.Connections(), test.want, err)
+			}
 		}
 		sum := kinds[0].OtherNames
 		for _, n := range kinds[0].Names {

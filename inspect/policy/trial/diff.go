@@ -232,12 +232,16 @@ func behaviour(p *policy.Policy) []string {
 		}
 		return a.String()
 	}
+	otherwise := "no application protocol in common is answered with none"
+	if p.ALPNOtherwise != "" {
+		otherwise = "no application protocol in common is answered with " + p.ALPNOtherwise
+	}
 	return []string{
 		say(p.NoDHParameters, "finite-field DHE suites are never chosen, for want of parameters", "finite-field DHE suites are usable"),
 		say(p.CertificateFirst, "the certificate is chosen before the suite", "the suite is chosen before the certificate"),
 		say(p.CertificateBy12, "suites of TLS 1.3 do not count for the choice of a certificate", "all suites count for the choice of a certificate"),
-		say(p.ALPNRequired, "no application protocol in common ends the handshake", "no application protocol in common is ignored"),
-		otherwise(p.ALPNOtherwise),
+		say(p.ALPNRequired, "no application protocol in common ends the handshake", "no application protocol in common does not end the handshake"),
+		otherwise,
 		say(p.SNIRequired, "a server name is required", "no server name is required"),
 		say(p.NameSilent, "a server name that is not served ends the connection without an alert", "a server name that is not served is answered with an alert"),
 		"alert for a server name that is not served: " + alert(p.NameAlert, wire.AlertUnrecognizedName.String()),
