@@ -47,6 +47,9 @@ type replayCommand struct {
 	out       *recording.Writer // of -o json
 }
 
+// policyPrefix stands before a policy in the place of an endpoint.
+const policyPrefix = "policy:"
+
 func newReplay() *cobra.Command {
 	r := &replayCommand{}
 	cmd := &cobra.Command{
@@ -104,12 +107,12 @@ func (r *replayCommand) run(cmd *cobra.Command) error {
 	var targets []replay.Target
 	sides := make([]replay.Side, len(r.to))
 	for i, to := range r.to {
-		if ref, ok := strings.CutPrefix(to, "policy:"); ok {
+		if ref, ok := strings.CutPrefix(to, policyPrefix); ok {
 			p, err := newPredictor(cmd, ref)
 			if err != nil {
 				return err
 			}
-			sides[i] = p.side(r.subjects, r.names(""))
+			sides[i] = p.side(r.subjects, r.names())
 			continue
 		}
 		t, err := r.target(cmd.Context(), to)
@@ -155,7 +158,7 @@ func (r *replayCommand) say(w io.Writer, sides []replay.Side) error {
 		text = replay.Text(r.subjects, last)
 	}
 	if r.predictor != nil {
-		predicted := r.predictor.side(r.subjects, r.names(r.to[len(r.to)-1]))
+		predicted := r.predictor.side(r.subjects, r.names())
 		if found := replay.ContradictionsText(r.subjects, predicted, last); found != "" {
 			text += "\n" + found
 		} else {
@@ -257,8 +260,8 @@ func (r *replayCommand) collect(cmd *cobra.Command) error {
 	return nil
 }
 
-// names is which server names are asked for at an endpoint.
-func (r *replayCommand) names(to string) replay.Names {
+// names is which server names are asked for. All sides are asked for the same.
+func (r *replayCommand) names() replay.Names {
 	switch r.sni {
 	case "keep":
 		return replay.Names{}
@@ -273,7 +276,12 @@ func (r *replayCommand) names(to string) replay.Names {
 		if len(r.from.files) > 0 {
 			return replay.Names{}
 		}
-		return replay.Names{All: replay.NameOf(to)} // the gallery's own names are nobody's
+		for _, to := range slices.Backward(r.to) {
+			if !strings.HasPrefix(to, policyPrefix) {
+				return replay.Names{All: replay.NameOf(to)} // the gallery's own names are nobody's
+			}
+		}
+		return replay.Names{}
 	}
 	return replay.Names{All: r.sni}
 }
@@ -314,7 +322,7 @@ func (r *replayCommand) send(cmd *cobra.Command, targets []replay.Target) (*repl
 		return &replay.Report{Subjects: r.subjects}, nil
 	}
 	runner := &replay.Runner{
-		Client: &probe.Client{Timeouts: probe.Timeouts{Dial: r.timeout, Preface: r.timeout, Answer: r.timeout}}, Targets: targets, Names: r.names(targets[len(targets)-1].Label),
+		Client: &probe.Client{Timeouts: probe.Timeouts{Dial: r.timeout, Preface: r.timeout, Answer: r.timeout}}, Targets: targets, Names: r.names(),
 		Rate: r.rate, Concurrency: r.concurrency, Total: r.total, Once: r.once,
 	}
 	if r.rate == 0 {
