@@ -42,6 +42,9 @@ func (s *session) preference(ctx context.Context, e *enumerated) {
 func (s *session) whose(ctx context.Context, e *enumerated, suites []wire.CipherSuite) string {
 	reversed := slices.Clone(suites)
 	slices.Reverse(reversed)
+	if i := slices.IndexFunc(reversed, func(suite wire.CipherSuite) bool { return !isChaCha(suite) }); i > 0 && i < len(reversed)-1 {
+		reversed[0], reversed[i] = reversed[i], reversed[0] // ChaCha20 in front is a question of its own
+	}
 	x, ok := s.offer(ctx, e, reversed)
 	switch {
 	case !ok:

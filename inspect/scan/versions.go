@@ -98,10 +98,15 @@ func (s *session) smaller(ctx context.Context, e *enumerated, large *probe.Excha
 		e.first = little
 		if !e.version.IsTLS13() {
 			e.many = refusal(large, 1)
+			if again, ok := s.offer(ctx, e, suitesFor(e.version)); ok {
+				e.many = yes(2, "")
+			} else {
+				e.many = refusal(again, 2)
+			}
 		}
 	}
 	protocol := large.Alert != nil && large.Alert.Description == wire.AlertProtocolVersion || versionOf(large) != 0
-	if !taken && (protocol || natureOf(little) == unconnected) {
+	if !taken && (protocol || natureOf(little) == unconnected || natureOf(little) == silent && natureOf(large) == silent) {
 		e.answer = refusal(little, 2)
 		if versionOf(little) != 0 {
 			e.answer = Answer{Reply: No, Attempts: 2, Evidence: "answered with " + versionOf(little).String()}
