@@ -76,7 +76,7 @@ damaged than --max-damaged accepts.`,
 	}
 	cmd.Flags().StringVar(&ref, "policy", "", "the policy: `REF`, a name, a policy file, or a configuration (nginx.conf#server_name=NAME, nginx.conf#listen=:443)")
 	from.flags(cmd)
-	cmd.Flags().BoolVar(&each, "each", false, "one line for every connection instead of the summary: JSON, or with -o text one to read")
+	cmd.Flags().BoolVar(&each, "each", false, "one line for every connection (of a compacted recording: for every name of a kind) instead of the summary: JSON, or with -o text one to read")
 	gate.flags(cmd, "exit with 1 when more is lost than this, or may be (see --ignore-uncertain): `N` connections, or N% of them")
 	documentFlag(cmd, &output)
 	cmd.Flags().SortFlags = false
@@ -121,10 +121,11 @@ func (g *lossGate) code(lost, atRisk, of int64) error {
 
 // checkEach prints a line for every connection.
 func checkEach(cmd *cobra.Command, target *trial.Target, from *recordings, gate *lossGate, text bool) error {
-	var lost, atRisk, connections int64
+	var lost, atRisk, connections, unjudged int64
+	var read int64                // entries that give a client, which of a compacted recording is many connections
 	var skipped recording.Tally // of what gives no client
 	err := from.open(cmd, func(in io.Reader, name string) error {
-		begun := connections + entries(skipped.Skipped) // entries of the files before
+		begun := read + entries(skipped.Skipped) // entries of the files before
 		for client, err := range recording.Each(in, name) {
 			var refused *recording.Error
 			if errors.As(err, &refused) {
@@ -137,22 +138,27 @@ func checkEach(cmd *cobra.Command, target *trial.Target, from *recordings, gate 
 			if err != nil {
 				return recordingError(err)
 			}
-			j := trial.Judge(client, target)
-			j.Index += begun
-			connections++
-			switch {
-			case !j.Policy.Accepted:
-				lost++
-			case j.Policy.Uncertain != "":
-				atRisk++
-			}
-			if text {
-				_, err = fmt.Fprintln(cmd.OutOrStdout(), j.Text())
-			} else {
-				err = writeSpelled(cmd.OutOrStdout(), j)
-			}
-			if err != nil {
-				return failed(err)
+			read++
+			judgements, others := trial.Judgements(client, target)
+			unjudged += others
+			for i := range judgements {
+				j := &judgements[i]
+				j.Index += begun
+				connections += j.Count()
+				switch {
+				case !j.Policy.Accepted:
+					lost += j.Count()
+				case j.Policy.Uncertain != "":
+					atRisk += j.Count()
+				}
+				if text {
+					_, err = fmt.Fprintln(cmd.OutOrStdout(), j.Text())
+				} else {
+					err = writeSpelled(cmd.OutOrStdout(), j)
+				}
+				if err != nil {
+					return failed(err)
+				}
 			}
 		}
 		return nil
@@ -160,10 +166,13 @@ func checkEach(cmd *cobra.Command, target *trial.Target, from *recordings, gate 
 	if err != nil {
 		return err
 	}
-	if connections == 0 {
+	if read == 0 {
 		return failed(errors.New("no ClientHello in the recording"))
 	}
-	if err := from.damage(skipped.Skipped, connections); err != nil {
+	if unjudged > 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "tlstriage: %d connections whose server name a compacted recording did not keep are not judged\n", unjudged)
+	}
+	if err := from.damage(skipped.Skipped, connections+unjudged); err != nil {
 		return err
 	}
 	return gate.code(lost, atRisk, connections)

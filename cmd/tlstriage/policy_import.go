@@ -33,7 +33,7 @@ type endpointView struct {
 }
 
 func newPolicyImport() *cobra.Command {
-	var output, kind string
+	var output, kind, fileBytes string
 	var o imported.Options
 	var problemsFail, short bool
 	cmd := &cobra.Command{
@@ -46,14 +46,20 @@ the standard input.
 The kind is told by the file; --kind forces it:
 ` + kindTable() + `
 Wherever a policy REF is asked for, the file can stand itself: nginx.conf#server_name=api.example.com. Behind # stand, with &
-between them, server_name, listen, endpoint, side=client (the connections to backends), kind, version, openssl, certificates.`,
+between them, server_name, listen, endpoint, side=client (the connections to backends), kind, version, openssl, certificates,
+max_file_bytes.`,
 		Example: `  tlstriage policy import /etc/nginx/nginx.conf
   tlstriage policy import haproxy.cfg --version 2.6 -o json
   aws elbv2 describe-ssl-policies | tlstriage policy import -
   kubectl get ingress,configmap,secret -A -o yaml | tlstriage policy import - --summary
   tlstriage policy show nginx.conf#server_name=api.example.com`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if cmd.Flags().Changed("max-file-bytes") {
+				if o.MaxFileBytes, err = importer.ParseFileBytes(fileBytes); err != nil {
+					return usage(fmt.Errorf("--max-file-bytes: %w", err))
+				}
+			}
 			result, err := importer.Import(newUserFiles(cmd), args[0], kind, o)
 			if err != nil {
 				return usage(err)
@@ -81,6 +87,7 @@ between them, server_name, listen, endpoint, side=client (the connections to bac
 	cmd.Flags().StringVar(&kind, "kind", "", "the `KIND` of the configuration, instead of telling it by the file")
 	cmd.Flags().StringVar(&o.Version, "version", "", "`VERSION` of the system, whose defaults hold; default: the newest known")
 	cmd.Flags().StringVar(&o.OpenSSL, "openssl", "", "`VERSION` of the OpenSSL below it; default: 3.0")
+	cmd.Flags().StringVar(&fileBytes, "max-file-bytes", "", "read files of nginx, HAProxy and httpd of up to `N` bytes, and sixteen times as much of all that one includes; default: 1048576")
 	cmd.Flags().BoolVar(&problemsFail, "strict", false, "exit with 1 when something was not understood")
 	cmd.Flags().BoolVar(&short, "summary", false, fmt.Sprintf("a line for every endpoint; the default where there are more than %d (JSON always has everything)", manyEndpoints))
 	documentFlag(cmd, &output)

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/tlstriage/tlstriage/inspect/policy"
@@ -31,7 +32,7 @@ type Reference struct {
 }
 
 // ParseReference splits a reference. Behind "#" stand key=value pairs with "&" between them: server_name, listen, endpoint,
-// side (server or client), kind, version, openssl, certificates.
+// side (server or client), kind, version, openssl, certificates, max_file_bytes.
 func ParseReference(ref string) (Reference, error) {
 	name, fragment, selects := strings.Cut(ref, "#")
 	r := Reference{Name: name, selects: selects}
@@ -61,6 +62,12 @@ func ParseReference(ref string) (Reference, error) {
 			r.Options.Version = value
 		case "openssl":
 			r.Options.OpenSSL = value
+		case "max_file_bytes":
+			n, err := ParseFileBytes(value)
+			if err != nil {
+				return r, fmt.Errorf("policy: %s: max_file_bytes: %w", ref, err)
+			}
+			r.Options.MaxFileBytes = n
 		case "certificates":
 			kinds, err := ParseCertificates(value)
 			if err != nil {
@@ -68,10 +75,22 @@ func ParseReference(ref string) (Reference, error) {
 			}
 			r.Certificates = kinds
 		default:
-			return r, fmt.Errorf("policy: %s: unknown key %q behind #; there are: server_name, listen, endpoint, side, kind, version, openssl, certificates", ref, key)
+			return r, fmt.Errorf("policy: %s: unknown key %q behind #; there are: server_name, listen, endpoint, side, kind, version, openssl, certificates, max_file_bytes", ref, key)
 		}
 	}
 	return r, nil
+}
+
+// maxFileBytes is the most that the bound of a configuration's files can be raised to: sixteen times as much may be included.
+const maxFileBytes = 256 << 20
+
+// ParseFileBytes reads a bound for the files of a configuration, in bytes.
+func ParseFileBytes(text string) (int64, error) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 1 || n > maxFileBytes {
+		return 0, fmt.Errorf("%q is no number of bytes from 1 to %d", text, maxFileBytes)
+	}
+	return n, nil
 }
 
 // certificateKinds are those that a reference can state.
