@@ -41,7 +41,7 @@ is said to be undetermined. Nothing is believed that does not happen again.
 
 The hello is sent raw, with a fresh random and fresh key shares of the same groups; tickets and pre-shared keys of sessions
 that are gone are left out. The name that it asks for stays, unless --sni says another one. A client of the gallery (--client, --as)
-asks for the host of --to, if it sends a name at all.
+asks for the host of --to, or for --sni, if it sends a name at all.
 
 Exit codes: 0 when the endpoint accepts the hello, 1 when it does not, 2 for what cannot be asked.`,
 		Example: `  tlstriage why --to api.example.com:443 --hello hello.hex
@@ -96,6 +96,17 @@ func (w *whyCommand) run(cmd *cobra.Command) error {
 	return nil
 }
 
+// siteName is the name of the site at the endpoint, as far as it is known: an address is none (RFC 6066, Section 3).
+func (w *whyCommand) siteName(host string) string {
+	switch {
+	case w.sni != "":
+		return w.sni
+	case net.ParseIP(host) != nil:
+		return ""
+	}
+	return host
+}
+
 // experiment is what the flags ask for.
 func (w *whyCommand) experiment(cmd *cobra.Command) (*why.Experiment, error) {
 	if w.output != "text" && w.output != "json" {
@@ -138,7 +149,7 @@ func (w *whyCommand) experiment(cmd *cobra.Command) (*why.Experiment, error) {
 		e.Certificate = &pair
 	}
 	e.Client = &probe.Client{Timeouts: probe.Timeouts{Answer: w.timeout}}
-	if e.Hello, err = w.hello.read(cmd, host); err != nil {
+	if e.Hello, err = w.hello.read(cmd, w.siteName(host)); err != nil {
 		return nil, err
 	}
 	if w.sni != "" {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"strconv"
 
@@ -35,7 +34,7 @@ func (w *whyHello) flags(cmd *cobra.Command) {
 }
 
 // read gives the hello that the flags name.
-func (w *whyHello) read(cmd *cobra.Command, host string) (*probe.Hello, error) {
+func (w *whyHello) read(cmd *cobra.Command, site string) (*probe.Hello, error) {
 	given := 0
 	for _, s := range []string{w.file, w.from, w.client, w.as} {
 		if s != "" {
@@ -52,13 +51,13 @@ func (w *whyHello) read(cmd *cobra.Command, host string) (*probe.Hello, error) {
 	case w.from != "":
 		return w.readRecording(cmd)
 	case w.client != "":
-		return fromGallery("--client", w.client, host)
+		return fromGallery("--client", w.client, site)
 	}
-	return fromGallery("--as", w.as, host)
+	return fromGallery("--as", w.as, site)
 }
 
-// fromGallery is a hello of the gallery, asking for the host that it is sent to: its own name was that of where it was captured.
-func fromGallery(flag, name, host string) (*probe.Hello, error) {
+// fromGallery is a hello of the gallery, asking for the site that it is sent to: its own name was that of where it was captured.
+func fromGallery(flag, name, site string) (*probe.Hello, error) {
 	sample, err := clients.One(name)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", flag, err)
@@ -68,10 +67,7 @@ func fromGallery(flag, name, host string) (*probe.Hello, error) {
 		return nil, fmt.Errorf("%s: %w", flag, err)
 	}
 	if hello.ServerName() != "" {
-		if net.ParseIP(host) != nil {
-			host = "" // RFC 6066, Section 3: no addresses
-		}
-		hello.SetServerName(host)
+		hello.SetServerName(site)
 	}
 	return hello, nil
 }
