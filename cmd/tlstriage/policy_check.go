@@ -122,7 +122,7 @@ func (g *lossGate) code(lost, atRisk, of int64) error {
 // checkEach prints a line for every connection.
 func checkEach(cmd *cobra.Command, target *trial.Target, from *recordings, gate *lossGate, text bool) error {
 	var lost, atRisk, connections, unjudged int64
-	var read int64                // entries that give a client, which of a compacted recording is many connections
+	var read int64              // entries that give a client, which of a compacted recording is many connections
 	var skipped recording.Tally // of what gives no client
 	err := from.open(cmd, func(in io.Reader, name string) error {
 		begun := read + entries(skipped.Skipped) // entries of the files before
