@@ -33,6 +33,7 @@ type replayCommand struct {
 	rate        float64
 	concurrency int
 	total       int
+	transport   string
 	proxy       string
 	starttls    string
 	records     int
@@ -89,6 +90,7 @@ Exit codes: 1 when --fail-on-loss is exceeded, 2 for what cannot be asked, 3 whe
 	f.Float64Var(&r.rate, "rate", replay.DefaultRate, "at most `N` connections a second; 0: no bound")
 	f.IntVar(&r.concurrency, "concurrency", replay.DefaultConcurrency, "at most `N` connections at a time")
 	f.IntVar(&r.total, "total", replay.DefaultTotal, "at most `N` connections in all")
+	f.StringVar(&r.transport, "transport", "recorded", "`recorded|tcp|quic`: what hellos go over; quic leaves out those that cannot, and offers h3")
 	f.StringVar(&r.proxy, "proxy-protocol", "", "send a PROXY protocol header first: `v1|v2`")
 	f.StringVar(&r.starttls, "starttls", "", "ask for TLS in this `PROTO` first: smtp, imap, pop3, ftp, xmpp, ldap, postgres, mysql, …")
 	f.IntVar(&r.records, "records-of", 0, "cut hellos into TLS records of `N` bytes; 0: as they were recorded")
@@ -198,6 +200,8 @@ func (r *replayCommand) prepare(cmd *cobra.Command) error {
 		return usage(fmt.Errorf("--to: %d endpoints; two can be compared", len(r.to)))
 	case r.output != "text" && r.output != "json":
 		return usage(fmt.Errorf("--output: %q is neither text nor json", r.output))
+	case !slices.Contains([]string{"recorded", "tcp", "quic"}, r.transport):
+		return usage(fmt.Errorf("--transport: %q is none of recorded, tcp and quic", r.transport))
 	case (r.sni == "map") != (len(r.sniMap) > 0):
 		return usage(errors.New("--sni map and --sni-map OLD=NEW belong together"))
 	case r.rate < 0 || r.concurrency < 1 || r.total < 1 || r.perKind < 1 || r.timeout <= 0 || r.records < 0 || r.segments < 0:
@@ -253,6 +257,15 @@ func (r *replayCommand) collect(cmd *cobra.Command) error {
 			return failed(err)
 		}
 		r.subjects = append(r.subjects, subjects...)
+	}
+	switch r.transport {
+	case "tcp":
+		r.subjects = replay.OverTCP(r.subjects)
+	case "quic":
+		var left int
+		if r.subjects, left = replay.OverQUIC(r.subjects); left > 0 {
+			tell(cmd, fmt.Sprintf("%d hellos cannot go over QUIC and are not sent", left))
+		}
 	}
 	if len(r.subjects) == 0 {
 		return failed(errors.New("nothing to send"))

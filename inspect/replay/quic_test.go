@@ -42,7 +42,7 @@ func TestHellosOfQUICGoOverQUIC(t *testing.T) {
 
 	// The recording: what such an exchange's own record says of its hello.
 	offer := probe.Offer{ServerName: "quic.example", ALPN: []string{"h3"}}
-	x := (&probe.Client{}).Exchange(t.Context(), probe.Target{Address: target.Address, QUIC: true}, offer.Hello(), probe.Options{})
+	x := (&probe.Client{}).Exchange(t.Context(), probe.Target{Address: target.Address, QUIC: true}, offer.Hello().ForQUIC(0), probe.Options{})
 	if !x.Accepted() {
 		t.Fatalf("%s", x.Describe())
 	}
@@ -66,6 +66,24 @@ func TestHellosOfQUICGoOverQUIC(t *testing.T) {
 	got := report.Results[0][0]
 	if !got.Answer.Accepted || got.Answer.Choice.Version != "TLSv1.3" || got.Answer.Choice.NextProtocol != "h3" || got.Answer.Choice.Key != "ECDSA" {
 		t.Errorf("%s: %+v", got.Outcome(), got.Answer)
+	}
+	// Hellos of TCP can be sent as their clients might over QUIC: those that offer TLS 1.3.
+	over, left := OverQUIC(samples(t, "curl-default,java6,curl-tls12,go-http"))
+	if len(over) != 2 || left != 2 {
+		t.Fatalf("%d over QUIC, %d left", len(over), left)
+	}
+	report, err = r.Run(t.Context(), over)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, results := range report.Results {
+		if a := results[0].Answer; !a.Accepted || a.Choice.NextProtocol != "h3" || results[0].Sent != over[i].Shape {
+			t.Errorf("%s: %+v", over[i].Sample, a)
+		}
+	}
+	back := OverTCP(over)
+	if len(back) != 2 || back[0].QUIC || back[0].View.QUICTransportParameters != nil {
+		t.Errorf("%+v", back[0])
 	}
 	if record := got.Record(); record.Transport != inspect.TransportQUIC || got.Sent != subjects[0].Shape {
 		t.Errorf("record over %s, sent %s, recorded %s", record.Transport, got.Sent, subjects[0].Shape)
