@@ -74,6 +74,8 @@ func serve(t *testing.T, config *tls.Config, judge func(hello *wire.ClientHello)
 	return s
 }
 
+func goesOn(*wire.ClientHello) answer { return goOn }
+
 // listen calls handle for each connection, and ends when the test does.
 func listen(t *testing.T, handle func(c net.Conn)) string {
 	t.Helper()

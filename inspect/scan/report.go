@@ -41,6 +41,8 @@ type Report struct {
 	HelloLimit          *HelloLimit         `json:"hello_limit,omitempty"`             // nil: no hello was too long
 	ProxyHeaderExpected bool                `json:"proxy_protocol_expected,omitempty"` // hellos are answered behind a PROXY protocol header only
 
+	QUIC *QUIC `json:"quic,omitempty"`
+
 	Inconclusive   []string `json:"inconclusive,omitempty"` // what could not be found out, in sentences
 	Connections    int      `json:"connections"`
 	LongestHello   int      `json:"longest_hello"` // bytes of the longest one sent

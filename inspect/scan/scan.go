@@ -17,6 +17,9 @@ func (s *Scanner) Address(ctx context.Context, target Target) *Report {
 	began := time.Now()
 	r := NewReport(target.Endpoint.Address)
 	r.startTLS = target.Endpoint.StartTLS != ""
+	if target.Endpoint.QUIC && target.ALPN == nil { // "endpoints MUST use ALPN" over QUIC (RFC 9001, Section 8.1)
+		target.ALPN = []string{"h3"}
+	}
 	session := newSession(s, &target)
 	session.scan(ctx, r)
 	session.mu.Lock()
@@ -175,7 +178,11 @@ func (s *session) details(ctx context.Context, r *Report) {
 		func() { r.SNI = s.names(ctx, s.known(r)) },
 		func() { s.features(ctx, r, into(r.Features)) },
 		func() { s.tolerance(ctx, r, into(r.Tolerance)) },
-		func() { s.resumption(ctx, r, into(r.Resumption)) },
+	}
+	if s.target.Endpoint.QUIC {
+		questions = append(questions, func() { s.quic(ctx, r) })
+	} else { // over QUIC no handshake is finished here
+		questions = append(questions, func() { s.resumption(ctx, r, into(r.Resumption)) })
 	}
 	var wholes [2]*probe.Exchange
 	if r.accepts(wire.VersionTLS13) && shareable {

@@ -1,12 +1,14 @@
 package scan
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"time"
 
 	"github.com/tlstriage/tlstriage/inspect"
 	"github.com/tlstriage/tlstriage/inspect/probe"
+	"github.com/tlstriage/tlstriage/inspect/quicwire"
 )
 
 // session is the scan of one address.
@@ -51,6 +53,9 @@ const (
 // ask sends one hello and reads what comes back. A connection that cannot be made is tried again, later, once there was one that
 // could: endpoints that count connections refuse some.
 func (s *session) ask(ctx context.Context, hello *probe.Hello, options probe.Options) *probe.Exchange {
+	if s.target.Endpoint.QUIC {
+		hello = hello.ForQUIC(cmp.Or(s.target.Endpoint.QUICVersion, quicwire.Version1))
+	}
 	if options.Certificate == nil {
 		options.Certificate = s.target.Certificate
 	}
