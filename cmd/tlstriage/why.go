@@ -61,7 +61,7 @@ Exit codes: 0 when the endpoint accepts the hello, 1 when it does not, 2 for wha
 	f.StringVar(&w.certFile, "client-cert", "", "`FILE` with the client's certificate")
 	f.StringVar(&w.keyFile, "client-key", "", "`FILE` with its key")
 	f.IntVar(&w.most, "max-connections", why.DefaultBudget, "make at most `N` connections")
-	f.DurationVar(&w.timeout, "timeout", 3*time.Second, "wait so long for an answer, the first time")
+	f.DurationVar(&w.timeout, "timeout", 3*time.Second, "wait this `DURATION` for an answer, the first time")
 	outputFlag(cmd, &w.output)
 	f.SortFlags = false
 	return cmd
