@@ -104,7 +104,8 @@ func (s *causeSummary) where() string {
 // text is the summary for a terminal: what was seen, then the causes, the most frequent first and noise last.
 func (s *captureSummary) text(stats capture.Stats) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d packets, %d connections, %d distinct clients; %d failed, %d with warnings\n", stats.Packets, s.connections, len(s.shapes), s.failed, s.warned)
+	fmt.Fprintf(&b, "%s, %s, %s; %d failed, %d with warnings\n", many(stats.Packets, "packet"), many(uint64(s.connections), "connection"),
+		many(uint64(len(s.shapes)), "distinct client"), s.failed, s.warned)
 	if len(s.versions) > 0 {
 		b.WriteString("versions ")
 		for _, v := range slices.Sorted(maps.Keys(s.versions)) {
@@ -129,6 +130,14 @@ func (s *captureSummary) text(stats capture.Stats) string {
 		_ = w.Flush() // into memory
 	}
 	return printable(b.String())
+}
+
+// many is a number of things.
+func many(n uint64, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 // strangeTraffic says what of a capture could not be read, or was not: nothing of it is lost in silence.
