@@ -36,7 +36,6 @@ type datagramRelay struct {
 	address string
 	said    []turn
 	client  net.Addr
-	both    chan struct{} // closed when each side was heard
 }
 
 func relayDatagrams(t *testing.T, server string) *datagramRelay {
