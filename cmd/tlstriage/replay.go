@@ -86,7 +86,7 @@ Exit codes: 1 when --fail-on-loss is exceeded, 2 for what cannot be asked, 3 whe
 	f.StringArrayVar(&r.sniMap, "sni-map", nil, "with --sni map: ask for NEW where OLD was asked for: `OLD=NEW`; a star stands for the beginning of names")
 	f.IntVar(&r.perKind, "names", 4, "send a hello with at most `N` of the server names that came with it")
 	f.StringVar(&r.policy, "policy", "", "policy `REF` whose predictions are held against what the endpoint does")
-	r.gate.flags(cmd, "exit with 1 when more is lost than this: `N` connections, or N% of them; with two endpoints: of what the first one takes")
+	r.gate.flags(cmd, "exit with 1 when more is lost than this, or may be: `N` connections, or N% of all; with two endpoints that is what the first one takes and the second does not")
 	f.Float64Var(&r.rate, "rate", replay.DefaultRate, "at most `N` connections a second; 0: no bound")
 	f.IntVar(&r.concurrency, "concurrency", replay.DefaultConcurrency, "at most `N` connections at a time")
 	f.IntVar(&r.total, "total", replay.DefaultTotal, "at most `N` connections in all")
