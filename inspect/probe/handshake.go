@@ -19,6 +19,7 @@ const (
 type handshake struct {
 	x          *Exchange
 	hello      *Hello // the last one sent
+	shallow    bool   // nothing behind the ServerHello is read: keys are not made
 	transcript []byte // all messages, as they count for the key schedule
 	tls13      bool
 	modern     *schedule13 // nil: no keys
@@ -80,6 +81,8 @@ func (h *handshake) serverHello(b []byte) {
 	h.tls13 = hello.Version.IsTLS13() || hello.Extensions.Has(wire.ExtensionSupportedVersions)
 	if h.tls13 {
 		h.x.Resumed = hello.PreSharedKey
+	}
+	if h.tls13 && !h.shallow {
 		h.modern = newSchedule13(hello, h.hello, h.transcript)
 		h.x.Unreadable = h.modern == nil
 	}

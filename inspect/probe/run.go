@@ -20,7 +20,7 @@ import (
 func (c *Client) Exchange(ctx context.Context, target Target, hello *Hello, options Options) *Exchange {
 	x := &Exchange{Began: time.Now(), Hello: hello}
 	r := &run{client: c, ctx: ctx, target: &target, options: options, x: x, limits: c.timeouts(), most: orDefault(c.MaxBytes, defaultMaxBytes)}
-	r.handshake.x = x
+	r.handshake.x, r.handshake.shallow = x, options.Until == UntilHello
 	r.observer = inspect.NewObserver(c.Describer)
 	if target.QUIC {
 		r.observer.SetTransport(inspect.TransportQUIC)

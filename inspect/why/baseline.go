@@ -15,6 +15,9 @@ const (
 	repeatsOfSilence = 2
 )
 
+// roundTrips is how many round trips are waited for an answer once the endpoint has been silent.
+const roundTrips = 8
+
 // investigate is the experiment from the beginning to the end.
 func (r *run) investigate() {
 	first := r.send("", r.failing)
@@ -75,7 +78,8 @@ func (r *run) repeat(first answer) bool {
 	}
 	count(first)
 	if first.x.Outcome == probe.OutcomeTimeout {
-		r.client.Timeouts.Answer = min(r.client.Timeouts.Answer, shortAnswer)
+		// Several round trips, as long as connecting shows that one takes.
+		r.client.Timeouts.Answer = min(r.client.Timeouts.Answer, max(shortAnswer, roundTrips*first.x.Dialled))
 	}
 	for range times - 1 {
 		a := r.send("", r.failing)

@@ -205,6 +205,16 @@ func endpoints(t *testing.T) []endpoint {
 			}
 			return pass
 		}), hello: modern(serverName, func(h *probe.Hello) { h.SetVersions(wire.VersionTLS13) }), causes: []string{"key_share/key-share-required"}, accepts: "secp256r1"},
+		{name: "no second hello", start: func(t *testing.T) string {
+			config := &tls.Config{Certificates: []tls.Certificate{identityOf(t, "ecdsa").Certificate}, MinVersion: tls.VersionTLS13, CurvePreferences: []tls.CurveID{tls.CurveP256}}
+			return serve(t, func(_ int, conn net.Conn) {
+				first := make([]byte, 16<<10)
+				n, err := conn.Read(first)
+				if err == nil {
+					serveTLS(&replayed{&deafToSecondHellos{conn}, first[:n]}, config)
+				}
+			})
+		}, hello: modern(serverName, nil), causes: []string{"key_share/hello-retry-failed"}, accepts: "secp256r1"},
 		{name: "intolerant of a key share", start: goFront(nil, func(s *seen) reaction {
 			if s.KeyShares.Len() > 1 {
 				return reset
@@ -324,6 +334,19 @@ func endpoints(t *testing.T) []endpoint {
 			return pass
 		}), hello: modern(serverName, func(h *probe.Hello) { h.Pad(1200) }), causes: []string{"size/hello-too-large"}, limit: 1001},
 
+		{name: "resets what is larger than 201 bytes", start: goFront(nil, func(s *seen) reaction {
+			if s.message.Length > 201 {
+				return reset
+			}
+			return pass
+		}), hello: modern(serverName, nil), causes: []string{"size/hello-too-large"}, limit: 201},
+		{name: "closes on TLS 1.2 hellos larger than 222 bytes", start: goFront(nil, func(s *seen) reaction {
+			if s.message.Length > 222 {
+				return shut
+			}
+			return pass
+		}), hello: older(func(h *probe.Hello) { h.SetALPN("one-of-a-long-name", "another-of-a-long-name") }), causes: []string{"size/hello-too-large"}, limit: 222},
+
 		// Records and segments.
 		{name: "one record only", start: goFront(nil, func(s *seen) reaction {
 			if s.message.Records > 1 {
@@ -422,6 +445,28 @@ func endpoints(t *testing.T) []endpoint {
 		}), hello: older(func(h *probe.Hello) {
 			h.CipherSuites = []wire.CipherSuite{wire.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, wire.EmptyRenegotiationInfoSCSV}
 		}), causes: []string{"cipher/no-common-cipher", "client_certificate/client-certificate-required"}},
+		{name: "the PROXY protocol and a client certificate", start: func(t *testing.T) string {
+			return haproxy(t, identityOf(t, "rsa"), "accept-proxy verify required ca-file "+identityOf(t, "rsa").certFile, "")
+		}, hello: modern(serverName, nil), causes: []string{"proxy_protocol/proxy-header-required", "client_certificate/client-certificate-required"}},
+		{name: "a name and a protocol", start: goServer(func(c *tls.Config) {
+			own := c.Certificates
+			c.GetConfigForClient = func(h *tls.ClientHelloInfo) (*tls.Config, error) {
+				if h.ServerName != serverName {
+					return nil, errors.New("no such name")
+				}
+				return &tls.Config{Certificates: own, NextProtos: []string{"h2"}}, nil
+			}
+		}), hello: modern("", func(h *probe.Hello) { h.SetALPN("mqtt") }), names: []string{serverName}, causes: []string{"sni/server-name-required", "alpn/no-common-alpn"}},
+		{name: "a version and a name", start: goServer(func(c *tls.Config) {
+			own := c.Certificates
+			c.MinVersion = tls.VersionTLS13
+			c.GetConfigForClient = func(h *tls.ClientHelloInfo) (*tls.Config, error) {
+				if h.ServerName != serverName {
+					return nil, errors.New("no such name")
+				}
+				return &tls.Config{Certificates: own, MinVersion: tls.VersionTLS13}, nil
+			}
+		}), hello: probe.Legacy("other.example", wire.VersionTLS12), names: []string{serverName}, causes: []string{"sni/server-name-unknown", "version/no-common-version"}},
 		{name: "three at once", start: goFront(func(c *tls.Config) {
 			c.CurvePreferences, c.NextProtos = []tls.CurveID{tls.CurveP384}, []string{"h2"}
 		}, func(s *seen) reaction {

@@ -187,6 +187,20 @@ func front(t testing.TB, config *tls.Config, decide func(*seen) reaction) string
 	})
 }
 
+// deafToSecondHellos ends the connection when a hello follows a HelloRetryRequest.
+type deafToSecondHellos struct{ net.Conn }
+
+func (d *deafToSecondHellos) Read(b []byte) (int, error) {
+	n, err := d.Conn.Read(b)
+	rest := bytes.TrimPrefix(b[:n], []byte{20, 3, 3, 0, 1, 1})
+	if len(rest) > 5 && rest[0] == 22 && rest[5] == 1 {
+		react(d.Conn, reset)
+		d.Conn.Close()
+		return 0, net.ErrClosed
+	}
+	return n, err
+}
+
 func react(conn net.Conn, d reaction) {
 	switch d {
 	case reset:

@@ -15,7 +15,7 @@ func meaning(x *probe.Exchange) string {
 		case probe.OutcomeReset:
 			return "A reset in place of an alert is mostly not the TLS server's: a middlebox, a firewall, a load balancer with a full queue, or a server that crashed."
 		case probe.OutcomeClosed:
-			return "Closing without an alert: Microsoft's servers do it for no common version or suite, nginx for ssl_reject_handshake's predecessors (return 444) and for a broken PROXY protocol header, HAProxy for a missing one."
+			return "Closing without an alert: Microsoft's servers do it for no common version or suite, nginx and HAProxy for a PROXY protocol header that is missing or broken."
 		case probe.OutcomeTimeout:
 			return "Silence: the hello did not arrive (path MTU, a middlebox that drops large hellos), or the server waits for more of it, or speaks another protocol and waits."
 		}
@@ -23,13 +23,13 @@ func meaning(x *probe.Exchange) string {
 	}
 	switch x.Alert.Description {
 	case wire.AlertHandshakeFailure:
-		return "handshake_failure (40): OpenSSL (nginx, HAProxy, Apache), Java and Go say so for no common suite, and OpenSSL also for no common group and for no usable signature scheme; nginx and HAProxy say unrecognized_name (112) for a name, not 40."
+		return "handshake_failure (40): OpenSSL (nginx, HAProxy, Apache), GnuTLS, Java and Go say so for no common suite, and OpenSSL also for no common group and for no usable signature scheme; nginx and HAProxy say unrecognized_name (112) for a name, not 40."
 	case wire.AlertProtocolVersion:
 		return "protocol_version (70): the server's own range of versions has none of the client's. When OpenSSL's security level forbids a version instead, it says internal_error (80)."
 	case wire.AlertInternalError:
 		return "internal_error (80): OpenSSL says so when its security level (SECLEVEL) leaves no version or suite; Go (Caddy, Traefik) and some others when there is no certificate for the name."
 	case wire.AlertInsufficientSecurity:
-		return "insufficient_security (71): the suites that are common are too weak for the server; GnuTLS says so for no common suite at all."
+		return "insufficient_security (71): what is common is too weak for the server (RFC 8446, Section 6.2)."
 	case wire.AlertUnrecognizedName:
 		return "unrecognized_name (112): the server has no site of that name, or wants one and got none (nginx: ssl_reject_handshake; HAProxy: strict-sni; Java: SNIMatcher)."
 	case wire.AlertNoApplicationProtocol:
