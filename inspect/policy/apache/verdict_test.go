@@ -23,7 +23,7 @@ func TestVerdictsAreThoseOfHTTPD(t *testing.T) {
 		if !strings.Contains(text, "@; ") {
 			text = "@; RSA; " + text + "; </VirtualHost>"
 		}
-		configuration(t, dir, importertest.FreePort(t), text)
+		importertest.HTTPD(t, dir, importertest.FreePort(t), text)
 		return importertest.Starts(t, "resuming normal operations", path, "-D", "FOREGROUND", "-f", conf)
 	}, func(t *testing.T, _ string) (*imported.Result, error) {
 		return apache.Import(importertest.Files{}, conf, imported.Options{Version: version, OpenSSL: "3.0"})

@@ -6,10 +6,11 @@ import (
 	"testing"
 
 	"github.com/tlstriage/tlstriage/inspect/policy"
+	"github.com/tlstriage/tlstriage/inspect/policy/importertest"
 )
 
 func caddyEndpoints(t *testing.T) []*endpoint {
-	version := output(t, `v?(\d+\.\d+\.\d+)`, "caddy", "version")
+	version := importertest.Version(t, importertest.Program(t, "caddy"), `v?(\d+\.\d+\.\d+)`, "version")
 	// A connection policy or several, with the certificates that are loaded. The hosts make Caddy serve those names.
 	cases := []struct {
 		certs, policies string
@@ -78,7 +79,7 @@ https://localhost:PORT {
 
 func startCaddy(t *testing.T, l *lab, version, file, certs, frame, policies string) (string, func(*testing.T, string) *policy.Policy) {
 	t.Helper()
-	port := freePort(t)
+	port := importertest.FreePort(t)
 	var files []string
 	for _, name := range strings.Fields(certs) {
 		cert := filepath.Join(l.dir, name)
@@ -89,11 +90,11 @@ func startCaddy(t *testing.T, l *lab, version, file, certs, frame, policies stri
 		}
 	}
 	conf := filepath.Join(l.temp(t), file)
-	writeFile(t, conf, strings.NewReplacer("PORT", port, "POLICIES", policies, "FILES", strings.Join(files, ", ")).Replace(frame))
+	importertest.Write(t, conf, strings.NewReplacer("PORT", port, "POLICIES", policies, "FILES", strings.Join(files, ", ")).Replace(frame))
 	args := []string{"run", "--config", conf}
 	if frame == caddyfile {
 		args = append(args, "--adapter", "caddyfile")
 	}
-	start(t, "serving initial configuration", program(t, "caddy"), args...)
+	importertest.Start(t, "serving initial configuration", importertest.Program(t, "caddy"), args...)
 	return "127.0.0.1:" + port, importing(conf, "caddy", version, port)
 }

@@ -1,15 +1,12 @@
 package importer_test
 
 import (
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 
+	"github.com/tlstriage/tlstriage/inspect/policy/importertest"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
@@ -51,46 +48,13 @@ func corpus(t testing.TB, k *keys) []*hello {
 // recorded are the hellos of real programs.
 func recorded(t testing.TB) []*hello {
 	t.Helper()
-	dir, err := os.Getwd()
-	for err == nil {
-		if _, missing := os.Stat(filepath.Join(dir, "go.mod")); missing == nil {
-			break
-		}
-		if filepath.Dir(dir) == dir {
-			t.Fatal("no go.mod above the test")
-		}
-		dir = filepath.Dir(dir)
-	}
-	data, err := os.ReadFile(filepath.Join(dir, "..", "shared", "facts", "clienthellos.json"))
-	if err != nil {
-		t.Skipf("the collected facts are not here: %v", err)
-	}
-	var entries []struct {
-		ID     string `json:"id"`
-		Format string `json:"format"`
-		Hex    string `json:"record_hex"`
-	}
-	if err := json.Unmarshal(data, &entries); err != nil {
-		t.Fatal(err)
-	}
-	if len(entries) < 150 {
-		t.Fatalf("%d recorded hellos, want at least 150", len(entries))
-	}
 	var hellos []*hello
-	for _, e := range entries {
-		raw, err := hex.DecodeString(e.Hex)
-		if err != nil {
-			t.Fatalf("%s: %v", e.ID, err)
-		}
-		if e.Format == "sslv2" {
-			hellos = append(hellos, &hello{id: e.ID, raw: raw})
+	for _, h := range importertest.Recorded(t) {
+		if h.SSLv2() {
+			hellos = append(hellos, &hello{id: h.ID, raw: h.Record})
 			continue
 		}
-		var h wire.ClientHello
-		if err := wire.ParseClientHello(raw[5:], &h); err != nil {
-			t.Fatalf("%s: %v", e.ID, err)
-		}
-		hellos = append(hellos, &hello{id: e.ID, form: formOf(&h)})
+		hellos = append(hellos, &hello{id: h.ID, form: formOf(&h.Parsed)})
 	}
 	return hellos
 }

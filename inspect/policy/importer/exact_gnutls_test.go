@@ -7,10 +7,11 @@ import (
 
 	"github.com/tlstriage/tlstriage/inspect/policy"
 	"github.com/tlstriage/tlstriage/inspect/policy/gnutls"
+	"github.com/tlstriage/tlstriage/inspect/policy/importertest"
 )
 
 func gnutlsEndpoints(t *testing.T) []*endpoint {
-	version := output(t, `gnutls-serv ([\d.]+)`, "gnutls-serv", "--version")
+	version := importertest.Version(t, importertest.Program(t, "gnutls-serv"), `gnutls-serv ([\d.]+)`, "--version")
 	cases := [][]string{
 		{"rsa"},
 		{"ec"},
@@ -36,7 +37,7 @@ func gnutlsEndpoints(t *testing.T) []*endpoint {
 
 func startGnuTLS(t *testing.T, l *lab, args []string) (string, func(*testing.T, string) *policy.Policy) {
 	t.Helper()
-	path, port := program(t, "gnutls-serv"), freePort(t)
+	path, port := importertest.Program(t, "gnutls-serv"), importertest.FreePort(t)
 	command := []string{"--port", port, "--http", "--nodb"}
 	priority, auth := "NORMAL", policy.ClientAuthRequest // gnutls-serv asks for a certificate unless told not to
 	var alpn []string
@@ -67,6 +68,6 @@ func startGnuTLS(t *testing.T, l *lab, args []string) (string, func(*testing.T, 
 	p := parsed.Policy()
 	p.Certificates, p.ClientAuth = certs, auth
 	p.ALPN, p.ALPNRequired = alpn, slices.Contains(args, "--alpn-fatal")
-	start(t, `listening on`, path, command...)
+	importertest.Start(t, `listening on`, path, command...)
 	return "127.0.0.1:" + port, func(*testing.T, string) *policy.Policy { return p }
 }

@@ -7,10 +7,11 @@ import (
 	"testing"
 
 	"github.com/tlstriage/tlstriage/inspect/policy"
+	"github.com/tlstriage/tlstriage/inspect/policy/importertest"
 )
 
 func haproxyEndpoints(t *testing.T) []*endpoint {
-	version := output(t, `version ([\d.]+)`, "haproxy", "-v")
+	version := importertest.Version(t, importertest.Program(t, "haproxy"), `version ([\d.]+)`, "-v")
 	cases := []struct {
 		global, bind, list string
 		names              []string
@@ -64,7 +65,7 @@ func startHAProxy(t *testing.T, l *lab, version, global, bind, list string) (str
 // haproxyAt starts HAProxy and returns where it listens, and its configuration.
 func haproxyAt(t *testing.T, l *lab, global, bind, list string) (address, conf string) {
 	t.Helper()
-	path, dir, port := program(t, "haproxy"), l.temp(t), freePort(t)
+	path, dir, port := importertest.Program(t, "haproxy"), l.temp(t), importertest.FreePort(t)
 	words := func(s string) string {
 		for _, name := range []string{"rsa", "ec", "ec384", "both", "one", "two", "ed", "dh"} {
 			s = strings.ReplaceAll(" "+s, " "+name+".pem", " "+l.dir+"/"+name+".pem")[1:]
@@ -75,9 +76,9 @@ func haproxyAt(t *testing.T, l *lab, global, bind, list string) (address, conf s
 	for line := range strings.SplitSeq(list, "\n") {
 		lines = append(lines, words(line))
 	}
-	writeFile(t, filepath.Join(dir, "list"), strings.Join(lines, "\n"))
+	importertest.Write(t, filepath.Join(dir, "list"), strings.Join(lines, "\n"))
 	conf = filepath.Join(dir, "haproxy.cfg")
-	writeFile(t, conf, `global
+	importertest.Write(t, conf, `global
   `+strings.ReplaceAll(words(global), "; ", "\n  ")+`
 defaults
   mode tcp
@@ -91,7 +92,7 @@ frontend f
 	if out, err := exec.Command(path, "-c", "-f", conf).CombinedOutput(); err != nil {
 		t.Fatalf("HAProxy refuses the configuration: %s", out)
 	}
-	start(t, ".", path, "-V", "-db", "-f", conf)
-	awaitPort(t, "127.0.0.1:"+port)
+	importertest.Start(t, ".", path, "-V", "-db", "-f", conf)
+	importertest.AwaitPort(t, "127.0.0.1:"+port)
 	return "127.0.0.1:" + port, conf
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/tlstriage/tlstriage/inspect/policy"
+	"github.com/tlstriage/tlstriage/inspect/policy/importertest"
 	"github.com/tlstriage/tlstriage/inspect/policy/java"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
@@ -19,7 +20,7 @@ type javaCase struct {
 }
 
 func javaEndpoints(t *testing.T, l *lab) []*endpoint {
-	version := output(t, `(?:openjdk|java) (\d[\d.]*)`, "java", "--version")
+	version := importertest.Version(t, importertest.Program(t, "java"), `(?:openjdk|java) (\d[\d.]*)`, "--version")
 	none := ""
 	most := "RC4, DES, 3DES_EDE_CBC, anon, NULL, ECDH, EC keySize < 384, TLSv1, AES_128_CBC, SHA256withRSA, x25519"
 	cases := []javaCase{
@@ -33,12 +34,12 @@ func javaEndpoints(t *testing.T, l *lab) []*endpoint {
 	compile := func(t *testing.T) string {
 		t.Helper()
 		dir := l.temp(t)
-		if out, err := exec.Command(program(t, "javac"), "-d", dir, filepath.Join("testdata", "Endpoints.java")).CombinedOutput(); err != nil {
+		if out, err := exec.Command(importertest.Program(t, "javac"), "-d", dir, filepath.Join("testdata", "Endpoints.java")).CombinedOutput(); err != nil {
 			t.Fatalf("javac: %v\n%s", err, out)
 		}
 		for _, name := range []string{"rsa", "ec", "ec384"} {
 			file := filepath.Join(l.dir, name)
-			if out, err := exec.Command(program(t, "openssl"), "pkcs12", "-export", "-in", file+".crt", "-inkey", file+".key", "-out", file+".p12", "-passout", "pass:test").CombinedOutput(); err != nil {
+			if out, err := exec.Command(importertest.Program(t, "openssl"), "pkcs12", "-export", "-in", file+".crt", "-inkey", file+".key", "-out", file+".p12", "-passout", "pass:test").CombinedOutput(); err != nil {
 				t.Fatalf("openssl pkcs12: %v\n%s", err, out)
 			}
 		}
@@ -69,7 +70,7 @@ func (c *javaCase) start(t *testing.T, l *lab, classes string) (addresses []stri
 	args := []string{"-cp", classes}
 	if c.disabled != nil {
 		file := filepath.Join(l.temp(t), "java.security")
-		writeFile(t, file, "jdk.tls.disabledAlgorithms="+*c.disabled+"\n")
+		importertest.Write(t, file, "jdk.tls.disabledAlgorithms="+*c.disabled+"\n")
 		args = append(args, "-Djava.security.properties="+file)
 	}
 	args = append(args, "Endpoints")
@@ -77,7 +78,7 @@ func (c *javaCase) start(t *testing.T, l *lab, classes string) (addresses []stri
 		name, settings, _ := strings.Cut(socket, ";")
 		args = append(args, strings.TrimSuffix(filepath.Join(l.dir, name+".p12")+";"+settings, ";"))
 	}
-	return strings.Fields(start(t, `listening on (.*)`, program(t, "java"), args...)[1])
+	return strings.Fields(importertest.Start(t, `listening on (.*)`, importertest.Program(t, "java"), args...)[1])
 }
 
 // policy is what the settings of a socket come to.

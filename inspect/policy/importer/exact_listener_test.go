@@ -14,6 +14,7 @@ import (
 	"github.com/tlstriage/tlstriage/inspect/policy"
 	"github.com/tlstriage/tlstriage/inspect/policy/export"
 	"github.com/tlstriage/tlstriage/inspect/policy/importer"
+	"github.com/tlstriage/tlstriage/inspect/policy/importertest"
 	"github.com/tlstriage/tlstriage/inspect/policy/trial"
 	"github.com/tlstriage/tlstriage/inspect/recording"
 	"github.com/tlstriage/tlstriage/inspect/wire"
@@ -102,8 +103,8 @@ func send(t *testing.T, l *lab, address string, all []*sent) {
 // listener, and holds every answer of the program, and all counts of the summary, against it.
 func TestListenersAreExact(t *testing.T) {
 	l := newLab(t)
-	nginx := output(t, `nginx/([\d.]+)`, "nginx", "-v")
-	haproxy := output(t, `version ([\d.]+)`, "haproxy", "-v")
+	nginx := importertest.Version(t, importertest.Program(t, "nginx"), `nginx/([\d.]+)`, "-v")
+	haproxy := importertest.Version(t, importertest.Program(t, "haproxy"), `version ([\d.]+)`, "-v")
 	names := []string{"one.example", "two.example", "a.deep.example", "a.b.deep.example", "refused.example", "elsewhere.example", "a.two.example"}
 	for _, tt := range []struct {
 		title, kind, version string
@@ -134,7 +135,7 @@ server { @; server_name ~^a\..*example$; RSA; ssl_verify_client on; ssl_client_c
 			all := asked(t, l.keys, names...)
 			send(t, l, address, all)
 
-			loaded, err := importer.LoadListener(files{}, conf+"#kind="+tt.kind+"&version="+tt.version+"&listen=:"+port)
+			loaded, err := importer.LoadListener(importertest.Files{}, conf+"#kind="+tt.kind+"&version="+tt.version+"&listen=:"+port)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -191,9 +192,9 @@ server { @; server_name ~^a\..*example$; RSA; ssl_verify_client on; ssl_client_c
 // TestTailoredSnippetsLoseWhomTheySay fits snippets to the recorded hellos, gives them to nginx and HAProxy, and asks these.
 func TestTailoredSnippetsLoseWhomTheySay(t *testing.T) {
 	l := newLab(t)
-	nginx := output(t, `nginx/([\d.]+)`, "nginx", "-v")
-	haproxy := output(t, `version ([\d.]+)`, "haproxy", "-v")
-	openssl := output(t, `OpenSSL (3\.\d+|1\.1\.1)`, "openssl", "version")
+	nginx := importertest.Version(t, importertest.Program(t, "nginx"), `nginx/([\d.]+)`, "-v")
+	haproxy := importertest.Version(t, importertest.Program(t, "haproxy"), `version ([\d.]+)`, "-v")
+	openssl := importertest.Version(t, importertest.Program(t, "openssl"), `OpenSSL (3\.\d+|1\.1\.1)`, "version")
 	for _, tt := range []struct {
 		system       trial.System
 		version      string
@@ -274,14 +275,14 @@ func startSnippet(t *testing.T, l *lab, s trial.System, snippet, certificate str
 		address, _ = nginxAt(t, l, strings.NewReplacer("listen 443 ssl", "@", "/etc/nginx/tls/server", file, "/etc/nginx/tls/dhparam.pem", "dh.pem").Replace(snippet))
 		return address
 	}
-	port := freePort(t)
+	port := importertest.FreePort(t)
 	conf := filepath.Join(l.temp(t), "haproxy.cfg")
-	writeFile(t, conf, strings.NewReplacer("bind :443 ", "bind 127.0.0.1:"+port+" ", "/etc/haproxy/tls/server.pem", file+".pem").Replace(snippet))
-	path := program(t, "haproxy")
+	importertest.Write(t, conf, strings.NewReplacer("bind :443 ", "bind 127.0.0.1:"+port+" ", "/etc/haproxy/tls/server.pem", file+".pem").Replace(snippet))
+	path := importertest.Program(t, "haproxy")
 	if out, err := exec.Command(path, "-c", "-f", conf).CombinedOutput(); err != nil {
 		t.Fatalf("HAProxy refuses the snippet: %s", out)
 	}
-	start(t, ".", path, "-V", "-db", "-f", conf)
-	awaitPort(t, "127.0.0.1:"+port)
+	importertest.Start(t, ".", path, "-V", "-db", "-f", conf)
+	importertest.AwaitPort(t, "127.0.0.1:"+port)
 	return "127.0.0.1:" + port
 }

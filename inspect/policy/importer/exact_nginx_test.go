@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/tlstriage/tlstriage/inspect/policy"
+	"github.com/tlstriage/tlstriage/inspect/policy/importertest"
 )
 
 // nginxFrame lets nginx run without root. RSA, EC and the like stand for the two directives of a certificate, @ for where the
@@ -22,7 +23,7 @@ const nginxHTTP = `http {
 `
 
 func nginxEndpoints(t *testing.T) []*endpoint {
-	version := output(t, `nginx/([\d.]+)`, "nginx", "-v")
+	version := importertest.Version(t, importertest.Program(t, "nginx"), `nginx/([\d.]+)`, "-v")
 	cases := []struct {
 		text  string
 		names []string
@@ -73,7 +74,7 @@ func startNginx(t *testing.T, l *lab, version, text string) (string, func(*testi
 // nginxAt starts nginx and returns where it listens, and its configuration.
 func nginxAt(t *testing.T, l *lab, text string) (address, conf string) {
 	t.Helper()
-	path, dir, port := program(t, "nginx"), l.temp(t), freePort(t)
+	path, dir, port := importertest.Program(t, "nginx"), l.temp(t), importertest.FreePort(t)
 	frame := nginxFrame
 	if strings.HasPrefix(text, "stream") {
 		const module = "/usr/lib/nginx/modules/ngx_stream_module.so" // where Debian has it apart
@@ -90,10 +91,10 @@ func nginxAt(t *testing.T, l *lab, text string) (address, conf string) {
 		fill = append(fill, " "+name+";", " ssl_certificate "+file+".crt; ssl_certificate_key "+file+".key;")
 	}
 	conf = filepath.Join(dir, "nginx.conf")
-	writeFile(t, conf, strings.NewReplacer(fill...).Replace(frame+text))
+	importertest.Write(t, conf, strings.NewReplacer(fill...).Replace(frame+text))
 	if out, err := exec.Command(path, "-t", "-p", dir, "-c", conf).CombinedOutput(); err != nil {
 		t.Fatalf("nginx refuses the configuration: %s", out)
 	}
-	start(t, `start worker process`, path, "-p", dir, "-c", conf)
+	importertest.Start(t, `start worker process`, path, "-p", dir, "-c", conf)
 	return "127.0.0.1:" + port, conf
 }

@@ -6,12 +6,13 @@ import (
 	"testing"
 
 	"github.com/tlstriage/tlstriage/inspect/policy"
+	"github.com/tlstriage/tlstriage/inspect/policy/importertest"
 	"github.com/tlstriage/tlstriage/inspect/policy/openssl"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
 func opensslEndpoints(t *testing.T) []*endpoint {
-	version := output(t, `OpenSSL ([\d.]+\w*)`, "openssl", "version")
+	version := importertest.Version(t, importertest.Program(t, "openssl"), `OpenSSL ([\d.]+\w*)`, "version")
 	cases := []struct {
 		args  string
 		names []string
@@ -41,7 +42,7 @@ func opensslEndpoints(t *testing.T) []*endpoint {
 		out = append(out, &endpoint{system: "openssl s_server " + version, title: "`" + c.args + "`", names: c.names, one: true,
 			start: func(t *testing.T, l *lab) (string, func(*testing.T, string) *policy.Policy) {
 				args := append([]string{"s_server", "-accept", "127.0.0.1:0"}, l.opensslArgs(c.args)...)
-				address := start(t, `^ACCEPT (127\.0\.0\.1:\d+)`, program(t, "openssl"), args...)[1]
+				address := importertest.Start(t, `^ACCEPT (127\.0\.0\.1:\d+)`, importertest.Program(t, "openssl"), args...)[1]
 				args = strings.Fields(c.args)
 				p := opensslPolicy(t, args)
 				if i := slices.Index(args, "-cert2"); i >= 0 {

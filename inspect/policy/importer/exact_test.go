@@ -14,8 +14,8 @@ var update = flag.Bool("update", false, "write the table of docs/exactness.md an
 func TestPredictionsAreExact(t *testing.T) {
 	l := newLab(t)
 	endpoints := allEndpoints(t, l)
-	if len(endpoints) < 60 {
-		t.Errorf("%d endpoint configurations, want at least 60", len(endpoints))
+	if len(endpoints) < 120 {
+		t.Errorf("%d endpoint configurations, want at least 120", len(endpoints))
 	}
 	rows := make([]*tally, len(endpoints))
 	t.Run("endpoint", func(t *testing.T) {
@@ -47,6 +47,7 @@ func allEndpoints(t *testing.T, l *lab) []*endpoint {
 	var all []*endpoint
 	all = append(all, nginxEndpoints(t)...)
 	all = append(all, haproxyEndpoints(t)...)
+	all = append(all, httpdEndpoints(t)...)
 	all = append(all, opensslEndpoints(t)...)
 	all = append(all, goEndpoints()...)
 	all = append(all, caddyEndpoints(t)...)

@@ -2,7 +2,6 @@ package importer_test
 
 import (
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,12 +10,8 @@ import (
 	"github.com/tlstriage/tlstriage/inspect/policy"
 	"github.com/tlstriage/tlstriage/inspect/policy/imported"
 	"github.com/tlstriage/tlstriage/inspect/policy/importer"
+	"github.com/tlstriage/tlstriage/inspect/policy/importertest"
 )
-
-// files is the file system by the names that a user types.
-type files struct{}
-
-func (files) Open(name string) (fs.File, error) { return os.Open(name) }
 
 // samples are small configurations of every kind, under names that do not tell the kind wherever a system leaves the name open.
 var samples = map[string]struct{ name, kind, text string }{
@@ -43,7 +38,7 @@ func write(t *testing.T, name, text string) string {
 func TestTheKindIsToldByTheFile(t *testing.T) {
 	for name, s := range samples {
 		t.Run(name, func(t *testing.T) {
-			result, err := importer.Import(files{}, write(t, s.name, s.text), "", imported.Options{})
+			result, err := importer.Import(importertest.Files{}, write(t, s.name, s.text), "", imported.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -92,7 +87,7 @@ func TestAReferenceChoosesAnEndpoint(t *testing.T) {
 		{"aws/ELBSecurityPolicy-2016-8", "", "nearest names"},
 		{filepath.Join(t.TempDir(), "missing.conf"), "", "no such file"},
 	} {
-		loaded, err := importer.Load(files{}, tt.ref)
+		loaded, err := importer.Load(importertest.Files{}, tt.ref)
 		if tt.wrong != "" {
 			if err == nil {
 				t.Errorf("%s: no error", tt.ref)
@@ -113,7 +108,7 @@ func TestAReferenceChoosesAnEndpoint(t *testing.T) {
 			t.Errorf("%s is %q, want %q", tt.ref, name, tt.name)
 		}
 	}
-	client, err := importer.Load(files{}, conf+"#side=client")
+	client, err := importer.Load(importertest.Files{}, conf+"#side=client")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,12 +128,12 @@ func containsAny(s string, parts []string) bool {
 
 func TestAFileOfNoKindSaysSo(t *testing.T) {
 	path := write(t, "notes.txt", "buy milk\n")
-	_, err := importer.Import(files{}, path, "", imported.Options{})
+	_, err := importer.Import(importertest.Files{}, path, "", imported.Options{})
 	var e *imported.Error
 	if !errors.As(err, &e) || e.File != path || !strings.Contains(e.Text, "kind is not recognised") {
 		t.Errorf("%v", err)
 	}
-	if _, err := importer.Import(files{}, path, "iis", imported.Options{}); err == nil || !strings.Contains(err.Error(), "there are: cloud, ") {
+	if _, err := importer.Import(importertest.Files{}, path, "iis", imported.Options{}); err == nil || !strings.Contains(err.Error(), "there are: cloud, ") {
 		t.Errorf("%v", err)
 	}
 }
@@ -156,7 +151,7 @@ func TestNamesChooseTheMostExact(t *testing.T) {
       transport_socket: {name: tls, typed_config: {"@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext, common_tls_context: {tls_params: {tls_minimum_protocol_version: TLSv1_3}}}}
 `)
 	for name, want := range map[string]int{"a.example.com": 1, "b.example.com": 2} {
-		loaded, err := importer.Load(files{}, path+"#server_name="+name)
+		loaded, err := importer.Load(importertest.Files{}, path+"#server_name="+name)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/tlstriage/tlstriage/inspect/policy"
 	"github.com/tlstriage/tlstriage/inspect/policy/imported"
 	"github.com/tlstriage/tlstriage/inspect/policy/importer"
+	"github.com/tlstriage/tlstriage/inspect/policy/importertest"
 )
 
 // three servers share a listener, on IPv4 and IPv6; a fourth has its own.
@@ -46,7 +47,7 @@ http {
 func TestAListenerHasAllItsBlocks(t *testing.T) {
 	conf := write(t, "nginx.conf", three)
 	for _, listen := range []string{"#listen=443", "#listen=:443", "#listen=*:443", "#listen=[::]:443"} {
-		l, err := importer.LoadListener(files{}, conf+listen)
+		l, err := importer.LoadListener(importertest.Files{}, conf+listen)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -62,7 +63,7 @@ func TestAListenerHasAllItsBlocks(t *testing.T) {
 			if at < 0 || l.Blocks[at].Name != want {
 				t.Errorf("%s: %q is answered by block %d, want %s", listen, name, at, want)
 			}
-			one, err := importer.Load(files{}, conf+listen+"&server_name="+name)
+			one, err := importer.Load(importertest.Files{}, conf+listen+"&server_name="+name)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -74,10 +75,10 @@ func TestAListenerHasAllItsBlocks(t *testing.T) {
 			}
 		}
 	}
-	if _, err := importer.LoadListener(files{}, conf); err == nil || !strings.Contains(err.Error(), `several listeners; choose one with #listen=ADDRESS or #server_name=NAME: there are: "*:443", "*:8443"`) {
+	if _, err := importer.LoadListener(importertest.Files{}, conf); err == nil || !strings.Contains(err.Error(), `several listeners; choose one with #listen=ADDRESS or #server_name=NAME: there are: "*:443", "*:8443"`) {
 		t.Errorf("two listeners: %v", err)
 	}
-	one, err := importer.LoadListener(files{}, conf+"#listen=8443")
+	one, err := importer.LoadListener(importertest.Files{}, conf+"#listen=8443")
 	if err != nil || one.Blocks != nil || one.Endpoint.Name != "z" {
 		t.Errorf("a listener with one block: %+v, %v", one, err)
 	}
@@ -86,13 +87,13 @@ func TestAListenerHasAllItsBlocks(t *testing.T) {
 // A policy's name tells its endpoint from the others of the file, and is a reference that finds it again.
 func TestNamesTellEndpointsApart(t *testing.T) {
 	conf := write(t, "nginx.conf", three)
-	result, err := importer.Import(files{}, conf, "", imported.Options{})
+	result, err := importer.Import(importertest.Files{}, conf, "", imported.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	seen := map[string]bool{}
 	for _, e := range result.Endpoints {
-		l, err := importer.Load(files{}, conf+"#endpoint="+e.Name+"&listen="+e.Listen[0])
+		l, err := importer.Load(importertest.Files{}, conf+"#endpoint="+e.Name+"&listen="+e.Listen[0])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -100,7 +101,7 @@ func TestNamesTellEndpointsApart(t *testing.T) {
 			t.Errorf("%s at %v is called %s", e.Name, e.Listen, l.Policy.Name)
 		}
 		seen[l.Policy.Name] = true
-		again, err := importer.Load(files{}, l.Policy.Name)
+		again, err := importer.Load(importertest.Files{}, l.Policy.Name)
 		if err != nil || again.Policy.Name != l.Policy.Name || !policy.Equal(l.Policy, again.Policy) {
 			t.Errorf("%s does not find itself again: %v", l.Policy.Name, err)
 		}
@@ -109,7 +110,7 @@ func TestNamesTellEndpointsApart(t *testing.T) {
 		t.Errorf("%d endpoints", len(seen))
 	}
 	lone := write(t, "lone.conf", samples["nginx"].text)
-	if l, err := importer.Load(files{}, lone); err != nil || l.Policy.Name != lone {
+	if l, err := importer.Load(importertest.Files{}, lone); err != nil || l.Policy.Name != lone {
 		t.Errorf("an endpoint that is alone has its file's name: %v %v", l, err)
 	}
 }
@@ -119,7 +120,7 @@ func TestProblemsAreThoseOfTheEndpoint(t *testing.T) {
 	conf := write(t, "nginx.conf", three)
 	about := func(ref string) bool {
 		t.Helper()
-		l, err := importer.LoadListener(files{}, conf+ref)
+		l, err := importer.LoadListener(importertest.Files{}, conf+ref)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -133,7 +134,7 @@ func TestProblemsAreThoseOfTheEndpoint(t *testing.T) {
 }
 
 func TestCertificatesCanBeStated(t *testing.T) {
-	l, err := importer.Load(files{}, "aws/ELBSecurityPolicy-TLS13-1-2-2021-06#certificates=rsa")
+	l, err := importer.Load(importertest.Files{}, "aws/ELBSecurityPolicy-TLS13-1-2-2021-06#certificates=rsa")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,15 +146,15 @@ func TestCertificatesCanBeStated(t *testing.T) {
 		t.Errorf("the built-in policy was changed: %v %v", plain.Certificates, err)
 	}
 	conf := write(t, "nginx.conf", three)
-	if l, err = importer.Load(files{}, conf+"#server_name=z&listen=443&certificates=ecdsa,rsa"); err != nil || len(l.Policy.Certificates) != 2 || l.Policy.Certificates[0] != policy.CertECDSAP256 {
+	if l, err = importer.Load(importertest.Files{}, conf+"#server_name=z&listen=443&certificates=ecdsa,rsa"); err != nil || len(l.Policy.Certificates) != 2 || l.Policy.Certificates[0] != policy.CertECDSAP256 {
 		t.Errorf("%+v, %v", l, err)
 	}
-	again, err := importer.Load(files{}, l.Policy.Name)
+	again, err := importer.Load(importertest.Files{}, l.Policy.Name)
 	if err != nil || again.Policy.Name != l.Policy.Name {
 		t.Errorf("%s: %v", l.Policy.Name, err)
 	}
 	for _, ref := range []string{"aws/ELBSecurityPolicy-2016-08#certificates=", "aws/ELBSecurityPolicy-2016-08#certificates=dsa"} {
-		if _, err := importer.Load(files{}, ref); err == nil || !strings.Contains(err.Error(), "no kind of certificate") {
+		if _, err := importer.Load(importertest.Files{}, ref); err == nil || !strings.Contains(err.Error(), "no kind of certificate") {
 			t.Errorf("%s: %v", ref, err)
 		}
 	}
@@ -166,12 +167,12 @@ func TestTheKindIsToldBehindAnyAmountOfComments(t *testing.T) {
 			continue // JSON has no comments
 		}
 		long := strings.Repeat("# nothing to see here, and so on for many lines\n\n", 4000) + "# " + strings.Repeat("x", 60_000) + "\n" + s.text
-		result, err := importer.Import(files{}, write(t, s.name, long), "", imported.Options{})
+		result, err := importer.Import(importertest.Files{}, write(t, s.name, long), "", imported.Options{})
 		if err != nil || result.Kind != s.kind {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := importer.Import(files{}, write(t, "notes", strings.Repeat("# nothing\n", 100_000)), "", imported.Options{}); err == nil {
+	if _, err := importer.Import(importertest.Files{}, write(t, "notes", strings.Repeat("# nothing\n", 100_000)), "", imported.Options{}); err == nil {
 		t.Error("comments alone are of a kind")
 	}
 }

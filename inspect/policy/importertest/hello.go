@@ -24,9 +24,8 @@ type Hello struct {
 	Parsed wire.ClientHello `json:"-"`
 }
 
-// Hellos are the recorded ones, made to ask for name; empty: for none. Those that cannot ask for any are left out where one is named.
-// The test is skipped where the collection is missing.
-func Hellos(t testing.TB, name string) []*Hello {
+// Recorded are the hellos of the collection as they were recorded. The test is skipped where the collection is missing.
+func Recorded(t testing.TB) []*Hello {
 	t.Helper()
 	dir, err := os.Getwd()
 	for err == nil {
@@ -42,28 +41,46 @@ func Hellos(t testing.TB, name string) []*Hello {
 	if err != nil {
 		t.Skipf("the collected facts are not here: %v", err)
 	}
-	var all, out []*Hello
+	var all []*Hello
 	if err := json.Unmarshal(data, &all); err != nil {
 		t.Fatal(err)
 	}
 	for _, h := range all {
-		record, err := hex.DecodeString(h.Hex)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var ok bool
-		switch h.Record, ok = exchange.WithServerName(record, name); {
-		case ok:
-			err = wire.ParseClientHello(h.Record[5:], &h.Parsed)
-		case name != "": // without extensions no name can be asked for
-			continue
-		case h.Format == "sslv2":
-			h.Record, err = record, wire.ParseSSLv2ClientHello(record[2:], &h.Parsed)
-		default:
-			h.Record, err = record, wire.ParseClientHello(record[5:], &h.Parsed)
+		if h.Record, err = hex.DecodeString(h.Hex); err == nil {
+			err = h.parse()
 		}
 		if err != nil {
 			t.Fatalf("%s: %v", h.ID, err)
+		}
+	}
+	if len(all) < 150 {
+		t.Fatalf("%d recorded hellos, want at least 150", len(all))
+	}
+	return all
+}
+
+// SSLv2 reports whether the hello has that format.
+func (h *Hello) SSLv2() bool { return h.Format == "sslv2" }
+
+func (h *Hello) parse() error {
+	if h.SSLv2() {
+		return wire.ParseSSLv2ClientHello(h.Record[2:], &h.Parsed)
+	}
+	return wire.ParseClientHello(h.Record[5:], &h.Parsed)
+}
+
+// Hellos are the recorded ones, made to ask for name; empty: for none. Those that cannot ask for any are left out where one is named.
+func Hellos(t testing.TB, name string) []*Hello {
+	t.Helper()
+	var out []*Hello
+	for _, h := range Recorded(t) {
+		if record, ok := exchange.WithServerName(h.Record, name); ok {
+			h.Record, h.Parsed = record, wire.ClientHello{}
+			if err := h.parse(); err != nil {
+				t.Fatalf("%s: %v", h.ID, err)
+			}
+		} else if name != "" { // without extensions no name can be asked for
+			continue
 		}
 		out = append(out, h)
 	}

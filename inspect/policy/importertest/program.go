@@ -43,9 +43,9 @@ func Program(t testing.TB, name string) string {
 	return ""
 }
 
-// Environment is that of programs: without the machine's own settings of OpenSSL, and in English.
+// Environment is that of programs: without the machine's own settings of OpenSSL and GnuTLS, and in English.
 func Environment(more ...string) []string {
-	return append(append(os.Environ(), "OPENSSL_CONF=/dev/null", "LC_ALL=C"), more...)
+	return append(append(os.Environ(), "OPENSSL_CONF=/dev/null", "GNUTLS_SYSTEM_PRIORITY_FILE=/dev/null", "LC_ALL=C", "XDG_DATA_HOME=", "XDG_CONFIG_HOME="), more...)
 }
 
 // Run runs a program to its end and gives what it said, and whether it ended well.
@@ -68,11 +68,15 @@ func Version(t testing.TB, path, pattern string, args ...string) string {
 	return m[1]
 }
 
-// Start runs a program until the test ends. It is ready when a line of its output matches.
-func Start(t testing.TB, ready, path string, args ...string) {
+// Start runs a program until the test ends. It is ready when a line of its output matches: what matched, as FindStringSubmatch gives it.
+func Start(t testing.TB, ready, path string, args ...string) (match []string) {
 	t.Helper()
 	cmd := exec.Command(path, args...)
-	cmd.Env = Environment()
+	cmd.Env = Environment("HOME=" + t.TempDir())
+	stdin, err := cmd.StdinPipe() // kept open: openssl s_server ends with its input
+	if err != nil {
+		t.Fatal(err)
+	}
 	out, in, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -85,9 +89,10 @@ func Start(t testing.TB, ready, path string, args ...string) {
 	}
 	t.Cleanup(func() {
 		stop(cmd)
+		stdin.Close()
 		out.Close()
 	})
-	if err := out.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := out.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	pattern := regexp.MustCompile(ready)
@@ -95,16 +100,17 @@ func Start(t testing.TB, ready, path string, args ...string) {
 	var seen []string
 	for lines.Scan() {
 		seen = append(seen, lines.Text())
-		if !pattern.MatchString(lines.Text()) {
+		if match = pattern.FindStringSubmatch(lines.Text()); match == nil {
 			continue
 		}
 		if err := out.SetReadDeadline(time.Time{}); err != nil {
 			t.Fatal(err)
 		}
 		go discard(out) // ends when the program does
-		return
+		return match
 	}
 	t.Fatalf("%s was not ready: %s", path, strings.Join(seen, " | "))
+	return nil
 }
 
 func discard(r io.Reader) {
