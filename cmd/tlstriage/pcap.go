@@ -21,6 +21,7 @@ import (
 	"github.com/tlstriage/tlstriage/inspect"
 	"github.com/tlstriage/tlstriage/inspect/capture"
 	"github.com/tlstriage/tlstriage/inspect/diagnose"
+	"github.com/tlstriage/tlstriage/inspect/policy/importer"
 )
 
 // pcapCommand is one run of `tlstriage pcap`.
@@ -30,9 +31,10 @@ type pcapCommand struct {
 	client                                           string
 	failed, follow, verbose                          bool
 
-	judge    *diagnose.Diagnoser
-	network  netip.Prefix // of --client; invalid: all
-	after    time.Time    // of --since; zero: all
+	policies endpointPolicies
+	judges   []*diagnose.Diagnoser // one for each of the policies, or just one
+	network  netip.Prefix          // of --client; invalid: all
+	after    time.Time             // of --since; zero: all
 	out      printer
 	buffered *bufio.Writer        // in front of stdout; nil: none
 	told     map[string]time.Time // text: what was explained, and of which connection
@@ -121,18 +123,28 @@ func (p *pcapCommand) prepare(cmd *cobra.Command) error {
 	if severityRank(inspect.Severity(p.failOn)) == 0 && p.failOn != string(configs.FailOnNever) {
 		return fmt.Errorf("--fail-on: %q is none of error, warning, info and never", p.failOn)
 	}
-	p.judge = &diagnose.Diagnoser{}
+	judge := &diagnose.Diagnoser{}
 	if p.policy != "" {
-		policy, err := loadPolicy(cmd, p.policy)
+		loaded, err := importer.LoadListener(newUserFiles(cmd), p.policy)
 		if err != nil {
 			return err
 		}
-		p.judge.Policy = policy
+		tellProblems(cmd, loaded)
+		judge.Policy, p.policies = loaded.Policy, policiesOf(loaded)
 	}
 	if p.ca != "" {
 		var err error
-		if p.judge.Roots, p.judge.KnownCAs, err = certs.LoadCABundle(p.ca); err != nil {
+		if judge.Roots, judge.KnownCAs, err = certs.LoadCABundle(p.ca); err != nil {
 			return err
+		}
+	}
+	p.judges = []*diagnose.Diagnoser{judge}
+	if p.policies.choose != nil {
+		p.judges = nil
+		for _, block := range p.policies.all {
+			own := judge.Knowing()
+			own.Policy = block
+			p.judges = append(p.judges, own)
 		}
 	}
 	if p.client != "" {
@@ -244,9 +256,18 @@ func (p *pcapCommand) file(cmd *cobra.Command, name string, read func(context.Co
 	return read(cmd.Context(), progress, name)
 }
 
+// judge is who judges a record: of a whole listener the block that the server name selects.
+func (p *pcapCommand) judge(c *inspect.Connection) *diagnose.Diagnoser {
+	name := ""
+	if leg := c.ClientLeg; leg != nil && leg.TLS != nil && leg.TLS.Client != nil {
+		name = leg.TLS.Client.ServerName
+	}
+	return p.judges[p.policies.index(name)]
+}
+
 // observe judges a record and shows it, where it is wanted.
 func (p *pcapCommand) observe(c *inspect.Connection) {
-	p.judge.Diagnose(c)
+	p.judge(c).Diagnose(c)
 	if !p.wanted(c) {
 		return
 	}

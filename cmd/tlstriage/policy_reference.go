@@ -49,6 +49,41 @@ func loadTarget(cmd *cobra.Command, ref string) (*trial.Target, error) {
 	return target, nil
 }
 
+// endpointPolicies are what hellos are held against: one policy, or those of a whole listener (nginx.conf#listen=:443), of which the server
+// name of each hello selects one. The zero value is none.
+type endpointPolicies struct {
+	all    []*policy.Policy
+	choose func(serverName string) int // nil: the first
+}
+
+// policiesOf are what a REF means.
+func policiesOf(loaded *importer.Loaded) endpointPolicies {
+	if len(loaded.Blocks) == 0 {
+		return endpointPolicies{all: []*policy.Policy{loaded.Policy}}
+	}
+	p := endpointPolicies{choose: loaded.Choose}
+	for _, block := range loaded.Blocks {
+		p.all = append(p.all, block.Policy)
+	}
+	return p
+}
+
+// index is which of them answers a client that asks for a name; there must be one.
+func (p *endpointPolicies) index(serverName string) int {
+	if p.choose == nil {
+		return 0
+	}
+	return p.choose(serverName)
+}
+
+// of is the one that answers a client that asks for a name; nil: there is none.
+func (p *endpointPolicies) of(serverName string) *policy.Policy {
+	if len(p.all) == 0 {
+		return nil
+	}
+	return p.all[p.index(serverName)]
+}
+
 func tellProblems(cmd *cobra.Command, loaded *importer.Loaded) {
 	for _, p := range loaded.Problems {
 		tell(cmd, placed(p))

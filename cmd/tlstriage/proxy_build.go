@@ -141,6 +141,7 @@ func (p *plan) listener(c *configs.Listener) (*proxy.Listener, error) {
 		Fallback: c.Fallback == configs.FallbackPassthrough,
 
 		ForwardedTrusted: c.ForwardedTrusted,
+		ClientIdentity:   clientIdentity(c.ClientIdentity),
 	}
 	if c.ProxyProtocol == configs.On {
 		l.ProxyProtocol = &proxy.TrustedPeers{Prefixes: c.ProxyProtocolTrusted}
@@ -148,16 +149,6 @@ func (p *plan) listener(c *configs.Listener) (*proxy.Listener, error) {
 	serve, types, err := p.certificates(c, l.Mode)
 	if err != nil {
 		return nil, err
-	}
-	auth, clientCAs, authorities, err := clientAuth(c)
-	if err != nil {
-		return nil, err
-	}
-	var verifyClient func(tls.ConnectionState) error
-	if c.ClientCRL != "" {
-		if verifyClient, err = p.revoked.verifyClient(c.ClientCRL, authorities, p.log); err != nil {
-			return nil, err
-		}
 	}
 	if p.acme != nil && len(c.Certificates) == 0 {
 		l.Challenge = &proxy.Challenge{Takes: p.acme.TLSALPN, GetCertificate: p.acme.GetCertificate}
@@ -167,7 +158,10 @@ func (p *plan) listener(c *configs.Listener) (*proxy.Listener, error) {
 		if err != nil {
 			return nil, fmt.Errorf("route %s: %w", routeName(&c.Routes[i]), err)
 		}
-		r.GetCertificate, r.ClientAuth, r.ClientCAs, r.VerifyClient = serve, auth, clientCAs, verifyClient
+		r.GetCertificate = serve
+		if err := p.askClients(r, c, &c.Routes[i]); err != nil {
+			return nil, fmt.Errorf("route %s: %w", routeName(&c.Routes[i]), err)
+		}
 		l.Routes = append(l.Routes, r)
 	}
 	return l, nil
@@ -254,18 +248,37 @@ func certificateType(leaf *x509.Certificate) policy.CertificateType {
 	return policy.CertRSA
 }
 
-func clientAuth(c *configs.Listener) (tls.ClientAuthType, *x509.CertPool, []*x509.Certificate, error) {
-	if c.ClientAuth == configs.ClientAuthNone || c.ClientAuth == "" {
-		return tls.NoClientCert, nil, nil, nil
+// askClients is what a route asks its clients for, and holds that against.
+func (p *plan) askClients(r *proxy.Route, l *configs.Listener, route *configs.Route) error {
+	auth, ca, crl := l.ClientCertificates(route)
+	switch auth {
+	case configs.ClientAuthRequest:
+		r.ClientAuth = tls.VerifyClientCertIfGiven
+	case configs.ClientAuthRequire:
+		r.ClientAuth = tls.RequireAndVerifyClientCert
+	default:
+		return nil
 	}
-	pool, authorities, err := certs.LoadCABundle(c.ClientCA)
+	pool, authorities, err := certs.LoadCABundle(ca)
 	if err != nil {
-		return 0, nil, nil, err
+		return err
 	}
-	if c.ClientAuth == configs.ClientAuthRequire {
-		return tls.RequireAndVerifyClientCert, pool, authorities, nil
+	r.ClientCAs = pool
+	if crl != "" {
+		r.VerifyClient, err = p.revoked.verifyClient(crl, authorities, p.log)
 	}
-	return tls.VerifyClientCertIfGiven, pool, authorities, nil
+	return err
+}
+
+// clientIdentity is the header that tells the backend who a client is.
+func clientIdentity(i configs.ClientIdentity) proxy.ClientIdentity {
+	switch i {
+	case configs.IdentityClientCert:
+		return proxy.IdentityClientCert
+	case configs.IdentityXFCC:
+		return proxy.IdentityXFCC
+	}
+	return ""
 }
 
 func routeName(c *configs.Route) string {
@@ -284,12 +297,13 @@ func (p *plan) route(l *proxy.Listener, c *configs.Route, types []policy.Certifi
 		}
 	}
 	var err error
+	var policies endpointPolicies
 	if c.Policy != "" {
-		loaded, err := importer.Load(osFiles{}, c.Policy)
+		loaded, err := importer.LoadListener(osFiles{}, c.Policy)
 		if err != nil {
 			return nil, err
 		}
-		judge.Policy = loaded.Policy
+		judge.Policy, policies = loaded.Policy, policiesOf(loaded)
 		p.problems = append(p.problems, loaded.Problems...)
 	}
 	if c.Backend.CA != "" {
@@ -301,7 +315,7 @@ func (p *plan) route(l *proxy.Listener, c *configs.Route, types []policy.Certifi
 	if err != nil {
 		return nil, err
 	}
-	suites := clientSuites(judge.Policy)
+	suites := clientSuites(policies.all)
 	own, err := ownPolicy(suites, types)
 	if err != nil {
 		return nil, err
@@ -312,10 +326,10 @@ func (p *plan) route(l *proxy.Listener, c *configs.Route, types []policy.Certifi
 		ServerNames:  c.ServerNames,
 		Backend:      backend,
 		CipherSuites: suites,
-		Decide:       (&decider{policy: judge.Policy, own: own, enforce: c.Enforce}).decide,
+		Decide:       (&decider{policies: policies, own: own, enforce: c.Enforce}).decide,
 	}
-	if c.Enforce && judge.Policy != nil && len(judge.Policy.Versions) > 0 {
-		r.MaxVersion = highest(judge.Policy.Versions)
+	if c.Enforce {
+		r.MaxVersion = highest(policies.all)
 	}
 	p.judges[key] = judge
 	p.checks = append(p.checks, backendCheck{key: key, to: backend, name: nameToCheck(c), mode: l.Mode})
@@ -390,18 +404,25 @@ func versionOf(v configs.Version) uint16 {
 	return uint16(known)
 }
 
-func highest(versions []wire.Version) uint16 {
-	return min(uint16(slices.Max(versions)), tls.VersionTLS13)
+// highest is the highest version that any of the policies accepts; 0: none is stated.
+func highest(policies []*policy.Policy) (v uint16) {
+	for _, p := range policies {
+		if len(p.Versions) == 0 {
+			return 0
+		}
+		v = max(v, min(uint16(slices.Max(p.Versions)), tls.VersionTLS13))
+	}
+	return v
 }
 
-// clientSuites are what the client leg serves: what crypto/tls calls secure, and of the rest what the policy accepts.
-func clientSuites(p *policy.Policy) []uint16 {
+// clientSuites are what the client leg serves: what crypto/tls calls secure, and of the rest what a policy accepts.
+func clientSuites(policies []*policy.Policy) []uint16 {
 	var suites []uint16
 	for _, s := range tls.CipherSuites() {
 		suites = append(suites, s.ID)
 	}
 	for _, s := range tls.InsecureCipherSuites() {
-		if p != nil && slices.Contains(p.CipherSuites, wire.CipherSuite(s.ID)) {
+		if slices.ContainsFunc(policies, func(p *policy.Policy) bool { return slices.Contains(p.CipherSuites, wire.CipherSuite(s.ID)) }) {
 			suites = append(suites, s.ID)
 		}
 	}

@@ -9,12 +9,12 @@ import (
 	"github.com/tlstriage/tlstriage/proxy"
 )
 
-// decider holds hellos against the policy of the real endpoint and against what this program can serve. Clients send the same hello
+// decider holds hellos against the policy of the real endpoint (of a whole listener that of the block which the hello selects) and against what this program can serve. Clients send the same hello
 // over and over, but for its random parts, so that what was decided is remembered.
 type decider struct {
-	policy  *policy.Policy // nil: none is given
-	own     *policy.Policy
-	enforce bool
+	policies endpointPolicies // none: none is given
+	own      *policy.Policy
+	enforce  bool
 
 	mu      sync.Mutex
 	decided map[string]proxy.Action // by inspect.AppendHelloKey
@@ -47,7 +47,7 @@ func (d *decider) decide(hello *wire.ClientHello) proxy.Action {
 
 func (d *decider) negotiate(hello *wire.ClientHello) proxy.Action {
 	var action proxy.Action
-	if p := d.policy; p != nil {
+	if p := d.policies.of(string(hello.ServerName)); p != nil {
 		result := policy.Negotiate(hello, p)
 		action.Policy = result.Outcome(hello, p)
 		action.Refuse = d.enforce && !result.Accepted

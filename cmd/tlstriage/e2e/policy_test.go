@@ -6,8 +6,11 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/tlstriage/tlstriage/inspect"
 )
 
 // servedWith finds what s_client agreed on.
@@ -118,4 +121,62 @@ http {
 func openSSLName(iana string) string {
 	return strings.NewReplacer("TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256", "ECDHE-RSA-CHACHA20-POLY1305", "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256", "ECDHE-ECDSA-CHACHA20-POLY1305",
 		"TLS_RSA_WITH_AES_128_GCM_SHA256", "AES128-GCM-SHA256").Replace(iana)
+}
+
+// Where --policy is a whole listener, each client is held against the server block that its name selects, and what is said of a refusal is
+// of that block.
+func TestTheProxyHoldsHellosAgainstTheirBlock(t *testing.T) {
+	need(t, "nginx", "openssl")
+	dir := t.TempDir()
+	if err := command("openssl", "req", "-x509", "-nodes", "-days", "2", "-subj", "/CN="+site, "-newkey", "rsa:2048", "-keyout", filepath.Join(dir, "rsa.key"), "-out", filepath.Join(dir, "rsa.crt")); err != nil {
+		t.Fatal(err)
+	}
+	addr, port := freePort(t)
+	conf := filepath.Join(dir, "nginx.conf")
+	text := strings.NewReplacer("ADDR", addr, "DIR", dir).Replace(`daemon off; pid DIR/pid; worker_processes 1; error_log stderr;
+events {}
+http {
+  access_log off;
+  client_body_temp_path DIR; proxy_temp_path DIR; fastcgi_temp_path DIR; uwsgi_temp_path DIR; scgi_temp_path DIR;
+  ssl_certificate DIR/rsa.crt; ssl_certificate_key DIR/rsa.key; ssl_protocols TLSv1.2 TLSv1.3;
+  server { listen ADDR ssl default_server; server_name first.example; ssl_ciphers ECDHE-RSA-AES128-GCM-SHA256; }
+  server { listen ADDR ssl; server_name second.example; ssl_ciphers ECDHE-RSA-CHACHA20-POLY1305; }
+}
+`)
+	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server(t, dir, addr, "nginx", "-p", dir, "-e", "stderr", "-c", conf)
+	p := startProxy(t, "--backend", "tls://"+addr, "--backend-verify", "report", "--policy", conf+"#listen=:"+port, "--enforce")
+	for _, test := range []struct {
+		name, cipher string
+		block        string
+		accepted     bool
+		accepts      string
+	}{
+		{"first.example", "ECDHE-RSA-AES128-GCM-SHA256", "first.example", true, ""},
+		{"second.example", "ECDHE-RSA-AES128-GCM-SHA256", "second.example", false, "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"},
+		{"second.example", "ECDHE-RSA-CHACHA20-POLY1305", "second.example", true, ""},
+		{"first.example", "ECDHE-RSA-CHACHA20-POLY1305", "first.example", false, "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"},
+		{"else.example", "ECDHE-RSA-CHACHA20-POLY1305", "first.example", false, "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"},
+	} {
+		asked := []string{"s_client", "-tls1_2", "-cipher", test.cipher, "-servername", test.name, "-connect"}
+		direct := servedWith.MatchString(client(t, "", "openssl", append(asked, addr)...).out)
+		through := servedWith.MatchString(client(t, "", "openssl", append(asked, p.Addr)...).out)
+		if direct != test.accepted || through != test.accepted {
+			t.Errorf("%s with %s: nginx accepts: %t, the proxy: %t; want %t", test.name, test.cipher, direct, through, test.accepted)
+		}
+		r := p.next()
+		if r.Policy == nil || r.Policy.Accepted != test.accepted || !strings.Contains(r.Policy.Name, "endpoint="+test.block) {
+			t.Errorf("%s with %s: policy %+v", test.name, test.cipher, r.Policy)
+			continue
+		}
+		if test.accepted {
+			continue
+		}
+		i := slices.IndexFunc(r.Findings, func(f inspect.Finding) bool { return f.ID == "policy-rejects-cipher" })
+		if i < 0 || !slices.Contains(r.Findings[i].Accepted, test.accepts) || len(r.Findings[i].Accepted) > 4 {
+			t.Errorf("%s with %s: findings %+v do not say that %s is accepted", test.name, test.cipher, r.Findings, test.accepts)
+		}
+	}
 }
