@@ -38,6 +38,7 @@ type Listener struct {
 	ClientAuth           ClientAuth     `yaml:"client_auth"`            // whether clients are asked for a certificate
 	ClientCA             string         `yaml:"client_ca"`              // PEM file: authorities that client certificates must chain to
 	ClientCRL            string         `yaml:"client_crl"`             // file of revocation lists, of every authority in client_ca; empty: revocation is not looked into
+	ClientIdentity       ClientIdentity `yaml:"client_identity"`        // header that tells the backend who a client proved to be, in mode http
 	Certificates         []Certificate  `yaml:"certificates"`           // served, chosen by SNI; empty: the local authority mints them
 	Fallback             Fallback       `yaml:"fallback"`               // what becomes of a client that this program cannot serve
 	Routes               []Route        `yaml:"routes"`                 // by SNI; at least one
@@ -49,6 +50,28 @@ type Route struct {
 	Backend     Backend  `yaml:"backend"`
 	Policy      string   `yaml:"policy"`  // REF of the policy that hellos are held against; empty: none
 	Enforce     bool     `yaml:"enforce"` // refuse what the policy refuses, the way the real endpoint would; false: report only
+
+	ClientAuth ClientAuth `yaml:"client_auth"` // as the listener's, for the clients of this route; empty: the listener's
+	ClientCA   string     `yaml:"client_ca"`   // likewise
+	ClientCRL  string     `yaml:"client_crl"`  // likewise
+}
+
+// ClientCertificates is what clients of a route are asked for: the route's own settings before those of its listener.
+func (l *Listener) ClientCertificates(r *Route) (auth ClientAuth, ca, crl string) {
+	auth, ca, crl = r.ClientAuth, r.ClientCA, r.ClientCRL
+	if auth == "" {
+		auth = l.ClientAuth
+	}
+	if auth == ClientAuthNone || auth == "" {
+		return ClientAuthNone, "", ""
+	}
+	if ca == "" {
+		ca = l.ClientCA
+		if crl == "" {
+			crl = l.ClientCRL // it is about those authorities
+		}
+	}
+	return auth, ca, crl
 }
 
 // Backend is where a route's connections go.

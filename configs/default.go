@@ -61,6 +61,7 @@ func (c *Config) complete() {
 			}
 		}
 		setDefault(&l.Mode, ModeBridge)
+		setDefault(&l.ClientIdentity, IdentityOff)
 		setDefault(&l.ProxyProtocol, Off)
 		setDefault(&l.ClientAuth, ClientAuthNone)
 		setDefault(&l.Fallback, FallbackRefuse)

@@ -29,6 +29,16 @@ const (
 	ClientAuthRequire ClientAuth = "require"
 )
 
+// ClientIdentity is the header by which a backend learns whose certificate a client showed.
+type ClientIdentity string
+
+// Headers of the identity.
+const (
+	IdentityOff        ClientIdentity = "off"
+	IdentityClientCert ClientIdentity = "client-cert" // Client-Cert and Client-Cert-Chain (RFC 9440)
+	IdentityXFCC       ClientIdentity = "xfcc"        // X-Forwarded-Client-Cert, as Envoy writes it
+)
+
 // Fallback is what becomes of a client that could be served by the backend but not by this program.
 type Fallback string
 

@@ -43,6 +43,10 @@ func (v *validator) listener(l *Listener, path string) {
 	if len(l.ForwardedTrusted) > 0 && l.Mode != ModeHTTP {
 		v.fail(path+".forwarded_trusted", "has no effect but in mode http, where headers are read")
 	}
+	oneOf(v, path+".client_identity", l.ClientIdentity, IdentityOff, IdentityClientCert, IdentityXFCC)
+	if l.ClientIdentity != IdentityOff && l.Mode != ModeHTTP {
+		v.fail(path+".client_identity", "has no effect but in mode http, where headers are written")
+	}
 	oneOf(v, path+".proxy_protocol", l.ProxyProtocol, Off, On)
 	oneOf(v, path+".client_auth", l.ClientAuth, ClientAuthNone, ClientAuthRequest, ClientAuthRequire)
 	oneOf(v, path+".fallback", l.Fallback, FallbackRefuse, FallbackPassthrough)
@@ -103,7 +107,27 @@ func (v *validator) routes(l *Listener, path string) {
 		if route.Enforce && route.Policy == "" {
 			v.fail(at+".enforce", "needs a policy to enforce")
 		}
+		v.routeClients(l, route, at)
 		v.backend(l, &route.Backend, at+".backend")
+	}
+}
+
+// routeClients holds what a route asks of its clients. As with a listener, a missing authority must never come to mean that nothing is
+// checked, nor an unused one that something is.
+func (v *validator) routeClients(l *Listener, route *Route, path string) {
+	if route.ClientAuth != "" {
+		oneOf(v, path+".client_auth", route.ClientAuth, ClientAuthNone, ClientAuthRequest, ClientAuthRequire)
+	}
+	auth, ca, _ := l.ClientCertificates(route)
+	switch asks := auth != ClientAuthNone; {
+	case asks && ca == "" && route.ClientAuth != "":
+		v.fail(path+".client_auth", "%s needs client_ca, the authorities to hold client certificates against", auth)
+	case asks && l.Mode == ModePassthrough && route.ClientAuth != "":
+		v.fail(path+".client_auth", "has no effect in mode passthrough, where TLS is not terminated")
+	case !asks && route.ClientCA != "":
+		v.fail(path+".client_ca", "has no effect while client_auth is none")
+	case !asks && route.ClientCRL != "":
+		v.fail(path+".client_crl", "has no effect while client_auth is none")
 	}
 }
 

@@ -34,6 +34,14 @@ func TestValidateRefuses(t *testing.T) {
 		{"IPv6 half in brackets", func(c *Config) { c.Listeners[0].Address = "[::1:8443" }, "lacks the closing bracket"},
 		{"host that is none", func(c *Config) { c.Listeners[0].Address = "a b:1" }, "has a ' ' in it"},
 		{"forwarded in bridge", func(c *Config) { c.Listeners[0].ForwardedTrusted = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} }, `listeners[0].forwarded_trusted: has no effect but in mode http`},
+		{"identity in bridge", func(c *Config) { c.Listeners[0].ClientIdentity = IdentityXFCC }, `listeners[0].client_identity: has no effect but in mode http`},
+		{"route asks of nobody's", func(c *Config) { c.Listeners[0].Routes[0].ClientAuth = ClientAuthRequire }, `routes[0].client_auth: require needs client_ca`},
+		{"route with an unused authority", func(c *Config) { c.Listeners[0].Routes[0].ClientCA = "x.pem" }, `routes[0].client_ca: has no effect while client_auth is none`},
+		{"route with unused lists", func(c *Config) { c.Listeners[0].Routes[0].ClientCRL = "x.crl" }, `routes[0].client_crl: has no effect while client_auth is none`},
+		{"route asks in passthrough", func(c *Config) {
+			l := &c.Listeners[0]
+			l.Mode, l.Routes[0].ClientAuth, l.Routes[0].ClientCA = ModePassthrough, ClientAuthRequire, "x.pem"
+		}, `routes[0].client_auth: has no effect in mode passthrough`},
 		{"protocol in bridge", func(c *Config) { c.Listeners[0].Routes[0].Backend.Protocol = ProtocolHTTP2 }, `backend.protocol: has no effect but in mode http`},
 		{"protocol unknown", func(c *Config) { c.Listeners[0].Mode, c.Listeners[0].Routes[0].Backend.Protocol = ModeHTTP, "h9" }, `"h9" is not one of auto, h1, h2`},
 		{"mode unknown", func(c *Config) { c.Listeners[0].Mode = "tunnel" }, `listeners[0].mode: "tunnel" is not one of bridge, http, passthrough`},

@@ -1,10 +1,15 @@
 package proxy
 
 import (
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
 	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -29,6 +34,7 @@ func (s *httpSession) rewrite(p *httputil.ProxyRequest) {
 	p.Out.URL.Host = c.route.Backend.Address
 	p.Out.Host = p.In.Host
 	client := addrPort(c.source)
+	identify(p.Out.Header, c.listener.ClientIdentity, c.clientState.PeerCertificates)
 	forward(p.Out.Header, p.In, client.Addr().Unmap(), addrPort(c.destination).Port(), c.listener.trustsForwarded(client.Addr().Unmap()))
 	if p.Out.Header.Get("X-Request-Id") == "" {
 		s.mu.Lock()
@@ -86,6 +92,56 @@ func forward(out http.Header, in *http.Request, client netip.Addr, port uint16, 
 	set("X-Real-Ip", client.String())
 }
 
+// ClientIdentity is a header that tells who a client proved to be.
+type ClientIdentity string
+
+// Headers of the identity.
+const (
+	IdentityClientCert ClientIdentity = "client-cert" // Client-Cert and Client-Cert-Chain (RFC 9440)
+	IdentityXFCC       ClientIdentity = "xfcc"        // X-Forwarded-Client-Cert, in Envoy's form
+)
+
+// identityHeaders are those by which backends learn of a client's certificate. Nobody but this program may set them.
+var identityHeaders = [...]string{"Client-Cert", "Client-Cert-Chain", "X-Forwarded-Client-Cert", "X-Ssl-Client-Cert", "X-Client-Cert"}
+
+// identify tells the backend of the certificates that a client showed and that were verified.
+func identify(out http.Header, how ClientIdentity, shown []*x509.Certificate) {
+	for name := range out {
+		if slices.Contains(identityHeaders[:], http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-"))) {
+			delete(out, name)
+		}
+	}
+	if len(shown) == 0 {
+		return
+	}
+	switch how {
+	case IdentityClientCert:
+		out["Client-Cert"] = []string{byteSequence(shown[0])}
+		var chain []string
+		for _, c := range shown[1:] {
+			chain = append(chain, byteSequence(c))
+		}
+		if len(chain) > 0 {
+			out["Client-Cert-Chain"] = []string{strings.Join(chain, ", ")}
+		}
+	case IdentityXFCC:
+		sum := sha256.Sum256(shown[0].Raw)
+		pairs := []string{"Hash=" + hex.EncodeToString(sum[:]), "Subject=" + quoted(shown[0].Subject.String())}
+		for _, uri := range shown[0].URIs {
+			pairs = append(pairs, "URI="+quoted(uri.String()))
+		}
+		for _, name := range shown[0].DNSNames {
+			pairs = append(pairs, "DNS="+quoted(name))
+		}
+		out["X-Forwarded-Client-Cert"] = []string{strings.Join(pairs, ";")}
+	}
+}
+
+// byteSequence is a certificate as RFC 8941, Section 3.3.5, has bytes.
+func byteSequence(c *x509.Certificate) string {
+	return ":" + base64.StdEncoding.EncodeToString(c.Raw) + ":"
+}
+
 func joined(earlier []string, last string) string {
 	return strings.Join(append(earlier[:len(earlier):len(earlier)], last), ", ")
 }
@@ -98,7 +154,13 @@ func node(a netip.Addr) string {
 	return a.String()
 }
 
-// quoted is a quoted-string (RFC 9110, Section 5.6.4).
+// quoted is a quoted-string (RFC 9110, Section 5.6.4); control characters, which none may hold, become question marks.
 func quoted(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < 0x20 || r == 0x7f {
+			return '?'
+		}
+		return r
+	}, s)
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
 }

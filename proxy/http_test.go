@@ -3,7 +3,10 @@ package proxy
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
+	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"net"
@@ -433,6 +436,47 @@ func TestHTTPModeDrains(t *testing.T) {
 		}
 		if err := <-down; err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// TestHTTPModeTellsWhoTheClientIs wants the identity of a verified client, and nobody else's, in the header that was chosen.
+func TestHTTPModeTellsWhoTheClientIs(t *testing.T) {
+	pki := certstest.New(t)
+	clients := newClientCertificates(pki)
+	leaf := clients.good.Certificate[0]
+	seen := make(chan http.Header, 1)
+	b := httpBackend(t, pki, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen <- r.Header }), false, true)
+	sum := sha256.Sum256(leaf)
+	for _, test := range []struct {
+		how   ClientIdentity
+		shows bool
+		want  map[string]string
+	}{
+		{"", true, nil},
+		{IdentityClientCert, false, nil},
+		{IdentityClientCert, true, map[string]string{"Client-Cert": ":" + base64.StdEncoding.EncodeToString(leaf) + ":"}},
+		{IdentityXFCC, true, map[string]string{"X-Forwarded-Client-Cert": "Hash=" + hex.EncodeToString(sum[:]) + `;Subject="CN=good client"`}},
+	} {
+		r := inHTTPMode(t, pki, b, func(l *Listener) {
+			l.ClientIdentity = test.how
+			l.Routes[0].ClientAuth, l.Routes[0].ClientCAs = tls.VerifyClientCertIfGiven, clients.trusted
+		})
+		c := httpClient(t, r, false)
+		if test.shows {
+			presents(clients.good)(c.Transport.(*http.Transport).TLSClientConfig)
+		}
+		request := get(t, "https://"+testName+"/")
+		request.Header = http.Header{"Client-Cert": {"forged"}, "X-Forwarded-Client-Cert": {"forged"}, "X_forwarded_client_cert": {"forged"}, "client-cert-chain": {"forged"}}
+		fetch(t, c, request)
+		got := <-seen
+		for _, name := range identityHeaders {
+			if value := strings.Join(got[name], "|"); value != test.want[name] {
+				t.Errorf("%q, certificate shown %v: %s: %q, want %q", test.how, test.shows, name, value, test.want[name])
+			}
+		}
+		if _, ok := got["X_forwarded_client_cert"]; ok {
+			t.Error("a forged header reached the backend")
 		}
 	}
 }

@@ -40,6 +40,10 @@ type Listener struct {
 	// ForwardedTrusted are clients whose own X-Forwarded-For and its siblings are passed on (HTTP mode); from all others they are removed.
 	ForwardedTrusted []netip.Prefix
 
+	// ClientIdentity is the header by which the backend learns whose certificate a client showed (HTTP mode). Empty: none. What
+	// clients themselves say in such headers is removed in any case.
+	ClientIdentity ClientIdentity
+
 	// Challenge answers the hellos by which an authority validates that a name is served here, before any route is looked at
 	// and in every mode. Nil: they are connections like any other.
 	Challenge *Challenge
