@@ -54,3 +54,16 @@ func TestExchangesWithGo(t *testing.T) {
 		})
 	}
 }
+
+// A hello of a draft's time has its shares in two extensions; the server's answer belongs to that of the RFC.
+func TestSharesOfADraftDoNotHideThoseOfTheRFC(t *testing.T) {
+	id := ecdsaIdentity(t, "draft.example")
+	address := serveTLS(t, &tls.Config{Certificates: []tls.Certificate{id.Certificate}, MinVersion: tls.VersionTLS13})
+	hello := probe.Modern("draft.example")
+	body, _ := hello.Extension(wire.ExtensionKeyShare)
+	hello.Set(wire.ExtensionKeyShareOld, bytes.Clone(body))
+	x := (&probe.Client{}).Exchange(t.Context(), probe.Target{Address: address}, hello.Fresh(), probe.Options{Until: probe.UntilFinished})
+	if !x.Finished {
+		t.Errorf("%s: %+v", x.Describe(), x.Error)
+	}
+}

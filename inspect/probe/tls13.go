@@ -49,6 +49,7 @@ func newSchedule13(server *wire.ServerHello, hello *Hello, transcript []byte) *s
 				return nil
 			}
 			shared = secret
+			break // a second share of the group is that of another extension, of the drafts
 		}
 	}
 	if shared == nil || len(hello.Random) != 32 {

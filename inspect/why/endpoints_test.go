@@ -413,9 +413,9 @@ func endpoints(t *testing.T) []endpoint {
 			}
 			return pass
 		}), hello: modern(serverName, nil), causes: []string{"network/flapping"}},
-		{name: "limits connections", start: func(t *testing.T) string { return limiter(t, 3, nil) }, hello: modern(serverName, nil), causes: []string{"network/rate-limited"}, slow: true},
+		{name: "limits connections", start: func(t *testing.T) string { return limiter(t, 3, 1500*time.Millisecond, nil) }, hello: modern(serverName, nil), causes: []string{"network/rate-limited"}, slow: true},
 		{name: "limits connections, and has one group", start: func(t *testing.T) string {
-			return limiter(t, 8, func(c *tls.Config) { c.CurvePreferences = []tls.CurveID{tls.CurveP384} })
+			return limiter(t, 8, 250*time.Millisecond, func(c *tls.Config) { c.CurvePreferences = []tls.CurveID{tls.CurveP384} })
 		}, hello: modern(serverName, func(h *probe.Hello) { h.SetGroups(wire.GroupSecp256r1); h.SetKeyShares(wire.GroupSecp256r1) }),
 			causes: []string{"group/no-common-group"}, accepts: "secp384r1", slow: true},
 
@@ -510,7 +510,7 @@ func text(t *testing.T, greeting, answer string) string {
 }
 
 // limiter lets a few connections through at a time, and resets what is more for a while.
-func limiter(t *testing.T, burst int, edit func(*tls.Config)) string {
+func limiter(t *testing.T, burst int, every time.Duration, edit func(*tls.Config)) string {
 	config := &tls.Config{Certificates: []tls.Certificate{identityOf(t, "ecdsa").Certificate}}
 	if edit != nil {
 		edit(config)
@@ -522,7 +522,7 @@ func limiter(t *testing.T, burst int, edit func(*tls.Config)) string {
 	stop := make(chan struct{})
 	t.Cleanup(func() { close(stop) })
 	go func() {
-		ticker := time.NewTicker(250 * time.Millisecond)
+		ticker := time.NewTicker(every)
 		defer ticker.Stop()
 		for {
 			select {

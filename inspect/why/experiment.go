@@ -54,6 +54,7 @@ type run struct {
 	size     *sizeFound            // nil: size does not matter
 	pace     time.Duration         // before each connection, for an endpoint that limits them
 	outcomes map[probe.Outcome]int // of what was sent without changing what goes before TLS
+	patience time.Duration         // the longest that an answer is waited for
 	blocked  bool                  // the endpoint limits connections, and did so in the middle of the experiment
 }
 
@@ -80,7 +81,7 @@ func (e *Experiment) Run(ctx context.Context) *Result {
 	if client.Describer == nil {
 		client.Describer = &inspect.Describer{}
 	}
-	r.client = &client
+	r.client, r.patience = &client, client.Timeouts.Answer
 	r.result = &Result{Target: e.Target.Address, ServerName: inspect.Bounded(e.Hello.ServerName()), HelloSize: e.Hello.Size(), Verdict: Undetermined}
 	if view, err := e.Hello.View(); err == nil {
 		r.result.Shape = fingerprint.Shape(view)
@@ -123,8 +124,18 @@ func (r *run) send(change string, t trial) answer {
 	if r.pace > 0 {
 		r.wait(r.pace)
 	}
-	a := r.exchange(t, probe.Options{Until: probe.UntilFinished, Certificate: r.Certificate})
+	o := probe.Options{Until: probe.UntilFinished, Certificate: r.Certificate}
+	a := r.exchange(t, o)
 	r.note(change, t, a)
+	if r.failure.x == nil || r.failure.x.Outcome == probe.OutcomeTimeout || a.x.Outcome != probe.OutcomeTimeout || r.left() <= 0 {
+		return a
+	}
+	// Silence from an endpoint that is not silent otherwise: somebody was busy. It is asked once more, and given more time.
+	short := r.client.Timeouts.Answer
+	r.client.Timeouts.Answer = r.patience
+	a = r.exchange(t, o)
+	r.client.Timeouts.Answer = short
+	r.note(change+", again, as nothing came", t, a)
 	return a
 }
 

@@ -10,6 +10,9 @@ import (
 // sizeFound is a limit on the size of hellos.
 type sizeFound struct{ limit int }
 
+// maxBisections is how often a limit is looked for that turns out to be none.
+const maxBisections = 2
+
 // isSize finds out whether a step fails only because it makes the hello larger: then the hello that works fails as well once it
 // is padded to that size. The limit is bisected to the byte.
 func (r *run) isSize(next trial, a answer) bool {
@@ -26,9 +29,13 @@ func (r *run) isSize(next trial, a answer) bool {
 	padded := func(n int) answer {
 		c := pad(n)
 		p := r.send(c.change, c.trial)
-		if p.x != nil && p.x.Outcome == probe.OutcomeTimeout { // silence may also be somebody being busy
-			p = r.send(c.change+", again", c.trial)
+		if p.x == nil || p.x.Outcome != probe.OutcomeTimeout || a.x.Outcome != probe.OutcomeTimeout {
+			return p
 		}
+		short := r.client.Timeouts.Answer
+		r.client.Timeouts.Answer = max(short, r.patience/3)
+		p = r.send(c.change+", again", c.trial) // silence may also be somebody being busy
+		r.client.Timeouts.Answer = short
 		return p
 	}
 	// A padding extension takes four bytes at least; a few more than the size in question make no difference to a limit.
@@ -40,12 +47,23 @@ func (r *run) isSize(next trial, a answer) bool {
 	if small := padded(low); small.x == nil || !small.works {
 		return false // it is the padding that is not liked, or the limit is where it cannot be told
 	}
-	low, high, ok := r.bisect(low, high, a.x.Outcome == probe.OutcomeTimeout, pad)
-	if !ok {
-		return false
+	most, sure := high, false
+	for range maxBisections {
+		var ok bool
+		if low, high, ok = r.bisect(low, most, a.x.Outcome == probe.OutcomeTimeout, pad); !ok {
+			return false
+		}
+		// Believed only if both sides of the limit hold once more.
+		p, q := padded(low), padded(high)
+		if p.x == nil || q.x == nil || !p.works {
+			return false
+		}
+		if sure = !q.works; sure {
+			break
+		}
+		low = high
 	}
-	// Believed only if both sides of the limit hold once more.
-	if p, q := padded(low), padded(high); p.x == nil || q.x == nil || !p.works || q.works {
+	if !sure {
 		return false
 	}
 	r.size = &sizeFound{limit: low}
