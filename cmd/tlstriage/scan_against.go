@@ -42,7 +42,7 @@ func (a *scanAgainst) flags(cmd *cobra.Command) {
 	f.BoolVar(&a.match, "match", false, "say which of the known policies it has")
 	f.StringVar(&a.baseline, "baseline", "", "`FILE` with an earlier scan (-o json): say what has changed; a change is an error")
 	f.StringVar(&a.clients, "clients", "", "say which clients of the built-in gallery cannot talk to it: `LIST` of names and groups ("+strings.Join(clients.Groups(), ", ")+")")
-	f.StringVar(&a.as, "as", "", "the same for one client, load balancers among them: `NAME` (nginx, haproxy, envoy, java8, …)")
+	f.StringVar(&a.as, "as", "", "the same for one client, load balancers among them: `NAME` (nginx, haproxy, java7, curl, …)")
 	a.from.flags(cmd)
 	f.BoolVar(&a.explain, "explain", false, "find out by experiment why each client that cannot talk to it fails")
 }
