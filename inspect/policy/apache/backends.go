@@ -67,7 +67,8 @@ func (im *importer) backend(sc *scope, d *directive, scheme, target string) {
 		p.ALPN = []string{"h2"}
 	}
 	p.Names = names
-	e := &imported.Endpoint{System: Kind, Version: im.version, Side: imported.Client, Name: target, Listen: []string{target}, Policy: p, Facts: s.facts}
+	e := &imported.Endpoint{System: Kind, Version: im.version, Side: imported.Client, Name: target, Listen: []string{target}, Policy: p, Facts: s.facts,
+		Spans: imported.OwnLines(sc.spans(), s.facts)}
 	im.Add(d.file, e)
 }
 

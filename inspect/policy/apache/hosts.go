@@ -158,7 +158,7 @@ func (im *importer) hosts(hosts []*host) {
 		if len(h.addresses) == 0 || !im.speaksTLS(h) {
 			continue
 		}
-		made := map[*host]*imported.Endpoint{}
+		made, spans := map[*host]*imported.Endpoint{}, h.spans()
 		for _, a := range h.addresses {
 			d := first[a]
 			if im.Full(h.at.file) {
@@ -173,6 +173,7 @@ func (im *importer) hosts(hosts []*host) {
 				continue
 			}
 			made[d] = im.endpoint(h, d, a, of(h), of(d))
+			made[d].Spans = spans
 			im.Add(h.at.file, made[d])
 		}
 	}

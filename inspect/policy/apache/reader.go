@@ -20,6 +20,7 @@ type directive struct {
 	args    []string
 	file    string
 	line    int
+	last    int // of a section: its last line
 	section bool
 	body    []*directive
 }
@@ -280,7 +281,7 @@ func (p *parser) carryOut(d *directive, depth int, active bool) ([]*directive, e
 			}
 			return inner, nil
 		}
-		d.body = inner
+		d.body, d.last = inner, p.at
 		return []*directive{d}, nil
 	}
 	if !active {

@@ -162,6 +162,10 @@ func (im *importer) bindEndpoint(s *section, b *bind, c choice, names []string) 
 		e.Name += "/" + strings.Join(b.listen, ",")
 	}
 	all := c.all()
+	e.Spans = []imported.Span{b.at.span()}
+	for _, cert := range all {
+		e.Spans = append(e.Spans, cert.at.span()) // of its line in a crt-list
+	}
 	own := b.own
 	if len(all) > 0 {
 		own = all[0].own.or(b.own)

@@ -25,6 +25,10 @@ func (l line) fact(name, value string) imported.Fact {
 	return imported.Fact{File: l.file, Line: l.number, Setting: name, Value: value}
 }
 
+func (l line) span() imported.Span {
+	return imported.Span{File: l.file, First: l.number, Last: l.number}
+}
+
 // splitter cuts a line into words as HAProxy does: blanks separate, a backslash or quotes protect, a hash begins a comment, and
 // inside double quotes a dollar names an environment variable (configuration.txt, Sections 2.2 and 2.3).
 type splitter struct {

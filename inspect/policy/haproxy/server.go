@@ -139,7 +139,7 @@ func (im *importer) serverEndpoint(s *section, t *target) {
 	set.settings.apply(&x)
 	x.ClientAuth = ""
 	x.Versions = set.versions(im, 0)
-	e := &imported.Endpoint{System: Kind, Version: string(im.version), Side: imported.Client, Name: s.name + "/" + t.name, Listen: []string{t.address},
+	e := &imported.Endpoint{System: Kind, Version: string(im.version), Side: imported.Client, Name: s.name + "/" + t.name, Listen: []string{t.address}, Spans: []imported.Span{t.at.span()},
 		Facts: append([]imported.Fact{t.at.fact(t.at.words[0], t.name+" "+t.address)}, set.facts()...)}
 	for _, v := range []*value{set.ssl, set.sni, set.ca, set.crt, set.verifyHost} {
 		if v != nil {

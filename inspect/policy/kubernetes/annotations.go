@@ -111,7 +111,7 @@ func (r *reader) backendSide(s *settings, n *document.Node, a annotations) {
 		r.Problem(protocol, "backend-protocol: %s is not understood", document.Quote(protocol.Text()))
 		return
 	}
-	e := &imported.Endpoint{System: "ingress-nginx", Version: s.version, Side: imported.Client, Name: namespaceOf(n) + "/" + nameOf(n) + " backends"}
+	e := &imported.Endpoint{System: "ingress-nginx", Version: s.version, Side: imported.Client, Name: namespaceOf(n) + "/" + nameOf(n) + " backends", Spans: []imported.Span{r.span(n)}}
 	r.Fact(e, prefix+"backend-protocol", protocol)
 	for _, rule := range n.At("spec", "rules").Items() {
 		for _, path := range rule.At("http", "paths").Items() {

@@ -90,7 +90,7 @@ func (r *reader) gatewayListener(g, l *document.Node) {
 		r.Problem(class, "Gateway %s is of class %s, whose versions and suites are not known: with its GatewayClass in the file those of Envoy Gateway, Istio, Contour, Cilium, kgateway, Traefik and GKE are", document.Quote(nameOf(g)), document.Quote(class.Text()))
 		return
 	}
-	e := &imported.Endpoint{System: "gateway-api", Side: imported.Server, Name: name, Listen: []string{":" + l.Get("port").Text()}, Policy: p}
+	e := &imported.Endpoint{System: "gateway-api", Side: imported.Server, Name: name, Listen: []string{":" + l.Get("port").Text()}, Policy: p, Spans: r.listenerSpans(g, l)}
 	r.Fact(e, "gatewayClassName", class)
 	e.Assume("versions, suites, groups", p.Name, sourceGateway)
 	if protocol == "HTTPS" {
@@ -235,7 +235,7 @@ func (r *reader) gatewayAuth(e *imported.Endpoint, g, tls *document.Node) {
 
 // backendPolicy is a BackendTLSPolicy: what the implementation offers to a service.
 func (r *reader) backendPolicy(n *document.Node) {
-	e := &imported.Endpoint{System: "gateway-api", Side: imported.Client, Name: namespaceOf(n) + "/" + nameOf(n)}
+	e := &imported.Endpoint{System: "gateway-api", Side: imported.Client, Name: namespaceOf(n) + "/" + nameOf(n), Spans: []imported.Span{r.span(n)}}
 	for _, target := range n.At("spec", "targetRefs").Items() {
 		where := target.Get("name").Text()
 		if section := target.Get("sectionName").Text(); section != "" {

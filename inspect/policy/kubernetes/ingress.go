@@ -107,7 +107,7 @@ func (r *reader) ingress(s *settings, n *document.Node, taken map[string]string)
 		if r.Full() {
 			return
 		}
-		e := &imported.Endpoint{System: "ingress-nginx", Version: s.version, Side: imported.Server, Name: group.hosts[0], Listen: []string{":443"}, Facts: slices.Clone(s.facts)}
+		e := &imported.Endpoint{System: "ingress-nginx", Version: s.version, Side: imported.Server, Name: group.hosts[0], Listen: []string{":443"}, Facts: slices.Clone(s.facts), Spans: []imported.Span{r.span(n)}}
 		context := s.context
 		a.apply(e, &context)
 		switch {
@@ -230,7 +230,7 @@ func (r *reader) about(e *imported.Endpoint, err error, otherwise *document.Node
 func (r *reader) albIngress(n *document.Node) {
 	const prefix = "alb.ingress.kubernetes.io/"
 	name, ref := annotation(n, prefix+"ssl-policy"), "ELBSecurityPolicy-2016-08"
-	e := &imported.Endpoint{System: "aws-elb", Side: imported.Server, Name: namespaceOf(n) + "/" + nameOf(n), Listen: []string{":443"}, Default: true}
+	e := &imported.Endpoint{System: "aws-elb", Side: imported.Server, Name: namespaceOf(n) + "/" + nameOf(n), Listen: []string{":443"}, Default: true, Spans: []imported.Span{r.span(n)}}
 	if name.Empty() {
 		e.Assume(prefix+"ssl-policy", ref, "AWS Load Balancer Controller: default of the ELB API")
 	} else {

@@ -36,6 +36,7 @@ type reader struct {
 	backends   []*document.Node
 	controller controller
 	finder     named.Finder
+	spans      map[*document.Node]imported.Span // of objects, as far as they were asked for
 }
 
 // controller is what a Deployment in the file tells of ingress-nginx.
@@ -156,6 +157,7 @@ func (r *reader) certificate(e *imported.Endpoint, namespace string, name *docum
 		r.Problem(name, "Secret %s is not in this file: the kind of its certificate is not known", document.Quote(key))
 		return nil
 	}
+	e.Spans = append(e.Spans, r.span(secret))
 	var data []byte
 	crt := secret.At("stringData", "tls.crt")
 	if crt.Present() {

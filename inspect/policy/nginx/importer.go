@@ -57,6 +57,7 @@ func (im *importer) servers(block *statement) {
 	}
 	for _, s := range servers {
 		made := make(map[behaviour]*imported.Endpoint)
+		spans := s.at.spans()
 		for _, at := range s.sockets {
 			if !at.ssl || im.Full(at.defaultServer.at.file) {
 				continue
@@ -64,6 +65,7 @@ func (im *importer) servers(block *statement) {
 			alike := behaviour{at.defaultServer, at.http2}
 			if e := made[alike]; e == nil {
 				made[alike] = im.endpoint(s, at, of(s), of(at.defaultServer))
+				made[alike].Spans = spans
 				im.Add(s.at.file, made[alike])
 			} else if !slices.Contains(e.Listen, at.name) {
 				e.Listen = append(e.Listen, at.name)

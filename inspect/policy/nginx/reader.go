@@ -20,6 +20,7 @@ type statement struct {
 	args    []string
 	file    string
 	line    int
+	last    int // the line of a block's closing brace
 	isBlock bool
 	body    []*statement // of a block
 }
@@ -191,6 +192,7 @@ func (p *parser) arguments(s *statement, depth int) error {
 		case t.Value == "{":
 			s.isBlock = true
 			s.body, err = p.block(depth + 1)
+			s.last = p.tokens[p.at-1].Line
 			return err
 		default:
 			s.args = append(s.args, unescape(t.Value))

@@ -86,7 +86,8 @@ func (im *importer) client(sc *scope, pass *statement, module, target string) {
 		s.fact(d)
 		p.ALPN = []string{"h2"}
 	}
-	e := &imported.Endpoint{System: Kind, Version: string(im.version), Side: imported.Client, Name: target, Listen: []string{target}, Policy: p, Facts: s.facts}
+	e := &imported.Endpoint{System: Kind, Version: string(im.version), Side: imported.Client, Name: target, Listen: []string{target}, Policy: p, Facts: s.facts,
+		Spans: imported.OwnLines(sc.spans(), s.facts)}
 	im.Add(pass.file, e)
 }
 
