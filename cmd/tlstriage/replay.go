@@ -43,7 +43,9 @@ type replayCommand struct {
 	output      string
 
 	subjects  []*replay.Subject
-	predictor *predictor // of --policy; nil: none
+	predictor *predictor     // of --policy; nil: none
+	first     *predictor     // of policy:REF in the place of the first endpoint
+	before    *replay.Result // what the first endpoint answered to the hello whose results are told
 	judge     diagnose.Diagnoser
 	out       *recording.Writer // of -o json
 }
@@ -115,6 +117,9 @@ func (r *replayCommand) run(cmd *cobra.Command) error {
 				return err
 			}
 			sides[i] = p.side(r.subjects, r.names())
+			if i == 0 {
+				r.first = p
+			}
 			continue
 		}
 		t, err := r.target(cmd.Context(), to)
@@ -196,6 +201,8 @@ func (r *replayCommand) prepare(cmd *cobra.Command) error {
 	switch {
 	case len(r.to) == 0 || len(r.from.files) == 0 && r.clients == "":
 		return usage(errors.New("replay needs --to HOST:PORT and --from FILE or --clients LIST"))
+	case len(r.to) == 2 && r.to[0] == r.to[1]:
+		return usage(fmt.Errorf("--to: %s is not to be compared with itself", r.to[0]))
 	case len(r.to) > 2:
 		return usage(fmt.Errorf("--to: %d endpoints; two can be compared", len(r.to)))
 	case r.output != "text" && r.output != "json":
@@ -375,6 +382,14 @@ func (r *replayCommand) record(result *replay.Result) *replay.Record {
 				record.Replay.Contradicts = []string{"accepted"}
 			}
 		}
+	}
+	switch {
+	case len(r.to) < 2 || result.Target != r.to[1]:
+		r.before = result
+	case r.first != nil:
+		record.Replay.Class, record.Replay.Differs = replay.Classify(r.first.answer(result.Subject, result.Name).Answer, result.Answer)
+	case r.before != nil && r.before.Subject == result.Subject:
+		record.Replay.Class, record.Replay.Differs = replay.Classify(r.before.Answer, result.Answer)
 	}
 	r.judge.Diagnose(&record.Connection)
 	return record

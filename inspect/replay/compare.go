@@ -90,6 +90,9 @@ func classRank(c Class) int {
 	return slices.Index([]Class{Worse, Undetermined, Different, Better, Same}, c)
 }
 
+// Classify says how a new answer compares with an old one, and in what the choices differ.
+func Classify(old, new Answer) (class Class, differs []string) { return classOf(old, new) }
+
 func classOf(old, new Answer) (Class, []string) {
 	switch {
 	case old.Undetermined != "" || new.Undetermined != "":

@@ -134,6 +134,8 @@ type Replay struct {
 	Undetermined string        `json:"undetermined,omitempty"`
 	Attempts     int           `json:"attempts"`
 	FirstByteMS  float64       `json:"first_byte_ms,omitempty"` // from the hello to the answer's first byte
+	Class        Class         `json:"class,omitempty"`         // of the second of two endpoints: against the first
+	Differs      []string      `json:"differs,omitempty"`       // with class different: in what
 	Contradicts  []string      `json:"contradicts,omitempty"`   // in what the policy's prediction does not hold
 }
 

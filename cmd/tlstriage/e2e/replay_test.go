@@ -61,6 +61,11 @@ func TestRecordedClientsMeetTheNextServer(t *testing.T) {
 		t.Errorf("exit code %d for a loss that is accepted\n%s", got.code, got.out)
 	}
 
+	both := client(t, "", program, "replay", "--from", file, "--to", old, "--to", next, "-o", "json")
+	if n := strings.Count(both.out, `"class":"worse"`); n != 2 || !strings.Contains(both.out, `"class":"different","differs":["group"]`) {
+		t.Errorf("%d records say worse\n%s", n, both.out)
+	}
+
 	got := client(t, "", program, "replay", "--from", file+".compact", "--to", next, "-o", "json", "--policy", "mozilla/mozilla-old-5.7")
 	lines := 0
 	for line := range strings.Lines(got.out) {

@@ -13,7 +13,6 @@ import (
 type node struct {
 	line   int
 	scalar string
-	keys   []string // of a map, in order
 	fields map[string]*node
 	items  []*node
 }
@@ -178,7 +177,7 @@ func (p *yamlParser) field(n *node, l yamlLine, depth int) error {
 	default:
 		value = &node{line: l.number}
 	}
-	n.keys, n.fields[key] = append(n.keys, key), value
+	n.fields[key] = value
 	return err
 }
 
