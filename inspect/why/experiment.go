@@ -124,16 +124,31 @@ func (r *run) send(change string, t trial) answer {
 	if r.pace > 0 {
 		r.wait(r.pace)
 	}
-	o := probe.Options{Until: probe.UntilFinished, Certificate: r.Certificate}
-	a := r.exchange(t, o)
+	a := r.exchange(t, probe.Options{Until: probe.UntilFinished, Certificate: r.Certificate})
 	r.note(change, t, a)
-	if r.failure.x == nil || r.failure.x.Outcome == probe.OutcomeTimeout || a.x.Outcome != probe.OutcomeTimeout || r.left() <= 0 {
+	if r.failure.x != nil && r.failure.x.Outcome != probe.OutcomeTimeout {
+		return r.patiently(change, t, a) // an endpoint that is not silent otherwise
+	}
+	return a
+}
+
+// expect sends what worked before: silence is not believed at once, whatever the endpoint does to other hellos.
+func (r *run) expect(change string, t trial) answer {
+	a := r.send(change, t)
+	if a.x == nil || r.failure.x.Outcome != probe.OutcomeTimeout {
 		return a
 	}
-	// Silence from an endpoint that is not silent otherwise: somebody was busy. It is asked once more, and given more time.
+	return r.patiently(change, t, a)
+}
+
+// patiently asks once more, and waits longer, when nothing came: somebody may have been busy.
+func (r *run) patiently(change string, t trial, a answer) answer {
+	if a.x.Outcome != probe.OutcomeTimeout || r.left() <= 0 {
+		return a
+	}
 	short := r.client.Timeouts.Answer
 	r.client.Timeouts.Answer = r.patience
-	a = r.exchange(t, o)
+	a = r.exchange(t, probe.Options{Until: probe.UntilFinished, Certificate: r.Certificate})
 	r.client.Timeouts.Answer = short
 	r.note(change+", again, as nothing came", t, a)
 	return a

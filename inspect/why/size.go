@@ -26,25 +26,15 @@ func (r *run) isSize(next trial, a answer) bool {
 		t.hello.Pad(n)
 		return control{fmt.Sprintf("the hello that works, padded to %d bytes", n), t}
 	}
-	padded := func(n int) answer {
-		c := pad(n)
-		p := r.send(c.change, c.trial)
-		if p.x == nil || p.x.Outcome != probe.OutcomeTimeout || a.x.Outcome != probe.OutcomeTimeout {
-			return p
-		}
-		short := r.client.Timeouts.Answer
-		r.client.Timeouts.Answer = max(short, r.patience/3)
-		p = r.send(c.change+", again", c.trial) // silence may also be somebody being busy
-		r.client.Timeouts.Answer = short
-		return p
-	}
+	padded := func(n int) answer { c := pad(n); return r.send(c.change, c.trial) }
+	expected := func(n int) answer { c := pad(n); return r.expect(c.change, c.trial) }
 	// A padding extension takes four bytes at least; a few more than the size in question make no difference to a limit.
 	low, high := base+4, max(size, base+8)
 	large := padded(high)
 	if large.x == nil || large.works || kind(large.x) != kind(a.x) {
 		return false
 	}
-	if small := padded(low); small.x == nil || !small.works {
+	if small := expected(low); small.x == nil || !small.works {
 		return false // it is the padding that is not liked, or the limit is where it cannot be told
 	}
 	most, sure := high, false
@@ -54,7 +44,7 @@ func (r *run) isSize(next trial, a answer) bool {
 			return false
 		}
 		// Believed only if both sides of the limit hold once more.
-		p, q := padded(low), padded(high)
+		p, q := expected(low), expected(high)
 		if p.x == nil || q.x == nil || !p.works {
 			return false
 		}

@@ -114,7 +114,7 @@ func (r *run) believe(change string, t trial) (a answer, ok bool) {
 		if a.works {
 			return a, true
 		}
-		control := r.send("the hello that works, again", r.working)
+		control := r.expect("the hello that works, again", r.working)
 		if control.x == nil {
 			return a, false
 		}
@@ -171,7 +171,7 @@ func (r *run) confirm() bool {
 		r.unsteady(0, 1, r.failure, r.failing)
 		return false
 	}
-	good := r.send("the hello that works, again", r.working)
+	good := r.expect("the hello that works, again", r.working)
 	bad := r.send("", r.failing)
 	if good.x == nil || bad.x == nil {
 		return true // what was found was believed when it was found
