@@ -281,7 +281,7 @@ func TestACMEByHTTP(t *testing.T) {
 		}
 		defer answer.Body.Close()
 		body, _ := io.ReadAll(answer.Body)
-		return strings.Contains(string(body), `tlstriage_acme_orders_total{reason="",result="success"} 1`) && regexp.MustCompile(`tlstriage_certificate_not_after_timestamp_seconds\{[^}]*acme/` + regexp.QuoteMeta(site) + `[^}]*\} 1\.[0-9]+e\+09`).Match(body)
+		return strings.Contains(string(body), `tlstriage_acme_orders_total{reason="",result="success"} 1`) && regexp.MustCompile(`tlstriage_certificate_not_after_timestamp_seconds\{[^}]*acme/`+regexp.QuoteMeta(site)+`[^}]*\} 1\.[0-9]+e\+09`).Match(body)
 	})
 	got := asCurl(pb.issuer(t), site)(t, p.Addr)
 	if got.code != 0 || !strings.Contains(got.out, greeting) {
