@@ -113,13 +113,17 @@ func addressChanges(before, now *Address) []Event {
 			}
 		}
 		events = append(events, e)
-		if now.Up && now.Verdict != "" && now.Verdict != inspect.OK {
-			events = append(events, Event{Kind: VerdictChanged, Detail: verdict(now) + ", now that it answers"})
+		switch was := before.told; {
+		case !now.Up || now.Verdict == "":
+		case now.Verdict != inspect.OK:
+			events = append(events, Event{Kind: VerdictChanged, Detail: now.judged().String() + ", now that it answers"})
+		case was.verdict != "" && was != now.judged():
+			events = append(events, Event{Kind: VerdictChanged, Detail: fmt.Sprintf("%s, was %s", now.judged(), was)})
 		}
 	case !known && now.Verdict != before.Verdict:
-		events = append(events, Event{Kind: VerdictChanged, Detail: verdict(now) + ", at the first look"})
+		events = append(events, Event{Kind: VerdictChanged, Detail: now.judged().String() + ", at the first look"})
 	case now.Verdict != before.Verdict || now.Cause != before.Cause:
-		events = append(events, Event{Kind: VerdictChanged, Detail: fmt.Sprintf("%s, was %s", verdict(now), verdict(before))})
+		events = append(events, Event{Kind: VerdictChanged, Detail: fmt.Sprintf("%s, was %s", now.judged(), before.judged())})
 	}
 	return events
 }
@@ -149,14 +153,16 @@ func certificate(c *inspect.Certificate) string {
 	return fmt.Sprintf("%q (serial %s, until %s)", clip(c.Subject), clip(c.SerialNumber), c.NotAfter.UTC().Format(time.DateOnly))
 }
 
-func verdict(a *Address) string {
+func (a *Address) judged() judged { return judged{a.Verdict, a.Cause} }
+
+func (j judged) String() string {
 	switch {
-	case a.Verdict == "":
+	case j.verdict == "":
 		return "not judged"
-	case a.Cause != "":
-		return fmt.Sprintf("%s (%s)", a.Verdict, a.Cause)
+	case j.cause != "":
+		return fmt.Sprintf("%s (%s)", j.verdict, j.cause)
 	}
-	return string(a.Verdict)
+	return string(j.verdict)
 }
 
 // differenceChanges tells which nodes came to differ, and which came to agree.

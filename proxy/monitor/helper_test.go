@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -120,7 +121,7 @@ func (w *world) check(ctx context.Context, b *proxy.Backend, address, name strin
 	leg := &inspect.Leg{Address: host, Port: number, ServerName: name}
 	c := &inspect.Connection{Event: inspect.Event{ID: id, Outcome: inspect.Success}, BackendLeg: leg, Verdict: n.verdict, Cause: n.cause}
 	if n.down {
-		c.Event.Outcome, c.Verdict, c.Cause = inspect.Failure, inspect.Failed, "backend-refused"
+		c.Event.Outcome, c.Verdict, c.Cause = inspect.Failure, inspect.Failed, cmp.Or(n.cause, "backend-refused")
 		leg.Error = &inspect.Error{Type: inspect.ErrorRefused, Phase: inspect.PhaseDial, Message: "connection refused"}
 		return c
 	}

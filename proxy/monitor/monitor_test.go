@@ -431,7 +431,9 @@ func TestWhatIsWrongAfterAnOutageIsSaid(t *testing.T) {
 			{"back, with something new", func(n *node) { n.down, n.verdict, n.cause = false, inspect.Failed, "chain-missing-intermediate" },
 				[]string{"it answers again", "chain-missing-intermediate", "now that it answers"}, ""},
 			{"down again", func(n *node) { n.down = true }, []string{"it does not answer"}, ""},
-			{"back and well", func(n *node) { n.down, n.verdict, n.cause = false, inspect.OK, "" }, []string{"it answers again"}, "verdict_changed"},
+			{"back and well", func(n *node) { n.down, n.verdict, n.cause = false, inspect.OK, "" }, []string{"it answers again", "ok, was failed (chain-missing-intermediate)"}, "now that"},
+			{"down once more", func(n *node) { n.down = true }, []string{"it does not answer"}, ""},
+			{"back as it was", func(n *node) { n.down = false }, []string{"it answers again"}, "verdict_changed"},
 		} {
 			w.edit(func() { s.change(w.nodes[a]) })
 			later(time.Hour)
@@ -446,4 +448,67 @@ func TestWhatIsWrongAfterAnOutageIsSaid(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Who follows the events alone knows the verdict after an outage, whatever it was before and however often the outage changed its looks.
+func TestVerdictsOverAnOutage(t *testing.T) {
+	well := node{verdict: inspect.OK}
+	ending := node{verdict: inspect.Warning, cause: "cert-expiring-soon"}
+	broken := node{verdict: inspect.Failed, cause: "chain-missing-intermediate"}
+	for _, tt := range []struct {
+		name         string
+		before, then node
+		silent       bool   // down from the first look on
+		looks        string // another reason why it does not answer, in the middle of the outage
+		want         string // the verdict told when it answers again; empty: none
+	}{
+		{name: "well, well", before: well, then: well},
+		{name: "well, warning", before: well, then: ending, want: "warning (cert-expiring-soon), now that it answers"},
+		{name: "well, failed", before: well, then: broken, want: "failed (chain-missing-intermediate), now that it answers"},
+		{name: "warning, well", before: ending, then: well, want: "ok, was warning (cert-expiring-soon)"},
+		{name: "warning, warning", before: ending, then: ending, want: "warning (cert-expiring-soon), now that it answers"},
+		{name: "warning, failed", before: ending, then: broken, want: "failed (chain-missing-intermediate), now that it answers"},
+		{name: "failed, well", before: broken, then: well, want: "ok, was failed (chain-missing-intermediate)"},
+		{name: "failed, warning", before: broken, then: ending, want: "warning (cert-expiring-soon), now that it answers"},
+		{name: "down at first, well", silent: true, then: well},
+		{name: "down at first, warning", silent: true, then: ending, want: "warning (cert-expiring-soon), now that it answers"},
+		{name: "the outage changes, well", before: well, looks: "backend-timeout", then: well, want: "ok, was failed (backend-timeout)"},
+		{name: "the outage changes, well after a warning", before: ending, looks: "backend-timeout", then: well, want: "ok, was failed (backend-timeout)"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const a = "192.0.2.1"
+				w := newWorld(a)
+				is := func(n node) func() {
+					return func() { w.nodes[a].down, w.nodes[a].verdict, w.nodes[a].cause = false, n.verdict, n.cause }
+				}
+				gone := func() { w.nodes[a].down, w.nodes[a].cause = true, "" }
+				is(tt.before)()
+				if tt.silent {
+					gone()
+				}
+				w.watch(t)
+				for range 2 {
+					w.edit(gone)
+					later(time.Hour)
+				}
+				if tt.looks != "" {
+					w.edit(func() { w.nodes[a].cause = tt.looks })
+					later(time.Hour)
+				}
+				w.taken()
+				w.edit(is(tt.then))
+				later(time.Hour)
+				told := ""
+				for _, e := range w.taken() {
+					if e.Kind == VerdictChanged {
+						told += e.Detail
+					}
+				}
+				if told != tt.want {
+					t.Errorf("told %q, want %q", told, tt.want)
+				}
+			})
+		})
+	}
 }

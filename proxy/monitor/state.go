@@ -47,6 +47,14 @@ type Address struct {
 	Missed       int                  `json:"missed,omitempty"`      // rounds in a row in which the name did not resolve to it
 
 	verified string // the name that its certificate is held against
+	told     judged // what events have said of it so far
+}
+
+// judged is a verdict with its cause. An outage is told as such, not as a verdict: what was said before it stands until the address
+// answers again.
+type judged struct {
+	verdict inspect.Verdict
+	cause   string
 }
 
 // Found is a finding in short.
@@ -129,6 +137,14 @@ func (m *Monitor) describe(old *Address, seen seen, at time.Time) Address {
 				a.NotAfter = m.options.Ends(c)
 			}
 		}
+	}
+	a.told = judged{a.Verdict, a.Cause}
+	switch {
+	case a.Up:
+	case old != nil && (old.Up || old.Verdict == a.Verdict && old.Cause == a.Cause):
+		a.told = old.told
+	case old == nil && a.Verdict != "":
+		a.told = judged{verdict: inspect.OK} // nothing was said of it, which is as good
 	}
 	if !a.NotAfter.IsZero() {
 		a.DaysLeft = daysLeft(a.NotAfter, at)
