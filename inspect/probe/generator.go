@@ -19,11 +19,11 @@ const (
 func generatorOf(group wire.NamedGroup) (point []byte, size int, ok bool) {
 	var text string
 	switch group {
-	case wire.GroupBrainpoolP256r1tls13:
+	case wire.GroupBrainpoolP256r1, wire.GroupBrainpoolP256r1tls13:
 		text = brainpoolP256
-	case wire.GroupBrainpoolP384r1tls13:
+	case wire.GroupBrainpoolP384r1, wire.GroupBrainpoolP384r1tls13:
 		text = brainpoolP384
-	case wire.GroupBrainpoolP512r1tls13:
+	case wire.GroupBrainpoolP512r1, wire.GroupBrainpoolP512r1tls13:
 		text = brainpoolP512
 	case wire.GroupCurveSM2:
 		text = curveSM2

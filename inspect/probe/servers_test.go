@@ -110,6 +110,19 @@ func TestEveryGroupOfOpenSSLIsFinished(t *testing.T) {
 	}
 }
 
+// The generator stands in for a key on a curve that is not at hand; OpenSSL checks that it is a point of the curve.
+func TestCurvesOfOthersAreFinished(t *testing.T) {
+	id := rsaIdentity(t, "openssl.example")
+	address := openssl(t, id, "-tls1_2", "-groups", "brainpoolP256r1:brainpoolP384r1:brainpoolP512r1")
+	for _, group := range []wire.NamedGroup{wire.GroupBrainpoolP256r1, wire.GroupBrainpoolP384r1, wire.GroupBrainpoolP512r1} {
+		offer := probe.Offer{Versions: []wire.Version{wire.VersionTLS12}, Groups: []wire.NamedGroup{group}, CipherSuites: []wire.CipherSuite{wire.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256}}
+		x := (&probe.Client{}).Exchange(t.Context(), probe.Target{Address: address}, offer.Hello(), probe.Options{Until: probe.UntilFinished})
+		if !x.Finished || x.Group != group {
+			t.Errorf("%s: %s, %+v, group %s", group, x.Describe(), x.Error, x.Group)
+		}
+	}
+}
+
 func TestWhatTheServerPresentsIsRead(t *testing.T) {
 	id := rsaIdentity(t, "nginx.example")
 	address := nginx(t, id, "ssl_protocols TLSv1.2 TLSv1.3; ssl_verify_client optional_no_ca; ssl_client_certificate "+id.certFile+";")
