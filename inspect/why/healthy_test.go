@@ -166,3 +166,12 @@ func TestEveryFieldOfTheContractIsThere(t *testing.T) {
 		t.Errorf("causes: %v", fields["causes"])
 	}
 }
+
+// What refuses everything, and does not say why, is not explained; what was tried is said.
+func TestWhatCannotBeToldIsUndetermined(t *testing.T) {
+	address := goFront(nil, func(*seen) reaction { return alert(wire.AlertInternalError) })(t)
+	r := (&why.Experiment{Target: probe.Target{Address: address}, Hello: probe.Modern(serverName)}).Run(t.Context())
+	if r.Verdict != why.Undetermined || len(r.Causes) != 0 || r.Cause != "" || len(r.Tried) < 10 || r.Meaning == "" || r.Failure == "" {
+		t.Errorf("%s, %v, tried %q, meaning %q", r.Verdict, r.Causes, r.Tried, r.Meaning)
+	}
+}
