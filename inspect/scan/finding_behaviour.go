@@ -53,7 +53,7 @@ func largeHelloDropped(r *Report) *inspect.Finding {
 		f.Severity = inspect.SeverityWarning
 		f.Detail += " Hellos with tickets and several key shares come near."
 	}
-	if l.Answered > 1000 && l.Failed <= 1500 && strings.HasPrefix(l.Evidence, "timeout") {
+	if l.Answered > 1000 && l.Failed <= 1500 && l.Silent {
 		f.Detail += " The limit is that of one packet: path MTU discovery is broken on the way (ICMP is filtered, a tunnel takes a part of each packet)."
 		f.Fixes = append(f.Fixes,
 			inspect.Fix{Target: "network", Action: "Let ICMP \"fragmentation needed\" and \"packet too big\" through, or clamp the MSS", Snippet: "iptables -t mangle -A FORWARD -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu"})

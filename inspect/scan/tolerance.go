@@ -26,6 +26,7 @@ const (
 type HelloLimit struct {
 	Answered int    `json:"largest_answered"`
 	Failed   int    `json:"smallest_failed"`
+	Silent   bool   `json:"silent"` // nothing came back, as when packets are lost; otherwise the endpoint said or closed
 	Evidence string `json:"evidence"`
 }
 
@@ -102,18 +103,24 @@ func grease(h *probe.Hello) {
 // bears finds out whether a changed hello is answered as the unchanged one is. A failure is believed when it comes twice and the
 // unchanged hello is answered still.
 func (s *session) bears(ctx context.Context, base func() *probe.Hello, change func(h *probe.Hello)) Answer {
+	a, _ := s.tried(ctx, base, change)
+	return a
+}
+
+// tried is bears, with the nature of what came back last.
+func (s *session) tried(ctx context.Context, base func() *probe.Hello, change func(h *probe.Hello)) (Answer, nature) {
 	var x *probe.Exchange
 	for attempt := 1; attempt <= 2; attempt++ {
 		h := base()
 		change(h)
 		if x = s.ask(ctx, h, probe.Options{Until: probe.UntilHello, NoRetry: true}); natureOf(x) == chosen {
-			return yes(attempt, "")
+			return yes(attempt, ""), chosen
 		}
 	}
 	if control := s.ask(ctx, base(), probe.Options{Until: probe.UntilHello, NoRetry: true}); natureOf(control) != chosen {
-		return Answer{Reply: Inconclusive, Attempts: 2, Evidence: x.Describe() + "; but the unchanged hello was not answered any more either: " + control.Describe()}
+		return Answer{Reply: Inconclusive, Attempts: 2, Evidence: x.Describe() + "; but the unchanged hello was not answered any more either: " + control.Describe()}, natureOf(x)
 	}
-	return Answer{Reply: No, Attempts: 2, Evidence: x.Describe() + ", twice, while the unchanged hello is answered"}
+	return Answer{Reply: No, Attempts: 2, Evidence: x.Describe() + ", twice, while the unchanged hello is answered"}, natureOf(x)
 }
 
 // sizes finds the length from which hellos fail, to the byte.
@@ -121,11 +128,12 @@ func (s *session) sizes(ctx context.Context, r *Report, note func(tolerance stri
 	base := func() *probe.Hello { return s.brief(r) }
 	good, bad := base().Size(), 0
 	var evidence string
+	lost := false
 	for _, size := range []int{sizeF5, sizeSplit, sizeLarge, sizeLargest} {
 		if size <= base().Size()+4 {
 			continue
 		}
-		a := s.bears(ctx, base, func(h *probe.Hello) { h.Pad(size) })
+		a, last := s.tried(ctx, base, func(h *probe.Hello) { h.Pad(size) })
 		switch size {
 		case sizeF5:
 			note(TolerancePadded, a)
@@ -142,7 +150,7 @@ func (s *session) sizes(ctx context.Context, r *Report, note func(tolerance stri
 			continue // a range of lengths, not a limit
 		}
 		if a.Reply == No {
-			bad, evidence = size, a.Evidence
+			bad, evidence, lost = size, a.Evidence, last == silent
 			break
 		}
 		good = size
@@ -167,7 +175,7 @@ func (s *session) sizes(ctx context.Context, r *Report, note func(tolerance stri
 			bad = middle
 		}
 	}
-	r.HelloLimit = &HelloLimit{Answered: good, Failed: bad, Evidence: evidence}
+	r.HelloLimit = &HelloLimit{Answered: good, Failed: bad, Silent: lost, Evidence: evidence}
 }
 
 // brief is a hello that is answered, and as short as that goes.
