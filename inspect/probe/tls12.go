@@ -175,6 +175,7 @@ func (h *handshake) rsaExchange() (body, premaster []byte, err error) {
 	}
 	premaster = random(48)
 	premaster[0], premaster[1] = byte(h.hello.Version>>8), byte(h.hello.Version)
+	//lint:ignore SA1019 RFC 5246, Section 7.4.7.1 knows no other encryption, and servers that want it are to be probed
 	sealed, err := rsa.EncryptPKCS1v15(rand.Reader, public, premaster)
 	if err != nil {
 		return nil, nil, err

@@ -131,7 +131,6 @@ type seen struct {
 	first         int // bytes of the first read
 	raw           []byte
 	recordVersion wire.Version
-	proxy         bool
 	number        int
 }
 
