@@ -58,10 +58,14 @@ func short(items []string) []string {
 // one that was read back from a file is as good as one that was just made. Dates, times and counts do not differ; what could not
 // be found out in either differs from nothing.
 func Compare(before, after *Report) []Change {
+	var d differences
 	if b, a := before.BrokenLayer(), after.BrokenLayer(); layerName(b) != layerName(a) {
-		return []Change{{What: "broken layer", Before: layerName(b), After: layerName(a)}} // what lies behind was not looked at on one side
+		d = append(d, Change{What: "broken layer", Before: layerName(b), After: layerName(a)})
 	}
-	d := differences(CompareAccepted(before, after))
+	if len(before.Versions) == 0 || len(after.Versions) == 0 {
+		return d // on one side nothing was enumerated
+	}
+	d = append(d, CompareAccepted(before, after)...)
 	d.sets("dh parameters", fields(before), fields(after))
 	d.single("unknown alpn", before.UnknownALPN, after.UnknownALPN)
 	d.sets("certificates", leaves(before), leaves(after))

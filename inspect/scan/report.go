@@ -72,11 +72,22 @@ func NewReport(address string) *Report {
 func (r *Report) Connection() *inspect.Connection {
 	switch {
 	case r.whole != nil:
-		return r.whole.Connection
+		return recordOf(r.whole)
 	case r.opening != nil:
 		return r.opening.Connection
 	}
 	return nil
+}
+
+// recordOf is an exchange's record with the stapled response in it, which a rule wants to read.
+func recordOf(x *probe.Exchange) *inspect.Connection {
+	if leg := x.Connection.ClientLeg; x.Staple != nil && leg.TLS != nil && leg.TLS.Server != nil {
+		if leg.TLS.Server.OCSP == nil {
+			leg.TLS.Server.OCSP = &inspect.OCSP{Stapled: true}
+		}
+		leg.TLS.Server.OCSP.Raw = x.Staple
+	}
+	return x.Connection
 }
 
 // Chains are the records of handshakes in which other leaf certificates were presented than in Connection.
@@ -87,7 +98,7 @@ func (r *Report) Chains() []*inspect.Connection {
 		if x == nil || r.whole == nil || fingerprintOf(x) == fingerprintOf(r.whole) {
 			continue
 		}
-		records = append(records, x.Connection)
+		records = append(records, recordOf(x))
 	}
 	return records
 }

@@ -67,7 +67,7 @@ func (s *session) ask(ctx context.Context, hello *probe.Hello, options probe.Opt
 			}
 			hello = hello.Fresh()
 		}
-		if x = s.connect(ctx, hello, options); x.Outcome != probe.OutcomeNotConnected || !s.seen() || ctx.Err() != nil {
+		if x = s.connect(ctx, hello, options); x.Outcome != probe.OutcomeNotConnected || x.Hello == nil || !s.seen() || ctx.Err() != nil { // without a hello it was never tried
 			break
 		}
 	}
