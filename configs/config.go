@@ -7,21 +7,23 @@ import (
 
 // Config is the whole configuration of `tlstriage proxy`. Default gives its defaults; Load, Resolve and ApplyEnv fill it.
 type Config struct {
-	Listeners    []Listener    `yaml:"listeners"`     // at least one, at most MaxListeners
-	CADir        string        `yaml:"ca_dir"`        // directory of the local authority; empty: where `tlstriage ca` keeps it
-	ACME         ACME          `yaml:"acme"`          // certificates ordered from an authority, for listeners without files
-	Revocation   Revocation    `yaml:"revocation"`    // whom backends' revocation is asked of
-	Monitor      Monitor       `yaml:"monitor"`       // looks at every backend now and then
-	SecondLook   Switch        `yaml:"second_look"`   // on: when a backend leg fails over a name, find out which names it knows
-	Admin        Admin         `yaml:"admin"`         // health, metrics, recent connections
-	Limits       Limits        `yaml:"limits"`        // every bound by its name
-	Record       Record        `yaml:"record"`        // the recording
-	KeyLog       string        `yaml:"key_log"`       // file that the secrets of every session are appended to (SSLKEYLOGFILE); empty: none
-	Output       Output        `yaml:"output"`        // form of what is printed on standard output
-	Verbose      bool          `yaml:"verbose"`       // text says everything of good connections, all fixes, and lists noise
-	ExpiringSoon time.Duration `yaml:"expiring_soon"` // a certificate that ends within it is reported; 0: never
-	FailOn       FailOn        `yaml:"fail_on"`       // severity from which findings make the exit code 1
-	Log          Log           `yaml:"log"`           // what the program says of itself, on standard error
+	Listeners    []Listener    `yaml:"listeners"`       // at least one, at most MaxListeners
+	CADir        string        `yaml:"ca_dir"`          // directory of the local authority; empty: where `tlstriage ca` keeps it
+	ACME         ACME          `yaml:"acme"`            // certificates ordered from an authority, for listeners without files
+	Revocation   Revocation    `yaml:"revocation"`      // whom backends' revocation is asked of
+	Monitor      Monitor       `yaml:"monitor"`         // looks at every backend now and then
+	Shadow       Shadow        `yaml:"shadow"`          // live hellos sent to a canary, too
+	Explain      Switch        `yaml:"explain_backend"` // on: when a backend leg fails for no certain reason, find it out by experiment
+	SecondLook   Switch        `yaml:"second_look"`     // on: when a backend leg fails over a name, find out which names it knows
+	Admin        Admin         `yaml:"admin"`           // health, metrics, recent connections
+	Limits       Limits        `yaml:"limits"`          // every bound by its name
+	Record       Record        `yaml:"record"`          // the recording
+	KeyLog       string        `yaml:"key_log"`         // file that the secrets of every session are appended to (SSLKEYLOGFILE); empty: none
+	Output       Output        `yaml:"output"`          // form of what is printed on standard output
+	Verbose      bool          `yaml:"verbose"`         // text says everything of good connections, all fixes, and lists noise
+	ExpiringSoon time.Duration `yaml:"expiring_soon"`   // a certificate that ends within it is reported; 0: never
+	FailOn       FailOn        `yaml:"fail_on"`         // severity from which findings make the exit code 1
+	Log          Log           `yaml:"log"`             // what the program says of itself, on standard error
 
 	origins  map[string]origin // by path: where a value was set
 	warnings []*Error
@@ -159,6 +161,19 @@ type Timeouts struct {
 	Linger           time.Duration `yaml:"linger"`            // reading on after a fatal alert, so that the peer gets to see it
 	Drain            time.Duration `yaml:"drain"`             // for open connections to end after SIGTERM
 }
+
+// Shadow sends what clients say hello with to a canary, once for each kind of client and name, beside the traffic and without any effect
+// on it.
+type Shadow struct {
+	To            string        `yaml:"to"`             // HOST:PORT of the canary; empty: none
+	ServerName    string        `yaml:"server_name"`    // asked for in place of the clients' names; empty: theirs
+	ProxyProtocol ProxyHeader   `yaml:"proxy_protocol"` // header sent to it
+	Interval      time.Duration `yaml:"interval"`       // between two hellos of one kind and name
+	Rate          int           `yaml:"rate"`           // connections a second at most
+}
+
+// Enabled reports whether there is a canary.
+func (s Shadow) Enabled() bool { return s.To != "" }
 
 // Record is the recording of connections: NDJSON, one record a line.
 type Record struct {

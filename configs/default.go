@@ -41,6 +41,8 @@ func Default() *Config {
 		},
 		ACME:         ACME{Challenges: []ACMEChallenge{ACMETLSALPN}},
 		Monitor:      Monitor{Interval: time.Hour},
+		Shadow:       Shadow{ProxyProtocol: ProxyHeaderNone, Interval: time.Hour, Rate: 5},
+		Explain:      Off,
 		SecondLook:   On,
 		Record:       Record{Raw: RawAll, PcapngFiles: 1000},
 		Output:       OutputText,

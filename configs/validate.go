@@ -3,6 +3,7 @@ package configs
 import (
 	"cmp"
 	"fmt"
+	"net"
 	"regexp"
 	"slices"
 	"strings"
@@ -22,6 +23,8 @@ func (c *Config) Validate() error {
 	v.revocation()
 	v.monitor()
 	oneOf(&v, "second_look", c.SecondLook, On, Off)
+	oneOf(&v, "explain_backend", c.Explain, On, Off)
+	v.shadow()
 	v.limits()
 	oneOf(&v, "record.raw", c.Record.Raw, RawAll, RawFailures, RawNone)
 	v.number("record.pcapng_files", c.Record.PcapngFiles, 1, 1_000_000)
@@ -36,6 +39,21 @@ func (c *Config) Validate() error {
 
 // Warnings are what Validate found to be of no effect although nothing is wrong with it.
 func (c *Config) Warnings() []*Error { return c.warnings }
+
+func (v *validator) shadow() {
+	s := v.config.Shadow
+	if host, port, err := net.SplitHostPort(s.To); s.Enabled() && (err != nil || host == "" || port == "") {
+		v.fail("shadow.to", "%q is not HOST:PORT", s.To)
+	}
+	if s.ServerName != "" {
+		if err := checkHost(s.ServerName); err != nil {
+			v.fail("shadow.server_name", "%v", err)
+		}
+	}
+	oneOf(v, "shadow.proxy_protocol", s.ProxyProtocol, ProxyHeaderNone, ProxyHeaderV1, ProxyHeaderV2)
+	v.duration("shadow.interval", s.Interval, time.Second, 30*24*time.Hour)
+	v.number("shadow.rate", s.Rate, 1, 1000)
+}
 
 // validator gathers errors and warnings.
 type validator struct {

@@ -20,6 +20,7 @@ type Connection struct {
 	BackendLeg *Leg           `json:"backend_leg,omitempty"`
 	HTTP       *HTTP          `json:"http,omitempty"`    // mode http only: what became of the requests
 	Capture    *Capture       `json:"capture,omitempty"` // capture only: what its packets show
+	Canary     *Canary        `json:"canary,omitempty"`  // shadow only: of which live connection
 	Policy     *PolicyOutcome `json:"policy,omitempty"`
 	Findings   []Finding      `json:"findings,omitempty"` // root cause first, then by severity
 	Verdict    Verdict        `json:"verdict"`

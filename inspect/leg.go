@@ -13,6 +13,7 @@ type Leg struct {
 	ProxyProtocol string      `json:"proxy_protocol,omitempty"` // backend leg: version of the PROXY protocol header that was sent first, v1 or v2
 	Plain         bool        `json:"plain,omitempty"`          // the leg is plain TCP by configuration
 	Passthrough   bool        `json:"passthrough,omitempty"`    // bytes went through untouched
+	Experiment    *Experiment `json:"experiment,omitempty"`     // backend leg: why it refuses the hello, where that was found out by sending others
 	Looks         []Look      `json:"looks,omitempty"`          // backend leg: what it answers to other names, where that was looked at
 }
 

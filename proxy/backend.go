@@ -108,15 +108,15 @@ type backendLeg struct {
 }
 
 // nameFor is the name that is verified, and the one that is sent. Both may be empty: where neither the configuration nor the
-// client names the backend, an address that it is dialled by says nothing about its certificate. An IP address is never sent
-// (RFC 6066, Section 3).
+// client names the backend, an address that it is dialled by says nothing about its certificate, unless certificates decide about
+// the traffic: then one for that very address is wanted. An IP address is never sent (RFC 6066, Section 3).
 func (b *Backend) nameFor(clientName string) (verified, sent string) {
 	name := b.ServerName
 	if name == "" {
 		name = clientName
 	}
 	if name == "" {
-		if host, _, err := net.SplitHostPort(b.Address); err == nil && net.ParseIP(host) == nil {
+		if host, _, err := net.SplitHostPort(b.Address); err == nil && (net.ParseIP(host) == nil || b.VerifyPeer != nil) {
 			name = host
 		}
 	}

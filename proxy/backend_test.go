@@ -139,6 +139,18 @@ func TestBackendFailures(t *testing.T) {
 	}
 }
 
+// Where certificates decide about the traffic, a client without a name must not mean that any certificate will do.
+func TestAddressIsVerifiedWhereCertificatesDecide(t *testing.T) {
+	b := &Backend{Address: "127.0.0.1:1"}
+	if verified, sent := b.nameFor(""); verified != "" || sent != "" {
+		t.Errorf("%q is verified, %q sent", verified, sent)
+	}
+	b.VerifyPeer = func(*BackendPeer) error { return nil }
+	if verified, sent := b.nameFor(""); verified != "127.0.0.1" || sent != "" {
+		t.Errorf("%q is verified, %q sent", verified, sent)
+	}
+}
+
 // A backend that is not reached within the time, by dialling into nowhere.
 func TestDialDeadline(t *testing.T) {
 	pki := certstest.New(t)

@@ -22,6 +22,7 @@ import (
 	"github.com/tlstriage/tlstriage/configs"
 	"github.com/tlstriage/tlstriage/inspect"
 	"github.com/tlstriage/tlstriage/inspect/diagnose"
+	"github.com/tlstriage/tlstriage/inspect/replay"
 	"github.com/tlstriage/tlstriage/inspect/report"
 	"github.com/tlstriage/tlstriage/proxy"
 	"github.com/tlstriage/tlstriage/proxy/admin"
@@ -93,6 +94,9 @@ type proxyCommand struct {
 	out        printer
 	recording  *recorder
 	monitor    *monitor.Monitor
+	shadow     *replay.Shadow // nil: there is no canary
+	explainer  *explainer     // nil: backends are not experimented with
+	outMu      sync.Mutex     // records come from the server and from the shadow
 	saidMu     sync.Mutex
 	said       map[string]string // of each backend's address what was said of it last
 	worst      atomic.Int32      // worst severity seen
@@ -158,7 +162,13 @@ func (p *proxyCommand) run(ctx context.Context) error {
 	if err != nil {
 		return usage(err)
 	}
+	p.shadow = p.newShadow(config.Shadow)
+	var shadow func() any
+	if p.shadow != nil {
+		shadow = func() any { return p.shadow.Report(maxShadowChanges) }
+	}
 	p.admin = admin.New(admin.Options{
+		Shadow:  shadow,
 		Version: thisBuild().Version, Revision: thisBuild().Revision,
 		Recent: config.Limits.Recent, Hosts: config.Admin.Hosts,
 		Active: p.server.Active, Refused: p.server.Refused, Dropped: p.server.Dropped,
@@ -168,6 +178,9 @@ func (p *proxyCommand) run(ctx context.Context) error {
 	})
 	background, stop := context.WithCancel(context.Background())
 	p.background = background
+	if config.Explain == configs.On {
+		p.explainer = &explainer{ctx: background, log: p.log}
+	}
 	var running sync.WaitGroup
 	defer func() { stop(); running.Wait(); p.answerChallenges(nil) }()
 	if err := p.startAdmin(background, &running, config); err != nil {
@@ -192,6 +205,7 @@ func (p *proxyCommand) run(ctx context.Context) error {
 	}
 	p.admin.SetReady(true, "")
 	p.watchBackends(background, &running, hook)
+	p.runShadow(background, &running)
 	if os.Getenv("GOGC") == "" {
 		running.Go(func() { tuneCollector(background, p.server.Active) })
 	}
@@ -346,10 +360,21 @@ func (p *proxyCommand) observe(c *inspect.Connection) {
 	if c.BackendLeg != nil {
 		p.monitor.Observe(targetName(routeKey{c.Listener, c.Route}), c)
 	}
+	p.explainer.explain(c)
 	p.note(c)
 	if p.plan.Load().config.Admin.Enabled() { // nobody else asks
 		p.admin.Observe(c)
 	}
+	if p.shadow != nil {
+		p.shadow.Observe(c)
+	}
+	p.print(c)
+}
+
+// print writes a record out and into the recording.
+func (p *proxyCommand) print(c *inspect.Connection) {
+	p.outMu.Lock()
+	defer p.outMu.Unlock()
 	if err := p.out.Write(c); errors.Is(err, syscall.EPIPE) {
 		p.unread.Do(func() { p.log.Warn("nobody reads standard output any more; connections go on") })
 	} else if err != nil {

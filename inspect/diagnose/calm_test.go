@@ -27,7 +27,7 @@ func sameAsByAllRules(t *testing.T, d *Diagnoser, c *inspect.Connection) (calm b
 
 func TestCalmConnectionsNeedFewRules(t *testing.T) {
 	calm := 0
-	for _, tt := range slices.Concat(ruleCases(), chainCases(t), formCases(t), revocationCases(t), lookCases(t), clientCertCases(t), httpCases()) {
+	for _, tt := range slices.Concat(ruleCases(), chainCases(t), formCases(t), revocationCases(t), lookCases(t), clientCertCases(t), httpCases(), canaryCases()) {
 		if sameAsByAllRules(t, tt.diagnoser(), tt.in) {
 			calm++
 		}

@@ -3,6 +3,9 @@ package diagnose
 // catalog holds all rules, in the order in which they claim to be the root cause: what stood in the way of anything
 // else first. It is never changed.
 var catalog = [...]*Rule{
+	// A canary, whatever it is that it holds against the hello.
+	&ruleCanaryRefuses,
+
 	// The proxy itself, before anything was said.
 	&ruleProxyOverloaded, &ruleProxyProtocolMissing, &ruleProxyShutdown,
 
@@ -42,6 +45,8 @@ var catalog = [...]*Rule{
 
 	// What went over connections that were established.
 	&ruleHTTPBackendReset, &ruleHTTPBackendClosed, &ruleHTTPBadResponse, &ruleHTTPTimeout, &ruleHTTPMisdirected, &ruleHTTPRedirectLoop,
+
+	&ruleCanaryDiffers,
 
 	// The last resort.
 	&ruleHandshakeUnexplained,

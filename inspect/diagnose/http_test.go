@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/tlstriage/tlstriage/inspect"
@@ -31,8 +32,24 @@ func httpCases() []ruleCase {
 	}
 }
 
+// shadow is how a live client's hello fared at a canary.
+func shadow(class string, in *inspect.Connection) *inspect.Connection {
+	in.Event.Source, in.BackendLeg = inspect.SourceReplay, nil
+	in.Canary = &inspect.Canary{To: "canary:443", Class: class, Live: "TLSv1.2", Canary: "alert protocol_version (70)", EventID: "01"}
+	return in
+}
+
+func canaryCases() []ruleCase {
+	refused := frontFails(inspect.ErrorAlertReceived, inspect.PhaseHandshake, clientAlert(inspect.FromServer, 70, "protocol_version"))
+	return []ruleCase{
+		{name: "lost at the canary", in: shadow(inspect.CanaryWorse, refused), cause: "canary-refuses", fault: inspect.FaultBackend, verdict: inspect.Failed},
+		{name: "another choice at the canary", in: shadow(inspect.CanaryDifferent, healthy()), also: []string{"canary-differs"}, verdict: inspect.OK, never: []string{"canary-refuses"}},
+		{name: "no other at the canary", in: shadow("same", healthy()), verdict: inspect.OK, never: []string{"canary-refuses", "canary-differs"}},
+	}
+}
+
 func TestWhatBecameOfRequests(t *testing.T) {
-	for _, tt := range httpCases() {
+	for _, tt := range slices.Concat(httpCases(), canaryCases()) {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.diagnoser().Diagnose(tt.in)
 			check(t, tt.in, tt)

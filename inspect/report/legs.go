@@ -20,6 +20,11 @@ func (t *Text) legs(b *strings.Builder, c *inspect.Connection) {
 	if c.BackendLeg != nil {
 		t.row(b, "backend leg", legWords(c.BackendLeg, false))
 	}
+	if c.BackendLeg != nil && c.BackendLeg.Experiment != nil {
+		for _, cause := range c.BackendLeg.Experiment.Causes {
+			t.row(b, "by experiment", clean(cause.Sentence))
+		}
+	}
 	if p := c.Policy; p != nil {
 		// The finding below says the rest, where it is the cause.
 		t.row(b, "policy", policyWords(p, strings.HasPrefix(c.Cause, "policy-rejects-")))

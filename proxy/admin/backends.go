@@ -95,13 +95,15 @@ func (t *backendTable) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// backends answers with what Options.Backends has, which is what is known of each backend and each of its addresses.
-func (a *Admin) backends(w http.ResponseWriter, _ *http.Request) {
-	body, err := json.MarshalIndent(a.options.Backends(), "", "  ")
-	if err != nil {
-		text(w, http.StatusInternalServerError, "the backends have no JSON form\n")
-		return
+// document answers with what a function of the Options knows, as JSON.
+func document(known func() any) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		body, err := json.MarshalIndent(known(), "", "  ")
+		if err != nil {
+			text(w, http.StatusInternalServerError, "what is known has no JSON form\n")
+			return
+		}
+		w.Header().Set("Content-Type", "application/json; charset=utf-8")
+		_, _ = w.Write(append(body, '\n'))
 	}
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	_, _ = w.Write(append(body, '\n'))
 }

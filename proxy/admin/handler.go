@@ -15,7 +15,7 @@ import (
 	"github.com/tlstriage/tlstriage/inspect"
 )
 
-// Handler answers /healthz, /readyz, /metrics, /connections, /backends and /, after the checks of guard.
+// Handler answers /healthz, /readyz, /metrics, /connections, /backends, /shadow and /, after the checks of guard.
 func (a *Admin) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", a.index)
@@ -23,7 +23,10 @@ func (a *Admin) Handler() http.Handler {
 	mux.HandleFunc("GET /readyz", a.readyz)
 	mux.HandleFunc("GET /connections", a.connections)
 	if a.options.Backends != nil {
-		mux.HandleFunc("GET /backends", a.backends)
+		mux.HandleFunc("GET /backends", document(a.options.Backends))
+	}
+	if a.options.Shadow != nil {
+		mux.HandleFunc("GET /shadow", document(a.options.Shadow))
 	}
 	mux.Handle("GET /metrics", promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{
 		Registry:            a.registry,
@@ -44,6 +47,9 @@ func (a *Admin) index(w http.ResponseWriter, _ *http.Request) {
 `
 	if a.options.Backends != nil {
 		page += "/backends                       every backend and each of its addresses, as checked last\n"
+	}
+	if a.options.Shadow != nil {
+		page += "/shadow                         how live clients fare at the canary\n"
 	}
 	text(w, http.StatusOK, page)
 }

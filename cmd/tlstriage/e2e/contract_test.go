@@ -251,7 +251,7 @@ func (c *contract) http(o object) {
 }
 
 func (c *contract) record(o object) {
-	o.keys("schema @timestamp event transport listener route client server client_leg backend_leg http policy findings verdict cause fault")
+	o.keys("schema @timestamp event transport listener route client server client_leg backend_leg canary http policy findings verdict cause fault")
 	if o.number("schema", false) != 1 {
 		o.complain("schema", "%v, want 1", o.m["schema"])
 	}
@@ -259,7 +259,7 @@ func (c *contract) record(o object) {
 	event, _ := o.object("event")
 	event.keys("id source duration_ms outcome")
 	event.text("id", false)
-	event.oneOf("source", "proxy", false)
+	event.oneOf("source", "proxy replay", false)
 	event.number("duration_ms", false)
 	outcome := event.oneOf("outcome", "success failure", false)
 	o.oneOf("transport", "tcp", false)
@@ -354,7 +354,7 @@ func (c *contract) leg(o object, key string, backend bool) bool {
 		o.complain(key, "absent")
 		return false
 	}
-	l.keys("address port tls tcp error first_bytes server_name proxy_protocol plain passthrough looks")
+	l.keys("address port tls tcp error first_bytes server_name proxy_protocol plain passthrough looks experiment")
 	if backend {
 		l.text("address", false)
 		l.number("port", false)
