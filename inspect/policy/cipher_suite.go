@@ -22,7 +22,7 @@ func (n *negotiation) chooseSuite() (wire.CipherSuite, Dimension) {
 			return n.firstOfClientIn(group, suite), DimensionNone
 		}
 	}
-	if n.p.Preference == PreferenceUnknown {
+	if n.preference() == PreferenceUnknown {
 		if other, _ := n.firstOfClient(); other != suite {
 			n.doubt(uncertainPreference)
 		}
@@ -30,9 +30,17 @@ func (n *negotiation) chooseSuite() (wire.CipherSuite, Dimension) {
 	return suite, DimensionNone
 }
 
+// preference is whose order of suites wins in the version that was chosen.
+func (n *negotiation) preference() Preference {
+	if n.r.Version == wire.VersionTLS13 && n.p.PreferenceTLS13 != PreferenceUnknown {
+		return n.p.PreferenceTLS13
+	}
+	return n.p.Preference
+}
+
 // clientOrder reports whether the client's order wins. BoringSSL has no order of its own in TLS 1.3.
 func (n *negotiation) clientOrder() bool {
-	return n.p.Preference == PreferClient && n.p.Family != FamilyGo || n.p.Family == FamilyBoringSSL && n.r.Version == wire.VersionTLS13
+	return n.preference() == PreferClient && n.p.Family != FamilyGo || n.p.Family == FamilyBoringSSL && n.r.Version == wire.VersionTLS13
 }
 
 func (n *negotiation) firstOfClient() (wire.CipherSuite, Dimension) {
@@ -125,7 +133,7 @@ func (n *negotiation) firstKind() func(wire.CipherSuite) bool {
 			return isEphemeralGCM
 		}
 		return isChaCha20
-	case n.p.Preference == PreferServerChaCha:
+	case n.preference() == PreferServerChaCha:
 		for i := range n.h.CipherSuites.Len() {
 			suite := n.h.CipherSuites.At(i)
 			if info, _ := suite.Info(); info.OpenSSL == "" {

@@ -50,6 +50,9 @@ func (p *Policy) Normalize() *Policy {
 	if c.Preference == PreferenceUnknown {
 		c.Preference = PreferServer
 	}
+	if c.PreferenceTLS13 == c.Preference || !slices.Contains(c.Versions, wire.VersionTLS13) {
+		c.PreferenceTLS13 = PreferenceUnknown
+	}
 	c.ClientAuth = cmp.Or(c.ClientAuth, ClientAuthNone)
 	c.CertificateBy12 = c.CertificateBy12 && c.CertificateFirst
 	if c.Family != FamilyGo {
@@ -105,6 +108,7 @@ func Differences(a, b *Policy) []string {
 	differ("blocked versions", slices.Equal(a.BlockedVersions, b.BlockedVersions), b.BlockedVersions, a.BlockedVersions)
 	differ("cipher suites", slices.Equal(a.CipherSuites, b.CipherSuites), b.CipherSuites, a.CipherSuites)
 	differ("preference", a.Preference == b.Preference, b.Preference, a.Preference)
+	differ("preference in TLS 1.3", a.PreferenceTLS13 == b.PreferenceTLS13, cmp.Or(b.PreferenceTLS13, b.Preference), cmp.Or(a.PreferenceTLS13, a.Preference))
 	equal := slices.EqualFunc(a.EqualPreference, b.EqualPreference, func(x, y []wire.CipherSuite) bool { return slices.Equal(x, y) })
 	differ("equal preference", equal, b.EqualPreference, a.EqualPreference)
 	differ("groups", sameList(a.Groups, b.Groups), b.Groups, a.Groups)

@@ -21,6 +21,7 @@ type Policy struct {
 	Versions         []wire.Version
 	CipherSuites     []wire.CipherSuite // of all versions, in the server's order
 	Preference       Preference
+	PreferenceTLS13  Preference           // whose order of the suites of TLS 1.3 wins, where it is another (a server of nginx beside its default one); PreferenceUnknown: as Preference
 	EqualPreference  [][]wire.CipherSuite // groups inside which the client's order wins (BoringSSL)
 	Groups           []wire.NamedGroup    // in the server's order; nil: no source states them
 	SignatureSchemes []wire.SignatureScheme

@@ -54,6 +54,7 @@ func (e *FileError) Error() string {
 //	  - [A, B]                       # here, its three common ones are added. A list inside the list: equal preference
 //	  - C
 //	cipher_preference: server        # server (default) | client | server-chacha
+//	cipher_preference_tls13: client  # the same for the suites of TLS 1.3, where it is another
 //	groups: [X25519, P-256]          # in the server's order; absent: not known
 //	signature_algorithms: [rsa_pkcs1_sha256]
 //	certificates: [rsa, ecdsa-p256]  # rsa | ecdsa-p256 | ecdsa-p384 | ecdsa-p521 | ed25519
@@ -101,6 +102,7 @@ var yamlKeys = [...]string{
 	"extends", "name", "notes", "versions", "ciphers", "cipher_preference", "groups", "signature_algorithms", "certificates",
 	"dh_parameters", "alpn", "alpn_required", "server_names", "sni_required", "client_auth", "family", "alpn_otherwise",
 	"go_release", "blocked_versions", "old_version_alert", "name_alert", "certificate_first", "security_level",
+	"cipher_preference_tls13",
 }
 
 func (d *yamlDecoder) policy(data []byte) *Policy {
@@ -177,9 +179,9 @@ func (d *yamlDecoder) set(p *Policy, key string, n *yaml.Node) *Policy {
 	case "ciphers":
 		d.ciphers(p, n)
 	case "cipher_preference":
-		p.Preference = choice(d, key, n, map[string]Preference{
-			PreferServer.String(): PreferServer, PreferClient.String(): PreferClient, PreferServerChaCha.String(): PreferServerChaCha,
-		})
+		p.Preference, p.PreferenceTLS13 = d.preference(key, n), PreferenceUnknown
+	case "cipher_preference_tls13":
+		p.PreferenceTLS13 = d.preference(key, n)
 	case "groups":
 		p.Groups = codes(d, key, n, wire.NamedGroupByName)
 	case "signature_algorithms":

@@ -178,3 +178,16 @@ func merge(base, over string) string {
 	}
 	return out.String() + over + "\n"
 }
+
+func TestPreferenceInTLS13(t *testing.T) {
+	p, err := policy.ParseYAML([]byte("versions: [TLSv1.2, TLSv1.3]\nciphers: [TLS_AES_256_GCM_SHA384, TLS_AES_128_GCM_SHA256, ECDHE-RSA-AES128-GCM-SHA256]\ncipher_preference: server\ncipher_preference_tls13: client\n"), "own.yaml")
+	if err != nil || p.Preference != policy.PreferServer || p.PreferenceTLS13 != policy.PreferClient {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	if same := p.Clone(); policy.Equal(p, func() *policy.Policy { same.PreferenceTLS13 = policy.PreferServer; return same }()) {
+		t.Error("the order in TLS 1.3 makes no difference")
+	}
+	if _, err := policy.ParseYAML([]byte("versions: [TLSv1.3]\ncipher_preference_tls13: mine\n"), "own.yaml"); err == nil {
+		t.Error("a word that is none is taken")
+	}
+}

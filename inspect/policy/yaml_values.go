@@ -32,6 +32,12 @@ func (d *yamlDecoder) texts(key string, n *yaml.Node) []string {
 	return out
 }
 
+func (d *yamlDecoder) preference(key string, n *yaml.Node) Preference {
+	return choice(d, key, n, map[string]Preference{
+		PreferServer.String(): PreferServer, PreferClient.String(): PreferClient, PreferServerChaCha.String(): PreferServerChaCha,
+	})
+}
+
 func (d *yamlDecoder) truth(key string, n *yaml.Node) bool {
 	if n.Kind == yaml.ScalarNode && (n.Value == "true" || n.Value == "false") {
 		return n.Value == "true"

@@ -19,6 +19,7 @@ const (
 	LossBlockedVersions Kind = "blocked versions"
 	LossSuites          Kind = "cipher suites"
 	LossPreference      Kind = "preference"
+	LossPreferenceTLS13 Kind = "preference in TLS 1.3"
 	LossEqualPreference Kind = "equal preference"
 	LossGroups          Kind = "groups"
 	LossSchemes         Kind = "signature schemes"
@@ -61,7 +62,7 @@ const maxNamed = 8
 func (l Loss) String() string {
 	var text string
 	switch l.Kind {
-	case LossPreference, LossALPNRequired, LossALPNOtherwise, LossDHParameters, LossSNIRequired, LossClientAuth, LossCertFirst, LossCertBy12, LossGoRelease:
+	case LossPreference, LossPreferenceTLS13, LossALPNRequired, LossALPNOtherwise, LossDHParameters, LossSNIRequired, LossClientAuth, LossCertFirst, LossCertBy12, LossGoRelease:
 		text = fmt.Sprintf("%s: %s, not %s", l.Kind, strings.Join(l.Extra, ", "), strings.Join(l.Missing, ", "))
 	default:
 		var parts []string
@@ -102,6 +103,9 @@ func losses(asked, means *policy.Policy, why map[Kind]string) []Loss {
 	lists(&f, LossBlockedVersions, a.BlockedVersions, b.BlockedVersions, false)
 	lists(&f, LossSuites, a.CipherSuites, b.CipherSuites, false)
 	f.words(LossPreference, a.Preference.String(), b.Preference.String())
+	if a.PreferenceTLS13 != b.PreferenceTLS13 {
+		f.words(LossPreferenceTLS13, cmp.Or(a.PreferenceTLS13, a.Preference).String(), cmp.Or(b.PreferenceTLS13, b.Preference).String())
+	}
 	f.equalPreference(a.EqualPreference, b.EqualPreference)
 	lists(&f, LossGroups, a.Groups, b.Groups, true)
 	lists(&f, LossSchemes, a.SignatureSchemes, b.SignatureSchemes, true)

@@ -31,6 +31,9 @@ func writeYAML(w *writer) error {
 		return err
 	}
 	w.line("cipher_preference: %s", m.Preference)
+	if m.PreferenceTLS13 != policy.PreferenceUnknown {
+		w.line("cipher_preference_tls13: %s", m.PreferenceTLS13)
+	}
 	m.Groups = yamlCodes(w, "groups", m.Groups, wire.NamedGroupByName)
 	m.SignatureSchemes = yamlCodes(w, "signature_algorithms", m.SignatureSchemes, wire.SignatureSchemeByName)
 	if len(m.Certificates) > 0 && !slices.ContainsFunc(m.Certificates, func(t policy.CertificateType) bool { return !plainToken(string(t)) }) {

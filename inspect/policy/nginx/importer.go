@@ -8,6 +8,7 @@ import (
 
 	"github.com/tlstriage/tlstriage/inspect/policy/imported"
 	"github.com/tlstriage/tlstriage/inspect/policy/openssl"
+	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
 // importer makes endpoints of statements.
@@ -97,6 +98,9 @@ func (im *importer) endpoint(s *server, at *socket, own, first *settings) *impor
 	var errs []error
 	e.Policy, notes, errs = im.made.Policy(&c)
 	e.Facts = slices.Concat(im.nameFacts(s), facts)
+	if !isDefault && !im.version.perName() {
+		im.preferenceTLS13(e, s, at, own, first)
+	}
 	im.report(own, notes, errs)
 	im.finish(e, s, at, rejects)
 	return e
@@ -141,11 +145,25 @@ func (im *importer) mixed(s *server, at *socket, own, first *settings) (openssl.
 		c.Options.TLS13Suites, c.Options.NoTLS13Suites = of.TLS13Suites, of.NoTLS13Suites
 		im.problem(own.at.file, own.at.line, "ssl_conf_command Ciphersuites: on %s nginx %v takes those of the default server (%s)", at.name, im.version, at.defaultServer.place())
 	}
-	if c.ServerPreference != first.context.ServerPreference {
-		im.problem(own.at.file, own.at.line, "ssl_prefer_server_ciphers: for TLS 1.3 on %s nginx %v takes that of the default server (%s); the policy has this server's, which holds up to TLS 1.2",
-			at.name, im.version, at.defaultServer.place())
-	}
 	return c, facts
+}
+
+// preferenceTLS13: OpenSSL chooses the suite of TLS 1.3 before nginx knows the name, by the options of the default server.
+func (im *importer) preferenceTLS13(e *imported.Endpoint, s *server, at *socket, own, first *settings) {
+	wins := first.context.Preference()
+	if wins == e.Policy.Preference || !slices.Contains(e.Policy.Versions, wire.VersionTLS13) {
+		return
+	}
+	e.Policy.PreferenceTLS13 = wins
+	for _, f := range first.facts {
+		if f.Setting == "ssl_prefer_server_ciphers" {
+			f.Setting += ", in TLS 1.3"
+			e.Facts = append(e.Facts, f)
+		}
+	}
+	if d := im.latest(s.scope, "ssl_prefer_server_ciphers"); d != nil {
+		im.problem(d.file, d.line, "ssl_prefer_server_ciphers: for TLS 1.3 on %s nginx %v takes that of the default server (%s)", at.name, im.version, at.defaultServer.place())
+	}
 }
 
 func (im *importer) latest(s *scope, name string) *statement {

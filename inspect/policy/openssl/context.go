@@ -50,6 +50,17 @@ func (w *weakKey) Error() string {
 
 func (w *weakKey) Is(target error) bool { return target == ErrWeakKey }
 
+// Preference is whose order of suites wins by the options that are set. Suite B sets the server's.
+func (c *Context) Preference() policy.Preference {
+	switch {
+	case !c.ServerPreference:
+		return policy.PreferClient
+	case c.PrioritizeChaCha:
+		return policy.PreferServerChaCha
+	}
+	return policy.PreferServer
+}
+
 // Policy is what the context comes to. Where OpenSSL refuses a setting (and the program, as a rule, does not start), the error
 // says so and the release's own setting is taken; what the security level takes away is told as well.
 func (c *Context) Policy() (p *policy.Policy, notes []string, errs []error) {
@@ -68,13 +79,9 @@ func (c *Context) Policy() (p *policy.Policy, notes []string, errs []error) {
 		}
 	}
 	c.setGroups(p, e, &errs)
-	p.Preference = policy.PreferClient
-	if c.ServerPreference || e.SuiteB != SuiteBNone {
-		p.Preference = policy.PreferServer
-		if c.PrioritizeChaCha {
-			p.Preference = policy.PreferServerChaCha
-		}
-	}
+	own := *c
+	own.ServerPreference = c.ServerPreference || e.SuiteB != SuiteBNone
+	p.Preference = own.Preference()
 	for _, cert := range c.Certificates {
 		if need := MinRSABits(e.SecurityLevel); cert.Type == policy.CertRSA && cert.Bits > 0 && cert.Bits < need {
 			errs = append(errs, &weakKey{cert.Bits, e.SecurityLevel, need})

@@ -232,11 +232,16 @@ func behaviour(p *policy.Policy) []string {
 		}
 		return a.String()
 	}
+	tls13 := "as in older versions"
+	if p.PreferenceTLS13 != policy.PreferenceUnknown {
+		tls13 = p.PreferenceTLS13.String()
+	}
 	otherwise := "no application protocol in common is answered with none"
 	if p.ALPNOtherwise != "" {
 		otherwise = "no application protocol in common is answered with " + p.ALPNOtherwise
 	}
 	return []string{
+		"whose order of suites wins in TLS 1.3: " + tls13,
 		say(p.NoDHParameters, "finite-field DHE suites are never chosen, for want of parameters", "finite-field DHE suites are usable"),
 		say(p.CertificateFirst, "the certificate is chosen before the suite", "the suite is chosen before the certificate"),
 		say(p.CertificateBy12, "suites of TLS 1.3 do not count for the choice of a certificate", "all suites count for the choice of a certificate"),
