@@ -71,14 +71,36 @@ func (s *Scanner) Endpoint(ctx context.Context, resolver *net.Resolver, target T
 				one.Host = host
 			}
 			e.Reports[i] = s.Address(ctx, one)
-			e.Reports[i].Layers = slices.Insert(e.Reports[i].Layers, 0, e.DNS)
 		}
 	}
 	together(questions...)
+	e.leaveOutUnreachable()
+	for _, r := range e.Reports {
+		r.Layers = slices.Insert(r.Layers, 0, e.DNS)
+	}
 	if len(e.Reports) > 1 {
 		e.Across = s.across(ctx, e, target)
 	}
 	return e
+}
+
+// leaveOutUnreachable takes out addresses that this machine has no route to, as those of IPv6 where there is none, as long as
+// others are reached: they say nothing about the endpoint.
+func (e *Endpoint) leaveOutUnreachable() {
+	var reached []*Report
+	var left []string
+	for _, r := range e.Reports {
+		if x := r.opening; x != nil && x.Outcome == probe.OutcomeNotConnected && x.Error != nil && x.Error.Type == inspect.ErrorUnreachable {
+			left = append(left, r.Address)
+			continue
+		}
+		reached = append(reached, r)
+	}
+	if len(reached) == 0 || left == nil {
+		return
+	}
+	e.Reports = reached
+	e.DNS.Sentence += fmt.Sprintf(" This machine has no route to %s, which was left out.", list(left))
 }
 
 func unique(addresses []netip.AddrPort) []netip.AddrPort {
