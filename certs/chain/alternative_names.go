@@ -3,6 +3,7 @@ package chain
 import (
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -96,8 +97,12 @@ func (e *examination) judgeAlternativeNames() {
 		}
 		seen[text] = true
 	}
-	for _, f := range found {
-		e.add(Fault{ID: BadName, Reason: f.reason, Index: e.leaf.index, Names: f.names, Detail: fmt.Sprintf("%s: %s", badNameText(f.reason), listed(f.names, f.total))})
+	culprit := slices.IndexFunc(found, func(f badNames) bool { return f.reason == ReasonWildcardSuffix })
+	if culprit >= 0 && !e.fewCover() {
+		culprit = -1
+	}
+	for i, f := range found {
+		e.add(Fault{ID: BadName, Fatal: i == culprit, Reason: f.reason, Index: e.leaf.index, Names: f.names, Detail: fmt.Sprintf("%s: %s", badNameText(f.reason), listed(f.names, f.total))})
 	}
 }
 

@@ -1,8 +1,11 @@
 package chain_test
 
 import (
+	"bytes"
+	"crypto/rand"
 	"crypto/x509"
 	"fmt"
+	"math/big"
 	"strings"
 	"testing"
 
@@ -133,5 +136,113 @@ func TestLeavesAloneLackTheirIntermediate(t *testing.T) {
 		issuer := p.Issue(p.OtherRoot, certs.Template{CommonName: name, Organization: organization, CA: true})
 		leaf := p.Issue(issuer, certs.Template{Names: []string{"api.example.com"}}).Certificate
 		want(t, chain.Examine(raw(leaf), options(p)), "chain-missing-intermediate")
+	}
+}
+
+// A certificate that was damaged is named itself: its issuer stands beside it by name and key identifier, and no other one mends it.
+func TestDamagedSignatures(t *testing.T) {
+	p := certstest.New(t)
+	leaf, issuing, upper, root := p.Leaf(name).Certificate.Raw, p.Issuing.Certificate, p.Intermediate.Certificate, p.Root.Certificate
+	damaged := func(der []byte) []byte {
+		der = bytes.Clone(der)
+		der[len(der)-5] ^= 1
+		return der
+	}
+	self := p.SelfSign(certs.Template{Names: []string{name}, CommonName: "own"})
+	template := *self.Certificate
+	template.SubjectKeyId, template.AuthorityKeyId = []byte("a key"), []byte("a key")
+	own, err := x509.CreateCertificate(rand.Reader, &template, &template, self.Key.Public(), self.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name      string
+		presented [][]byte
+		known     []*x509.Certificate
+		faults    string
+		index     int
+		says      string
+	}{
+		{"the leaf", [][]byte{damaged(leaf), issuing.Raw, upper.Raw}, nil, "cert-malformed", 0, "with the key of certificate 1 (Test Issuing), which is its issuer by name and key identifier"},
+		{"the leaf, its issuer last", [][]byte{damaged(leaf), upper.Raw, issuing.Raw}, nil, "cert-malformed chain-wrong-order?", 0, "with the key of certificate 2"},
+		{"the leaf alone", [][]byte{damaged(leaf)}, []*x509.Certificate{issuing}, "cert-malformed", 0, "with the key of Test Issuing"},
+		{"an intermediate", [][]byte{leaf, damaged(issuing.Raw), upper.Raw}, nil, "cert-malformed", 1, "with the key of certificate 2 (Test Intermediate)"},
+		{"an intermediate below a known root", [][]byte{leaf, issuing.Raw, damaged(upper.Raw)}, []*x509.Certificate{root}, "cert-malformed", 2, "with the key of Test Root"},
+		{"a leaf that signed itself", [][]byte{damaged(own)}, nil, "cert-malformed", 0, "its own"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			o := options(p)
+			o.Known = tt.known
+			r := chain.Examine(tt.presented, o)
+			want(t, r, tt.faults)
+			if f := r.Faults[0]; f.Reason != chain.ReasonBadSignature || f.Index != tt.index || !strings.Contains(f.Detail, tt.says) || len(f.RefusedBy) != 9 {
+				t.Errorf("%+v", f)
+			}
+		})
+	}
+	// Another key under the identifier of the issuer is no sign of damage where the issuer itself is known.
+	imitation, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{SerialNumber: big.NewInt(7), RawSubject: issuing.RawSubject, SubjectKeyId: issuing.SubjectKeyId, IsCA: true,
+		BasicConstraintsValid: true, NotBefore: issuing.NotBefore, NotAfter: issuing.NotAfter}, root, p.OtherIntermediate.Key.Public(), p.Root.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := options(p)
+	o.Known = []*x509.Certificate{issuing, upper}
+	want(t, chain.Examine([][]byte{leaf, imitation}, o), "chain-missing-intermediate chain-unrelated-certificate?")
+}
+
+// What lies beyond the bound is not called missing, nor is it passed over in silence.
+func TestBeyondTheBound(t *testing.T) {
+	p := certstest.New(t)
+	leaf, issuing, upper, other := p.Leaf(name).Certificate, p.Issuing.Certificate, p.Intermediate.Certificate, p.OtherIntermediate.Certificate
+	crowd := func(n int, last ...*x509.Certificate) [][]byte {
+		list := raw(leaf)
+		for range n {
+			list = append(list, other.Raw)
+		}
+		return append(list, raw(last...)...)
+	}
+	o := options(p)
+	r := chain.Examine(crowd(chain.MaxCertificates-3, issuing, upper), o)
+	if !r.Valid || strings.Contains(strings.Join(faults(r), " "), "cert-malformed") || !strings.Contains(strings.Join(faults(r), " "), "chain-too-large") {
+		t.Errorf("at the bound: %v", faults(r))
+	}
+	few := options(p)
+	few.Sent = 200
+	for what, r := range map[string]*chain.Report{
+		"all at hand":    chain.Examine(crowd(chain.MaxCertificates, issuing, upper), o),
+		"the first only": chain.Examine(raw(leaf), few),
+	} {
+		all := strings.Join(faults(r), " ")
+		if r.Valid || strings.Contains(all, "missing") || strings.Contains(all, "untrusted") || r.Faults[0].ID != chain.Malformed || r.Faults[0].Reason != chain.ReasonTooMany {
+			t.Errorf("%s: %v", what, r.Faults)
+		}
+		if d := r.Faults[0].Detail; !strings.Contains(d, "certificate 0") || !strings.Contains(d, "not known") {
+			t.Errorf("%s: %s", what, d)
+		}
+	}
+	if r := chain.Examine(crowd(chain.MaxCertificates, issuing), few); !strings.Contains(fmt.Sprint(r.Faults), "more of this kind") || !strings.Contains(fmt.Sprint(r.Faults), "200 certificates were presented; only the first 100") {
+		t.Errorf("%v", r.Faults)
+	}
+}
+
+// Clients of the most families find the name under such a wildcard or none do: an error follows from that, not from what Go does.
+func TestWildcardsOverPublicSuffixes(t *testing.T) {
+	p := certstest.New(t)
+	for _, tt := range []struct {
+		asked  string
+		names  []string
+		faults string
+	}{
+		{"site.test", []string{"*.test"}, "cert-bad-name"},
+		{"site.test", []string{"*.test", "site.test"}, "cert-bad-name?"},
+		{"site.co.uk", []string{"*.co.uk"}, "cert-bad-name?"}, // OpenSSL, GnuTLS and Java take it
+		{"", []string{"*.test"}, "cert-bad-name?"},
+		{"other.example", []string{"*.test"}, "cert-bad-name? cert-name-mismatch"},
+	} {
+		o := options(p)
+		o.Name = tt.asked
+		leaf := p.Issue(p.Issuing, certs.Template{Names: tt.names}).Certificate
+		want(t, chain.Examine(raw(leaf, p.Issuing.Certificate, p.Intermediate.Certificate), o), tt.faults)
 	}
 }

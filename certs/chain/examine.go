@@ -22,7 +22,7 @@ const defaultExpiringSoon = 30 * 24 * time.Hour
 // established with times and names left aside, and these are checked beside it. The cause is named once: a chain that
 // lacks an intermediate is not also reported as untrusted, nor is a self-signed certificate.
 func Examine(presented [][]byte, o Options) *Report {
-	e := &examination{o: o, r: &Report{Raw: presented}, constraints: map[*x509.Certificate]error{}}
+	e := &examination{o: o, r: &Report{Raw: presented}, constraints: map[*x509.Certificate]error{}, more: map[FaultID]int{}}
 	if len(e.o.Usages) == 0 {
 		e.o.Usages = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	}
@@ -68,9 +68,11 @@ type examination struct {
 	neutralE error                 // why neutral is empty
 	rootDue  *x509.Certificate     // the trusted root whose own time is over or not yet come
 
-	stores      []*store // Options.Roots first
-	asked       int      // of maxAnchored
-	unparsed    int      // certificates that crypto/x509 does not parse
+	stores      []*store        // Options.Roots first
+	asked       int             // of maxAnchored
+	unparsed    int             // certificates that crypto/x509 does not parse
+	unseen      int             // certificates beyond a bound
+	more        map[FaultID]int // faults that are counted only
 	constraints map[*x509.Certificate]error
 }
 
@@ -86,7 +88,21 @@ type cert struct {
 
 // add notes a fault. Beyond maxFaults a fatal one takes the place of one that is not: a hundred strangers in the chain must
 // not hide what is wrong with it.
+//
+// Of faults of one kind that are not fatal the first few are told and the others counted: what else is wrong must find its place.
 func (e *examination) add(f Fault) {
+	if !f.Fatal {
+		alike := 0
+		for i := range e.r.Faults {
+			if k := &e.r.Faults[i]; k.ID == f.ID && !k.Fatal {
+				alike++
+			}
+		}
+		if alike >= maxAlike {
+			e.more[f.ID]++
+			return
+		}
+	}
 	if len(e.r.Faults) < maxFaults {
 		e.r.Faults = append(e.r.Faults, f)
 		return
@@ -111,13 +127,12 @@ func (e *examination) parse() {
 		r.Err = errors.New("chain: no certificate was presented")
 		return
 	}
-	total := 0
+	sent, looked, total := max(e.o.Sent, len(r.Raw)), 0, 0
 	for i, der := range r.Raw {
 		if total += len(der); i >= MaxCertificates || total > MaxBytes {
-			e.add(Fault{ID: Malformed, Reason: ReasonTooMany, Index: -1, Fatal: total > MaxBytes, Detail: fmt.Sprintf(
-				"%d certificates were presented; only the first %d were looked at (limits: %d certificates, %d bytes)", len(r.Raw), i, MaxCertificates, MaxBytes)})
 			break
 		}
+		looked++
 		c, err := x509.ParseCertificate(der)
 		tolerated := false
 		if err != nil {
@@ -137,6 +152,11 @@ func (e *examination) parse() {
 			continue
 		}
 		e.certs = append(e.certs, &cert{Certificate: c, index: i, tolerated: tolerated})
+	}
+	if looked < sent {
+		e.unseen = sent - looked
+		e.add(Fault{ID: Malformed, Reason: ReasonTooMany, Index: -1, Fatal: total > MaxBytes, Detail: fmt.Sprintf(
+			"%d certificates were presented; only the first %d were looked at (limits: %d certificates, %d bytes)", sent, looked, MaxCertificates, MaxBytes)})
 	}
 	if more := e.unparsed - maxUnparsed; more > 0 {
 		e.add(Fault{ID: Malformed, Reason: ReasonTooMany, Index: -1, Detail: fmt.Sprintf("%d more certificates are as broken", more)})
@@ -205,6 +225,14 @@ func (e *examination) finish() *Report {
 	fatal := func(f Fault) bool { return f.Fatal }
 	if r.Err != nil && !slices.ContainsFunc(r.Faults, fatal) { // never kinder than the library that clients use
 		e.add(Fault{ID: UntrustedRoot, Index: -1, Fatal: true, Detail: "crypto/x509 refuses the chain: " + clip(r.Err.Error())})
+	}
+	for id, more := range e.more {
+		for i := len(r.Faults) - 1; i >= 0; i-- {
+			if f := &r.Faults[i]; f.ID == id && !f.Fatal {
+				f.Detail += fmt.Sprintf("; and %d more of this kind", more)
+				break
+			}
+		}
 	}
 	slices.SortStableFunc(r.Faults, func(a, b Fault) int {
 		if a.Fatal != b.Fatal {

@@ -252,7 +252,7 @@ func (e *examination) beforePaths(h *habits) (list []Because) {
 	for _, f := range e.r.Faults {
 		refuses := false
 		switch f.Reason {
-		case ReasonUnparseable, ReasonNotACertificate:
+		case ReasonUnparseable, ReasonNotACertificate, ReasonBadSignature:
 			refuses = true
 		case ReasonNegativeSerial:
 			refuses = !h.tolerant

@@ -25,6 +25,7 @@ const (
 	maxErrorBytes    = 1000 // of Report.Err
 	maxNamesCompared = 10_000
 	maxFaults        = 64
+	maxAlike         = 16 // faults of one kind that are not fatal
 	maxUnparsed      = 16 // certificates that do not parse, each with a fault
 	maxReasons       = 5  // of one verdict
 )

@@ -85,8 +85,13 @@ func (e *examination) link() {
 	e.links = &linker{known: map[[2]*x509.Certificate]bool{}}
 	e.links.verified(e.strict)
 	e.links.verified(e.neutral)
-	e.leaf.inPath = true
-	from := []*cert{e.leaf}
+	e.reach(e.leaf)
+}
+
+// reach marks what a path from a certificate upwards reaches, itself included.
+func (e *examination) reach(first *cert) {
+	first.inPath = true
+	from := []*cert{first}
 	for len(from) > 0 {
 		c := from[0]
 		from = from[1:]

@@ -23,6 +23,24 @@ func (e *examination) nameRefusals(h *habits) []Because {
 	return []Because{b}
 }
 
+// fewCover says whether the name asked for is found by crypto/x509, and by the fewest of the other families.
+func (e *examination) fewCover() bool {
+	if e.o.Name == "" || e.verifyName() != nil {
+		return false
+	}
+	not, all := 0, 0
+	for _, h := range families() {
+		if h.paths == ownVerifying {
+			continue
+		}
+		all++
+		if !e.covers(&h) {
+			not++
+		}
+	}
+	return 2*not > all
+}
+
 // covers says whether a family finds the name asked for.
 func (e *examination) covers(h *habits) bool {
 	c := e.leaf.Certificate

@@ -23,6 +23,7 @@ func (e *examination) judgeOrder() {
 			if c != e.leaf {
 				e.judgeRootSent(c)
 			}
+		case !c.inPath && e.unseen > 0 && !e.r.Trusted: // what ties it to the leaf may be beyond the bound
 		case !c.inPath:
 			e.add(Fault{ID: Unrelated, Index: c.index, Detail: fmt.Sprintf("certificate %d (%s) has no part in the chain of %s%s", c.index, Subject(c.Certificate), Subject(e.leaf.Certificate), e.namesake(c))})
 		case e.judgeRootSent(c) && !e.beforeItsChildren(c):

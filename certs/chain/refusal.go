@@ -300,8 +300,8 @@ func (e *examination) constraintError(leaf *x509.Certificate, above []*x509.Cert
 // whyUnanchored says why a path ends nowhere: what is wrong with the whole chain, or where another way would have led on.
 func (e *examination) whyUnanchored(w walk) (list []Because) {
 	for _, f := range e.r.Faults {
-		switch f.ID {
-		case MissingIntermediate, UntrustedRoot, SelfSigned:
+		either := f.ID == Malformed && (f.Reason == ReasonBadSignature || f.Reason == ReasonTooMany && f.Fatal)
+		if either || f.ID == MissingIntermediate || f.ID == UntrustedRoot || f.ID == SelfSigned {
 			list = append(list, Because{f.ID, f.Reason, f.Index, f.Detail})
 		}
 	}

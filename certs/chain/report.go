@@ -60,7 +60,8 @@ const (
 	ReasonNotACertificate   Reason = "not-a-certificate" // PEM text, a private key, a request, or the like
 	ReasonAlternativeNames  Reason = "alternative-names" // the extension breaks the parse
 	ReasonUnknownAlgorithm  Reason = "unknown-algorithm"
-	ReasonTooMany           Reason = "too-many" // not everything was looked at
+	ReasonTooMany           Reason = "too-many"      // not everything was looked at
+	ReasonBadSignature      Reason = "bad-signature" // the issuer that it names is there, and its key did not make the signature
 
 	// Of BadSerial.
 	ReasonZeroSerial     Reason = "zero-serial"
@@ -128,6 +129,7 @@ type Options struct {
 	OCSPResponse []byte   // the staple; empty: none came
 	Logs         *LogList // the logs to verify timestamps with; nil: they are counted, not verified
 	RestOfFlight int      // bytes that the server sends in one go beside certificates and staple; 0: an estimate
+	Sent         int      // how many certificates were sent, where those at hand are only the first of them; 0: these are all
 }
 
 // Store is a named set of trusted roots.

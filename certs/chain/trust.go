@@ -2,6 +2,9 @@ package chain
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -218,10 +221,18 @@ func (e *examination) judgeUnanchored(top *cert, path []*x509.Certificate) {
 		e.add(Fault{ID: UntrustedRoot, Index: top.index, Fatal: true, Detail: fmt.Sprintf("the chain ends at the root %s, which was sent along but is not among the trusted roots", Subject(top.Certificate))})
 		return
 	}
-	if e.judgeWithKnown(top, path) {
+	if e.judgeSignature(top) {
 		return
 	}
 	issuer := clip(top.Issuer.String())
+	if e.unseen > 0 {
+		e.add(Fault{ID: Malformed, Reason: ReasonTooMany, Index: top.index, Fatal: true, Detail: fmt.Sprintf(
+			"certificate %d (%s) was issued by %s, which is not among the certificates looked at: whether it is among the other %d is not known", top.index, Subject(top.Certificate), issuer, e.unseen)})
+		return
+	}
+	if e.judgeWithKnown(top, path) {
+		return
+	}
 	missing, sure, why := e.issuerIsIntermediate(top)
 	other := e.impostor(top)
 	f := Fault{ID: UntrustedRoot, Index: top.index, Fatal: true, Missing: issuer}
@@ -242,6 +253,52 @@ func (e *examination) judgeUnanchored(top *cert, path []*x509.Certificate) {
 		f.Detail = fmt.Sprintf("the chain leads to %s, which is not among the trusted roots (%s)", issuer, why)
 	}
 	e.add(f)
+}
+
+// judgeSignature reports a certificate whose signature was damaged, or which was altered afterwards: what has the name and the key
+// identifier of its issuer is there, sent along or known, and the signature is not of that key. No other issuer can mend it.
+func (e *examination) judgeSignature(top *cert) bool {
+	if len(top.AuthorityKeyId) == 0 || len(e.issuers(top.Certificate)) > 0 {
+		return false
+	}
+	names := func(k *x509.Certificate) bool {
+		return k != nil && bytes.Equal(k.RawSubject, top.RawIssuer) && bytes.Equal(k.SubjectKeyId, top.AuthorityKeyId) && verifies(k)
+	}
+	// What else has the identifier and did sign is the issuer; the identifier is then wrong in the other one.
+	if slices.ContainsFunc(e.o.Known, func(k *x509.Certificate) bool { return names(k) && e.links.signed(top.Certificate, k) }) {
+		return false
+	}
+	f := Fault{ID: Malformed, Reason: ReasonBadSignature, Index: top.index, Fatal: true}
+	which := fmt.Sprintf("the signature of certificate %d (%s) does not verify with the key of ", top.index, Subject(top.Certificate))
+	const so = ": the certificate was damaged or altered after it was issued"
+	for _, k := range e.certs {
+		if !names(k.Certificate) {
+			continue
+		}
+		e.reach(k) // it is what it says, and in its place
+		if f.Detail = which + fmt.Sprintf("certificate %d (%s), which is its issuer by name and key identifier (%s)", k.index, Subject(k.Certificate), keyID(k.SubjectKeyId)) + so; k == top {
+			f.Detail = which + "its own, by which it says that it is signed" + so
+		}
+		e.add(f)
+		return true
+	}
+	if i := slices.IndexFunc(e.o.Known, names); i >= 0 {
+		f.Detail = which + fmt.Sprintf("%s, which is its issuer by name and key identifier (%s)", Subject(e.o.Known[i]), keyID(top.AuthorityKeyId)) + so
+		e.add(f)
+		return true
+	}
+	return false
+}
+
+// verifies says whether signatures can be checked with a certificate's key here. crypto/rsa takes no key below 1024 bits.
+func verifies(c *x509.Certificate) bool {
+	switch key := c.PublicKey.(type) {
+	case *rsa.PublicKey:
+		return key.N.BitLen() >= 1024 && key.N.BitLen() <= MaxRSABits
+	case *ecdsa.PublicKey, ed25519.PublicKey:
+		return true
+	}
+	return false
 }
 
 // judgeWithKnown settles the question for certain when certificates in Options.Known continue the path. Those that are
