@@ -34,14 +34,21 @@ func certificateMessage(chain ...[]byte) []byte {
 
 func TestChainIsBounded(t *testing.T) {
 	leaf := identity(t, "x").Certificate[0]
-	chain := make([][]byte, 100)
+	chain := make([][]byte, 130)
 	for i := range chain {
 		chain[i] = leaf
 	}
 	o := inspect.NewObserver(nil)
 	o.Feed(inspect.FromServer, joined(serverHello(0xC02B, nil), records(certificateMessage(chain...))), time.Time{})
-	if got := len(o.TLS().Server.CertificateChain); got != 32 {
-		t.Errorf("%d certificates", got)
+	if s := o.TLS().Server; len(s.CertificateChain) != 100 || s.CertificatesSent != 130 {
+		t.Errorf("%d certificates of %d", len(s.CertificateChain), s.CertificatesSent)
+	}
+	var s inspect.Server
+	if s.Present(&inspect.Describer{}, chain); len(s.CertificateChain) != 100 || s.CertificatesSent != 130 {
+		t.Errorf("described: %d certificates of %d", len(s.CertificateChain), s.CertificatesSent)
+	}
+	if s.Present(&inspect.Describer{}, chain[:100]); len(s.CertificateChain) != 100 || s.CertificatesSent != 0 {
+		t.Errorf("at the bound: %d certificates of %d", len(s.CertificateChain), s.CertificatesSent)
 	}
 	o = inspect.NewObserver(nil)
 	o.Feed(inspect.FromServer, joined(serverHello(0xC02B, nil), records(certificateMessage(make([]byte, 300<<10)))), time.Time{})

@@ -17,7 +17,7 @@ import (
 
 // Bounds on what a record keeps of a presented chain.
 const (
-	maxCertificates     = 32
+	maxCertificates     = 100 // as many as certs/chain looks at
 	maxAlternativeNames = 100
 	maxCertificateRaw   = 16 << 10
 )
@@ -29,6 +29,14 @@ func Certificates(presented [][]byte) []Certificate {
 		described = append(described, *DescribeCertificate(der))
 	}
 	return described
+}
+
+// Present puts what a server presented into s: as many certificates as a record keeps, and how many came where that is fewer.
+func (s *Server) Present(d *Describer, presented [][]byte) {
+	s.CertificateChain, s.CertificatesSent = d.Certificates(presented), 0
+	if len(presented) > len(s.CertificateChain) {
+		s.CertificatesSent = len(presented)
+	}
 }
 
 // DescribeCertificate is one certificate, as DER, in the record's words. One that does not parse says why. The description

@@ -103,7 +103,10 @@ func (o *Observer) describeServer() *Server {
 	}
 	switch {
 	case o.chain != nil:
-		s.CertificateChain = o.describer.Certificates(o.chain)
+		s.Present(o.describer, o.chain)
+		if o.chainMore > 0 {
+			s.CertificatesSent = len(o.chain) + o.chainMore
+		}
 		s.Validation = &Validation{Status: ValidationNotChecked}
 	case hidden:
 		s.Validation = &Validation{Status: ValidationNotVisible}

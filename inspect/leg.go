@@ -77,6 +77,7 @@ type HelloBytes struct {
 // Server is what a server presented.
 type Server struct {
 	CertificateChain   []Certificate       `json:"certificate_chain,omitempty"` // as presented, leaf first
+	CertificatesSent   int                 `json:"certificates_sent,omitempty"` // how many came, where CertificateChain holds the first of them only
 	OCSP               *OCSP               `json:"ocsp,omitempty"`
 	SCTs               int                 `json:"scts,omitempty"`
 	SCTList            [][]byte            `json:"sct_list,omitempty"`   // the timestamps that came in the handshake, as they came

@@ -213,7 +213,8 @@ func (o *Observer) certificate(from Side, m *wire.Message, version wire.Version)
 	o.chainBytes = slices.Grow(o.chainBytes[:0], len(m.Bytes)) // the views must not move
 	for entry := range message.All() {
 		if len(o.chain) == maxCertificates {
-			break
+			o.chainMore++
+			continue
 		}
 		from := len(o.chainBytes)
 		o.chainBytes = append(o.chainBytes, entry.DER...)

@@ -29,6 +29,7 @@ type Observer struct {
 	protocol        string
 	chain           [][]byte // TLS 1.2 and before: as presented; views into chainBytes
 	chainBytes      []byte
+	chainMore       int    // certificates beyond the bound
 	clientLeaf      []byte // of the client's chain
 	clientPresented bool   // the client answered with a Certificate message, be it empty
 	request         *CertificateRequest

@@ -346,7 +346,7 @@ func (l *backendLeg) describe(describer *inspect.Describer) *inspect.Leg {
 	if len(l.chain) > 0 || l.request != nil {
 		server := leg.TLS.ServerSide()
 		if len(l.chain) > 0 {
-			server.CertificateChain = describer.Certificates(l.chain)
+			server.Present(describer, l.chain)
 			server.Validation = &inspect.Validation{Status: inspect.ValidationNotChecked}
 		}
 		if l.request != nil {

@@ -84,7 +84,7 @@ func (c *connection) describeClient() *inspect.Leg {
 	}
 	if c.served != nil {
 		server := leg.TLS.ServerSide()
-		server.CertificateChain = c.server.describer.Certificates(c.served.Certificate)
+		server.Present(&c.server.describer, c.served.Certificate)
 		server.Validation = nil // it is the client's to validate
 	}
 	if c.route != nil && c.route.ClientAuth != tls.NoClientCert {

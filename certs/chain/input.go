@@ -13,6 +13,7 @@ import (
 // Input is what a file meant to hold certificates holds.
 type Input struct {
 	Certificates [][]byte // DER, in the order of the file; not parsed
+	Beyond       int      // certificates beyond MaxCertificates: they are counted
 	Problems     []InputProblem
 }
 
@@ -76,14 +77,15 @@ func (in *Input) problem(kind InputKind, line int, format string, args ...any) {
 	}
 }
 
-// add takes a certificate; false when there are too many.
-func (in *Input) add(der []byte, line int) bool {
-	if len(in.Certificates) == MaxCertificates {
-		in.problem(InputTooLarge, line, "the file has more than %d certificates; the rest is not read", MaxCertificates)
-		return false
+// add takes a certificate, or counts it where there are too many.
+func (in *Input) add(der []byte, line int) {
+	if len(in.Certificates) < MaxCertificates {
+		in.Certificates = append(in.Certificates, der)
+		return
 	}
-	in.Certificates = append(in.Certificates, der)
-	return true
+	if in.Beyond++; in.Beyond == 1 {
+		in.problem(InputTooLarge, line, "the file has more than %d certificates; the rest is not looked at", MaxCertificates)
+	}
 }
 
 // readPEM goes from block to block. Its cost is linear: the next END is looked for once.
@@ -122,22 +124,20 @@ func (in *Input) readPEM(data []byte) {
 			in.problem(InputGarbled, line, "the block %q does not decode: its base64 or its last line is broken", kind)
 			continue
 		}
-		if !in.take(block, line) {
-			return
-		}
+		in.take(block, line)
 	}
 }
 
 // take sorts a block by its type.
-func (in *Input) take(block *pem.Block, line int) bool {
+func (in *Input) take(block *pem.Block, line int) {
 	kind := clip(block.Type)
 	switch {
 	case block.Type == "CERTIFICATE" || block.Type == "X509 CERTIFICATE" || block.Type == "TRUSTED CERTIFICATE":
 		if what := whatIsIt(block.Bytes); what != "" {
 			in.problem(InputOther, line, "the block is called %q and is %s", kind, what)
-			return true
+			return
 		}
-		return in.add(block.Bytes, line)
+		in.add(block.Bytes, line)
 	case strings.Contains(block.Type, "ENCRYPTED") || strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED"):
 		in.problem(InputEncryptedKey, line, "a private key protected with a passphrase stands among the certificates")
 	case strings.HasSuffix(block.Type, "PRIVATE KEY"):
@@ -145,7 +145,6 @@ func (in *Input) take(block *pem.Block, line int) bool {
 	default:
 		in.problem(InputOther, line, "a block %q is no certificate", kind)
 	}
-	return true
 }
 
 // readDER reads certificates that follow each other in DER.
@@ -168,8 +167,8 @@ func (in *Input) readDER(data []byte) {
 			in.problem(InputPrivateKey, 0, "the file is %s", what)
 		case what != "":
 			in.problem(InputOther, 0, "the file is %s", what)
-		case !in.add(one, 0):
-			return
+		default:
+			in.add(one, 0)
 		}
 	}
 }

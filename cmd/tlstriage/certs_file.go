@@ -84,8 +84,12 @@ func (c *certsCheck) file(cmd *cobra.Command, name string) (*checkedFile, error)
 		Event: inspect.Event{Source: inspect.SourceProxy, Outcome: inspect.Success},
 		BackendLeg: &inspect.Leg{
 			Address: name, ServerName: c.name,
-			TLS: &inspect.TLS{Established: true, Server: &inspect.Server{CertificateChain: inspect.Certificates(raw), Validation: &inspect.Validation{Status: inspect.ValidationNotChecked}}},
+			TLS: &inspect.TLS{Established: true, Server: &inspect.Server{Validation: &inspect.Validation{Status: inspect.ValidationNotChecked}}},
 		},
+	}
+	server := f.record.BackendLeg.TLS.Server
+	if server.Present(&inspect.Describer{}, raw); input.Beyond > 0 {
+		server.CertificatesSent = len(raw) + input.Beyond
 	}
 	return f, nil
 }

@@ -112,7 +112,7 @@ func (w *shown) apply(t *inspect.TLS, d *inspect.Describer) bool {
 	}
 	if w.chain != nil {
 		server := t.ServerSide()
-		server.CertificateChain = d.Certificates(w.chain)
+		server.Present(d, w.chain)
 		server.Validation = &inspect.Validation{Status: inspect.ValidationNotChecked}
 	}
 	if w.asked != nil {

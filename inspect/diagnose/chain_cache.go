@@ -102,6 +102,7 @@ type chainKey struct {
 	name         string
 	day          int64
 	certificates int
+	sent         int // where these are the first of more
 	timestamps   int
 	staple       int      // bytes
 	tail, signed [16]byte // of the leaf and of the staple, which end in their signatures, or in the issuer's certificate
@@ -109,7 +110,7 @@ type chainKey struct {
 }
 
 func keyOf(presented []inspect.Certificate, raw [][]byte, o chain.Options) chainKey {
-	k := chainKey{name: o.Name, day: o.Time.Unix() / 86400, certificates: len(raw), timestamps: len(o.SCTs), staple: len(o.OCSPResponse)}
+	k := chainKey{name: o.Name, day: o.Time.Unix() / 86400, certificates: len(raw), sent: o.Sent, timestamps: len(o.SCTs), staple: len(o.OCSPResponse)}
 	copy(k.tail[:], raw[0][max(0, len(raw[0])-len(k.tail)):])
 	copy(k.signed[:], o.OCSPResponse[max(0, len(o.OCSPResponse)-len(k.signed)):])
 	var few [8]byte

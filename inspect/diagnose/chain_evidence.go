@@ -76,6 +76,7 @@ func (d *Diagnoser) examine(e *evidence) chainEvidence {
 		r := d.chains.examine(presented, raw, chain.Options{
 			Name: c.name, Roots: d.Roots, Time: e.now, Known: d.KnownCAs, ExpiringSoon: d.soon(&presented[0]),
 			SCTs: c.timestamps(), OCSPResponse: c.staple(), Logs: d.Logs,
+			Sent: c.view.server.CertificatesSent,
 		})
 		c.faults, c.right, c.mustStaple, c.responder = r.faults, r.right, r.mustStaple, r.responder
 		if c.fault(chain.SCTMissing) != nil && !c.sawTimestamps() {

@@ -32,7 +32,7 @@ func matrixCases() []matrixCase {
 		{"EC/authority/no-key-ids", "cert-missing-key-identifier", inspect.SeverityInfo, "lacks its key identifiers", "authority key identifier and no subject key identifier", "identifiers"},
 		{"EC/name/underscore", "cert-bad-name", inspect.SeverityWarning, "underscore", "Java refuses", "names"},
 		{"EC/name/duplicate", "cert-bad-name", inspect.SeverityInfo, "twice", siteName, "names"},
-		{"EC/name/wildcard-suffix", "cert-bad-name", inspect.SeverityWarning, "public suffix", "", "names"},
+		{"EC/name/wildcard-suffix", "cert-bad-name", inspect.SeverityError, "public suffix", "", "names"},
 		{"EC/name/wildcard-partial", "cert-bad-name", inspect.SeverityWarning, "leftmost", "", "names"},
 		{"EC/name/bad-a-label", "cert-bad-name", inspect.SeverityWarning, "international", "", "names"},
 		{"EC/name/trailing-dot", "cert-bad-name", inspect.SeverityWarning, "dot", "", "names"},

@@ -70,7 +70,7 @@ func (r *run) tls() *inspect.TLS {
 		if describer == nil {
 			describer = &inspect.Describer{}
 		}
-		s.CertificateChain = describer.Certificates(x.Certificates)
+		s.Present(describer, x.Certificates)
 		s.Validation = &inspect.Validation{Status: inspect.ValidationNotChecked}
 	}
 	s.SCTs = x.SCTs

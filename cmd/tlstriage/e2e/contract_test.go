@@ -525,7 +525,7 @@ func (c *contract) raw(h, m object, size int, sslv2 bool, suites []string) {
 }
 
 func (c *contract) server(s object) {
-	s.keys("certificate_chain ocsp scts sct_list revocation validation certificate_request")
+	s.keys("certificate_chain certificates_sent ocsp scts sct_list revocation validation certificate_request")
 	for _, x := range s.objects("certificate_chain") {
 		c.certificate(x)
 	}
