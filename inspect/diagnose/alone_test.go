@@ -41,6 +41,67 @@ func TestNoProxyIsSpokenOfWhereThereIsNone(t *testing.T) {
 	}
 }
 
+// What a file holds is looked at in the file, which is no host.
+func TestFilesAreNoHosts(t *testing.T) {
+	pki := certstest.NewAt(t, noon)
+	c := behind([][]byte{pki.Leaf(siteName).Certificate.Raw})
+	c.ClientLeg, c.BackendLeg.Address, c.BackendLeg.Port = nil, "certs/last.pem", 0
+	(&Diagnoser{Alone: true, Roots: pki.Roots()}).Diagnose(c)
+	all := ""
+	for _, f := range c.Findings {
+		for _, x := range f.Fixes {
+			all += x.Snippet + "\n"
+		}
+	}
+	if strings.Contains(all, "s_client") || !strings.Contains(all, "openssl storeutl -noout -text -certs certs/last.pem") {
+		t.Errorf("%s", all)
+	}
+}
+
+// A certificate without a subject is called by a name that it has.
+func TestCertificatesWithoutASubject(t *testing.T) {
+	c := healthy()
+	c.ClientLeg.TLS.Server = &inspect.Server{CertificateChain: []inspect.Certificate{{AlternativeNames: []string{siteName}, NotBefore: noon.AddDate(-1, 0, 0), NotAfter: noon.AddDate(0, 0, -1)}}}
+	new(Diagnoser).Diagnose(c)
+	if f := c.Findings[0]; f.ID != "listener-certificate-expired" || !strings.HasPrefix(f.Detail, "the certificate for "+siteName+" expired on") {
+		t.Errorf("%+v", f)
+	}
+	if got := calledWhat(&inspect.Certificate{SerialNumber: "0AF3"}); got != "the certificate with serial number 0AF3" {
+		t.Errorf("%s", got)
+	}
+}
+
+// Damaged signatures, and chains of which not all is known, are told as what they are.
+func TestDamagedAndEndlessChains(t *testing.T) {
+	pki := certstest.NewAt(t, noon)
+	whole := pki.Make(certstest.Healthy, siteName).Raw()
+	damaged := append([][]byte{append([]byte{}, whole[0]...)}, whole[1:]...)
+	damaged[0][len(damaged[0])-5] ^= 1
+	d := &Diagnoser{Roots: pki.Roots()}
+	c := behind(damaged)
+	d.Diagnose(c)
+	if f := c.Findings[0]; c.Cause != "cert-malformed" || !strings.Contains(f.Title, "damaged") || !strings.Contains(f.Detail, "does not verify with the key of certificate 1") {
+		t.Errorf("%s: %+v", c.Cause, f)
+	}
+	for _, f := range c.Findings {
+		if f.ID == "chain-missing-intermediate" || f.ID == "chain-unrelated-certificate" {
+			t.Errorf("%+v", f)
+		}
+	}
+	for _, sent := range []int{0, 150} { // the cache keeps the two apart
+		c = behind(whole[:1])
+		c.BackendLeg.TLS.Server.CertificatesSent = sent
+		d.Diagnose(c)
+		want := map[int]string{0: "chain-missing-intermediate", 150: "cert-malformed"}[sent]
+		if c.Cause != want {
+			t.Errorf("%d sent: %s", sent, c.Cause)
+		}
+		if sent > 0 && !strings.Contains(c.Findings[0].Detail, "150 certificates were presented") {
+			t.Errorf("%+v", c.Findings[0])
+		}
+	}
+}
+
 // What is learnt later is learnt by a Diagnoser of its own that judges by all the same.
 func TestKnowingMore(t *testing.T) {
 	pki := certstest.NewAt(t, noon)

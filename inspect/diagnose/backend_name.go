@@ -25,7 +25,12 @@ func backendName(v view) string {
 }
 
 // showCerts is the command that shows what the examined server presents.
-func (e *evidence) showCerts() string { return showCerts(e.chain.view, e.chain.name) }
+func (e *evidence) showCerts() string {
+	if at := e.chain.view.peer(); e.d.Alone && at.Port == 0 { // a file
+		return "openssl storeutl -noout -text -certs " + plain(at.Address, "FILE")
+	}
+	return showCerts(e.chain.view, e.chain.name)
+}
 
 // hostOf is the host of a leg's server alone.
 func hostOf(v view) string { return plain(v.peer().Address, "HOST") }

@@ -195,11 +195,11 @@ func readFaults(presented []inspect.Certificate, name string, now time.Time, soo
 			if i > 0 {
 				id = chain.IntermediateExpired
 			}
-			faults = append(faults, chain.Fault{ID: id, Index: i, Fatal: i == 0, Detail: fmt.Sprintf("%s expired on %s", bound(x.Subject), day(x.NotAfter))})
+			faults = append(faults, chain.Fault{ID: id, Index: i, Fatal: i == 0, Detail: fmt.Sprintf("%s expired on %s", calledWhat(x), day(x.NotAfter))})
 		case now.Before(x.NotBefore):
-			faults = append(faults, chain.Fault{ID: chain.NotYetValid, Index: i, Fatal: i == 0, Detail: fmt.Sprintf("%s is valid from %s", bound(x.Subject), day(x.NotBefore))})
+			faults = append(faults, chain.Fault{ID: chain.NotYetValid, Index: i, Fatal: i == 0, Detail: fmt.Sprintf("%s is valid from %s", calledWhat(x), day(x.NotBefore))})
 		case i == 0 && soon > 0 && x.NotAfter.Sub(now) < soon:
-			faults = append(faults, chain.Fault{ID: chain.ExpiringSoon, Detail: fmt.Sprintf("%s expires on %s", bound(x.Subject), day(x.NotAfter))})
+			faults = append(faults, chain.Fault{ID: chain.ExpiringSoon, Detail: fmt.Sprintf("%s expires on %s", calledWhat(x), day(x.NotAfter))})
 		}
 	}
 	leaf := &presented[0]
@@ -208,9 +208,20 @@ func readFaults(presented []inspect.Certificate, name string, now time.Time, soo
 			Detail: fmt.Sprintf("the certificate is for %s, not for %s", enumerate(leaf.AlternativeNames), bound(name))})
 	}
 	if len(presented) == 1 && leaf.Subject != "" && leaf.Subject == leaf.Issuer {
-		faults = append(faults, chain.Fault{ID: chain.SelfSigned, Fatal: true, Detail: bound(leaf.Subject) + " is its own issuer"})
+		faults = append(faults, chain.Fault{ID: chain.SelfSigned, Fatal: true, Detail: calledWhat(leaf) + " is its own issuer"})
 	}
 	return faults
+}
+
+// calledWhat is what a certificate is called: many of today's have no subject, only alternative names.
+func calledWhat(x *inspect.Certificate) string {
+	switch {
+	case x.Subject != "":
+		return bound(x.Subject)
+	case len(x.AlternativeNames) > 0:
+		return "the certificate for " + bound(x.AlternativeNames[0])
+	}
+	return "the certificate with serial number " + bound(x.SerialNumber)
 }
 
 // covers matches a name against alternative names (RFC 9525, Section 6.3): a wildcard stands for one whole leftmost label.

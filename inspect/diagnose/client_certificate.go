@@ -152,7 +152,7 @@ func keyWords(x *inspect.Certificate) string {
 func clientCertWords(v view) string {
 	s := "the client's certificate was refused"
 	if x := v.hello.Certificate; x != nil {
-		s = bound(x.Subject) + ", issued by " + bound(x.Issuer) + ", valid from " + day(x.NotBefore) + " to " + day(x.NotAfter)
+		s = calledWhat(x) + ", issued by " + bound(x.Issuer) + ", valid from " + day(x.NotBefore) + " to " + day(x.NotAfter)
 	}
 	if a := v.alert(inspect.FromServer); a != nil {
 		s += "; the server answered " + spell(a)

@@ -25,6 +25,8 @@ func (e *evidence) policyRefuses(dim policy.Dimension) *match {
 	switch {
 	case m.ended:
 		m.detail += "; refused, as --enforce demands"
+	case e.client.established() && e.foreign():
+		m.detail += "; the server of this connection took the client, with another policy than this one"
 	case e.client.established():
 		m.detail += "; this program let it through"
 	}

@@ -11,7 +11,7 @@ import (
 // and a client that this program cannot serve are other findings.
 func (e *evidence) clientRefusal() policy.Dimension {
 	v := e.client
-	if !v.failed() || e.enforced() || e.unservable != "" || e.clientCert != certFine {
+	if !v.failed() || e.enforced() || e.unservable != "" || e.clientCert != certFine || e.helloUnread() {
 		return policy.DimensionNone
 	}
 	switch v.ended() {
@@ -50,6 +50,13 @@ func (e *evidence) clientRefusal() policy.Dimension {
 		return e.suspect(policy.DimensionCipher)
 	}
 	return policy.DimensionNone
+}
+
+// helloUnread reports whether the client's hello is not in the capture, or not all of it: what it offers is not known then, and
+// cannot be what the server refused.
+func (e *evidence) helloUnread() bool {
+	v := e.client
+	return e.c.Event.Source == inspect.SourceCapture && (!v.spoke || v.hello.Message != nil && !v.hello.Message.Complete)
 }
 
 // suspect finds the dimension behind handshake_failure, which names none: what the server's own policy says, where it is

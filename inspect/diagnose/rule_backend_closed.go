@@ -13,6 +13,9 @@ var ruleBackendClosed = Rule{
 		if !v.is(inspect.ErrorClosed, inspect.ErrorEmpty, inspect.ErrorIncompleteHello) || e.backendBy != "" || leg == inspect.LegClient && !e.unanswered() {
 			return nil
 		}
+		if c := e.c.Capture; c != nil && leg == inspect.LegClient && c.End != "" && c.End != inspect.EndFINServer && v.is(inspect.ErrorClosed) {
+			return nil // it was the client that closed
+		}
 		return &match{ended: true, leg: leg, detail: backendWords(v), fixes: []inspect.Fix{
 			fix(forBackend, "look at its log at this second", ""),
 			fix(forNginx, "if the backend's listen line has proxy_protocol, the header must be sent, or taken off there", "listen 443 ssl;"),

@@ -25,7 +25,7 @@ var ruleDefaultCertificateServed = Rule{
 		}
 		same, otherwise, varies := e.servedElse()
 		sent, works := e.chain.view.hello.ServerName, e.nameThatWorks()
-		m := &match{leg: e.chain.leg, detail: bound(leaf.Subject)}
+		m := &match{leg: e.chain.leg, detail: calledWhat(leaf)}
 		switch maker := defaultCertificate(leaf); {
 		case maker != "":
 			m.detail += " is the default certificate of " + maker

@@ -6,7 +6,7 @@ var ruleHandshakeStalled = Rule{
 	ID: "handshake-stalled", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultNetwork,
 	Title:    "The handshake stood still",
 	Citation: "RFC 9293, Section 3.8.3",
-	Explanation: "Both sides were there, and then neither sent anything more, until the capture or the time for which a silent connection is watched ended: a server that hangs or is overloaded, a client that waits for a person (a certificate to be chosen), or packets that " +
+	Explanation: "Both sides were there, and then neither sent anything more, until one of them gave up or the capture ended: a server that hangs or is overloaded, a client that waits for a person (a certificate to be chosen), or packets that " +
 		"were lost outside of the capture. The history says whose turn it was: capital letters are the client's messages, small ones the server's. Check: a capture at the other end.",
 	check: func(e *evidence) *match {
 		v, leg := e.far()
@@ -21,9 +21,22 @@ var ruleHandshakeStalled = Rule{
 		if history != "" {
 			m.detail += "; messages seen: " + boundTo(history, 64)
 		}
-		if leg == inspect.LegClient && v.spoke && !sawServerFlight(v) {
+		ended, stuck := inspect.CaptureEnd(""), false
+		if c := e.c.Capture; c != nil {
+			ended, stuck = c.End, c.Stuck != nil
+		}
+		switch {
+		case leg != inspect.LegClient || !v.spoke || stuck:
+		case !sawServerFlight(v):
 			m.fault = inspect.FaultBackend
+			m.title = "The server accepted the connection and never answered the hello"
 			m.detail += "; the server owed an answer to the hello"
+		case ended == inspect.EndFINServer || ended == inspect.EndResetServer:
+			m.fault = inspect.FaultClient
+			m.title = "The client stopped in the middle of the handshake"
+		case ended == inspect.EndFINClient || ended == inspect.EndResetClient:
+			m.fault = inspect.FaultBackend
+			m.title = "The server stopped in the middle of the handshake"
 		}
 		m.fixes = []inspect.Fix{
 			fix(forBackend, "see how loaded it is, and whether it answers a hello by hand", showCerts(v, v.hello.ServerName)),

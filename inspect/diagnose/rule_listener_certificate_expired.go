@@ -14,7 +14,7 @@ var ruleListenerCertificateExpired = Rule{
 		if e.foreign() || !e.client.established() || len(served) == 0 || served[0].NotAfter.IsZero() {
 			return nil
 		}
-		if x := &served[0]; !e.now.After(x.NotAfter) && !e.now.Before(x.NotBefore) {
+		if x := &served[0]; !e.now.After(x.NotAfter) && !e.servedAt().Add(clockSkew).Before(x.NotBefore) {
 			return nil
 		}
 		f := e.servedFault()

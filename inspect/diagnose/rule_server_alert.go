@@ -27,6 +27,16 @@ var ruleServerAlert = Rule{
 		if msg := e.client.message(); msg != "" {
 			m.detail += ": " + msg
 		}
+		if e.helloUnread() {
+			m.fault = inspect.FaultNetwork
+			m.title = "The server refused a hello that is not in the capture"
+			m.detail += "; the hello is not in the capture, or not all of it, so that what the server disliked about it is not known"
+			m.fixes = []inspect.Fix{
+				fix(forNetwork, "capture both directions and whole packets", "tcpdump -s 0 -ni any -w out.pcap host "+clientHost(e.c)),
+				fix(forBackend, "the server's error log at this second says more", ""),
+			}
+			return m
+		}
 		switch {
 		case !e.foreign():
 			m.fault = inspect.FaultProxy

@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/tlstriage/tlstriage/certs/chain"
 	"github.com/tlstriage/tlstriage/inspect"
@@ -44,7 +45,7 @@ var ruleServerCertRejectedByClient = Rule{
 		}
 		var served *chain.Fault
 		if x := e.client.server.CertificateChain; len(x) > 0 {
-			m.detail += fmt.Sprintf(" to %s, issued by %s", bound(x[0].Subject), bound(x[0].Issuer))
+			m.detail += fmt.Sprintf(" to %s, issued by %s", calledWhat(&x[0]), bound(x[0].Issuer))
 			if served = e.servedFault(); served != nil {
 				m.fault = inspect.FaultProxy
 				m.title = "The client refuses the certificate that this proxy serves, and is right"
@@ -87,13 +88,32 @@ func (e *evidence) serveAnother(f *chain.Fault) []inspect.Fix {
 	return []inspect.Fix{fix(forSelf, "serve another certificate; its faults are listed by", check)}
 }
 
-// servedFault is what is wrong, trust aside, with the chain that this program served; nil when nothing is.
+// clockSkew is by how much the clocks of this program and of the authority that it has certificates from may differ.
+const clockSkew = 5 * time.Minute
+
+// servedFault is what is wrong, trust aside, with the chain that this program served; nil when nothing is. The certificate may have been
+// ordered because of this very connection, and is younger than it then: by its beginning it must not be judged.
 func (e *evidence) servedFault() *chain.Fault {
 	served := e.client.server.CertificateChain
-	for _, f := range readFaults(served, e.client.hello.ServerName, e.now, -1) {
+	if len(served) == 0 {
+		return nil
+	}
+	at := e.now
+	if began := served[0].NotBefore; at.Before(began) && !e.servedAt().Before(began) {
+		at = began
+	}
+	for _, f := range readFaults(served, e.client.hello.ServerName, at, -1) {
 		if f.Fatal && !aboutTrust(f.ID) {
 			return &f
 		}
 	}
 	return nil
+}
+
+// longestOrder is how long a connection may wait for the certificate that it is served.
+const longestOrder = 10 * time.Minute
+
+// servedAt is the latest at which the client may have been shown the certificate that this program served.
+func (e *evidence) servedAt() time.Time {
+	return e.now.Add(time.Duration(min(e.c.Event.DurationMS, float64(longestOrder.Milliseconds())) * float64(time.Millisecond)))
 }

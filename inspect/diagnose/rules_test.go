@@ -3,6 +3,7 @@ package diagnose
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/tlstriage/tlstriage/inspect"
 )
@@ -136,6 +137,23 @@ func ruleCases() []ruleCase {
 		{name: "we serve an expired certificate, and the client goes on", in: with(func(c *inspect.Connection) {
 			c.ClientLeg.TLS.Server = &inspect.Server{CertificateChain: []inspect.Certificate{{Subject: "CN=" + siteName, AlternativeNames: []string{siteName}, NotBefore: noon.AddDate(-1, 0, 0), NotAfter: noon.AddDate(0, 0, -1)}}}
 		}), cause: "listener-certificate-expired", fault: inspect.FaultProxy, verdict: inspect.Warning, never: []string{"server-cert-rejected-by-client"}},
+		{name: "a certificate that was ordered because of the connection", in: with(func(c *inspect.Connection) {
+			c.Event.DurationMS = 2500
+			c.ClientLeg.TLS.Server = &inspect.Server{CertificateChain: []inspect.Certificate{{AlternativeNames: []string{siteName}, NotBefore: noon.Add(2 * time.Second), NotAfter: noon.AddDate(0, 0, 90)}}}
+		}), verdict: inspect.OK, never: []string{"listener-certificate-expired"}},
+		{name: "a certificate of an authority whose clock is ahead", in: with(func(c *inspect.Connection) {
+			c.ClientLeg.TLS.Server = &inspect.Server{CertificateChain: []inspect.Certificate{{AlternativeNames: []string{siteName}, NotBefore: noon.Add(clockSkew), NotAfter: noon.AddDate(0, 0, 90)}}}
+		}), verdict: inspect.OK, never: []string{"listener-certificate-expired"}},
+		{name: "a client that distrusts what was ordered because of it", in: with(func(c *inspect.Connection) {
+			c.Event.DurationMS = 2500
+			c.ClientLeg.TLS.Server = &inspect.Server{CertificateChain: []inspect.Certificate{{AlternativeNames: []string{siteName}, NotBefore: noon.Add(2 * time.Second), NotAfter: noon.AddDate(0, 0, 90)}}}
+			fails(inspect.ErrorAlertReceived)(c)
+			clientAlert(inspect.FromClient, 48, "unknown_ca")(c)
+		}), cause: "server-cert-rejected-by-client", fault: inspect.FaultClient, verdict: inspect.Failed},
+		{name: "we serve a certificate long before its time", in: with(func(c *inspect.Connection) {
+			c.Event.DurationMS = 1e9 // a connection that stood for days
+			c.ClientLeg.TLS.Server = &inspect.Server{CertificateChain: []inspect.Certificate{{AlternativeNames: []string{siteName}, NotBefore: noon.Add(time.Hour), NotAfter: noon.AddDate(0, 0, 90)}}}
+		}), cause: "listener-certificate-expired", fault: inspect.FaultProxy, verdict: inspect.Warning},
 		{name: "an expired certificate in a capture is the server's", in: captured(func(c *inspect.Connection) {
 			c.ClientLeg.TLS.Server.CertificateChain[0].NotAfter = noon.AddDate(0, 0, -1)
 		}), cause: "cert-expired", fault: inspect.FaultBackend, verdict: inspect.Warning, never: []string{"listener-certificate-expired"}},

@@ -87,7 +87,7 @@ func (e *evidence) shownWords() string {
 	if x == nil {
 		return ""
 	}
-	return "sent: " + bound(x.Subject) + ", issued by " + bound(x.Issuer) + ", valid until " + day(x.NotAfter)
+	return "sent: " + calledWhat(x) + ", issued by " + bound(x.Issuer) + ", valid until " + day(x.NotAfter)
 }
 
 // betterToShow says how to come by a certificate that the backend takes.

@@ -105,15 +105,30 @@ func certificateWords(t *inspect.TLS) string {
 	if t.Server == nil || t.Server.Validation == nil {
 		return ""
 	}
+	revoked := isRevoked(t.Server)
 	switch t.Server.Validation.Status {
 	case inspect.ValidationValid:
+		if revoked {
+			return ", certificate REVOKED"
+		}
 		return ", certificate valid" + revocationWords(t.Server.Revocation)
 	case inspect.ValidationInvalid:
+		if revoked {
+			return ", certificate NOT valid, REVOKED"
+		}
 		return ", certificate NOT valid" + revocationWords(t.Server.Revocation)
 	case inspect.ValidationNotVisible:
 		return ", certificate not visible"
 	}
 	return ""
+}
+
+// isRevoked says whether a certificate that was presented is revoked, by what was asked or by what was stapled where nobody asked.
+func isRevoked(s *inspect.Server) bool {
+	if s.Revocation != nil {
+		return s.Revocation.Status == inspect.RevocationRevoked
+	}
+	return s.OCSP != nil && s.OCSP.Status == string(inspect.RevocationRevoked)
 }
 
 // revocationWords says what was found out about revocation; nothing where nobody asked.
@@ -124,8 +139,6 @@ func revocationWords(r *inspect.Revocation) string {
 	switch r.Status {
 	case inspect.RevocationGood:
 		return ", not revoked"
-	case inspect.RevocationRevoked:
-		return ", REVOKED"
 	case inspect.RevocationUnknown:
 		return ", revocation not known"
 	}

@@ -116,3 +116,22 @@ func TestALookByItself(t *testing.T) {
 		t.Errorf("a server:\n%s", got)
 	}
 }
+
+// What is revoked is not called valid, whoever said that it is revoked.
+func TestRevokedIsNotCalledValid(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		server inspect.Server
+		want   string
+	}{
+		{"stapled", inspect.Server{OCSP: &inspect.OCSP{Stapled: true, Status: "revoked"}, Validation: &inspect.Validation{Status: inspect.ValidationValid}}, ", certificate REVOKED"},
+		{"asked", inspect.Server{Revocation: &inspect.Revocation{Status: inspect.RevocationRevoked}, Validation: &inspect.Validation{Status: inspect.ValidationValid}}, ", certificate REVOKED"},
+		{"not valid either", inspect.Server{OCSP: &inspect.OCSP{Stapled: true, Status: "revoked"}, Validation: &inspect.Validation{Status: inspect.ValidationInvalid}}, ", certificate NOT valid, REVOKED"},
+		{"stapled good", inspect.Server{OCSP: &inspect.OCSP{Stapled: true, Status: "good"}, Validation: &inspect.Validation{Status: inspect.ValidationValid}}, ", certificate valid"},
+		{"asked good", inspect.Server{Revocation: &inspect.Revocation{Status: inspect.RevocationGood}, Validation: &inspect.Validation{Status: inspect.ValidationValid}}, ", certificate valid, not revoked"},
+	} {
+		if got := certificateWords(&inspect.TLS{Server: &tt.server}); got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
