@@ -37,7 +37,8 @@ type checkedTarget struct {
 	Fault     inspect.Fault         `json:"fault,omitempty"`
 	Findings  []inspect.Finding     `json:"findings"`
 	Chain     []inspect.Certificate `json:"certificate_chain"`
-	Name      string                `json:"name,omitempty"` // that the certificate was held against
+	Sent      int                   `json:"certificates_sent,omitempty"` // how many there are, where Chain holds the first of them only
+	Name      string                `json:"name,omitempty"`              // that the certificate was held against
 	Addresses []checkedAddress      `json:"addresses,omitempty"`
 
 	record *inspect.Connection
@@ -109,10 +110,10 @@ func (c *certsCheck) run(cmd *cobra.Command, args []string) error {
 	if c.timeout <= 0 {
 		return usage(fmt.Errorf("--timeout: %v is no time to wait", c.timeout))
 	}
-	if strings.ContainsAny(c.name, ":/ ") && net.ParseIP(c.name) == nil {
-		return usage(fmt.Errorf("--name: %q is no host name", c.name))
+	var err error
+	if c.name, err = certificateName(c.name); err != nil {
+		return usage(err)
 	}
-	c.name = asciiName(c.name)
 	if err := c.prepare(); err != nil {
 		return usage(err)
 	}
@@ -237,6 +238,14 @@ func compare(addresses []checkedAddress) {
 	}
 }
 
+// certificateName is a name given on the command line as it stands in certificates.
+func certificateName(name string) (string, error) {
+	if strings.ContainsAny(name, ":/ ") && net.ParseIP(name) == nil {
+		return "", fmt.Errorf("--name: %q is no host name", name)
+	}
+	return asciiName(name), nil
+}
+
 // asciiName is a name as it stands in certificates and on the wire: labels that are not ASCII are A-labels there (RFC 5890). One that has
 // no such form stays as it is.
 func asciiName(name string) string {
@@ -299,7 +308,7 @@ func view(target, name string, r *inspect.Connection) *checkedTarget {
 		v.Findings = []inspect.Finding{}
 	}
 	if t := r.BackendLeg.TLS; t != nil && t.Server != nil && t.Server.CertificateChain != nil {
-		v.Chain = t.Server.CertificateChain
+		v.Chain, v.Sent = t.Server.CertificateChain, t.Server.CertificatesSent
 	}
 	return v
 }
@@ -331,6 +340,9 @@ func (c *certsCheck) print(cmd *cobra.Command, v *checkedTarget) error {
 			names += fmt.Sprintf(" and %d more", more)
 		}
 		fmt.Fprintf(w, "  %d\t%s\t%s %d\tuntil %s\t%s\n", i, shown(x.Subject), x.PublicKeyAlgorithm, x.PublicKeySize, until, shown(names))
+	}
+	if more := v.Sent - len(v.Chain); more > 0 {
+		fmt.Fprintf(w, "  and %d more, which were not looked at\n", more)
 	}
 	for _, a := range v.Addresses {
 		fmt.Fprintf(w, "  at %s\t%s %s\t\t%.16s\t%s\n", a.Address, a.Verdict, a.Cause, a.Fingerprint, a.Differs)

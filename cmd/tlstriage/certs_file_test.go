@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -199,5 +201,70 @@ func TestAPipeThatNobodyWritesToIsLeft(t *testing.T) {
 		if code := <-done; code != exitFailed || !strings.Contains(stderr.String(), "not read") {
 			t.Errorf("%s: exit %d: %s", command, code, stderr.String())
 		}
+	}
+}
+
+// However long a chain is, nothing of it is passed over in silence, and nothing that is in the file is called missing.
+func TestLongChainsAreNotCutInSilence(t *testing.T) {
+	pki := certstest.New(t)
+	ca := pki.WriteRoot(t)
+	leaf, issuing, upper := pki.Leaf("www.example.com").Certificate, pki.Issuing.Certificate, pki.Intermediate.Certificate
+	for _, strangers := range []int{40, 120} {
+		list := []*x509.Certificate{leaf}
+		for range strangers {
+			list = append(list, pki.OtherIntermediate.Certificate)
+		}
+		code, checked, text, _ := checkFile(t, ca, certs.EncodePEM(append(list, issuing, upper)...))
+		ids := map[string]bool{}
+		for _, f := range checked.Findings {
+			ids[f.ID] = true
+			for _, x := range f.Fixes {
+				if strings.Contains(x.Snippet, "s_client -connect") {
+					t.Errorf("%d: a file is taken for a host: %s", strangers, x.Snippet)
+				}
+			}
+		}
+		if ids["chain-missing-intermediate"] || ids["chain-untrusted-root"] || !ids["chain-too-large"] {
+			t.Errorf("%d: %v", strangers, ids)
+		}
+		if strangers == 40 {
+			if code != exitClean || len(checked.Chain) != 43 || checked.Sent != 0 || !ids["chain-unrelated-certificate"] {
+				t.Errorf("%d: exit %d, %d of %d, %v", strangers, code, len(checked.Chain), checked.Sent, ids)
+			}
+			continue
+		}
+		if code != exitFindings || checked.Cause != "cert-malformed" || len(checked.Chain) != 100 || checked.Sent != 123 || !strings.Contains(text, "and 23 more, which were not looked at") {
+			t.Errorf("%d: exit %d, %s, %d of %d\n%s", strangers, code, checked.Cause, len(checked.Chain), checked.Sent, text)
+		}
+	}
+}
+
+// A name that nearly no client finds in the certificate is an error, and so is the exit code.
+func TestNamesThatFewClientsFind(t *testing.T) {
+	pki := certstest.New(t)
+	leaf := pki.Issue(pki.Issuing, certs.Template{Names: []string{"*.com"}})
+	code, checked, text, _ := checkFile(t, pki.WriteRoot(t), certs.EncodePEM(leaf.Chain()...), "--name", "example.com")
+	if code != exitFindings || checked.Cause != "cert-bad-name" || checked.Verdict != inspect.Failed {
+		t.Errorf("exit %d, %s %s\n%s", code, checked.Verdict, checked.Cause, text)
+	}
+}
+
+// The name to ask for is given with an endpoint in the file, for all that have none, or is the host.
+func TestNamesOfWatchedEndpoints(t *testing.T) {
+	list := filepath.Join(t.TempDir(), "endpoints")
+	certstest.WriteFile(t, list, []byte("192.0.2.1:443 www.example.com\n192.0.2.2:443\n"))
+	for name, want := range map[string][]string{"": {"api.example.net", "www.example.com", "192.0.2.2"}, "app.internal": {"app.internal", "www.example.com", "app.internal"}} {
+		targets, err := (&certsWatch{file: list, name: name}).targets([]string{"api.example.net:443"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, target := range targets {
+			if target.ServerName != want[i] || target.Backend.ServerName != want[i] {
+				t.Errorf("%q: %s is asked for %s, want %s", name, target.Name, target.ServerName, want[i])
+			}
+		}
+	}
+	if code := run(t.Context(), []string{"certs", "watch", "192.0.2.1:443", "--name", "a b"}, nil, io.Discard, io.Discard); code != exitUsage {
+		t.Errorf("a name with a space: exit %d", code)
 	}
 }

@@ -26,9 +26,9 @@ import (
 
 // certsWatch is one run of `certs watch`.
 type certsWatch struct {
-	file, ca, webhook, output, revocation string
-	revocationHosts                       []string
-	interval                              time.Duration
+	file, name, ca, webhook, output, revocation string
+	revocationHosts                             []string
+	interval                                    time.Duration
 
 	chainJudge
 
@@ -50,6 +50,7 @@ answers no more. Runs until it is stopped; ` + "`tlstriage certs check`" + ` doe
 		RunE: func(cmd *cobra.Command, args []string) error { return w.run(cmd, args) },
 	}
 	cmd.Flags().StringVar(&w.file, "file", "", "`FILE` with one endpoint a line, HOST:PORT and optionally the name to ask for; # begins a comment")
+	cmd.Flags().StringVar(&w.name, "name", "", "the `NAME` to ask for and to hold the certificate against, where --file gives none; default: the host")
 	cmd.Flags().StringVar(&w.ca, "ca", "", "`FILE` with the roots to trust; default: the system's")
 	cmd.Flags().DurationVar(&w.interval, "interval", time.Hour, "`TIME` between two looks at an endpoint")
 	cmd.Flags().DurationVar(&w.timeout, "timeout", 10*time.Second, "`TIME` for each address, and again for what is asked about its revocation")
@@ -70,6 +71,10 @@ func (w *certsWatch) run(cmd *cobra.Command, args []string) error {
 	}
 	if w.interval < time.Second {
 		return usage(fmt.Errorf("--interval: %v is less than a second", w.interval))
+	}
+	var err error
+	if w.name, err = certificateName(w.name); err != nil {
+		return usage(err)
 	}
 	targets, err := w.targets(args)
 	if err != nil {
@@ -128,7 +133,7 @@ func (w *certsWatch) targets(args []string) ([]monitor.Target, error) {
 		if err != nil {
 			return fmt.Errorf("%s is not HOST:PORT", endpoint)
 		}
-		name = cmp.Or(name, host)
+		name = cmp.Or(asciiName(name), w.name, asciiName(host))
 		key := endpoint
 		if name != host {
 			key += " " + name

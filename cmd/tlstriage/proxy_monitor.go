@@ -165,6 +165,14 @@ func (p *proxyCommand) sayChecked(record *inspect.Connection) {
 	}
 	p.publishBackend(record)
 	fields := []zap.Field{zap.String("backend", backend), zap.String("route", record.Route)}
+	wants := func(f inspect.Finding) bool { return f.ID == "backend-requires-client-cert" }
+	if i := slices.IndexFunc(record.Findings, wants); i >= 0 && record.Verdict == inspect.OK {
+		// It is told in the handshake only that one is asked for. Whether it is needed shows in what clients are answered: nginx refuses
+		// in HTTP, with 400.
+		p.log.Warn("backend checked: it asks for a client certificate, and none is configured: it may refuse what clients send; give it one with --backend-cert and --backend-key",
+			append(fields, append(checkedFields(record), zap.String("finding", record.Findings[i].ID))...)...)
+		return
+	}
 	if record.Verdict == inspect.OK {
 		p.log.Info("backend checked: nothing is wrong", append(fields, checkedFields(record)...)...)
 		return

@@ -240,7 +240,7 @@ func TestNginxJudgesTheProxysCertificateInHTTP(t *testing.T) {
 	list := filepath.Join(t.TempDir(), "list.crl")
 	certstest.WriteFile(t, list, pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: revocationList(t, pki.Root, pki.Now, revoked.leaf.Certificate)}))
 	addr := nginxServer(t, cert, key, fmt.Sprintf("ssl_client_certificate %s; ssl_verify_client on; ssl_crl %s;", ca, list))
-	const unfit = "backend-client-cert-unfit"
+	const unfit, wanted = "backend-client-cert-unfit", "backend-requires-client-cert"
 	refused := fails("backend-rejects-client-cert", inspect.FaultProxy)
 	refused.hasNot = unfit
 	early := func(x *certs.Template) {
@@ -250,11 +250,11 @@ func TestNginxJudgesTheProxysCertificateInHTTP(t *testing.T) {
 		name    string
 		client  *clientPair
 		want    want
-		start   string // cause at the start; empty: nothing is wrong
+		start   string // finding at the start; empty: nothing is wrong
 		title   string
 		refusal string
 	}{
-		{"none", nil, fails("backend-requires-client-cert", inspect.FaultProxy), "", "wants a client certificate", "400 No required SSL certificate was sent"},
+		{"none", nil, fails("backend-requires-client-cert", inspect.FaultProxy), wanted, "wants a client certificate", "400 No required SSL certificate was sent"},
 		{"good", clientOf(t, pki, pki.Root, nil), fine, "", "", ""},
 		{"expired", clientOf(t, pki, pki.Root, tooOld(pki)), refused, unfit, "expired", "400 The SSL certificate error"},
 		{"not valid yet", clientOf(t, pki, pki.Root, early), refused, unfit, "not yet valid", "400 The SSL certificate error"},
@@ -269,7 +269,7 @@ func TestNginxJudgesTheProxysCertificateInHTTP(t *testing.T) {
 			}
 			p := startProxy(t, backend{addr: addr, ca: ca}.args(flags...)...)
 			waitFor(t, p.stderr, "the backend is checked", func() bool { return strings.Contains(p.stderr.String(), `"msg":"backend checked`) })
-			if log := p.stderr.String(); strings.Contains(log, unfit) != (c.start != "") || strings.Contains(log, "nothing is wrong") != (c.start == "") {
+			if log := p.stderr.String(); strings.Contains(log, unfit) != (c.start == unfit) || strings.Contains(log, wanted) != (c.start == wanted) || strings.Contains(log, "nothing is wrong") != (c.start == "") {
 				t.Errorf("at the start: %s", log)
 			}
 			for _, version := range []string{"1.2", "1.3"} {
