@@ -104,7 +104,7 @@ func (t *Tracker) begin(f *flow, c *tcpConn, side, at int, v verdict, s *segment
 		c.active = true
 		if t.active++; t.active > t.limits.Handshakes {
 			t.stats.Hurried++
-			t.finish(t.waiting.head.flow, inspect.EndOpen)
+			t.finish(t.earliest(), inspect.EndOpen)
 			t.emit()
 			if f.tcp == nil {
 				return

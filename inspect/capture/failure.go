@@ -2,6 +2,7 @@ package capture
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/tlstriage/tlstriage/inspect"
 	"github.com/tlstriage/tlstriage/inspect/wire"
@@ -84,6 +85,11 @@ func (c *tcpConn) unfinished(leg *inspect.Leg, seen *inspect.Capture) *inspect.E
 	case seen.Stuck != nil && seen.End != inspect.EndFINClient && seen.End != inspect.EndFINServer || seen.Stuck != nil && seen.Stuck.Times > 2:
 		return fail(inspect.ErrorStuck, "a segment of the handshake was sent again and never acknowledged")
 	}
+	if hello != nil {
+		if message := c.silence(seen.End); message != "" {
+			return fail(inspect.ErrorStalled, message)
+		}
+	}
 	switch seen.End {
 	case inspect.EndResetClient, inspect.EndResetServer:
 		return fail(inspect.ErrorReset, "reset by packets of the "+resetter(seen.End))
@@ -91,11 +97,60 @@ func (c *tcpConn) unfinished(leg *inspect.Leg, seen *inspect.Capture) *inspect.E
 		if hello == nil {
 			return fail(inspect.ErrorIncompleteHello, "closed in the middle of the hello")
 		}
-		return fail(inspect.ErrorClosed, "the connection ended before the handshake was done")
+		return fail(inspect.ErrorClosed, c.closed(seen.End))
 	case inspect.EndIdle:
-		return fail(inspect.ErrorStalled, "nothing came any more")
+		return fail(inspect.ErrorStalled, fmt.Sprintf("nothing came any more behind packet %d", max(c.half[0].spoke, c.half[1].spoke)))
 	}
 	return nil // the capture ends here, not the connection
+}
+
+// longSilence is after how much silence of one side, in nanoseconds, a connection that the other then ends was given up.
+// Nobody's handshake takes as long to think, and few clients wait for less.
+const longSilence = 1e9
+
+// silence says how a side waited in vain for the other, until it gave up; empty when that was not the end. Whose turn it was
+// is told by who spoke last.
+func (c *tcpConn) silence(end inspect.CaptureEnd) string {
+	closer := c.closer(end)
+	if closer < 0 {
+		return ""
+	}
+	own, peer := &c.half[closer], &c.half[1-closer]
+	waited := c.endedAt - own.spokeAt
+	if own.spoke == 0 || own.spoke < peer.spoke || waited < longSilence {
+		return ""
+	}
+	what, how := "the last message", "closed"
+	if closer == c.client && peer.spoke == 0 {
+		what = "the hello"
+	}
+	if end == inspect.EndResetClient || end == inspect.EndResetServer {
+		how = "reset"
+	}
+	side, other := c.sideName(closer), c.sideName(1-closer)
+	message := fmt.Sprintf("the %s said nothing for %.1f s after %s from the %s (packet %d), which then gave up and %s the connection (packet %d)", other, float64(waited)/1e9, what, side, own.spoke, how, c.ended)
+	if own.hasAck && int32(own.acked-own.next) < 0 {
+		message += "; nor did it acknowledge all of it"
+	}
+	return message
+}
+
+// closer is the side that ended the connection first; -1: none did.
+func (c *tcpConn) closer(end inspect.CaptureEnd) int {
+	switch end {
+	case inspect.EndFINClient, inspect.EndResetClient:
+		return c.client
+	case inspect.EndFINServer, inspect.EndResetServer:
+		return 1 - c.client
+	}
+	return -1
+}
+
+// closed says who closed a connection in the middle of its handshake, and when.
+func (c *tcpConn) closed(end inspect.CaptureEnd) string {
+	closer := c.closer(end)
+	last := max(c.half[0].spokeAt, c.half[1].spokeAt)
+	return fmt.Sprintf("the %s closed the connection %.0f ms after the last message, before the handshake was done (packet %d)", c.sideName(closer), float64(max(0, c.endedAt-last))/1e6, c.ended)
 }
 
 func resetter(end inspect.CaptureEnd) string {

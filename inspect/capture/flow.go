@@ -86,10 +86,10 @@ func (t *Tracker) newFlow(key flowKey, s *segment) *flow {
 	f := &flow{key: key, first: s.from, lastAt: s.at, listedAt: s.at, number: s.number, isn: s.seq}
 	t.flows[key] = f
 	t.recent.add(f)
-	f.slot = t.waiting.add(f)
-	if t.waiting.n > t.limits.Records {
+	f.slot = t.waiting.add(f, t.now)
+	if t.waiting.n+t.late.n > t.limits.Records {
 		t.stats.Hurried++
-		t.finish(t.waiting.head.flow, inspect.EndOpen)
+		t.finish(t.earliest(), inspect.EndOpen)
 		t.emit()
 	}
 	return f
@@ -117,9 +117,13 @@ func (t *Tracker) finish(f *flow, end inspect.CaptureEnd) {
 		t.finishUDP(f, c, end)
 		t.giveObserver(c.observer())
 	}
-	if f.slot != nil {
-		f.slot.done, f.slot.flow = true, nil
+	if s := f.slot; s != nil {
+		s.done, s.flow = true, nil
 		f.slot = nil
+		if s.late {
+			t.late.remove(s)
+			t.hand(s)
+		}
 	}
 }
 
@@ -146,7 +150,7 @@ func (t *Tracker) expire() {
 		t.remove(f, inspect.EndIdle)
 		changed = true
 	}
-	if changed {
+	if changed || t.overdue(t.waiting.head) {
 		t.emit()
 	}
 }

@@ -29,6 +29,9 @@ type half struct {
 	padding    uint32 // zeros that were taken for padding came at this number
 	paddingLen int
 
+	spoke   uint64 // the packet of the last bytes that were new, and when it came
+	spokeAt int64
+
 	fin       bool
 	finEnd    uint32 // the number behind the FIN
 	finPacket uint64

@@ -24,6 +24,9 @@ const (
 // loopback interface, where every packet is seen going out and coming in, only one of the two counts. The error is nil when
 // ctx ended.
 func Live(ctx context.Context, iface string, o Options) (Stats, error) {
+	if o.Limits.Wait <= 0 {
+		o.Limits.Wait = LiveWait
+	}
 	t := New(o)
 	r, err := openRing(iface)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 
 // Options say what to do with what is found. The zero value reads and only counts.
 type Options struct {
-	// OnConnection gets each record, in the order of the connections' first packets. It is called from the goroutine that
+	// OnConnection gets each record, in the order of the connections' first packets as far as Limits.Wait lets it. It is called from the goroutine that
 	// reads; the record is the callee's from then on. nil: records are only counted.
 	OnConnection func(*inspect.Connection)
 	// OnPackets gets, right after OnConnection, the packets that the handshake of the record came in, for a Writer. They are
@@ -31,14 +31,17 @@ type Options struct {
 
 // Limits bound what a capture can cost. A field that is zero takes the value of DefaultLimits.
 type Limits struct {
-	Flows       int           // connections in the table at once; the one that was quiet for longest makes room
-	Records     int           // records that wait for an earlier connection to end; the earliest is cut short to make room
-	FlowBytes   int           // bytes that wait for a missing segment, a direction
-	TotalBytes  int64         // bytes that wait, of all connections, and the packets that are kept for a Writer
-	PacketBytes int           // bytes of packets that are kept for a Writer, a connection
-	Idle        time.Duration // a connection without a packet for so long is over
-	Settle      time.Duration // a connection whose handshake is done is watched for so long for a late alert
-	Handshakes  int           // connections that are read as TLS at once, which costs a few KiB each
+	Flows       int   // connections in the table at once; the one that was quiet for longest makes room
+	Records     int   // records that wait for an earlier connection to end; the earliest is cut short to make room
+	FlowBytes   int   // bytes that wait for a missing segment, a direction
+	TotalBytes  int64 // bytes that wait, of all connections, and the packets that are kept for a Writer
+	PacketBytes int   // bytes of packets that are kept for a Writer, a connection
+	// Wait is for how long after its beginning a connection that goes on holds up the records of later ones; then they
+	// overtake it. Zero: as long as it takes, but see Live.
+	Wait       time.Duration
+	Idle       time.Duration // a connection without a packet for so long is over
+	Settle     time.Duration // a connection whose handshake is done is watched for so long for a late alert
+	Handshakes int           // connections that are read as TLS at once, which costs a few KiB each
 }
 
 // DefaultLimits keep a capture of any size below 256 MiB.

@@ -15,6 +15,8 @@ type tcpConn struct {
 	synAt   int64
 	rttAt   int64 // when the connection request was answered by both
 	end     inspect.CaptureEnd
+	ended   uint64 // number of the packet that ended it, and when it came
+	endedAt int64
 	last    uint64 // number of the last packet
 	lastAt  int64
 	closing bool
@@ -31,6 +33,9 @@ func (t *Tracker) tcp(s *segment) {
 	key, _ := keyOf(s)
 	f := t.flows[key]
 	request := s.has(flagSYN) && !s.has(flagACK)
+	if f != nil && request && f.overtook(s) {
+		f.opened, f.isn = true, s.seq
+	}
 	if f != nil && request && (!f.opened || f.isn != s.seq) && (f.first == s.from || f.tcp == nil || f.tcp.closing) {
 		t.remove(f, "")
 		t.emit()
@@ -62,6 +67,21 @@ func (t *Tracker) tcp(s *segment) {
 	c.keep(t, s)
 	t.advance(f, c, side, s)
 }
+
+// overtook reports whether what was captured of a connection by now was captured before its request: where several queues
+// or processors capture, packets overtake each other.
+func (f *flow) overtook(request *segment) bool {
+	if f.opened || f.tcp == nil || f.first != request.from || request.at-f.lastAt > overtakeTime {
+		return false
+	}
+	if h := &f.tcp.half[0]; h.begun {
+		return request.seq+1 == h.next-uint32(h.delivered)
+	}
+	return f.tcp.synAck // which answers it
+}
+
+// overtakeTime is by how much one packet may overtake another, in nanoseconds.
+const overtakeTime = 1e9
 
 // advance moves one direction on by a segment.
 func (t *Tracker) advance(f *flow, c *tcpConn, side int, s *segment) {
@@ -97,6 +117,7 @@ func (t *Tracker) advance(f *flow, c *tcpConn, side int, s *segment) {
 		h.fin, h.finEnd, h.finPacket = true, s.end(), s.number
 		if c.end == "" {
 			c.end = [2]inspect.CaptureEnd{inspect.EndFINClient, inspect.EndFINServer}[side] // turned round later if the roles are
+			c.ended, c.endedAt = s.number, s.at
 		}
 	}
 	if len(h.waiting) > 0 {
@@ -152,6 +173,7 @@ func (t *Tracker) reset(f *flow, c *tcpConn, side int, s *segment) {
 	h.rst, h.resetTTL = true, s.ttl
 	if c.end == "" {
 		c.end = [2]inspect.CaptureEnd{inspect.EndResetClient, inspect.EndResetServer}[side]
+		c.ended, c.endedAt = s.number, s.at
 	}
 	if !c.closing {
 		c.closing = true
@@ -232,6 +254,7 @@ func (t *Tracker) deliver(f *flow, c *tcpConn, side int, b []byte, s *segment) {
 	h.next += uint32(len(b))
 	h.delivered += int64(len(b))
 	h.paddingLen = 0
+	h.spoke, h.spokeAt = s.number, s.at
 	t.read(f, c, side, b, s)
 }
 

@@ -34,8 +34,9 @@ type Tracker struct {
 	flows   map[flowKey]*flow
 	recent  flowList // by their last packet
 	waiting records
-	closing timers // closed, and given a moment for what was captured out of order
-	settled timers // done, and watched for a late alert
+	late    records // that others have overtaken, see Limits.Wait
+	closing timers  // closed, and given a moment for what was captured out of order
+	settled timers  // done, and watched for a late alert
 	servers servers
 	now     int64 // the latest time of a packet
 	held    int64 // bytes that wait or are kept, of all connections

@@ -98,7 +98,7 @@ func (t *Tracker) newUDP(old *flow, key flowKey, s *segment, kind datagramKind) 
 	}
 	if t.active++; t.active > t.limits.Handshakes {
 		t.stats.Hurried++
-		t.finish(t.waiting.head.flow, inspect.EndOpen)
+		t.finish(t.earliest(), inspect.EndOpen)
 		t.emit()
 		if f.udp == nil {
 			return

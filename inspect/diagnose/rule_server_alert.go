@@ -29,8 +29,12 @@ var ruleServerAlert = Rule{
 		}
 		if e.helloUnread() {
 			m.fault = inspect.FaultNetwork
-			m.title = "The server refused a hello that is not in the capture"
-			m.detail += "; the hello is not in the capture, or not all of it, so that what the server disliked about it is not known"
+			m.title = "The server refused a hello that the capture does not show"
+			what := "the client's hello is not in the capture"
+			if e.client.spoke {
+				what = "not all of the client's hello is there to be read (" + helloSize(e.client.hello) + ")"
+			}
+			m.detail += "; " + what + ", so that what the server disliked about it is not known"
 			m.fixes = []inspect.Fix{
 				fix(forNetwork, "capture both directions and whole packets", "tcpdump -s 0 -ni any -w out.pcap host "+clientHost(e.c)),
 				fix(forBackend, "the server's error log at this second says more", ""),

@@ -1,0 +1,133 @@
+package capture_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/capture"
+)
+
+// TestSilenceUntilSomebodyGivesUp has a side that owes an answer and gives none. It is not the other, which closes in the end,
+// that failed.
+func TestSilenceUntilSomebodyGivesUp(t *testing.T) {
+	talk := ecdhe(t)
+	const second = 1e6
+	for name, test := range map[string]struct {
+		turns  int // of the handshake
+		client bool
+		flags  byte
+		wait   uint64
+		want   inspect.ErrorType
+		says   string
+	}{
+		"the client closes":                 {1, true, fin | ack, 3 * second, inspect.ErrorStalled, "the server said nothing for 3.0 s after the hello from the client (packet 4), which then gave up and closed the connection (packet 6)"},
+		"the client resets":                 {1, true, rst | ack, 3 * second, inspect.ErrorStalled, "gave up and reset the connection (packet 6)"},
+		"the client closes at once":         {1, true, fin | ack, second / 10, inspect.ErrorClosed, "the client closed the connection 100 ms after the last message"},
+		"the server closes":                 {1, false, fin | ack, 3 * second, inspect.ErrorClosed, "the server closed the connection"},
+		"the client never answers a flight": {2, false, fin | ack, 60 * second, inspect.ErrorStalled, "the client said nothing for 60.0 s after the last message from the server (packet 5)"},
+		"the client leaves after a flight":  {2, true, fin | ack, 3 * second, inspect.ErrorClosed, "the client closed the connection"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newBuilder()
+			c, s := client(3), server()
+			w.open(c, s)
+			for _, x := range talk[:test.turns] {
+				if x.client {
+					w.segment(c, s, psh|ack, x.data, 0)
+				} else {
+					w.segment(s, c, psh|ack, x.data, 0)
+				}
+			}
+			from, to := s, c
+			if test.client {
+				from, to = c, s
+			}
+			w.segment(to, from, ack, nil, 0)
+			w.segment(from, to, test.flags, nil, test.wait)
+			w.segment(to, from, fin|ack, nil, 10)
+			records, _ := recordsOf(t, w.b, capture.Options{})
+			if len(records) != 1 || records[0].ClientLeg.Error == nil {
+				t.Fatalf("%d records", len(records))
+			}
+			e := records[0].ClientLeg.Error
+			if e.Type != test.want || !strings.Contains(e.Message, test.says) {
+				t.Errorf("%s: %s", e.Type, e.Message)
+			}
+		})
+	}
+}
+
+// TestPacketsThatOvertakeTheRequest captures the packets by which a connection begins in any order.
+func TestPacketsThatOvertakeTheRequest(t *testing.T) {
+	packets := packetsOf(t, conversationOf(pieces(ecdhe(t), 2000), 1000))
+	whole, _ := recordsOf(t, pcapFile(littleEndian, 0xA1B2C3D4, packets), capture.Options{})
+	want := summary(whole[0])
+	for _, order := range [][]int{{1, 0, 2, 3}, {3, 0, 1, 2}, {0, 3, 1, 2}, {1, 3, 0, 2}, {1, 2, 3, 0}, {3, 1, 0, 2}} {
+		changed := append([]capture.Packet(nil), packets...)
+		for i, from := range order {
+			changed[i] = packets[from]
+			changed[i].Time = packets[i].Time
+		}
+		records, _ := recordsOf(t, pcapFile(littleEndian, 0xA1B2C3D4, changed), capture.Options{})
+		if len(records) != 1 {
+			t.Errorf("%v: %d records", order, len(records))
+			continue
+		}
+		if got := summary(records[0]); got != want || records[0].Capture.Midstream || records[0].ClientLeg.Error != nil {
+			t.Errorf("%v: %s, %+v, want %s", order, got, records[0].Capture, want)
+		}
+	}
+}
+
+// TestOneThatGoesOnHoldsUpNobody has a client that sends its hello a byte at a time, and others behind it.
+func TestOneThatGoesOnHoldsUpNobody(t *testing.T) {
+	talk := ecdhe(t)
+	const second = 1e6
+	made := func() []byte {
+		w := newBuilder()
+		slow, s := client(1), server()
+		w.open(slow, s)
+		for i := range 20 {
+			w.segment(slow, s, psh|ack, talk[0].data[i:i+1], second)
+			c, s := client(10+i), server()
+			w.open(c, s)
+			for _, x := range talk {
+				if x.client {
+					w.segment(c, s, psh|ack, x.data, 10)
+				} else {
+					w.segment(s, c, psh|ack, x.data, 10)
+				}
+			}
+			w.close(c, s)
+		}
+		return w.b
+	}
+	for _, limits := range []capture.Limits{{Wait: 6e9}, {Wait: 6e9, Handshakes: 1}, {Wait: 6e9, Records: 1}, {}} {
+		t.Run(fmt.Sprintf("%+v", limits), func(t *testing.T) {
+			records, stats := recordsOf(t, made(), capture.Options{Limits: limits})
+			hurried := stats.Hurried > 0
+			if len(records) != 21 && !hurried || len(records) < 20 { // one that was cut short in its first bytes is none of TLS
+				t.Fatalf("%d records, %+v", len(records), stats)
+			}
+			at := -1
+			last := uint64(0)
+			for i, r := range records {
+				if r.Client.Port == int(client(1).port) {
+					at = i
+				} else if r.Capture.FirstPacket < last {
+					t.Errorf("packet %d behind %d", r.Capture.FirstPacket, last)
+				} else {
+					last = r.Capture.FirstPacket
+				}
+			}
+			if hurried != (limits.Handshakes == 1 || limits.Records == 1) {
+				t.Errorf("%+v", stats)
+			}
+			if overtaken := limits.Wait > 0; !hurried && (overtaken != (at == 20) || !overtaken && at != 0) {
+				t.Errorf("the slow one is record %d", at)
+			}
+		})
+	}
+}
