@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"bytes"
 	"slices"
 
 	"github.com/tlstriage/tlstriage/inspect/wire"
@@ -282,16 +283,24 @@ func (n *negotiation) checkServerName() bool {
 		}
 		return n.rejectName()
 	}
+	// OpenSSL refuses such a name while it reads it, whatever is served.
+	if n.p.Family == FamilyOpenSSL && (len(n.h.ServerName) > maxHostName || bytes.IndexByte(n.h.ServerName, 0) >= 0) {
+		return n.reject(DimensionServerName, wire.AlertUnrecognizedName)
+	}
 	if n.p.Names == nil {
 		return true
 	}
 	for _, name := range n.p.Names {
-		if nameMatches(name, n.h.ServerName) {
+		// What a wildcard of HAProxy's stands for can be empty: ".example.com".
+		if nameMatches(name, n.h.ServerName) || n.p.CertificateFirst && len(name) > 2 && name[:2] == "*." && equalFold(name[1:], n.h.ServerName) {
 			return true
 		}
 	}
 	return n.rejectName()
 }
+
+// maxHostName is the longest server name that OpenSSL takes: TLSEXT_MAXLEN_host_name.
+const maxHostName = 255
 
 func (n *negotiation) rejectName() bool {
 	alert := n.p.NameAlert

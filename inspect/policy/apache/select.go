@@ -9,9 +9,10 @@ import (
 
 // Select finds the virtual host that answers a client that asks for name (empty: for none) where listen says ("443", "*:443",
 // "10.0.0.1:443"; empty: anywhere): the first whose ServerName or ServerAlias fits, or else the first of the address. nil: nothing
-// listens there, or without listen nothing has that name and several addresses have a default host of their own.
+// listens there, or without listen nothing has that name and several addresses have a default host of their own. A dot at the end of a
+// name is a part of it (modules/ssl/ssl_engine_kernel.c, ssl_find_vhost).
 func Select(r *imported.Result, name, listen string) *imported.Endpoint {
-	name = strings.TrimSuffix(strings.ToLower(name), ".")
+	name = strings.ToLower(name)
 	var fallback *imported.Endpoint
 	defaults := 0
 	for _, e := range r.Endpoints {

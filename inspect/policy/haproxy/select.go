@@ -9,9 +9,10 @@ import (
 
 // Select finds the server endpoint that answers a client that asks for name (empty: for none) where listen says: an address as
 // written on the bind line, a port (":443" or "443"), or a frontend; empty: anywhere. nil: nothing listens there, or strict-sni
-// refuses the name.
+// refuses the name. A dot at the end of a name is a part of it, and what a wildcard stands for can be empty: HAProxy looks for all that
+// follows the first dot (src/ssl_sock.c, ssl_sock_switchctx_cbk).
 func Select(r *imported.Result, name, listen string) *imported.Endpoint {
-	name = strings.TrimSuffix(strings.ToLower(name), ".")
+	name = strings.ToLower(name)
 	_, domain, _ := strings.Cut(name, ".")
 	var wildcard, fallback *imported.Endpoint
 	for _, e := range r.Endpoints {

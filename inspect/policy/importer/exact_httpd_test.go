@@ -43,15 +43,22 @@ func httpdEndpoints(t *testing.T) []*endpoint {
 	for _, c := range cases {
 		out = append(out, &endpoint{system: "Apache httpd " + version, title: strings.ReplaceAll(c.text, "@; ", "<VirtualHost> "), names: c.names,
 			start: func(t *testing.T, l *lab) (string, func(*testing.T, string) *policy.Policy) {
-				port := importertest.FreePort(t)
-				conf := importertest.HTTPD(t, l.temp(t), port, c.text)
-				if said, ok := importertest.Run(t, path, "-t", "-f", conf); !ok {
-					t.Fatalf("httpd refuses the configuration: %s", said)
-				}
-				importertest.Start(t, "resuming normal operations", path, "-D", "FOREGROUND", "-f", conf)
-				importertest.AwaitPort(t, "127.0.0.1:"+port)
-				return "127.0.0.1:" + port, importing(conf, "apache", version, port)
+				address, conf := httpdAt(t, l, c.text)
+				_, port, _ := strings.Cut(address, ":")
+				return address, importing(conf, "apache", version, port)
 			}})
 	}
 	return out
+}
+
+func httpdAt(t *testing.T, l *lab, text string) (address, conf string) {
+	t.Helper()
+	path, port := importertest.Program(t, "apache2"), importertest.FreePort(t)
+	conf = importertest.HTTPD(t, l.temp(t), port, text)
+	if said, ok := importertest.Run(t, path, "-t", "-f", conf); !ok {
+		t.Fatalf("httpd refuses the configuration: %s", said)
+	}
+	importertest.Start(t, "resuming normal operations", path, "-D", "FOREGROUND", "-f", conf)
+	importertest.AwaitPort(t, "127.0.0.1:"+port)
+	return "127.0.0.1:" + port, conf
 }

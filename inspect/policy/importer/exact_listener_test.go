@@ -64,6 +64,42 @@ func asked(t *testing.T, k *keys, names ...string) []*sent {
 	return all
 }
 
+// oddNames are names that programs read in ways of their own.
+func oddNames() []string {
+	return []string{"two.example.", "TWO.Example.", "two..example", "two.example..", ".", "..", ".two.example", ".deep.example", ".deep.example.", "a.deep.example.",
+		"a..deep.example", "deep.example", "deep.example.", "refused.deep.example", "refused.deep.example.", "refused.example.", ".example", "example", "example.",
+		"a b.deep.example", " two.example", "two.example ", "a/b.deep.example", "a\\b.deep.example", "a_b.deep.example", "_.deep.example", "-.deep.example", "*.deep.example", "tab\tb.deep.example", "del\x7f.deep.example",
+		"caf\xc3\xa9.deep.example", "\xe9.deep.example", "xn--bcher-kva.deep.example", "two.example:443", "two.example.:443", "two.example:4.", ":443", "a:b.deep.example", "[two.example", "[two.example]", "[::1]", "[::1]:443", "::1",
+		"127.0.0.1", "172.17.0.1", "172.17.0.1.", "LOCALHOST", "localhost.", "zero\x00.deep.example", "two.example\x00", "~^a\\..*example$", "a.anything.example.", "tail.", "tail.x", "tail.x.", "tail..x", "dotted.example", ".dotted.example", "x.dotted.example.", "~2.regex", "~2.regex.",
+		strings.Repeat("a", 200) + ".deep.example", strings.Repeat("a.", 121) + "deep.example.", strings.Repeat("a", 242) + ".deep.example", strings.Repeat("a", 243) + ".deep.example", strings.Repeat("a", 300),
+	}
+}
+
+// askedFor are a few of the recorded hellos for each of the names.
+func askedFor(t *testing.T, k *keys, names []string) []*sent {
+	t.Helper()
+	var forms []*hello
+	for _, h := range recorded(t) {
+		if h.form != nil && !h.form.bare {
+			h.form.rekey(k)
+			forms = append(forms, h)
+		}
+	}
+	var all []*sent
+	for i, name := range names {
+		for j := range 4 {
+			h := forms[(i*4+j)%len(forms)]
+			s := &sent{hello: h, form: h.form.clone(), parsed: new(wire.ClientHello)}
+			s.form.setName(name)
+			if err := wire.ParseClientHello(s.form.message(), s.parsed); err != nil {
+				t.Fatalf("%q: %v", name, err)
+			}
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
 // recordingOf is the recording that the hellos are in.
 func recordingOf(all []*sent) []byte {
 	var text bytes.Buffer
@@ -105,6 +141,7 @@ func TestListenersAreExact(t *testing.T) {
 	l := newLab(t)
 	nginx := importertest.Version(t, importertest.Program(t, "nginx"), `nginx/([\d.]+)`, "-v")
 	haproxy := importertest.Version(t, importertest.Program(t, "haproxy"), `version ([\d.]+)`, "-v")
+	httpd := importertest.Version(t, importertest.Program(t, "apache2"), `Apache/([\d.]+)`, "-v")
 	names := []string{"one.example", "two.example", "a.deep.example", "a.b.deep.example", "refused.example", "elsewhere.example", "a.two.example"}
 	for _, tt := range []struct {
 		title, kind, version string
@@ -122,17 +159,27 @@ server { @; server_name refused.example 172.17.0.1; ssl_reject_handshake on; }`)
 server { @; server_name two.example backend.example; TWO; RSA; ssl_dhparam dh.pem; ssl_ciphers DHE+AESGCM:ECDHE+AESGCM; }
 server { @; server_name ~^a\..*example$; RSA; ssl_verify_client on; ssl_client_certificate rsa.crt; }`)
 		}},
+		{title: "nginx with names of all forms", kind: "nginx", version: nginx, blocks: 5, start: func(t *testing.T) (string, string) {
+			return nginxAt(t, l, `server { @ default_server; server_name one.example; ONE; ssl_ciphers ECDHE+AESGCM; }
+server { @; server_name .example; EC; ssl_ciphers ECDHE-ECDSA-CHACHA20-POLY1305; }
+server { @; server_name tail.* [::1] 172.17.0.1; RSA; ssl_ciphers AES128-SHA; ssl_verify_client on; ssl_client_certificate rsa.crt; }
+server { @; server_name ~^\~?\d+\.regex$ ~^a; RSA; ssl_ciphers AES256-SHA256; }
+server { @; server_name "" localhost *.two.example; TWO; ssl_ciphers ECDHE-RSA-AES128-SHA:ECDHE-ECDSA-AES128-SHA; }`)
+		}},
 		{title: "HAProxy", kind: "haproxy", version: haproxy, blocks: 4, start: func(t *testing.T) (string, string) {
 			return haproxyAt(t, l, "", "crt rsa.pem crt-list list", "ec.pem [ssl-min-ver TLSv1.3 alpn h2] one.example\nec.pem [ciphers ECDHE-ECDSA-AES128-SHA ssl-max-ver TLSv1.2] *.deep.example backend.example !refused.deep.example\ntwo.pem [curves P-384]\n")
 		}},
 		{title: "HAProxy with strict-sni", kind: "haproxy", version: haproxy, blocks: 4, start: func(t *testing.T) (string, string) {
-			return haproxyAt(t, l, "ssl-default-bind-options ssl-min-ver TLSv1.2", "strict-sni crt-list list", "rsa.pem [ssl-min-ver TLSv1.0] backend.example localhost\nec.pem [ciphers ECDHE-ECDSA-AES256-GCM-SHA384 alpn h2,http/1.1] one.example *.deep.example\ntwo.pem [ssl-min-ver TLSv1.3]\n")
+			return haproxyAt(t, l, "ssl-default-bind-options ssl-min-ver TLSv1.2", "strict-sni crt-list list", "rsa.pem [ssl-min-ver TLSv1.0] backend.example localhost\nec.pem [ciphers ECDHE-ECDSA-AES256-GCM-SHA384 alpn h2,http/1.1] one.example *.deep.example !refused.deep.example\ntwo.pem [ssl-min-ver TLSv1.3]\n")
+		}},
+		{title: "httpd", kind: "apache", version: httpd, blocks: 3, start: func(t *testing.T) (string, string) {
+			return httpdAt(t, l, `@; ServerName one.example; RSA; SSLProtocol all; </VirtualHost> @; ServerName two.example; ServerAlias *.deep.example localhost; ECDSA; </VirtualHost> @; ServerName three.example; ServerAlias t??l.* ~2.*; RSA; SSLCipherSuite AES128-SHA:AES256-SHA; </VirtualHost>`)
 		}},
 	} {
 		t.Run(tt.title, func(t *testing.T) {
 			address, conf := tt.start(t)
 			_, port, _ := strings.Cut(address, ":")
-			all := asked(t, l.keys, names...)
+			all := append(asked(t, l.keys, names...), askedFor(t, l.keys, oddNames())...)
 			send(t, l, address, all)
 
 			loaded, err := importer.LoadListener(importertest.Files{}, conf+"#kind="+tt.kind+"&version="+tt.version+"&listen=:"+port)
@@ -157,11 +204,17 @@ server { @; server_name ~^a\..*example$; RSA; ssl_verify_client on; ssl_client_c
 				s := all[i]
 				j := trial.Judge(c, target)
 				block := loaded.Blocks[loaded.Choose(string(s.parsed.ServerName))]
-				want := policy.Negotiate(s.parsed, block.Policy)
+				// A block of a listener that has a name's choice answers it, and its own names do not judge again.
+				own := block.Policy
+				if len(own.Names) > 0 {
+					own = own.Clone()
+					own.Names = nil
+				}
+				want := policy.Negotiate(s.parsed, own)
 				if j.Block != block.Name || j.Policy.Accepted != want.Accepted {
 					t.Errorf("%s: judged by %q: %+v", s.hello.id, j.Block, j.Policy)
 				}
-				if d := disagreement(want, block.Policy, s.got); d != "" {
+				if d := disagreement(want, own, s.got); d != "" {
 					t.Errorf("%s for %q at %s: %s%s", s.hello.id, s.parsed.ServerName, j.Block, d, describe(s.form))
 				}
 				allAt[j.Block]++
@@ -285,4 +338,33 @@ func startSnippet(t *testing.T, l *lab, s trial.System, snippet, certificate str
 	importertest.Start(t, ".", path, "-V", "-db", "-f", conf)
 	importertest.AwaitPort(t, "127.0.0.1:"+port)
 	return "127.0.0.1:" + port
+}
+
+// TestNamesAreReadAsEndpointsDo asks one endpoint of each system for odd names.
+func TestNamesAreReadAsEndpointsDo(t *testing.T) {
+	l := newLab(t)
+	seen := map[string]bool{}
+	for _, e := range allEndpoints(t, l) {
+		if seen[e.system] {
+			continue
+		}
+		seen[e.system] = true
+		t.Run(e.system, func(t *testing.T) {
+			address, predict := e.start(t, l)
+			all := askedFor(t, l.keys, oddNames())
+			send(t, l, address, all)
+			p := predict(t, "localhost")
+			refused := 0
+			for _, s := range all {
+				want := policy.Negotiate(s.parsed, p)
+				if d := disagreement(want, p, s.got); d != "" {
+					t.Errorf("%s for %q: %s", s.hello.id, s.parsed.ServerName, d)
+				}
+				if !want.Accepted {
+					refused++
+				}
+			}
+			t.Logf("%d hellos, %d refused", len(all), refused)
+		})
+	}
 }

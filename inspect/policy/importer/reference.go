@@ -256,6 +256,10 @@ func (r *Reference) find(s *system, result *imported.Result) (*Loaded, error) {
 			// What no block serves is refused as any of them refuses it, and counted apart.
 			none := *l.Blocks[0]
 			none.Name = noBlock
+			if none.Policy.Family == policy.FamilyOpenSSL {
+				none.Policy = none.Policy.Clone()
+				none.Policy.Names = []string{}
+			}
 			nobody = len(l.Blocks)
 			l.Blocks = append(l.Blocks, &none)
 		}

@@ -119,7 +119,6 @@ func matches(serverName, name string) (form, length int, ok bool) {
 // first regular expression that matches, the default server. nil: nothing listens there, or without listen nothing has that name
 // and several sockets have a default server of their own.
 func Select(r *imported.Result, name, listen string) *imported.Endpoint {
-	name = strings.TrimSuffix(strings.ToLower(name), ".")
 	var best, fallback *imported.Endpoint
 	bestForm, bestLength, defaults := variableName, 0, 0
 	for _, e := range r.Endpoints {
@@ -132,14 +131,15 @@ func Select(r *imported.Result, name, listen string) *imported.Endpoint {
 			}
 			defaults++
 		}
-		if name == "" {
+		host, ok := hostOf(name, version(e.Version))
+		if !ok {
 			continue
 		}
 		for _, f := range e.Facts {
 			if f.Setting != "server_name" {
 				continue
 			}
-			if form, length, ok := matches(f.Value, name); ok && (form < bestForm || form == bestForm && length > bestLength) {
+			if form, length, ok := matches(f.Value, host); ok && (form < bestForm || form == bestForm && length > bestLength) {
 				best, bestForm, bestLength = e, form, length
 			}
 		}
@@ -151,6 +151,35 @@ func Select(r *imported.Result, name, listen string) *imported.Endpoint {
 		return fallback
 	}
 	return nil
+}
+
+// hostOf is the name that nginx looks for where a client asks for one: in lower case, without a port and without a dot at its end.
+// ok false: it takes the name for none (two dots on end, a slash, a control character or, since 1.21.1, a space), and the default
+// server answers (src/http/ngx_http_request.c, ngx_http_validate_host).
+func hostOf(name string, v version) (host string, ok bool) {
+	lower := []byte(name)
+	end, ended, literal := len(name), false, false
+	for i, c := range lower {
+		switch {
+		case c == '.' && i > 0 && lower[i-1] == '.', c == '/', c == 0:
+			return "", false
+		case (c <= ' ' || c == 0x7f) && v.since("1.21.1"):
+			return "", false
+		case c == '[' && i == 0:
+			literal = true
+		case c == ':' && !literal && !ended:
+			end, ended = i, true
+		case c == ']' && literal && !ended:
+			end, ended = i+1, true
+		case 'A' <= c && c <= 'Z':
+			lower[i] += 'a' - 'A'
+		}
+	}
+	// The dot that goes is the last of the whole name: one behind the port is none of the host's.
+	if dot := strings.LastIndexByte(name, '.'); dot >= 0 && dot == end-1 {
+		end--
+	}
+	return string(lower[:end]), end > 0
 }
 
 // listensOn reports whether an endpoint has a socket that listen means. A port alone means it on any address.

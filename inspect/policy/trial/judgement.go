@@ -63,7 +63,7 @@ func Judgements(c *recording.Client, g *Target) (all []Judgement, unjudged int64
 // Judge tries a target on one client.
 func Judge(c *recording.Client, g *Target) Judgement {
 	at := g.route(string(c.Hello.ServerName))
-	p := g.Blocks[at].Policy
+	p := g.policy(at, string(c.Hello.ServerName))
 	j := Judgement{
 		Index: c.Index, Shape: string(c.Shape), JA4: c.JA4(), Policy: policy.Negotiate(c.Hello, p).Outcome(c.Hello, p),
 		ServerName: inspect.Bounded(string(c.Hello.ServerName)), EventID: string(c.EventID), Address: inspect.Bounded(string(c.Address)),

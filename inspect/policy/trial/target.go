@@ -3,6 +3,7 @@ package trial
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/tlstriage/tlstriage/inspect/policy"
 	"github.com/tlstriage/tlstriage/inspect/recording"
@@ -22,7 +23,8 @@ type Target struct {
 	// not are tried all the same, and counted. Nil: all get to it.
 	Answers func(serverName string) bool
 
-	routes map[string]int // what Choose said, by name
+	routes map[string]int   // what Choose said, by name
+	chosen []*policy.Policy // of the blocks, as they hold for names that get to them
 }
 
 // Block is one of the policies of a listener.
@@ -61,6 +63,24 @@ func (g *Target) route(name string) int {
 	return at
 }
 
+// policy is that of a block as it holds for a name that gets to it: of a listener the choosing of the block has the last word about
+// names, in the system's own way (nginx strips a dot at the end), and the block's own do not judge again. A block that serves no name
+// refuses all.
+func (g *Target) policy(at int, name string) *policy.Policy {
+	p := g.Blocks[at].Policy
+	if p.Family != policy.FamilyOpenSSL || len(p.Names) == 0 || !g.several() && (g.Answers == nil || name == "" || !g.Answers(name)) {
+		return p
+	}
+	if g.chosen == nil {
+		g.chosen = make([]*policy.Policy, len(g.Blocks))
+	}
+	if g.chosen[at] == nil {
+		g.chosen[at] = p.Clone()
+		g.chosen[at].Names = nil
+	}
+	return g.chosen[at]
+}
+
 // verdict is what a target answers to clients of one shape that ask for the same name, or for any of several that make no
 // difference to it.
 type verdict struct {
@@ -78,7 +98,7 @@ func (g *Target) byName() bool { return g.several() || g.Blocks[0].Policy.Names 
 // second result is how many connections cannot be judged for want of their name.
 func (g *Target) judge(s *recording.Shape) (verdicts []verdict, unjudged int64) {
 	if !g.byName() {
-		return []verdict{{hello: s.Hello, result: policy.Negotiate(s.Hello, g.Blocks[0].Policy), connections: s.Connections, names: s.Names}}, 0
+		return g.judgeAlike(s), 0
 	}
 	for i := range s.Names {
 		v := g.answer(s.Hello, s.Names[i].Name, verdicts)
@@ -93,12 +113,55 @@ func (g *Target) judge(s *recording.Shape) (verdicts []verdict, unjudged int64) 
 	return verdicts, s.OtherNames
 }
 
+// judgeAlike gives the answer to clients whose names make no difference, and apart from it those to clients with a name that a library
+// refuses for its form, so that the ones never speak for the others.
+func (g *Target) judgeAlike(s *recording.Shape) []verdict {
+	h := alike(s.Hello)
+	all := verdict{hello: h, result: policy.Negotiate(h, g.Blocks[0].Policy), connections: s.Connections, names: s.Names}
+	verdicts := []verdict{}
+	if slices.ContainsFunc(s.Names, func(n recording.Name) bool { return malformed(n.Name) }) {
+		all.names = nil
+		for _, n := range s.Names {
+			if !malformed(n.Name) {
+				all.names = append(all.names, n)
+				continue
+			}
+			v := g.answer(s.Hello, n.Name, nil)
+			v.connections, v.names = n.Connections, []recording.Name{n}
+			all.connections -= n.Connections
+			verdicts = append(verdicts, v)
+		}
+	}
+	if all.connections > 0 {
+		verdicts = append(verdicts, all)
+	}
+	return verdicts
+}
+
+// maxHostName is the longest server name that a TLS library takes.
+const maxHostName = 255
+
+// malformed reports whether a library can refuse a name for its form, whatever names are served.
+func malformed(name string) bool {
+	return len(name) > maxHostName || strings.IndexByte(name, 0) >= 0
+}
+
+// alike is the hello with a name that is well-formed in the place of one that is not.
+func alike(h *wire.ClientHello) *wire.ClientHello {
+	if !malformed(string(h.ServerName)) {
+		return h
+	}
+	own := *h
+	own.ServerName = []byte("name.invalid")
+	return &own
+}
+
 // answer is that to a hello with another name in it. What was already answered by a block that serves any name holds for this one.
 func (g *Target) answer(h *wire.ClientHello, name string, before []verdict) verdict {
 	at := g.route(name)
-	p := g.Blocks[at].Policy
-	if p.Names == nil {
-		if i := slices.IndexFunc(before, func(o verdict) bool { return o.block == at }); i >= 0 {
+	p := g.policy(at, name)
+	if p.Names == nil && g.several() && !malformed(name) {
+		if i := slices.IndexFunc(before, func(o verdict) bool { return o.block == at && !malformed(string(o.hello.ServerName)) }); i >= 0 {
 			return verdict{hello: before[i].hello, result: before[i].result, block: at}
 		}
 	}
@@ -119,7 +182,8 @@ func (g *Target) one(s *recording.Shape) verdict {
 	if g.byName() {
 		v = g.answer(s.Hello, name, nil)
 	} else {
-		v.result = policy.Negotiate(s.Hello, g.Blocks[0].Policy)
+		v.hello = alike(s.Hello)
+		v.result = policy.Negotiate(v.hello, g.Blocks[0].Policy)
 	}
 	v.connections, v.names = s.Connections, s.Names
 	return v
