@@ -146,7 +146,14 @@ func (d *dtlsConn) datagram(side int, b []byte, at time.Time) bool {
 		d.record(side, header, b[dtlsRecordHeader:dtlsRecordHeader+length], at)
 		b = b[dtlsRecordHeader+length:]
 	}
-	return d.observer.Established()
+	return d.observer.Established() || d.refused()
+}
+
+// refused reports whether an alert ended the handshake: nothing is expected behind it.
+func (d *dtlsConn) refused() bool {
+	_, server := d.observer.Alert(inspect.FromServer)
+	_, client := d.observer.Alert(inspect.FromClient)
+	return server || client
 }
 
 // contentTypeWithID is tls12_cid (RFC 9146, Section 4): an encrypted record whose true type is inside.

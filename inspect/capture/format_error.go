@@ -26,4 +26,6 @@ var (
 	ErrNotCapture = errors.New("neither pcap nor pcapng")
 	ErrTruncated  = errors.New("the capture ends in the middle of a packet")
 	ErrEmpty      = errors.New("the capture is empty")
+	// ErrCompressed is of forms of compression that are not read here; gzip and zstd are.
+	ErrCompressed = errors.New("the capture is compressed in a form that is not read here: decompress it first (gzip and zstd are read)")
 )

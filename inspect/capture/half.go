@@ -58,11 +58,12 @@ type waitingSegment struct {
 }
 
 type sentSegment struct {
-	seq  uint32
-	len  uint16
-	id   uint16
-	at   int64
-	used bool
+	seq    uint32
+	len    uint16
+	id     uint16
+	at     int64
+	number uint64
+	used   bool
 }
 
 // stuck is a segment that was sent more than once and is not acknowledged.
@@ -100,21 +101,35 @@ func (h *half) note(s *segment, peer *half) {
 			return // the same packet, captured twice
 		}
 	}
-	h.sent[h.sentAt] = sentSegment{s.seq, uint16(min(size, 0xFFFF)), s.id, s.at, true}
+	first := h.sentBefore(s)
+	h.sent[h.sentAt] = sentSegment{s.seq, uint16(min(size, 0xFFFF)), s.id, s.at, s.number, true}
 	h.sentAt = (h.sentAt + 1) % len(h.sent)
 	if int32(s.end()-h.next) <= 0 && int32(s.seq-h.next) < 0 {
 		h.retransmits++
-		h.repeat(s, size)
+		h.repeat(s, size, first)
 	}
 }
 
+// sentBefore is the segment that began with the same byte, as far as that is remembered.
+func (h *half) sentBefore(s *segment) (first sentSegment) {
+	for _, x := range h.sent {
+		if x.used && x.seq == s.seq && (!first.used || x.number < first.number) {
+			first = x
+		}
+	}
+	return first
+}
+
 // repeat notes a segment that was sent again without having been acknowledged.
-func (h *half) repeat(s *segment, size int) {
+func (h *half) repeat(s *segment, size int, first sentSegment) {
 	if h.hasAck && int32(h.acked-s.seq) > 0 {
 		return
 	}
 	if h.stuck.times == 0 || h.stuck.seq != s.seq {
 		h.stuck = stuck{seq: s.seq, times: 1, first: s.at}
+		if first.used {
+			h.stuck.first, h.stuck.packets = first.at, []uint64{first.number}
+		}
 	}
 	h.stuck.times++
 	h.stuck.size = max(h.stuck.size, size)

@@ -132,13 +132,21 @@ func (c *tcpConn) serverRefused(r *inspect.Connection, client, server []recordMa
 			return
 		}
 	}
-	basis := fmt.Sprintf("the client's flight holds more than its Finished (a certificate message: its first record has %d bytes), and the server answered with one record of %d bytes, the length of an alert, and nothing more", client[0].length, behind[0].length)
+	what := "a certificate message"
+	if int(client[0].length) == lengths.alert-2+emptyCertificate && flight > 0 {
+		what = "a certificate message without a certificate, by its length"
+	}
+	basis := fmt.Sprintf("the client's flight holds more than its Finished (%s: its first record has %d bytes), and the server answered with one record of %d bytes, the length of an alert, and nothing more", what, client[0].length, behind[0].length)
 	r.Capture.Inferred = append(r.Capture.Inferred, inspect.Inference{
 		Kind: inspect.InferredClientCertificateRefused, Basis: basis, Packets: []uint64{finished.packet, behind[0].packet},
 	})
 	r.ClientLeg.TLS.Established = false
 	r.ClientLeg.Error = &inspect.Error{Type: inspect.ErrorAlertSent, Phase: inspect.PhaseHandshake, Message: "inferred: the server refused the client's certificate, in an encrypted alert"}
 }
+
+// emptyCertificate is the length of a Certificate message with no certificate in it: a header, and two lists that are empty
+// (RFC 8446, Section 4.4.2).
+const emptyCertificate = 4 + 1 + 3
 
 // closedAt is the number of the packet with a side's FIN; 0: there was none.
 func (c *tcpConn) closedAt(side int) uint64 { return c.half[side].finPacket }

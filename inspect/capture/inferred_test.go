@@ -12,6 +12,7 @@ import (
 	"math/big"
 	"net"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -181,6 +182,9 @@ func TestInferredRefusals(t *testing.T) {
 				got = i.Kind
 				if i.Basis == "" || len(i.Packets) != 2 {
 					t.Errorf("%+v", i)
+				}
+				if none := strings.Contains(i.Basis, "without a certificate"); none != (test.alert == "certificate_required") {
+					t.Errorf("%s", i.Basis)
 				}
 			}
 			if got != test.want || (r.Event.Outcome == inspect.Success) != (test.want == "") {

@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"bytes"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -91,8 +92,11 @@ func (in *input) skip(n int64) bool {
 
 // end is why there is no more: nil at the end of the stream.
 func (in *input) end() error {
-	if in.err == nil || errors.Is(in.err, io.EOF) {
+	switch {
+	case in.err == nil || errors.Is(in.err, io.EOF):
 		return nil
+	case errors.Is(in.err, io.ErrUnexpectedEOF): // of a decompressor
+		return ErrTruncated
 	}
 	return in.err
 }
@@ -100,7 +104,7 @@ func (in *input) end() error {
 // decompress looks at the first bytes and puts a decompressor in front where they ask for one. The closer ends it.
 func decompress(in *input) (*input, func(), error) {
 	none := func() {}
-	head := in.peek(4)
+	head := in.peek(6)
 	rest := io.MultiReader(unread{in}, in.r)
 	switch {
 	case len(head) >= 2 && head[0] == 0x1F && head[1] == 0x8B:
@@ -109,15 +113,23 @@ func decompress(in *input) (*input, func(), error) {
 			return nil, none, fmt.Errorf("gzip: %w", err)
 		}
 		return newInput(in.ctx, z), func() { _ = z.Close() }, nil
-	case len(head) == 4 && head[0] == 0x28 && head[1] == 0xB5 && head[2] == 0x2F && head[3] == 0xFD:
+	case len(head) >= 4 && head[0] == 0x28 && head[1] == 0xB5 && head[2] == 0x2F && head[3] == 0xFD:
 		z, err := zstd.NewReader(rest, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(zstdWindow))
 		if err != nil {
 			return nil, none, fmt.Errorf("zstd: %w", err)
 		}
 		return newInput(in.ctx, z), z.Close, nil
 	}
+	for _, magic := range otherCompressions {
+		if bytes.HasPrefix(head, []byte(magic)) {
+			return nil, none, ErrCompressed
+		}
+	}
 	return in, none, nil
 }
+
+// otherCompressions are how files of xz, bzip2, lz4 and compress begin. No capture begins so.
+var otherCompressions = [...]string{"\xFD7zXZ\x00", "BZh", "\x04\x22\x4D\x18", "\x1F\x9D"}
 
 // unread reads what an input has read ahead.
 type unread struct{ in *input }

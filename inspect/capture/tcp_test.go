@@ -278,7 +278,7 @@ func TestFaults(t *testing.T) {
 			}
 		}, inspect.ErrorStuck, func(c *inspect.Connection) bool {
 			k := c.Capture.Stuck
-			return k != nil && k.From == inspect.FromClient && k.Size == 1400 && k.Times == 5 && len(k.Packets) == 4
+			return k != nil && k.From == inspect.FromClient && k.Size == 1400 && k.Times == 5 && slices.Equal(k.Packets, []uint64{4, 5, 6, 7, 8}) && k.Duration == 30_000
 		}},
 		"large hello whose beginning arrives": {func(w *builder, c, s *side) {
 			w.open(c, s)
