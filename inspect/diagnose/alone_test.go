@@ -53,7 +53,8 @@ func TestFilesAreNoHosts(t *testing.T) {
 			all += x.Snippet + "\n"
 		}
 	}
-	if strings.Contains(all, "s_client") || !strings.Contains(all, "openssl storeutl -noout -text -certs certs/last.pem") {
+	if strings.Contains(all, "s_client") || !strings.Contains(all, "openssl storeutl -noout -text -certs certs/last.pem") ||
+		strings.Contains(all, "HOST:PORT") || !strings.Contains(all, "tlstriage certs check certs/last.pem --ca FILE") {
 		t.Errorf("%s", all)
 	}
 }

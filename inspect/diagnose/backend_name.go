@@ -26,11 +26,22 @@ func backendName(v view) string {
 
 // showCerts is the command that shows what the examined server presents.
 func (e *evidence) showCerts() string {
-	if at := e.chain.view.peer(); e.d.Alone && at.Port == 0 { // a file
-		return "openssl storeutl -noout -text -certs " + plain(at.Address, "FILE")
+	if file := e.file(); file != "" {
+		return "openssl storeutl -noout -text -certs " + file
 	}
 	return showCerts(e.chain.view, e.chain.name)
 }
+
+// file is the file whose certificates are looked at by themselves; empty where a server was asked.
+func (e *evidence) file() string {
+	if at := e.backend.peer(); e.d.Alone && e.backend.exists() && at.Port == 0 && e.backend.established() {
+		return plain(at.Address, "FILE")
+	}
+	return ""
+}
+
+// alone is how what is looked at by itself is called in a command that looks again.
+func (e *evidence) alone() string { return or(e.file(), "HOST:PORT") }
 
 // hostOf is the host of a leg's server alone.
 func hostOf(v view) string { return plain(v.peer().Address, "HOST") }

@@ -72,7 +72,7 @@ func (e *evidence) judge(rules []*Rule) {
 		}
 		e.found = append(e.found, r.ID)
 		if e.d.Alone {
-			m.fixes = withoutProxy(m.fixes)
+			m.fixes = withoutProxy(m.fixes, e.alone())
 		}
 		f := r.finding(m, e.d.Systems)
 		fault := r.Fault

@@ -12,7 +12,7 @@ func TestExplainRecognisesEverySymptom(t *testing.T) {
 		want string // must be among the first explanation's findings
 	}{
 		// Ids and alerts.
-		{"cert-expired", "cert-expired"},
+		{"cert-expired", "cert-expired"}, {"SSL certificate problem: certificate signature failure", "cert-malformed"}, {"SEC_ERROR_BAD_SIGNATURE", "cert-malformed"},
 		{"handshake_failure", "cipher-no-overlap"}, {"40", "cipher-no-overlap"}, {"alert 40", "cipher-no-overlap"}, {"alert number 70", "version-no-overlap"},
 		{"unrecognized_name", "sni-unknown"}, {"certificate_required", "client-cert-missing"}, {"48", "server-cert-rejected-by-client"}, {"120", "alpn-no-overlap"},
 

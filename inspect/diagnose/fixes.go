@@ -31,9 +31,10 @@ func fix(target, action, snippet string) inspect.Fix {
 }
 
 // withoutProxy turns what is to be done with the proxy's flags into what is to be done with those of `certs check`, and leaves out
-// what only a proxy can do.
-func withoutProxy(fixes []inspect.Fix) []inspect.Fix {
-	const proxy, check = "tlstriage proxy ", "tlstriage certs check HOST:PORT "
+// what only a proxy can do. The target is what is checked.
+func withoutProxy(fixes []inspect.Fix, target string) []inspect.Fix {
+	const proxy = "tlstriage proxy "
+	check := "tlstriage certs check " + target + " "
 	flags := strings.NewReplacer(proxy, check, "--backend-sni ", "--name ", "--backend-ca ", "--ca ")
 	var out []inspect.Fix
 	for _, f := range fixes {

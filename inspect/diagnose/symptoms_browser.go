@@ -168,7 +168,12 @@ var browserSymptoms = []symptom{
 		speaker: "the browser, of the server's chain", findings: []string{"cert-wrong-usage"}, look: "name constraints and path length of the intermediates", run: runCerts,
 	},
 	{
-		says: "Firefox", any: []string{"sec error cert signature algorithm disabled", "mozilla pkix error inadequate key size", "mozilla pkix error signature algorithm mismatch", "sec error bad signature", "ssl error weak server cert key", "ssl error weak server ephemeral dh key"},
+		says: "Firefox", any: []string{"sec error bad signature"},
+		means:   "A certificate's signature does not verify with the key of the issuer that was found for it: the certificate was damaged or altered, or what was sent under the issuer's name has another key.",
+		speaker: "the browser, of the server's certificate", findings: []string{"cert-malformed", "chain-missing-intermediate"}, look: "whether the issuer's key identifier is the one that the certificate names: then it is the certificate that is damaged", run: runCerts,
+	},
+	{
+		says: "Firefox", any: []string{"sec error cert signature algorithm disabled", "mozilla pkix error inadequate key size", "mozilla pkix error signature algorithm mismatch", "ssl error weak server cert key", "ssl error weak server ephemeral dh key"},
 		means:   "A key or signature in the chain is too weak or wrong.",
 		speaker: "the browser, of the server's certificate", findings: []string{"cert-weak-signature", "cert-weak-key", "cert-rejected"}, look: "the chain's keys and signatures", run: runCerts,
 	},

@@ -9,6 +9,12 @@ var openSSLSymptoms = []symptom{
 		findings: chainIDs, look: "which certificates the server sends, and who issued the last of them", run: runCerts,
 	},
 	{
+		says: "OpenSSL", any: []string{"certificate signature failure"},
+		means:    "A certificate's signature does not verify with the key of the issuer that was found for it: the certificate was damaged or altered, or what was sent under the issuer's name has another key.",
+		speaker:  "the verifying side, of its peer's certificate",
+		findings: []string{"cert-malformed", "chain-missing-intermediate"}, look: "whether the issuer's key identifier is the one that the certificate names: then it is the certificate that is damaged", run: runCerts,
+	},
+	{
 		says: "OpenSSL", any: []string{"certificate verify failed", "verify failed"},
 		means:    "The verifying side did not accept the peer's certificate. The reason stands beside it (expired, issuer not found, name) or in the verify code.",
 		speaker:  "the verifying side, of its peer's certificate",
