@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"bytes"
 	"slices"
 
 	"github.com/tlstriage/tlstriage/inspect/wire"
@@ -33,7 +32,9 @@ func negotiate(h *wire.ClientHello, p *Policy, certs []CertificateType) Result {
 	n := negotiation{h: h, p: p, certs: certs}
 	// crypto/tls asks for the name when it looks for a certificate.
 	nameFirst, nameLast := p.CertificateFirst, p.Family == FamilyGo
-	if (!nameFirst || n.checkServerName()) && n.chooseVersion() && (nameFirst || nameLast || n.checkServerName()) {
+	// A hello with a name that crypto/tls does not read is to it as if it were cut.
+	readable := n.p.Family != FamilyGo || n.readServerName()
+	if readable && (!nameFirst || n.checkServerName()) && n.chooseVersion() && (nameFirst || nameLast || n.checkServerName()) {
 		switch {
 		case n.blocked:
 			n.negotiateBlocked()
@@ -149,8 +150,11 @@ func (n *negotiation) chooseVersion() bool {
 	if best == wire.VersionTLS13 && !n.legacyVersionFits() {
 		return n.reject(DimensionVersion, wire.AlertProtocolVersion)
 	}
-	// GnuTLS refuses protocols while it reads the extensions.
-	if n.p.Family == FamilyGnuTLS && !n.chooseProtocol() {
+	// GnuTLS refuses names and protocols while it reads the extensions.
+	if n.p.Family == FamilyGnuTLS && (!n.readServerName() || !n.chooseProtocol()) {
+		return false
+	}
+	if n.p.Family == FamilyJSSE && !n.readServerName() {
 		return false
 	}
 	// RFC 7507, Section 3: the fallback signal with a version below the server's highest is an inappropriate fallback.
@@ -283,9 +287,8 @@ func (n *negotiation) checkServerName() bool {
 		}
 		return n.rejectName()
 	}
-	// OpenSSL refuses such a name while it reads it, whatever is served.
-	if n.p.Family == FamilyOpenSSL && (len(n.h.ServerName) > maxHostName || bytes.IndexByte(n.h.ServerName, 0) >= 0) {
-		return n.reject(DimensionServerName, wire.AlertUnrecognizedName)
+	if (n.p.Family == FamilyOpenSSL || n.p.Family == FamilyBoringSSL) && !n.readServerName() {
+		return false
 	}
 	if n.p.Names == nil {
 		return true
@@ -298,9 +301,6 @@ func (n *negotiation) checkServerName() bool {
 	}
 	return n.rejectName()
 }
-
-// maxHostName is the longest server name that OpenSSL takes: TLSEXT_MAXLEN_host_name.
-const maxHostName = 255
 
 func (n *negotiation) rejectName() bool {
 	alert := n.p.NameAlert

@@ -357,7 +357,11 @@ func TestNamesAreReadAsEndpointsDo(t *testing.T) {
 			refused := 0
 			for _, s := range all {
 				want := policy.Negotiate(s.parsed, p)
-				if d := disagreement(want, p, s.got); d != "" {
+				d := disagreement(want, p, s.got)
+				if refusesEarlyData(s.form, p) && want.Alert != wire.AlertUnexpectedMessage && want.Alert != wire.AlertDecodeError {
+					d = wantEarlyDataRefused(s.got)
+				}
+				if d != "" {
 					t.Errorf("%s for %q: %s", s.hello.id, s.parsed.ServerName, d)
 				}
 				if !want.Accepted {

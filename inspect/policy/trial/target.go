@@ -138,12 +138,26 @@ func (g *Target) judgeAlike(s *recording.Shape) []verdict {
 	return verdicts
 }
 
-// maxHostName is the longest server name that a TLS library takes.
-const maxHostName = 255
+// The longest server name, and the longest label, that every TLS library takes.
+const (
+	maxHostName = 255
+	maxLabel    = 63
+)
 
-// malformed reports whether a library can refuse a name for its form, whatever names are served.
+// malformed reports whether some library could refuse a name for its form, whatever names are served: all but letters, digits, hyphens
+// and dots, and not too much of these.
 func malformed(name string) bool {
-	return len(name) > maxHostName || strings.IndexByte(name, 0) >= 0
+	if name == "" {
+		return false
+	}
+	for label := range strings.SplitSeq(name, ".") {
+		if label == "" || len(label) > maxLabel || label[0] == '-' || label[len(label)-1] == '-' {
+			return true
+		}
+	}
+	return len(name) > maxHostName || strings.ContainsFunc(name, func(c rune) bool {
+		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '.'
+	})
 }
 
 // alike is the hello with a name that is well-formed in the place of one that is not.
