@@ -20,6 +20,7 @@ import (
 
 	"golang.org/x/net/dns/dnsmessage"
 
+	"github.com/tlstriage/tlstriage/certs"
 	"github.com/tlstriage/tlstriage/certs/certstest"
 	"github.com/tlstriage/tlstriage/inspect"
 )
@@ -242,6 +243,37 @@ func TestACMEByTLSALPN(t *testing.T) {
 	expect(t, r, fine)
 	if chain := r.ClientLeg.TLS.Server.CertificateChain; len(served) == 0 || len(chain) == 0 || chain[0].SerialNumber != served[0].SerialNumber || pb.orders() != orders {
 		t.Errorf("after the restart another certificate is served, and there are %d orders", pb.orders())
+	}
+}
+
+// The client because of whose connection a certificate is ordered gets one that is younger than its connection. Nothing is wrong with that.
+func TestACMEOnDemand(t *testing.T) {
+	t.Parallel()
+	listen, port := freePort(t)
+	directory, _ := freePort(t)
+	_, unused := freePort(t)
+	pb := startPebble(t, directory, port, unused)
+	pki := certstest.New(t)
+	leaf := pki.Issue(pki.Issuing, certs.Template{Names: []string{"*.apps.example.test"}})
+	b := backend{addr: goBackend(t, &certstest.Chain{Leaf: leaf, Presented: leaf.Chain()}, nil), ca: pki.WriteRoot(t)}
+	o := ordering{listen, filepath.Join(t.TempDir(), "acme")}
+	p := o.start(t, b, pb.directory, pb.ca, "names: ['*.apps.example.test']")
+	issuer := pb.issuer(t)
+	for _, name := range []string{"one.apps.example.test", "two.apps.example.test"} {
+		got := asCurl(issuer, name)(t, p.Addr)
+		if got.code != 0 || !strings.Contains(got.out, greeting) {
+			t.Errorf("%s: exit %d: %s", name, got.code, got.out)
+		}
+		w := fine
+		w.hasNot = "listener-certificate-expired"
+		r := p.skipValidations(t)
+		expect(t, r, w)
+		if x := r.ClientLeg.TLS.Server.CertificateChain; len(x) == 0 || x[0].NotBefore.Before(r.Timestamp.Add(-time.Minute)) {
+			t.Errorf("%s: what was served is not new: %+v", name, x)
+		}
+	}
+	if n := pb.orders(); n != 2 {
+		t.Errorf("%d orders", n)
 	}
 }
 
