@@ -40,17 +40,23 @@ type scannedAddress struct {
 	Connections int             `json:"connections"`
 }
 
+// nameFor is the server name that a host is asked for: a host_name "without a trailing dot", and no address (RFC 6066, Section 3).
+func (c *scanCommand) nameFor(host string) string {
+	switch {
+	case c.sni != "":
+		return c.sni
+	case c.noSNI, net.ParseIP(host) != nil:
+		return ""
+	}
+	return asciiName(strings.TrimSuffix(host, "."))
+}
+
 // one scans a target at all its addresses.
 func (c *scanCommand) one(ctx context.Context, address string) *scanned {
 	target := c.target
 	target.Endpoint.Address = address
 	host, _, _ := net.SplitHostPort(address)
-	switch {
-	case c.sni != "":
-		target.ServerName = c.sni
-	case !c.noSNI && net.ParseIP(host) == nil:
-		target.ServerName = asciiName(host)
-	}
+	target.ServerName = c.nameFor(host)
 	if ascii := asciiName(host); ascii != host && net.ParseIP(host) == nil {
 		_, port, _ := net.SplitHostPort(address)
 		target.Endpoint.Address = net.JoinHostPort(ascii, port)
