@@ -17,13 +17,13 @@ type Transcript struct {
 	Backend *Exchange // nil: there was no TLS with a backend, or its bytes are those of Client (passthrough)
 }
 
-// Exchange is the bytes of one leg: the handshake, and a little of what followed. Bytes of a leg in plain TCP are not kept.
+// Exchange is the bytes of one leg: the handshake, and alerts that followed. Application data is not kept, nor are bytes of a leg in plain TCP.
 type Exchange struct {
 	Client, Server netip.AddrPort
 	Began          time.Time
 	Chunks         []Chunk // in the order seen
 	Truncated      bool    // there was more
-	KeyLog         []byte  // lines of SSLKEYLOGFILE; nil unless keys are logged
+	KeyLog         []byte  // lines of SSLKEYLOGFILE that open the handshake; nil unless keys are logged
 }
 
 // Chunk is what came at once from one side. Data is its own.
@@ -46,10 +46,11 @@ type transcript struct {
 	mu    sync.Mutex
 	leg   Exchange
 	bytes int // that may still be kept
+	over  int // how many chunks came before the handshake was over; -1: it is not
 }
 
 func newTranscript(keyLog io.Writer) *transcript {
-	return &transcript{keyLog: keyLog, bytes: maxTranscript}
+	return &transcript{keyLog: keyLog, bytes: maxTranscript, over: -1}
 }
 
 func (t *transcript) add(from inspect.Side, b []byte, at time.Time) {
@@ -78,6 +79,9 @@ func (t *transcript) established() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.bytes = min(t.bytes, maxAftermath)
+	if t.over < 0 {
+		t.over = len(t.leg.Chunks)
+	}
 }
 
 // Write takes a line of the key log, both for the transcript and for the file.
@@ -100,6 +104,16 @@ func (t *transcript) exchange(client, server netip.AddrPort) *Exchange {
 	}
 	leg := t.leg
 	leg.Client, leg.Server = client, server
+	leg.KeyLog = handshakeKeys(t.leg.KeyLog)
+	cut := handshakeCut{data: bytes.Contains(leg.KeyLog, []byte(masterSecret))}
+	leg.Chunks = make([]Chunk, 0, len(t.leg.Chunks))
+	for i, chunk := range t.leg.Chunks {
+		n := cut.keep(chunk.From, chunk.Data, t.over >= 0 && i >= t.over)
+		leg.Truncated = leg.Truncated || n < len(chunk.Data)
+		if chunk.Data = chunk.Data[:n]; n > 0 {
+			leg.Chunks = append(leg.Chunks, chunk)
+		}
+	}
 	return &leg
 }
 
