@@ -43,6 +43,10 @@ func TestCertsCheckAndWatchOfRevokedCertificates(t *testing.T) {
 		if err := json.Unmarshal([]byte(got.out), &seen); err != nil || got.code != tt.code || seen.Cause != tt.cause {
 			t.Errorf("%s: exit %d, cause %q, want %d, %q: %s", name, got.code, seen.Cause, tt.code, tt.cause, got.out)
 		}
+		got = client(t, "", program, "certs", "check", tt.addr, "--name", site, "--ca", a.ca, "--revocation", tt.mode, "--revocation-host", "127.0.0.1")
+		if strings.Contains(got.out, "certificate REVOKED") != (tt.cause == "cert-revoked") || tt.cause == "cert-revoked" && strings.Contains(got.out, "certificate valid") {
+			t.Errorf("%s: %s", name, got.out)
+		}
 	}
 
 	cmd := exec.Command(program, "certs", "watch", serving, "--ca", a.ca, "--revocation", "check", "--revocation-host", "127.0.0.1", "-o", "json")
