@@ -119,6 +119,9 @@ func (w *whyCommand) experiment(cmd *cobra.Command) (*why.Experiment, error) {
 	if err != nil || host == "" || port == "" {
 		return nil, fmt.Errorf("--to: %q is not HOST:PORT", w.to)
 	}
+	if n, err := net.LookupPort("tcp", port); err != nil || n == 0 {
+		return nil, fmt.Errorf("--to: port %q is not between 1 and 65535", port)
+	}
 	if w.most < 1 {
 		return nil, fmt.Errorf("--max-connections: %d is less than 1", w.most)
 	}

@@ -43,10 +43,17 @@ func describe(x *Exchange) string {
 		}
 		return "not connected"
 	}
-	if x.Error != nil {
-		return ending(x.Error.Type)
+	switch {
+	case x.Endless:
+		return fmt.Sprintf("%d bytes without an end", x.Received)
+	case x.Error == nil:
+		return string(x.Outcome)
+	case x.Error.Type == inspect.ErrorTimeout && x.Received > 0:
+		return fmt.Sprintf("%d bytes of an answer, then silence", x.Received)
+	case x.Error.Type == inspect.ErrorOther:
+		return inspect.Bounded(x.Error.Message)
 	}
-	return string(x.Outcome)
+	return ending(x.Error.Type)
 }
 
 // ending is how an exchange ended, in a word or two.

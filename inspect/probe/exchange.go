@@ -66,7 +66,8 @@ type Exchange struct {
 	Answer []byte              // the beginning of the application's answer
 	QUIC   *QUICFacts          // over QUIC only
 
-	Sent, Received int // bytes, without those of a dialogue before TLS
+	Endless        bool // the server sent more than MaxBytes, and it led to nothing
+	Sent, Received int  // bytes, without those of a dialogue before TLS
 	Began          time.Time
 	Dialled        time.Duration // from Began: the connection was made
 	FirstByte      time.Duration // from the hello to the first byte of the answer; 0: none came

@@ -164,6 +164,7 @@ func rebuild(h *Hello, c *wire.ClientHello) {
 	if len(h.CompressionMethods) == 0 {
 		h.CompressionMethods = []byte{0}
 	}
+	h.renewKeyShares() // a record names their groups only: without keys the hello would be smaller than its client's
 }
 
 // Clone is a copy that shares nothing that can be changed; private keys are the same.

@@ -257,6 +257,7 @@ func (r *run) await(done func() bool) bool {
 			return false
 		}
 		if r.x.Received >= r.most {
+			r.x.Endless = true
 			r.x.Error = &inspect.Error{Type: inspect.ErrorOther, Message: "the server sent more than is read", Phase: r.phase}
 			return false
 		}

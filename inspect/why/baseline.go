@@ -30,6 +30,11 @@ func (r *run) investigate() {
 		r.notConnected(first)
 		return
 	}
+	if first.x.Outcome == probe.OutcomeTimeout {
+		if first = r.patient(first); first.x == nil {
+			return
+		}
+	}
 	if r.repeat(first) {
 		return
 	}
@@ -61,6 +66,8 @@ func (r *run) investigate() {
 func (r *run) repeat(first answer) bool {
 	times := repeatsOfFailure
 	switch {
+	case r.slow:
+		times = repeatsOfSilence
 	case first.works:
 		times = repeatsOfSuccess
 	case first.x.Outcome == probe.OutcomeTimeout, first.x.Outcome == probe.OutcomeNotTLS, first.x.Outcome == probe.OutcomeServerHello:
@@ -77,6 +84,9 @@ func (r *run) repeat(first answer) bool {
 		broken = a
 	}
 	count(first)
+	if first.works {
+		r.working = r.failing
+	}
 	if first.x.Outcome == probe.OutcomeTimeout {
 		// Several round trips, as long as connecting shows that one takes.
 		r.client.Timeouts.Answer = min(r.client.Timeouts.Answer, max(shortAnswer, roundTrips*first.x.Dialled))
@@ -84,7 +94,7 @@ func (r *run) repeat(first answer) bool {
 	for range times - 1 {
 		a := r.send("", r.failing)
 		if a.x == nil {
-			return true
+			break // what was seen so far is all that may be seen
 		}
 		count(a)
 	}
@@ -93,6 +103,33 @@ func (r *run) repeat(first answer) bool {
 	}
 	r.unsteady(good, bad, broken, r.failing)
 	return true
+}
+
+// slower is how many times as long as at first is waited once before an endpoint is called silent.
+const slower = 3
+
+// patient asks an endpoint that did not answer once more and gives it more time: one that is slow is not silent.
+func (r *run) patient(first answer) answer {
+	if r.left() <= 0 {
+		return first
+	}
+	r.client.Timeouts.Answer = slower * r.patience
+	a := r.send("", r.failing)
+	r.client.Timeouts.Answer = r.patience
+	if a.x == nil {
+		return first
+	}
+	if a.x.Outcome == probe.OutcomeTimeout {
+		r.failure, r.result.Failure = a, a.x.Describe() // as the one that was waited for longest
+		return a
+	}
+	r.slow = true
+	r.patience = max(r.patience, 2*a.x.Took)
+	r.client.Timeouts.Answer = r.patience
+	r.failure = a
+	r.result.Failure = a.x.Describe()
+	r.result.Notes = append(r.result.Notes, fmt.Sprintf("The endpoint is slow: its answer took %.1f s. A client that waits less gives up.", a.x.Took.Seconds()))
+	return a
 }
 
 // unsteady names an endpoint that answers the same hello in different ways: one that limits how often it may be asked, which
@@ -110,16 +147,16 @@ func (r *run) unsteady(good, bad int, broken answer, t trial) {
 			broken = a
 		}
 	}
+	if good == 0 {
+		r.result.Tried = append(r.result.Tried, "each property of the hello by itself: accepted; the hello as a whole is not")
+		return
+	}
 	if !r.lastFailed() {
 		r.flaps(good, bad, broken)
 		return
 	}
 	// What fails since some moment and works again after a pause is limited; what works in between is not.
-	tail := 0
-	for i := len(r.result.Probes) - 1; i >= 0 && !r.result.Probes[i].Works; i-- {
-		tail++
-	}
-	if tail < bad {
+	if r.tail() < bad {
 		r.flaps(good, bad, broken)
 		return
 	}
@@ -130,7 +167,45 @@ func (r *run) unsteady(good, bad int, broken answer, t trial) {
 			fix:      "Raise the limit for this client, or let it open fewer connections."})
 		return
 	}
-	r.flaps(good, bad, broken)
+	r.gone(broken)
+}
+
+// tail is how many connections failed since the last one that worked.
+func (r *run) tail() int {
+	n := 0
+	for i := len(r.result.Probes) - 1; i >= 0 && !r.result.Probes[i].Works; i-- {
+		n++
+	}
+	return n
+}
+
+// surelyGone is how many times in a row what worked before has to fail for an endpoint to be one that takes no connections any more:
+// one that answers now so and now so does that once in hundreds of experiments.
+const surelyGone = 8
+
+// gone names an endpoint that accepted hellos and does not any more, also after a pause: it bans whoever asks too often.
+func (r *run) gone(broken answer) {
+	good, bad := 0, 0
+	for _, p := range r.result.Probes {
+		if p.Works {
+			good++
+		}
+	}
+	for good > 0 && r.tail() < surelyGone && r.left() > 0 {
+		a := r.send("what was accepted before", r.working)
+		if a.x == nil || a.works {
+			break
+		}
+	}
+	if bad = r.tail(); good == 0 || bad < surelyGone {
+		r.flaps(good, len(r.result.Probes)-good, broken)
+		return
+	}
+	before := len(r.result.Probes) - bad
+	r.add(found{axis: AxisNetwork, id: RateLimited, limit: before,
+		evidence: fmt.Sprintf("of the first %d connections %d were accepted; of the %d after that none, also after pauses (%s)", before, good, bad, broken.x.Describe()),
+		sentence: fmt.Sprintf("The endpoint, or something before it, bans this client: after about %d connections it refuses every one, whatever is sent, with %s.", before, broken.x.Describe()),
+		fix:      "Raise the limit for this client, or ask again when the ban is over with fewer connections (--max-connections)."})
 }
 
 func (r *run) lastFailed() bool {

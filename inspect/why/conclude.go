@@ -28,6 +28,8 @@ func (r *run) conclude() {
 		switch {
 		case r.failure.x == nil:
 			res.Sentence = "Nothing was sent: there was no time, or no connection left."
+		case res.Exhausted && !r.accepted.works && r.failure.works:
+			res.Sentence = "The endpoint accepted this hello at least once; the connections that are allowed were used up."
 		case res.Exhausted:
 			res.Sentence = fmt.Sprintf("The endpoint does not accept this hello (%s); the %d connections that are allowed were used up before the cause was found.", res.Failure, r.budget())
 		case len(res.Tried) > 0:

@@ -130,6 +130,16 @@ func (r *run) controls() []control {
 	} else {
 		add("without the PROXY protocol header", f.hello, nil)
 	}
+	if !f.hello.SSLv2 {
+		other := wire.VersionTLS12
+		if f.hello.RecordVersion == other {
+			other = wire.VersionTLS10
+		}
+		add("with "+other.String()+" in the record's header", with(func(h *probe.Hello) { h.RecordVersion = other }), f.proxy)
+		if len(f.hello.Fresh().SessionID) > 0 {
+			add("without a session id", with(func(h *probe.Hello) { h.SessionID = nil }), f.proxy)
+		}
+	}
 	add("a small hello of TLS 1.2", small12(own), f.proxy)
 	add("a small hello of TLS 1.3", small13(own), f.proxy)
 	shared := broad(own)
@@ -149,6 +159,9 @@ func (r *run) controls() []control {
 			add("a plain hello behind a PROXY protocol header, server name "+name, broad(name), &probe.ProxyHeader{Version: 1})
 		}
 	}
+	other := broad(own)
+	other.RecordVersion = wire.VersionTLS12
+	add("a plain hello with "+other.RecordVersion.String()+" in the record's header", other, f.proxy)
 	add("a hello of TLS 1.2 without extensions", bare(wire.VersionTLS12), f.proxy)
 	add("a hello of TLS 1.0 without extensions", bare(wire.VersionTLS10), f.proxy)
 	add("a hello with every suite, group and scheme there is", everything(own), f.proxy)

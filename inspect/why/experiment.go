@@ -55,6 +55,8 @@ type run struct {
 	pace     time.Duration         // before each connection, for an endpoint that limits them
 	outcomes map[probe.Outcome]int // of what was sent without changing what goes before TLS
 	patience time.Duration         // the longest that an answer is waited for
+	slow     bool                  // it answered only when it was given more time
+	keepsID  bool                  // the endpoint needs a session id
 	blocked  bool                  // the endpoint limits connections, and did so in the middle of the experiment
 }
 

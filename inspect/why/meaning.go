@@ -11,6 +11,9 @@ import (
 // meaning is what an alert can mean, by who sends it: servers put different faults under the same alert.
 func meaning(x *probe.Exchange) string {
 	if x.Alert == nil {
+		if x.Endless || x.Outcome == probe.OutcomeTimeout && x.Received > 0 {
+			return ""
+		}
 		switch x.Outcome {
 		case probe.OutcomeReset:
 			return "A reset in place of an alert is mostly not the TLS server's: a middlebox, a firewall, a load balancer with a full queue, or a server that crashed."

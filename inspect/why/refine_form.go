@@ -155,10 +155,15 @@ func commonShares() []wire.NamedGroup {
 // onlyVersion is a plain hello of one version with the name, and what else the hello that works has, kept.
 func onlyVersion(working *probe.Hello, v wire.Version) *probe.Hello {
 	suites := slices.DeleteFunc(union(working.CipherSuites, broadSuites()), func(s wire.CipherSuite) bool { return !usable(s, v) })
+	suites = suites[:min(len(suites), max(len(working.CipherSuites), fewSuites))] // more than work might be too many
+	as := func(h *probe.Hello) *probe.Hello {
+		h.RecordVersion, h.SessionID, h.Layout = working.RecordVersion, bytes.Clone(working.SessionID), working.Layout
+		return h
+	}
 	if v <= wire.VersionSSLv3 || len(working.Extensions) == 0 {
 		h := bare(v)
 		h.CipherSuites = suites
-		return h
+		return as(h)
 	}
 	groups := working.Groups()
 	if len(groups) == 0 {
@@ -168,11 +173,14 @@ func onlyVersion(working *probe.Hello, v wire.Version) *probe.Hello {
 	if len(schemes) == 0 {
 		schemes = broadSchemes()
 	}
-	return probe.Offer{
+	return as(probe.Offer{
 		ServerName: working.ServerName(), Versions: []wire.Version{v}, CipherSuites: suites, Groups: groups, KeyShares: firstShare(groups, working),
 		SignatureSchemes: schemes, ALPN: working.ALPN(), Bare: !working.Has(wire.ExtensionExtendedMasterSecret),
-	}.Hello()
+	}.Hello())
 }
+
+// fewSuites are as many as every endpoint takes.
+const fewSuites = 12
 
 // refineALPN: next has the protocols of the hello in question, and fails.
 func (r *run) refineALPN(a answer) bool {
@@ -246,6 +254,13 @@ func (r *run) addRenegotiation(a answer) {
 func (r *run) refineExtensions(s step, next trial, a answer) bool {
 	f := r.failing.hello.InTLSFormat()
 	switch s.change {
+	case noSessionID:
+		r.add(found{axis: AxisExtension, id: SessionIDIntolerance,
+			evidence: fmt.Sprintf("without a session id: %s; with one: %s", a.x.Describe(), r.accepted.x.Describe()),
+			sentence: "The endpoint fails on hellos without a session id, which it must not need (RFC 8446, Section 4.1.2).",
+			fix:      "Update the endpoint, or what stands before it; until then let the client send one (TLS 1.3's middlebox compatibility mode)."})
+		r.keepsID = true
+		return true
 	case "none but its extensions":
 		return r.required(f)
 	case "its extensions":
@@ -261,6 +276,9 @@ func (r *run) refineExtensions(s step, next trial, a answer) bool {
 	for _, e := range edits {
 		t := r.with(e.edit)
 		if same(t.hello, r.working.hello) {
+			continue
+		}
+		if e.id == SessionIDIntolerance && r.keepsID {
 			continue
 		}
 		b, ok := r.believe("with its "+e.what, t)
@@ -421,11 +439,23 @@ func (r *run) refineForm(s step, next trial, a answer) bool {
 		f.sentence = "The endpoint does not take hellos in the SSLv2 format, as clients before 2010 send them, whatever version they offer."
 		f.fix = "Have the client send TLS hellos (Java: without SSLv2Hello; OpenSSL: without SSLv2)."
 	default:
-		f.id, f.offered, f.accepted = RecordVersionRefused, []string{h.RecordVersion.String()}, []string{r.working.hello.RecordVersion.String()}
-		f.evidence = fmt.Sprintf("with %s in the record's header: %s; with another version: accepted", h.RecordVersion, a.x.Describe())
-		f.sentence = fmt.Sprintf("The endpoint fails on the version %s in the record's header, which it has to ignore (RFC 8446, Section 5.1).", h.RecordVersion)
+		theirs, ours := recordVersion(h), recordVersion(r.working.hello)
+		f.id, f.offered, f.accepted = RecordVersionRefused, []string{theirs.String()}, []string{ours.String()}
+		f.evidence = fmt.Sprintf("with %s in the record's header: %s; with %s: accepted", theirs, a.x.Describe(), ours)
+		f.sentence = fmt.Sprintf("The endpoint fails on the version %s in the record's header, which it has to ignore (RFC 8446, Section 5.1); with %s there it answers.", theirs, ours)
 		f.fix = "Update the endpoint."
 	}
 	r.add(f)
 	return true
+}
+
+// recordVersion is what stands in the header of a hello's records.
+func recordVersion(h *probe.Hello) wire.Version {
+	switch {
+	case h.RecordVersion != 0:
+		return h.RecordVersion
+	case h.Version == wire.VersionSSLv3:
+		return wire.VersionSSLv3
+	}
+	return wire.VersionTLS10
 }

@@ -83,6 +83,8 @@ const (
 	Silent                    = "silent" // to every hello
 	ResetsAll                 = "resets-everything"
 	ClosesAll                 = "closes-everything"
+	IncompleteAnswer          = "incomplete-answer" // begun, and not ended in time
+	EndlessAnswer             = "endless-answer"    // more than is read
 	Flapping                  = "flapping"
 	RateLimited               = "rate-limited"
 )
@@ -95,7 +97,7 @@ type Cause struct {
 	Sentence string   `json:"sentence"` // for a person
 	Offered  []string `json:"offered,omitempty"`
 	Accepted []string `json:"accepted,omitempty"` // as far as it was found out
-	Limit    int      `json:"limit,omitempty"`    // size: the most bytes that are accepted
+	Limit    int      `json:"limit,omitempty"`    // the most that is accepted: bytes, suites, extensions, connections
 	Fix      string   `json:"fix,omitempty"`      // what to change, in a sentence
 }
 

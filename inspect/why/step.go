@@ -19,16 +19,21 @@ type step struct {
 // steps are the walk, in the order in which a server looks at a hello: what is before TLS, the name, the version, and so on.
 func (r *run) steps() []step {
 	f := r.failing
+	sound := isSound(f.hello)
 	hello := func(edit func(r *run, h, f *probe.Hello)) func(*run, trial) trial {
 		goal := f.hello.InTLSFormat()
 		return func(r *run, w trial) trial {
 			w.hello = w.hello.Clone()
 			edit(r, w.hello, goal)
+			if sound {
+				makeSound(w.hello, goal)
+			}
 			return w
 		}
 	}
 	return []step{
 		{AxisProxyProtocol, "the PROXY protocol header as in question", func(_ *run, w trial) trial { w.proxy = f.proxy; return w }},
+		{AxisExtension, noSessionID, hello(dropSessionID)},
 		{AxisServerName, "its server name", hello(func(_ *run, h, f *probe.Hello) { h.SetServerName(f.ServerName()) })},
 		{AxisVersion, "its versions", hello(takeVersions)},
 		{AxisCipher, "its cipher suites", hello(takeSuites)},
@@ -76,7 +81,6 @@ func takeVersions(_ *run, h, f *probe.Hello) {
 	}
 	if !offersTLS13(f) {
 		h.Remove(wire.ExtensionKeyShare, wire.ExtensionPSKKeyExchangeModes, wire.ExtensionPreSharedKey, wire.ExtensionEarlyData)
-		h.SessionID = nil
 		return
 	}
 	// What TLS 1.3 cannot do without (RFC 8446, Section 9.2), where the hello that works has not spoken it.
@@ -87,7 +91,7 @@ func takeVersions(_ *run, h, f *probe.Hello) {
 		h.SetSignatureSchemes(f.SignatureSchemes()...)
 	}
 	if !h.Has(wire.ExtensionKeyShare) && f.Has(wire.ExtensionKeyShare) {
-		h.SetKeyShares(f.KeyShareGroups()...)
+		h.SetKeyShares(firstShare(meet(h.Groups(), f.Groups()), f)...)
 	}
 	for _, t := range [...]wire.ExtensionType{wire.ExtensionPSKKeyExchangeModes} {
 		if body, ok := f.Extension(t); ok && !h.Has(t) {
@@ -245,7 +249,7 @@ func typesOf(h *probe.Hello) []wire.ExtensionType {
 // takeRest takes over what is left of the message.
 func takeRest(r *run, h, f *probe.Hello) {
 	h.CompressionMethods = bytes.Clone(f.CompressionMethods)
-	if !r.beyond() {
+	if !r.beyond() && !r.keepsID {
 		h.SessionID = bytes.Clone(f.SessionID)
 	}
 }
@@ -271,7 +275,7 @@ func takeFormat(r *run, w trial) trial {
 
 // same reports whether two hellos differ in nothing but what differs from one connection to the next.
 func same(a, b *probe.Hello) bool {
-	if a.SSLv2 != b.SSLv2 || a.RecordVersion != b.RecordVersion || a.Version != b.Version || len(a.SessionID) != len(b.SessionID) ||
+	if a.SSLv2 != b.SSLv2 || recordVersion(a) != recordVersion(b) || a.Version != b.Version || len(a.SessionID) != len(b.SessionID) ||
 		!slices.Equal(a.CipherSuites, b.CipherSuites) || !slices.Equal(a.CipherKinds, b.CipherKinds) || !bytes.Equal(a.CompressionMethods, b.CompressionMethods) ||
 		len(a.Extensions) != len(b.Extensions) || a.Layout.RecordSize != b.Layout.RecordSize || a.Layout.SegmentSize != b.Layout.SegmentSize ||
 		!slices.Equal(a.Layout.Records, b.Layout.Records) {

@@ -55,6 +55,9 @@ func (r *run) take(s step) bool {
 	case a.works:
 		r.working, r.accepted = next, a
 		return true
+	case r.nothingFollows(a):
+		r.result.Tried = append(r.result.Tried, "with "+s.change+": "+a.x.Describe()+", which the hello in question does not get")
+		return true
 	}
 	if next.hello.Size() > r.largest && r.isSize(next, a) {
 		return r.takeReduced(s)
@@ -130,7 +133,7 @@ func (r *run) believe(change string, t trial) (a answer, ok bool) {
 			return again, true
 		}
 		if !r.recovers(r.working) {
-			r.flaps(1, 1, control)
+			r.gone(control)
 			return a, false
 		}
 	}
@@ -176,9 +179,13 @@ func (r *run) confirm() bool {
 	if good.x == nil || bad.x == nil {
 		return true // what was found was believed when it was found
 	}
-	if bad.works || !good.works && !r.recovers(r.working) {
+	if bad.works {
 		r.withdraw()
 		r.unsteady(1, 1, bad, r.failing)
+		return false
+	}
+	if !good.works && !r.recovers(r.working) {
+		r.gone(good)
 		return false
 	}
 	return true
@@ -222,7 +229,22 @@ func (r *run) withoutControl() {
 	}
 	x := r.failure.x
 	everything := fmt.Sprintf("%d hellos of every kind, with and without names and extensions, old and new: %s each time", r.outcomes[x.Outcome], x.Describe())
+	if x.Outcome == probe.OutcomeTimeout && x.Received > 0 {
+		everything = fmt.Sprintf("%d hellos of every kind: each was answered in part or not at all; the one that was waited for longest by %d bytes in %.1f s", r.outcomes[x.Outcome], x.Received, x.Took.Seconds())
+	}
 	if len(r.outcomes) == 1 {
+		switch {
+		case x.Endless:
+			r.add(found{axis: AxisNetwork, id: EndlessAnswer, evidence: everything,
+				sentence: fmt.Sprintf("The endpoint sends data without an end in answer to every hello, none of which leads anywhere: after %d bytes nobody reads on.", x.Received),
+				fix:      "Look at what listens on this port: it is no TLS server that is well."})
+			return
+		case x.Outcome == probe.OutcomeTimeout && x.Received > 0:
+			r.add(found{axis: AxisNetwork, id: IncompleteAnswer, evidence: everything,
+				sentence: fmt.Sprintf("The endpoint begins an answer and does not finish it: %d bytes came in %.1f s, which make no ServerHello.", x.Received, x.Took.Seconds()),
+				fix:      "Look at the endpoint and at the path from it: it stalls or drips, or what it sends after the first bytes is lost (path MTU)."})
+			return
+		}
 		switch x.Outcome {
 		case probe.OutcomeTimeout:
 			r.add(found{axis: AxisNetwork, id: Silent, evidence: everything,
