@@ -242,12 +242,14 @@ func (n *negotiation) certificateFor(info wire.CipherSuiteInfo) (CertificateType
 		}
 		failed := DimensionNone
 		if info.KeyExchange == "ECDHE" {
-			if _, ok := n.ecdheGroup(); !ok || !n.answerFor(i).curveOK {
+			if _, ok := n.ecdheGroup(); !ok {
 				failed = DimensionGroup
+			} else if !n.answerFor(i).curveOK {
+				failed = n.strangeCurve(cert)
 			}
 		}
 		if info.KeyExchange == "ECDH" && (cert.curve() == 0 || !n.answerFor(i).curveOK) {
-			failed = DimensionGroup
+			failed = n.strangeCurve(cert)
 		}
 		// With Go the suite is chosen before the signature is looked at.
 		if failed == DimensionNone && info.KeyExchange != "RSA" && info.KeyExchange != "ECDH" && n.p.Family != FamilyGo && !n.answerFor(i).schemeOK {
@@ -259,6 +261,14 @@ func (n *negotiation) certificateFor(info wire.CipherSuiteInfo) (CertificateType
 		worst = further(worst, failed)
 	}
 	return "", worst
+}
+
+// strangeCurve is what failed where the client does not list the curve that a certificate's key lies on. The first one is remembered.
+func (n *negotiation) strangeCurve(cert CertificateType) Dimension {
+	if n.certificateCurve == 0 {
+		n.certificateCurve = cert.curve()
+	}
+	return DimensionGroup
 }
 
 // anonymous says what keeps the server from choosing an anonymous suite.

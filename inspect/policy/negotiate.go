@@ -45,7 +45,11 @@ func negotiate(h *wire.ClientHello, p *Policy, certs []CertificateType) Result {
 		}
 	}
 	if n.r.RejectedBy != DimensionNone {
-		return Result{RejectedBy: n.r.RejectedBy, Alert: n.r.Alert, Silent: n.r.Silent, Uncertain: n.r.Uncertain}
+		r := Result{RejectedBy: n.r.RejectedBy, Alert: n.r.Alert, Silent: n.r.Silent, Uncertain: n.r.Uncertain}
+		if r.RejectedBy == DimensionGroup && n.r.Version < wire.VersionTLS13 {
+			r.CertificateCurve = n.certificateCurve
+		}
+		return r
 	}
 	n.r.Accepted = true
 	return n.r
@@ -69,6 +73,8 @@ type negotiation struct {
 	p     *Policy
 	certs []CertificateType // that may be served in this run
 	r     Result
+
+	certificateCurve wire.NamedGroup // of a certificate for whose curve a suite was passed over; 0: none was
 
 	blocked bool // the version is one of those in which no handshake completes
 

@@ -88,7 +88,9 @@ func (r Result) Outcome(h *wire.ClientHello, p *Policy) *inspect.PolicyOutcome {
 		if r.Alert != wire.AlertMissingExtension {
 			o.Offered = Offered(h, r.RejectedBy)
 		}
-		o.Accepts = Accepts(p, r.RejectedBy)
+		if o.Accepts = Accepts(p, r.RejectedBy); r.CertificateCurve != 0 {
+			o.Accepts = []string{r.CertificateCurve.String()}
+		}
 		return o
 	}
 	o.Version = r.Version.String()

@@ -122,16 +122,17 @@ const (
 
 // Result is what an endpoint with a policy answers to a hello.
 type Result struct {
-	Accepted        bool
-	Version         wire.Version
-	CipherSuite     wire.CipherSuite
-	Group           wire.NamedGroup      // 0: no (EC)DHE, or the policy's groups are not known
-	SignatureScheme wire.SignatureScheme // 0: none (RSA key exchange), or not known
-	Certificate     CertificateType
-	Protocol        string // ALPN
-	HelloRetry      bool   // TLS 1.3: a HelloRetryRequest comes first
-	RejectedBy      Dimension
-	Alert           wire.AlertDescription // when not accepted; s2n-tls closes some of these connections without one
-	Silent          bool                  // not accepted, and ended without an alert
-	Uncertain       string                // what the policy's facts do not say but the answer depends on; empty: certain
+	Accepted         bool
+	Version          wire.Version
+	CipherSuite      wire.CipherSuite
+	Group            wire.NamedGroup      // 0: no (EC)DHE, or the policy's groups are not known
+	SignatureScheme  wire.SignatureScheme // 0: none (RSA key exchange), or not known
+	Certificate      CertificateType
+	Protocol         string // ALPN
+	HelloRetry       bool   // TLS 1.3: a HelloRetryRequest comes first
+	RejectedBy       Dimension
+	Alert            wire.AlertDescription // when not accepted; s2n-tls closes some of these connections without one
+	Silent           bool                  // not accepted, and ended without an alert
+	CertificateCurve wire.NamedGroup       // not accepted by DimensionGroup, because the client does not list the curve of this certificate, whatever other groups are in common; 0: no
+	Uncertain        string                // what the policy's facts do not say but the answer depends on; empty: certain
 }

@@ -279,6 +279,9 @@ func weight(l *Loss, a, b *policy.Policy) Weight {
 		if len(a.ALPN) == 0 && len(b.ALPN) == 0 {
 			return idle(true, "no protocol either way")
 		}
+		if b.ALPNRequired { // clients that the policy serves are refused
+			return Differs
+		}
 		return unstated(a.ALPN == nil)
 	case LossPreference:
 		both := []string{policy.PreferServer.String(), policy.PreferServerChaCha.String()}

@@ -168,7 +168,7 @@ func lossOf(s *recording.Shape, v *verdict, g *Target) Loss {
 	o := v.result.Outcome(v.hello, g.Blocks[v.block].Policy)
 	l := Loss{
 		Shape: s.Name, JA4: s.JA4, Connections: v.connections, RejectedBy: o.RejectedBy, Alert: o.Alert,
-		Reason: reason(v.result), Offered: o.Offered, Accepts: o.Accepts, Uncertain: o.Uncertain,
+		Reason: reason(v.hello, v.result), Offered: o.Offered, Accepts: o.Accepts, Uncertain: o.Uncertain,
 		Addresses: s.Addresses, EventID: s.EventID,
 	}
 	if g.several() {
@@ -202,7 +202,7 @@ func clientName(shape string, h *wire.ClientHello, rebuilt bool) (name, confiden
 }
 
 // reason says in a few words in what a client and a policy do not agree.
-func reason(r policy.Result) string {
+func reason(h *wire.ClientHello, r policy.Result) string {
 	switch r.Alert {
 	case wire.AlertInappropriateFallback:
 		return "a fallback below the best version in common (TLS_FALLBACK_SCSV)"
@@ -213,12 +213,22 @@ func reason(r policy.Result) string {
 	case policy.DimensionVersion:
 		return "no TLS version in common"
 	case policy.DimensionServerName:
+		switch r.Alert {
+		case wire.AlertDecodeError, wire.AlertUnexpectedMessage, wire.AlertIllegalParameter:
+			return "the server's TLS library takes no such server name"
+		}
 		return "server name not served"
 	case policy.DimensionALPN:
 		return "no application protocol in common"
 	case policy.DimensionCipher:
 		return "no cipher suite in common"
 	case policy.DimensionGroup:
+		switch {
+		case r.CertificateCurve != 0:
+			return "the curve of the certificate, " + r.CertificateCurve.String() + ", is not among the client's groups"
+		case len(h.SupportedGroups) == 0:
+			return "the client lists no key exchange groups, and no suite without is in common"
+		}
 		return "no key exchange group in common"
 	case policy.DimensionSignature:
 		return "no signature algorithm in common"
