@@ -146,7 +146,7 @@ func askedHost(s string) string {
 
 // saidBy says what settled it.
 func saidBy(x *inspect.CertificateRevocation) string {
-	by := ""
+	var by string
 	switch x.Source {
 	case "staple":
 		by = "the stapled OCSP response"

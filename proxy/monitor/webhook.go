@@ -145,7 +145,6 @@ func (w *Webhook) add(d *delivery) (dropped *delivery) {
 		return d
 	}
 	if len(w.waiting) >= w.options.Queue {
-		dropped = d
 		i := slices.IndexFunc(w.waiting, func(x *delivery) bool { return !x.urgent })
 		if !d.urgent || i < 0 {
 			return d
