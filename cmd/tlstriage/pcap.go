@@ -90,9 +90,15 @@ func (p *pcapCommand) run(cmd *cobra.Command, args []string) error {
 	}
 	defer tuneReading()()
 	threshold := severityRank(inspect.Severity(p.failOn))
-	options, err := p.options()
+	options, err := p.options(args)
+	if err == nil {
+		err = p.openCut()
+	}
 	if err != nil {
 		return usage(err)
+	}
+	if p.cut != nil {
+		options.OnPackets = p.cutOut
 	}
 	if p.iface == "" && !p.follow && !slices.Contains(args, "-") && terminalWidth(cmd.OutOrStdout()) == 0 {
 		p.buffered = bufio.NewWriterSize(cmd.OutOrStdout(), 64<<10)
@@ -148,15 +154,10 @@ func (p *pcapCommand) prepare(cmd *cobra.Command) error {
 		}
 	}
 	if p.client != "" {
-		prefix, err := netip.ParsePrefix(p.client)
-		if err != nil {
-			address, addressErr := netip.ParseAddr(p.client)
-			if addressErr != nil {
-				return fmt.Errorf("--client: %q is neither an address nor a network", p.client)
-			}
-			prefix = netip.PrefixFrom(address, address.BitLen())
+		var err error
+		if p.network, err = parseNetwork(p.client); err != nil {
+			return fmt.Errorf("--client: %w", err)
 		}
-		p.network = prefix.Masked()
 	}
 	if p.sni != "" {
 		if _, err := path.Match(strings.ToLower(p.sni), ""); err != nil {
@@ -165,19 +166,57 @@ func (p *pcapCommand) prepare(cmd *cobra.Command) error {
 	}
 	if p.since != "" {
 		if ago, err := time.ParseDuration(p.since); err == nil {
+			if ago < 0 {
+				return fmt.Errorf("--since: %s is in the future: a duration is so long before now", p.since)
+			}
 			p.after = time.Now().Add(-ago)
 		} else if p.after, err = time.Parse(time.RFC3339, p.since); err != nil {
 			return fmt.Errorf("--since: %q is neither a time like 2027-01-31T00:00:00Z nor a duration like 2h", p.since)
 		}
 	}
-	if p.write != "" {
-		var err error
-		if p.cutFile, err = os.OpenFile(p.write, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600); err != nil {
-			return err
-		}
-		p.cut = capture.NewWriter(p.cutFile)
-	}
 	return nil
+}
+
+// parseNetwork reads a network, or an address as one of its own. Addresses of IPv4 in the form of IPv6 are of IPv4.
+func parseNetwork(s string) (netip.Prefix, error) {
+	prefix, err := netip.ParsePrefix(s)
+	if err != nil {
+		address, err := netip.ParseAddr(s)
+		if err != nil {
+			return netip.Prefix{}, fmt.Errorf("%q is neither an address nor a network", s)
+		}
+		address = address.Unmap().WithZone("")
+		return netip.PrefixFrom(address, address.BitLen()), nil
+	}
+	const mapped = 96
+	if prefix.Addr().Is4In6() && prefix.Bits() >= mapped {
+		prefix = netip.PrefixFrom(prefix.Addr().Unmap(), prefix.Bits()-mapped)
+	}
+	return prefix.Masked(), nil
+}
+
+// openCut makes the file of --write, which must not be there yet.
+func (p *pcapCommand) openCut() (err error) {
+	if p.write == "" {
+		return nil
+	}
+	if p.cutFile, err = os.OpenFile(p.write, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600); err != nil {
+		return err
+	}
+	p.cut = capture.NewWriter(p.cutFile)
+	return nil
+}
+
+// closeCut closes the file of --write. One with nothing in it, which nobody could open, is removed.
+func (p *pcapCommand) closeCut() error {
+	if p.cut == nil {
+		return nil
+	}
+	info, err := p.cutFile.Stat()
+	if err == nil && info.Size() == 0 && info.Mode().IsRegular() {
+		err = os.Remove(p.write)
+	}
+	return errors.Join(err, p.cutError, p.cutFile.Close())
 }
 
 // stdout is where records go: behind a buffer when nobody waits for the next one.
@@ -191,10 +230,10 @@ func (p *pcapCommand) stdout(cmd *cobra.Command) io.Writer {
 // The most that is read of a file of session keys.
 const maxKeyLog = 64 << 20
 
-func (p *pcapCommand) options() (capture.Options, error) {
-	o := capture.Options{OnConnection: p.observe}
-	if p.cut != nil {
-		o.OnPackets = p.cutOut
+func (p *pcapCommand) options(args []string) (capture.Options, error) {
+	o := capture.Options{OnConnection: p.observe, Salt: "pcap"}
+	if p.follow || slices.Contains(args, "-") { // somebody may be looking on
+		o.Limits.Wait = capture.LiveWait
 	}
 	if p.keylog != "" {
 		var err error
@@ -219,15 +258,20 @@ func (p *pcapCommand) read(cmd *cobra.Command, args []string, o capture.Options)
 	}
 	tracker := capture.New(o)
 	var broken []error
+	var missing error
 	for i, name := range args {
 		read := tracker.Read
-		if p.follow && i == len(args)-1 {
+		switch {
+		case name == "-" && !regular(cmd.InOrStdin()):
+			read = tracker.ReadPipe // its end is the end, --follow or not
+		case p.follow && i == len(args)-1:
 			read = tracker.Follow
 		}
 		if err := p.file(cmd, name, read); err != nil {
 			var usageError *exitError
 			if errors.As(err, &usageError) {
-				return tracker.Close(), err
+				missing = errors.Join(missing, err)
+				continue
 			}
 			if errors.Is(err, context.Canceled) {
 				break
@@ -236,10 +280,36 @@ func (p *pcapCommand) read(cmd *cobra.Command, args []string, o capture.Options)
 		}
 	}
 	stats := tracker.Close()
+	if missing != nil {
+		return stats, usage(errors.Join(append(broken, missing)...))
+	}
+	if unknown := refusedPackets(stats); unknown > 0 && unknown == stats.Packets {
+		broken = append(broken, errNothingRead)
+	}
 	if err := errors.Join(broken...); err != nil {
 		return stats, failed(err)
 	}
 	return stats, nil
+}
+
+// regular reports whether a reader is a file that never lets anybody wait.
+func regular(r io.Reader) bool {
+	f, ok := r.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode().IsRegular()
+}
+
+var errNothingRead = errors.New("no packet could be read: all are of link types that are not read here")
+
+// refusedPackets is how many packets are of link types that are not read.
+func refusedPackets(stats capture.Stats) (n uint64) {
+	for _, packets := range stats.Refused {
+		n += packets
+	}
+	return n
 }
 
 func (p *pcapCommand) file(cmd *cobra.Command, name string, read func(context.Context, io.Reader, string) error) error {
@@ -370,8 +440,5 @@ func (p *pcapCommand) close() error {
 	if errors.Is(err, syscall.EPIPE) {
 		err = nil
 	}
-	if p.cut != nil {
-		err = errors.Join(err, p.cutError, p.cutFile.Close())
-	}
-	return err
+	return errors.Join(err, p.closeCut())
 }

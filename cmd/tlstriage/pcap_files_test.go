@@ -1,0 +1,105 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/tlstriage/tlstriage/inspect"
+)
+
+// pcapExit runs the command and gives its exit code.
+func pcapExit(t *testing.T, args ...string) (code int, out string) {
+	t.Helper()
+	var b bytes.Buffer
+	code = run(t.Context(), append([]string{"pcap"}, args...), nil, &b, io.Discard)
+	return code, b.String()
+}
+
+// TestPcapReadsWhatIsThere reads the files that can be read, wherever the one stands that cannot.
+func TestPcapReadsWhatIsThere(t *testing.T) {
+	there := failing(t, 2)
+	missing := filepath.Join(t.TempDir(), "missing.pcap")
+	for _, args := range [][]string{{missing, there}, {there, missing}} {
+		if code, out := pcapExit(t, args...); code != exitUsage || !strings.Contains(out, "2 connections") {
+			t.Errorf("%v: %d\n%s", args, code, out)
+		}
+	}
+}
+
+// TestPcapOfUnknownLinks fails: nothing was looked at.
+func TestPcapOfUnknownLinks(t *testing.T) {
+	file := append([]byte{0xD4, 0xC3, 0xB2, 0xA1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0x0F, 0x27, 0, 0}, 1, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 4, 0, 0, 0, 1, 2, 3, 4)
+	name := filepath.Join(t.TempDir(), "strange.pcap")
+	if err := os.WriteFile(name, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, out := pcapExit(t, name); code != exitFailed {
+		t.Errorf("%d\n%s", code, out)
+	}
+}
+
+// TestPcapWritesNoEmptyFile leaves no file behind in which nothing is, and keeps none from being written later.
+func TestPcapWritesNoEmptyFile(t *testing.T) {
+	there, cut := failing(t, 1), filepath.Join(t.TempDir(), "cut.pcapng")
+	for _, args := range [][]string{
+		{there, "--sni", "nobody.example", "--write", cut}, {filepath.Join(t.TempDir(), "missing"), "--write", cut},
+		{there, "--keylog", filepath.Join(t.TempDir(), "missing"), "--write", cut},
+	} {
+		pcapExit(t, args...)
+		if _, err := os.Stat(cut); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%v: %v", args, err)
+		}
+	}
+	pcapExit(t, there, "--write", cut)
+	before, err := os.ReadFile(cut)
+	if err != nil || len(before) == 0 {
+		t.Fatalf("%d bytes, %v", len(before), err)
+	}
+	if code, _ := pcapExit(t, there, "--write", cut); code != exitUsage {
+		t.Errorf("a file that is there: %d", code)
+	}
+	if after, err := os.ReadFile(cut); err != nil || !bytes.Equal(after, before) {
+		t.Errorf("it was changed: %v", err)
+	}
+}
+
+func TestPcapFilters(t *testing.T) {
+	there := failing(t, 3)
+	for client, want := range map[string]int{"192.0.2.1": 1, "::ffff:192.0.2.1": 1, "::ffff:192.0.2.0/120": 3, "192.0.2.2/31": 2, "::/0": 0} {
+		_, out := pcapExit(t, there, "--client", client, "-o", "json")
+		if got := strings.Count(out, "\n"); got != want {
+			t.Errorf("%s: %d records, want %d", client, got, want)
+		}
+	}
+	if code, _ := pcapExit(t, there, "--since", "-5m"); code != exitUsage {
+		t.Errorf("since a time in the future: %d", code)
+	}
+	if _, err := parseNetwork("192.0.2.1/33"); err == nil {
+		t.Error("no network was taken for one")
+	}
+	if got, err := parseNetwork("fe80::1%eth0"); err != nil || got != netip.MustParsePrefix("fe80::1/128") {
+		t.Errorf("%v, %v", got, err)
+	}
+}
+
+func TestPcapRecordsHaveWholeIDs(t *testing.T) {
+	_, out := pcapExit(t, failing(t, 2), "-o", "json")
+	for line := range strings.Lines(out) {
+		var c inspect.Connection
+		if err := json.Unmarshal([]byte(line), &c); err != nil {
+			t.Fatal(err)
+		}
+		if c.Event.ID == "" || strings.HasSuffix(c.Event.ID, "-") {
+			t.Errorf("id %q", c.Event.ID)
+		}
+	}
+}
