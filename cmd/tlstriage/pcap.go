@@ -68,7 +68,7 @@ TLS is found by its bytes on any port, behind STARTTLS, proxies and tunnels.`,
 	cmd.Flags().StringVar(&p.policy, "policy", "", "policy `REF` that hellos are held against")
 	cmd.Flags().StringVar(&p.keylog, "keylog", "", "`FILE` with session keys (SSLKEYLOGFILE)")
 	cmd.Flags().StringVar(&p.ca, "ca", "", "`FILE` with the roots to judge chains by; default: the system's")
-	cmd.Flags().StringVar(&p.sni, "sni", "", "only connections whose client asks for this `NAME`; * stands for anything")
+	cmd.Flags().StringVar(&p.sni, "sni", "", "only connections whose client asks for this `NAME`; * stands for anything, ? for one letter, [ab] for one of these")
 	cmd.Flags().StringVar(&p.client, "client", "", "only connections of this client: an address or a `NETWORK`")
 	cmd.Flags().BoolVar(&p.failed, "failed", false, "only connections that failed")
 	cmd.Flags().StringVar(&p.since, "since", "", "only connections that began after `TIME` (RFC 3339, or a duration before now)")
@@ -160,7 +160,7 @@ func (p *pcapCommand) prepare(cmd *cobra.Command) error {
 		}
 	}
 	if p.sni != "" {
-		if _, err := path.Match(strings.ToLower(p.sni), ""); err != nil {
+		if _, err := path.Match(namePattern(p.sni), ""); err != nil {
 			return fmt.Errorf("--sni: %q is no pattern", p.sni)
 		}
 	}
@@ -405,12 +405,21 @@ func (p *pcapCommand) wanted(c *inspect.Connection) bool {
 		if c.ClientLeg != nil && c.ClientLeg.TLS != nil && c.ClientLeg.TLS.Client != nil {
 			name = c.ClientLeg.TLS.Client.ServerName
 		}
-		if ok, _ := path.Match(strings.ToLower(p.sni), strings.ToLower(name)); !ok {
+		if !matchName(p.sni, name) {
 			return false
 		}
 	}
 	return true
 }
+
+// matchName reports whether a name fits a pattern, in which * stands for anything, ? for one letter and [...] for one of several.
+func matchName(pattern, name string) bool {
+	ok, _ := path.Match(namePattern(pattern), namePattern(name))
+	return ok
+}
+
+// namePattern puts a name or a pattern of names into a form in which path.Match has nothing to say about slashes.
+func namePattern(s string) string { return strings.ReplaceAll(strings.ToLower(s), "/", "\x00") }
 
 // cutOut puts the packets of a connection that is shown into the file of --write.
 func (p *pcapCommand) cutOut(c *inspect.Connection, packets []capture.Packet) {

@@ -80,6 +80,11 @@ func TestPcapFilters(t *testing.T) {
 			t.Errorf("%s: %d records, want %d", client, got, want)
 		}
 	}
+	for pattern, want := range map[string]bool{"*": true, "A*Z": true, "a/?": true, "a/[yz]": true, "a?z": true, "b*": false, "a": false} {
+		if matchName(pattern, "a/z") != want {
+			t.Errorf("%s: not %v", pattern, want)
+		}
+	}
 	if code, _ := pcapExit(t, there, "--since", "-5m"); code != exitUsage {
 		t.Errorf("since a time in the future: %d", code)
 	}
