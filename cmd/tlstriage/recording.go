@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -23,7 +24,13 @@ keep. What they write can be read by everything that takes --from.`,
   tlstriage recording show both.ndjson
   tlstriage recording anonymize --mask-names week.ndjson > for-a-colleague.ndjson
   tlstriage recording import --kind testssl client-simulation.txt > clients.ndjson`,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE: func(_ *cobra.Command, args []string) error {
+			const known = "compact, merge, show, anonymize and import"
+			if len(args) == 0 {
+				return usage(errors.New("recording needs one of " + known))
+			}
+			return usage(fmt.Errorf("recording: %q is none of %s", args[0], known))
+		},
 	}
 	cmd.AddCommand(newRecordingCompact(), newRecordingMerge(), newRecordingShow(), newRecordingAnonymize(), newRecordingImport())
 	return cmd
@@ -132,14 +139,16 @@ func codeOf(err error) error {
 
 func newRecordingAnonymize() *cobra.Command {
 	var into string
+	var round time.Duration
 	a := &recording.Anonymizer{}
 	cmd := &cobra.Command{
 		Use:   "anonymize FILE...",
 		Short: "Take out of a recording what is personal or secret",
 		Long: `Writes the records without what could tell who a client was or let somebody take up its sessions: randoms, session ids, tickets,
-pre-shared keys, key shares, cookies, ECH and connection ids become zeros; client addresses lose their last 8 bits (IPv6: 80); ports,
-certificates, messages and findings go. What a client offers stays, in its order and with its size: replay and policy check say of the
-result what they say of the recording.
+pre-shared keys, key shares, cookies, ECH, connection ids and whatever else an extension holds beside code points become zeros;
+protocols of ALPN that nobody registered become others of their length; client addresses lose their last 8 bits (IPv6: 80); times are
+cut to the hour (--round-times), ids are made anew; ports, origins, durations, certificates, messages and findings go. What a client
+offers stays, in its order and with its size: replay and policy check say of the result what they say of the recording.
 
 Server names stay unless --mask-names turns them into others of the same length, the same name into the same one.`,
 		Example: `  tlstriage recording anonymize hellos.ndjson > shared.ndjson
@@ -150,6 +159,13 @@ Server names stay unless --mask-names turns them into others of the same length,
 			if err := from.parse(); err != nil {
 				return err
 			}
+			switch {
+			case round < 0:
+				return usage(fmt.Errorf("--round-times: %v is less than nothing", round))
+			case round == 0:
+				round = -1
+			}
+			a.Round = round
 			var damaged, kept int64
 			err := writeRecords(cmd, into, func(w *recording.Writer) error {
 				return from.open(cmd, func(in io.Reader, name string) error {
@@ -166,6 +182,7 @@ Server names stay unless --mask-names turns them into others of the same length,
 		},
 	}
 	cmd.Flags().BoolVar(&a.MaskNames, "mask-names", false, "turn server names into others of the same length")
+	cmd.Flags().DurationVar(&round, "round-times", recording.DefaultRound, "cut times to multiples of this `DURATION` (24h: the day); 0: leave them out")
 	intoFlag(cmd, &into)
 	cmd.Flags().SortFlags = false
 	return cmd

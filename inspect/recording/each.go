@@ -86,6 +86,19 @@ func open(r io.Reader) (*bufio.Reader, Form, error) {
 	return in, form, err
 }
 
+// Open looks at the form of a recording, also through a compression, and gives what is to be read of it: not compressed, from its
+// beginning. It is for whoever reads a form of its own, such as FormCapture; Each and Tally.Read look by themselves.
+func Open(r io.Reader, file string) (io.Reader, Form, error) {
+	in, form, err := open(r)
+	if err != nil {
+		return nil, form, fmt.Errorf("%s: %w", file, err)
+	}
+	if form == FormUnknown {
+		return nil, form, &FormError{File: file, Form: form}
+	}
+	return in, form, nil
+}
+
 // peek passes over a byte order mark, and over white space up to where something is to be seen.
 func peek(in *bufio.Reader) (Form, error) {
 	head, err := in.Peek(DetectBytes)

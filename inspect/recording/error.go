@@ -76,7 +76,7 @@ func (e *FormError) Error() string {
 	}
 	switch e.Form {
 	case FormCapture:
-		return file + ": a packet capture, not a recording of hellos"
+		return file + ": a packet capture, not a recording of hellos (tlstriage pcap FILE -o json makes one of it)"
 	case FormArray:
 		return file + ": a JSON array; a recording has one record a line (jq -c '.[]')"
 	}

@@ -14,7 +14,7 @@ const (
 	FormHelloBinary      // ClientHellos as bytes
 	FormGzip             // any of them, compressed
 	FormZstd             // the same, in another compression
-	FormCapture          // pcap or pcapng: not read here
+	FormCapture          // pcap or pcapng: read by package capture
 	FormArray            // a JSON array: not read
 )
 
