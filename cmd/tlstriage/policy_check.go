@@ -27,7 +27,8 @@ Where the policy is a whole listener (nginx.conf, nginx.conf#listen=:443), every
 selects, as there, and the answer is given for all and for each block. With #server_name= it is one block that all are tried on;
 how many would never get to it is said.
 
-A recording is what ` + "`tlstriage proxy --record FILE`" + ` writes, or ClientHellos in hexadecimal, base64 or as bytes.
+A recording is what ` + "`tlstriage proxy --record FILE`" + ` writes, ClientHellos in hexadecimal, base64 or as bytes, or
+a capture (pcap, pcapng), of which every connection that tlstriage pcap tells of counts.
 
 Exit codes: 1 when --fail-on-loss is exceeded, 2 for what cannot be asked, 3 when a recording cannot be read or more of it is
 damaged than --max-damaged accepts.`,
@@ -124,7 +125,7 @@ func checkEach(cmd *cobra.Command, target *trial.Target, from *recordings, gate 
 	var lost, atRisk, connections, unjudged int64
 	var read int64              // entries that give a client, which of a compacted recording is many connections
 	var skipped recording.Tally // of what gives no client
-	err := from.open(cmd, func(in io.Reader, name string) error {
+	err := from.clients(cmd, func(in io.Reader, name string) error {
 		begun := read + entries(skipped.Skipped) // entries of the files before
 		for client, err := range recording.Each(in, name) {
 			var refused *recording.Error

@@ -27,7 +27,8 @@ func newPolicyExport() *cobra.Command {
 		Use:   "export REF --to SYSTEM",
 		Short: "Write a policy in the language of a server or load balancer",
 		Long: `Prints a snippet of configuration that makes the system do what the policy says, below comments with the command that
-applies it. Read again with ` + "`tlstriage policy import`" + `, the snippet gives the same policy.
+applies it. Where ` + "`tlstriage policy import`" + ` reads the form the snippet gives the same policy again; the others, go, java and
+openssl, are written and not read back (below: "write only").
 
 What a system cannot say is never left out silently: it stands in the comments and on standard error, and with --strict the
 exit code is 1. "differs" means that clients are treated otherwise than the policy says; "unstated" that the policy says nothing
@@ -119,7 +120,11 @@ func systemTable() string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 8, 2, ' ', 0)
 	for _, s := range export.Systems() {
-		fmt.Fprintf(w, "  %s\t%s\n", s.Name, s.Title)
+		title := s.Title
+		if s.Importer == "" {
+			title += " (write only)"
+		}
+		fmt.Fprintf(w, "  %s\t%s\n", s.Name, title)
 	}
 	_ = w.Flush() // into memory
 	return b.String()

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -128,7 +129,7 @@ func (f *recommendFlags) options() (o trial.Options, err error) {
 	}
 	for _, s := range f.systems {
 		if !slices.Contains(trial.Systems(), trial.System(s)) {
-			return o, fmt.Errorf("--for: no system %q; there are: %v", s, trial.Systems())
+			return o, fmt.Errorf("--for: no system %q; there are: %s", s, strings.Trim(fmt.Sprint(trial.Systems()), "[]"))
 		}
 		if !slices.Contains(o.Systems, trial.System(s)) {
 			o.Systems = append(o.Systems, trial.System(s))

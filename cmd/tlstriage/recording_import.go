@@ -110,12 +110,21 @@ func importForeign(cmd *cobra.Command, kind foreign.Kind, in io.Reader, name str
 
 // importCapture takes the connections of a capture that began with a hello.
 func importCapture(cmd *cobra.Command, in io.Reader, name string, take func(*recording.Record) error) error {
+	return eachConnection(cmd, in, name, func(r *recording.Record) error {
+		if leg := r.ClientLeg; leg == nil || leg.TLS == nil || leg.TLS.Client == nil {
+			return nil
+		}
+		return take(r)
+	})
+}
+
+// eachConnection takes all connections of a capture.
+func eachConnection(cmd *cobra.Command, in io.Reader, name string, take func(*recording.Record) error) error {
 	var taking error
 	tracker := capture.New(capture.Options{OnConnection: func(c *inspect.Connection) {
-		if taking != nil || c.ClientLeg == nil || c.ClientLeg.TLS == nil || c.ClientLeg.TLS.Client == nil {
-			return
+		if taking == nil {
+			taking = take(&recording.Record{Connection: *c})
 		}
-		taking = take(&recording.Record{Connection: *c})
 	}})
 	err := tracker.Read(cmd.Context(), in, name)
 	tracker.Close()

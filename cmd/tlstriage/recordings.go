@@ -21,7 +21,7 @@ type recordings struct {
 
 // flags adds --from and --max-damaged.
 func (r *recordings) flags(cmd *cobra.Command) {
-	cmd.Flags().StringArrayVar(&r.files, "from", nil, "recorded clients: `FILE` of records (NDJSON) or ClientHellos (hexadecimal, base64, raw), gzip and zstd too; - is standard input; may be repeated")
+	cmd.Flags().StringArrayVar(&r.files, "from", nil, "recorded clients: `FILE` of records (NDJSON) ClientHellos (hexadecimal, base64, raw) or packets (pcap, pcapng), gzip and zstd too; - is standard input; may be repeated")
 	cmd.Flags().StringVar(&r.maxDamaged, "max-damaged", "10%", "exit with 3 when more entries of the recordings are damaged than this: `N`, or N% of all; 100% accepts any")
 }
 
@@ -62,10 +62,42 @@ func (r *recordings) open(cmd *cobra.Command, read func(in io.Reader, name strin
 	return nil
 }
 
+// clients is open for commands that want clients: captures are read as the records that they give.
+func (r *recordings) clients(cmd *cobra.Command, read func(in io.Reader, name string) error) error {
+	return r.open(cmd, func(in io.Reader, name string) error {
+		plain, form, err := recording.Open(in, name)
+		switch {
+		case err != nil:
+			return recordingError(err)
+		case form == recording.FormCapture:
+			return readCapture(cmd, plain, name, read)
+		}
+		return read(plain, name)
+	})
+}
+
+// readCapture hands on the connections of a capture as a recording. What stops either end stops the other.
+func readCapture(cmd *cobra.Command, in io.Reader, name string, read func(in io.Reader, name string) error) error {
+	records, to := io.Pipe()
+	written := make(chan error, 1)
+	go func() {
+		w := recording.NewWriter(to)
+		err := eachConnection(cmd, in, name, func(r *recording.Record) error { return w.Write(r) })
+		_ = to.CloseWithError(err) // the reader's end, which never fails
+		written <- err
+	}()
+	err := read(records, name)
+	_ = records.Close() // never fails
+	if broken := <-written; broken != nil && !errors.Is(broken, io.ErrClosedPipe) {
+		return broken // and not that its reader was told so
+	}
+	return err
+}
+
 // tally counts the clients of recordings, and says on standard error what of them could not be read.
 func (r *recordings) tally(cmd *cobra.Command) (*recording.Tally, error) {
 	t := &recording.Tally{}
-	err := r.open(cmd, func(in io.Reader, name string) error { return recordingError(t.Read(in, name)) })
+	err := r.clients(cmd, func(in io.Reader, name string) error { return recordingError(t.Read(in, name)) })
 	if err != nil {
 		return nil, err
 	}

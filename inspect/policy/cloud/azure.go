@@ -38,6 +38,7 @@ func (r *reader) azurePolicyAlone(n *document.Node) {
 // azurePolicy reads the fields of an sslPolicy; nil: they say nothing that can be used.
 func (r *reader) azurePolicy(e *imported.Endpoint, n *document.Node) *policy.Policy {
 	kind, name := n.Get("policyType"), n.Get("policyName")
+	r.unknownKeys(n, "sslPolicy", "policyType", "policyName", "minProtocolVersion", "cipherSuites", "disabledSslProtocols", "name", "id", "type", "etag", "resourceGroup", "provisioningState")
 	for _, key := range []string{"policyType", "policyName", "minProtocolVersion", "cipherSuites", "disabledSslProtocols"} {
 		if value := n.Get(key); !value.Empty() {
 			r.Fact(e, key, value)

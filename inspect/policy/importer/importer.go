@@ -5,6 +5,7 @@ package importer
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -112,6 +113,11 @@ func find(fsys fs.FS, file, kind string) (*system, error) {
 			return nil, fmt.Errorf("policy: %w", err)
 		}
 		head = head[:min(len(head), headBytes-1)]
+	}
+	if text := bytes.TrimSpace(head); len(head) < headBytes-1 && len(text) > 0 && (text[0] == '{' || text[0] == '[') {
+		if err := json.Unmarshal(text, new(any)); err != nil {
+			return nil, &imported.Error{File: file, Text: "it begins as JSON and is none: " + err.Error()}
+		}
 	}
 	return nil, &imported.Error{File: file, Text: fmt.Sprintf("%s (%s)", ErrKindUnknown, strings.Join(kindNames(), ", "))}
 }

@@ -254,7 +254,7 @@ func (im *importer) finish(e *imported.Endpoint, s *server, at *socket, rejects 
 		e.Facts = append(e.Facts, imported.Fact{File: d.file, Line: d.line, Setting: d.name, Value: d.args[0]})
 	}
 	for _, l := range s.listen {
-		if slices.Contains(l.sockets, at.name) {
+		if !l.quic && slices.Contains(l.sockets, at.name) {
 			e.Facts = append(e.Facts, imported.Fact{File: l.file, Line: l.line, Setting: "listen", Value: strings.Join(l.args, " ")})
 			break
 		}
