@@ -19,6 +19,7 @@ type privateShare struct {
 	kem768   *mlkem.DecapsulationKey768
 	kem1024  *mlkem.DecapsulationKey1024
 	exponent *big.Int // FFDHE
+	scalar   []byte   // X448
 	one      int      // curves whose point is the generator: bytes of a coordinate
 }
 
@@ -58,6 +59,10 @@ func newShare(group wire.NamedGroup) (s privateShare, ok bool) {
 		}
 		s.kem1024 = key
 		s.public = joined(group, s.public, key.EncapsulationKey().Bytes())
+		return s, true
+	case wire.GroupX448:
+		s.scalar = random(x448Size)
+		s.public = x448(s.scalar, x448Base())
 		return s, true
 	case wire.GroupMLKEM512:
 		s.public = append(make([]byte, 768), random(32)...) // a well-formed key of nobody
@@ -106,6 +111,12 @@ func (s *privateShare) secret(server []byte) ([]byte, error) {
 	}
 	if s.exponent != nil {
 		return s.finiteField(server)
+	}
+	if s.scalar != nil {
+		if len(server) != x448Size {
+			return nil, errNoSecret
+		}
+		return x448(s.scalar, server), nil
 	}
 	if s.one > 0 { // the scalar is one: the secret is the server's own x-coordinate
 		if len(server) != 1+2*s.one {

@@ -85,7 +85,7 @@ func TestEverySuiteOfOpenSSLIsFinished(t *testing.T) {
 func TestEveryGroupOfOpenSSLIsFinished(t *testing.T) {
 	id := ecdsaIdentity(t, "openssl.example")
 	groups := []wire.NamedGroup{
-		wire.GroupX25519, wire.GroupSecp256r1, wire.GroupSecp384r1, wire.GroupSecp521r1, wire.GroupFfdhe2048, wire.GroupFfdhe3072, wire.GroupFfdhe4096, wire.GroupFfdhe6144, wire.GroupFfdhe8192,
+		wire.GroupX25519, wire.GroupSecp256r1, wire.GroupSecp384r1, wire.GroupSecp521r1, wire.GroupX448, wire.GroupFfdhe2048, wire.GroupFfdhe3072, wire.GroupFfdhe4096, wire.GroupFfdhe6144, wire.GroupFfdhe8192,
 	}
 	address := openssl(t, id, "-tls1_3", "-groups", "X25519:P-256:P-384:P-521:X448:ffdhe2048:ffdhe3072:ffdhe4096:ffdhe6144:ffdhe8192")
 	for _, group := range groups {
@@ -100,11 +100,7 @@ func TestEveryGroupOfOpenSSLIsFinished(t *testing.T) {
 			}
 		}
 	}
-	x := (&probe.Client{}).Exchange(t.Context(), probe.Target{Address: address}, probe.Offer{Groups: []wire.NamedGroup{wire.GroupX448}}.Hello(), probe.Options{})
-	if x.Outcome != probe.OutcomeServerHello || x.Group != wire.GroupX448 || !x.Unreadable || x.Error != nil {
-		t.Errorf("X448: %s, unreadable %v, %+v", x.Describe(), x.Unreadable, x.Error)
-	}
-	x = (&probe.Client{}).Exchange(t.Context(), probe.Target{Address: address}, probe.Offer{Groups: []wire.NamedGroup{wire.GroupX448}, KeyShares: []wire.NamedGroup{}}.Hello(), probe.Options{NoRetry: true})
+	x := (&probe.Client{}).Exchange(t.Context(), probe.Target{Address: address}, probe.Offer{Groups: []wire.NamedGroup{wire.GroupX448}, KeyShares: []wire.NamedGroup{}}.Hello(), probe.Options{NoRetry: true})
 	if x.Outcome != probe.OutcomeRetryRequest || x.RetryRequest.Group != wire.GroupX448 {
 		t.Errorf("X448 without a share: %s", x.Describe())
 	}

@@ -191,6 +191,10 @@ func (h *handshake) curveExchange() (body, premaster []byte, err error) {
 	}
 	var curve ecdh.Curve
 	if curve = curveOf(exchange.Group); curve == nil {
+		if share, ok := newShare(exchange.Group); ok && share.scalar != nil {
+			secret, err := share.secret(exchange.PublicKey)
+			return append([]byte{byte(len(share.public))}, share.public...), secret, err
+		}
 		point, size, ok := generatorOf(exchange.Group)
 		if !ok || len(exchange.PublicKey) != 1+2*size {
 			return nil, nil, errCannotFinish

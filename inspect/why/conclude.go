@@ -8,6 +8,14 @@ import (
 // conclude gives the verdict, and says all in a sentence.
 func (r *run) conclude() {
 	res := r.result
+	if r.cut || res.Exhausted && len(r.causes) > 0 && !r.confirmed {
+		// What was not checked to the end is no cause.
+		res.Exhausted = true
+		for _, f := range r.causes {
+			res.Tried = append(res.Tried, "suspected and not checked to the end: "+f.id+": "+f.evidence)
+		}
+		r.withdraw()
+	}
 	switch {
 	case len(r.causes) > 0:
 		res.Verdict = Explained

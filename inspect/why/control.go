@@ -195,7 +195,7 @@ func broadSuites() []wire.CipherSuite {
 func broadGroups() []wire.NamedGroup {
 	return []wire.NamedGroup{
 		wire.GroupX25519, wire.GroupSecp256r1, wire.GroupSecp384r1, wire.GroupSecp521r1, wire.GroupX448, wire.GroupX25519MLKEM768, wire.GroupSecP256r1MLKEM768,
-		wire.GroupSecP384r1MLKEM1024, wire.GroupFfdhe2048, wire.GroupFfdhe3072, wire.GroupFfdhe4096, wire.GroupBrainpoolP256r1tls13, wire.GroupBrainpoolP384r1tls13,
+		wire.GroupSecP384r1MLKEM1024, wire.GroupFfdhe2048, wire.GroupFfdhe3072, wire.GroupFfdhe4096, wire.GroupFfdhe6144, wire.GroupFfdhe8192, wire.GroupBrainpoolP256r1tls13, wire.GroupBrainpoolP384r1tls13,
 		wire.GroupBrainpoolP512r1tls13, wire.GroupSecp256k1, wire.GroupBrainpoolP256r1,
 	}
 }
@@ -246,13 +246,7 @@ func bare(version wire.Version) *probe.Hello {
 
 // everything offers all that the registries have, for an endpoint that wants something that nobody else does.
 func everything(name string) *probe.Hello {
-	var suites []wire.CipherSuite
-	for c := range 0x10000 {
-		suite := wire.CipherSuite(c)
-		if info, ok := suite.Info(); ok && !info.Signal() && info.Encryption != "NULL" && !info.Export && info.Authentication != "anon" {
-			suites = append(suites, suite)
-		}
-	}
+	suites := registeredSuites()
 	groups := broadGroups()
 	for g := range 0x10000 {
 		group := wire.NamedGroup(g)
@@ -283,4 +277,16 @@ func usable(suite wire.CipherSuite, version wire.Version) bool {
 		return info.TLS13()
 	}
 	return !info.TLS13() && version >= info.MinVersion && version <= info.MaxVersion
+}
+
+// registeredSuites are the suites of the registry, but for those that nobody should accept.
+func registeredSuites() []wire.CipherSuite {
+	var suites []wire.CipherSuite
+	for c := range 0x10000 {
+		suite := wire.CipherSuite(c)
+		if info, ok := suite.Info(); ok && !info.Signal() && info.Encryption != "NULL" && !info.Export && info.Authentication != "anon" {
+			suites = append(suites, suite)
+		}
+	}
+	return suites
 }

@@ -18,15 +18,16 @@ import (
 
 // endpoint is one that misbehaves in a known way, with a hello that suffers from it.
 type endpoint struct {
-	name    string
-	start   func(*testing.T) string
-	hello   *probe.Hello
-	proxy   *probe.ProxyHeader
-	names   []string
-	causes  []string // axis/id, as many as are built in
-	limit   int      // of the size
-	accepts string   // that the first cause names among what is accepted
-	slow    bool     // silence or pauses are part of it
+	name     string
+	start    func(*testing.T) string
+	hello    *probe.Hello
+	proxy    *probe.ProxyHeader
+	names    []string
+	causes   []string // axis/id, as many as are built in
+	limit    int      // of the size
+	accepts  string   // that the first cause names among what is accepted
+	slow     bool     // silence or pauses are part of it
+	together string   // what the first cause names as what it has to come together with
 }
 
 func goServer(edit func(*tls.Config)) func(*testing.T) string {
@@ -180,6 +181,36 @@ func endpoints(t *testing.T) []endpoint {
 				h.CipherSuites = append(h.CipherSuites, wire.CipherSuite(0xC050+c))
 			}
 		}), causes: []string{"cipher/too-many-ciphers"}},
+		{name: "16 suites are too many", start: goFront(nil, func(s *seen) reaction {
+			if s.CipherSuites.Len() >= 16 {
+				return reset
+			}
+			return pass
+		}), hello: postQuantum(), causes: []string{"cipher/too-many-ciphers"}, limit: 15},
+		{name: "13 extensions are too many", start: goFront(nil, func(s *seen) reaction {
+			if s.Extensions.Len() > 12 {
+				return alert(wire.AlertHandshakeFailure)
+			}
+			return pass
+		}), hello: manyExtensions(), causes: []string{"extension/too-many-extensions"}, limit: 12},
+		{name: "a group and a protocol together", start: goFront(func(c *tls.Config) { c.NextProtos = []string{"h2", "http/1.1"} }, func(s *seen) reaction {
+			if s.ALPN.Contains("h2") && s.SupportedGroups.Contains(wire.GroupX25519MLKEM768) {
+				return alert(wire.AlertHandshakeFailure)
+			}
+			return pass
+		}), hello: func() *probe.Hello { h := postQuantum(); h.SetALPN("h2", "http/1.1"); return h }(), causes: []string{"alpn/combination-intolerance"}, together: "X25519MLKEM768"},
+		{name: "a size and a name together", start: goFront(nil, func(s *seen) reaction {
+			if s.message.Length > 1200 && strings.HasPrefix(string(s.ServerName), "s") {
+				return reset
+			}
+			return pass
+		}), hello: postQuantum(), causes: []string{"sni/combination-intolerance"}, together: "its size"},
+		{name: "a fingerprint of four", start: goFront(func(c *tls.Config) { c.NextProtos = []string{"h2"} }, func(s *seen) reaction {
+			if s.SupportedGroups.Contains(wire.GroupX25519MLKEM768) && s.ALPN.Contains("h2") && s.Extensions.Has(wire.ExtensionCompressCertificate) && s.Extensions.Has(wire.ExtensionSCT) {
+				return reset
+			}
+			return pass
+		}), hello: manyExtensions(), causes: []string{"extension/combination-intolerance"}, together: "X25519MLKEM768"},
 		{name: "a fallback", start: goServer(func(c *tls.Config) { c.Certificates = []tls.Certificate{identityOf(t, "ecdsa").Certificate} }),
 			hello: older(func(h *probe.Hello) { h.CipherSuites = append(h.CipherSuites, wire.FallbackSCSV) }), causes: []string{"cipher/fallback-refused"}},
 
@@ -366,6 +397,42 @@ func endpoints(t *testing.T) []endpoint {
 			}
 			return pass
 		}), hello: modern(serverName, func(h *probe.Hello) { h.RecordVersion = wire.VersionTLS12 }), causes: []string{"record_version/record-version-refused"}},
+		{name: "no session id is taken", start: goFront(nil, func(s *seen) reaction {
+			if len(s.SessionID) > 0 {
+				return reset
+			}
+			return pass
+		}), hello: postQuantum(), causes: []string{"extension/session-id-intolerance"}},
+		{name: "a session id is required", start: goFront(nil, func(s *seen) reaction {
+			if len(s.SessionID) == 0 {
+				return reset
+			}
+			return pass
+		}), hello: modern(serverName, func(h *probe.Hello) { h.SessionID = nil }), causes: []string{"extension/session-id-intolerance"}},
+		{name: "a session id is required, of TLS 1.2", start: goFront(nil, func(s *seen) reaction {
+			if len(s.SessionID) == 0 {
+				return reset
+			}
+			return pass
+		}), hello: older(nil), causes: []string{"extension/session-id-intolerance"}},
+		{name: "TLS 1.2 in the record's header is required", start: goFront(nil, func(s *seen) reaction {
+			if s.recordVersion != wire.VersionTLS12 {
+				return alert(wire.AlertHandshakeFailure)
+			}
+			return pass
+		}), hello: postQuantum(), causes: []string{"record_version/record-version-refused"}, accepts: "TLSv1.2"},
+		{name: "X448 only", start: func(t *testing.T) string {
+			return openssl(t, identityOf(t, "rsa"), "-tls1_3", "-groups", "X448")
+		}, hello: postQuantum(), causes: []string{"group/no-common-group"}, accepts: "x448"},
+		{name: "ffdhe6144 only", start: func(t *testing.T) string {
+			return openssl(t, identityOf(t, "rsa"), "-tls1_3", "-groups", "ffdhe6144")
+		}, hello: postQuantum(), causes: []string{"group/no-common-group"}, accepts: "ffdhe6144"},
+		{name: "odd sizes", start: goFront(nil, func(s *seen) reaction {
+			if s.message.Length%2 == 1 {
+				return alert(wire.AlertHandshakeFailure)
+			}
+			return pass
+		}), hello: modern(serverName, func(h *probe.Hello) { h.Pad(901) }), causes: []string{"size/hello-size-intolerance"}},
 		{name: "no SSLv2 format", start: withRSA(t, nil), hello: sslv2Hello(), causes: []string{"record_version/sslv2-format-refused"}},
 
 		{name: "the SSLv2 format is not the reason", start: goServer(func(c *tls.Config) { c.MinVersion = tls.VersionTLS12 }), hello: sslv2Hello(), causes: []string{"version/no-common-version"}},
@@ -400,6 +467,33 @@ func endpoints(t *testing.T) []endpoint {
 		{name: "closes everything", start: func(t *testing.T) string {
 			return serve(t, func(_ int, conn net.Conn) { _, _ = conn.Read(make([]byte, 1<<16)); react(conn, shut) })
 		}, hello: modern(serverName, nil), causes: []string{"network/closes-everything"}},
+		{name: "an answer that does not end in time", start: func(t *testing.T) string {
+			return serve(t, func(_ int, conn net.Conn) {
+				_, _ = conn.Read(make([]byte, 1<<16))
+				_, _ = conn.Write([]byte{22, 3, 3, 0x40, 0, 2, 0, 0x3F})
+				react(conn, silence)
+			})
+		}, hello: modern(serverName, nil), causes: []string{"network/incomplete-answer"}, slow: true},
+		{name: "data without an end", start: func(t *testing.T) string {
+			return serve(t, func(_ int, conn net.Conn) {
+				_, _ = conn.Read(make([]byte, 1<<16))
+				record := append([]byte{22, 3, 3, 0x40, 0, 11, 0xFF, 0xFF, 0xFF}, make([]byte, 0x4000-4)...)
+				for {
+					if _, err := conn.Write(record); err != nil {
+						return
+					}
+				}
+			})
+		}, hello: modern(serverName, nil), causes: []string{"network/endless-answer"}},
+		{name: "a ban after ten connections", start: goFront(func(c *tls.Config) { c.NextProtos = []string{"h2"} }, func(s *seen) reaction {
+			if s.number > 10 {
+				return reset
+			}
+			if len(s.ALPN) > 0 {
+				return alert(wire.AlertHandshakeFailure)
+			}
+			return pass
+		}), hello: modern(serverName, func(h *probe.Hello) { h.SetALPN("h2", "http/1.1") }), causes: []string{"network/rate-limited"}},
 		{name: "nobody listens", start: func(t *testing.T) string { return fmt.Sprintf("127.0.0.1:%d", freePort(t)) }, hello: modern(serverName, nil), causes: []string{"network/connection-refused"}},
 		{name: "flapping", start: goFront(nil, func(s *seen) reaction {
 			if s.number%2 == 1 {
@@ -481,6 +575,19 @@ func endpoints(t *testing.T) []endpoint {
 			h.Set(wire.ExtensionSCT, nil)
 		}), causes: []string{"group/no-common-group", "alpn/no-common-alpn", "extension/extension-intolerance"}},
 	}
+}
+
+// manyExtensions is a hello of a browser with more extensions than most.
+func manyExtensions() *probe.Hello {
+	h := postQuantum()
+	h.SetALPN("h2", "http/1.1")
+	h.Set(wire.ExtensionStatusRequest, []byte{1, 0, 0, 0, 0})
+	h.Set(wire.ExtensionSCT, nil)
+	h.Set(wire.ExtensionCompressCertificate, []byte{2, 0, 2})
+	h.Set(wire.ExtensionApplicationSetting, []byte{0, 3, 2, 'h', '2'})
+	h.Set(0x5A5A, nil)
+	h.Set(0xFAFA, []byte{0})
+	return h
 }
 
 func requireCertificate(c *tls.Config) { c.ClientAuth = tls.RequireAnyClientCert }
@@ -574,6 +681,9 @@ func TestBuiltInCausesAreNamed(t *testing.T) {
 				}
 				if e.accepts != "" && !slices.Contains(r.Causes[0].Accepted, e.accepts) {
 					t.Errorf("accepted %v, want %s among it", r.Causes[0].Accepted, e.accepts)
+				}
+				if e.together != "" && !strings.Contains(strings.Join(r.Causes[0].Together, "; "), e.together) {
+					t.Errorf("together %q, want %s among it", r.Causes[0].Together, e.together)
 				}
 				for _, c := range r.Causes {
 					if c.Sentence == "" || c.Evidence == "" || strings.Contains(c.Sentence+c.Evidence, "%!") {

@@ -41,23 +41,27 @@ type answer struct {
 // run is one experiment in the making.
 type run struct {
 	*Experiment
-	ctx      context.Context
-	client   *probe.Client
-	result   *Result
-	failing  trial  // the hello in question
-	failure  answer // to it
-	working  trial  // the hello that works, as near to it as the walk has come
-	accepted answer // to that
-	largest  int    // bytes of the largest hello that worked
-	causes   []found
-	causal   map[Axis]bool
-	size     *sizeFound            // nil: size does not matter
-	pace     time.Duration         // before each connection, for an endpoint that limits them
-	outcomes map[probe.Outcome]int // of what was sent without changing what goes before TLS
-	patience time.Duration         // the longest that an answer is waited for
-	slow     bool                  // it answered only when it was given more time
-	keepsID  bool                  // the endpoint needs a session id
-	blocked  bool                  // the endpoint limits connections, and did so in the middle of the experiment
+	ctx       context.Context
+	client    *probe.Client
+	result    *Result
+	failing   trial  // the hello in question
+	failure   answer // to it
+	working   trial  // the hello that works, as near to it as the walk has come
+	accepted  answer // to that
+	largest   int    // bytes of the largest hello that worked
+	causes    []found
+	causal    map[Axis]bool
+	size      *sizeFound            // nil: size does not matter
+	pace      time.Duration         // before each connection, for an endpoint that limits them
+	outcomes  map[probe.Outcome]int // of what was sent without changing what goes before TLS
+	patience  time.Duration         // the longest that an answer is waited for
+	slow      bool                  // it answered only when it was given more time
+	most      map[string]int        // by id of the cause that they would be: how many of a countable worked
+	limits    map[string]int        // those that were found
+	cut       bool                  // a question that matters could not be asked for want of connections
+	confirmed bool                  // the walk came to its end
+	keepsID   bool                  // the endpoint needs a session id
+	blocked   bool                  // the endpoint limits connections, and did so in the middle of the experiment
 }
 
 // Timeouts of experiments: an endpoint that answers at all answers at once, and silence is asked many times.
@@ -71,7 +75,7 @@ const (
 // Run makes the experiment. Cancelling ctx ends it with what is known by then.
 func (e *Experiment) Run(ctx context.Context) *Result {
 	began := time.Now()
-	r := &run{Experiment: e, ctx: ctx, causal: map[Axis]bool{}, outcomes: map[probe.Outcome]int{}, failing: trial{e.Hello, e.Target.Proxy}}
+	r := &run{Experiment: e, ctx: ctx, causal: map[Axis]bool{}, most: map[string]int{}, limits: map[string]int{}, outcomes: map[probe.Outcome]int{}, failing: trial{e.Hello, e.Target.Proxy}}
 	client := probe.Client{}
 	if e.Client != nil {
 		client = *e.Client
@@ -167,6 +171,9 @@ func (r *run) exchange(t trial, o probe.Options) answer {
 func (r *run) note(change string, t trial, a answer) {
 	if a.works {
 		r.largest = max(r.largest, a.x.Hello.Size())
+		for _, c := range countables() {
+			r.most[c.id] = max(r.most[c.id], c.of(a.x.Hello))
+		}
 	}
 	if t.proxy == r.failing.proxy {
 		r.outcomes[a.x.Outcome]++

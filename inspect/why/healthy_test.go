@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"encoding/hex"
 	"encoding/json"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -173,5 +174,55 @@ func TestWhatCannotBeToldIsUndetermined(t *testing.T) {
 	r := (&why.Experiment{Target: probe.Target{Address: address}, Hello: probe.Modern(serverName)}).Run(t.Context())
 	if r.Verdict != why.Undetermined || len(r.Causes) != 0 || r.Cause != "" || len(r.Tried) < 10 || r.Meaning == "" || r.Failure == "" {
 		t.Errorf("%s, %v, tried %q, meaning %q", r.Verdict, r.Causes, r.Tried, r.Meaning)
+	}
+}
+
+// An endpoint that answers late is slow, not silent, and no cause is made up for it.
+func TestSlowEndpointsAreNotSilent(t *testing.T) {
+	address := serve(t, func(_ int, conn net.Conn) {
+		<-time.After(500 * time.Millisecond)
+		serveTLS(conn, &tls.Config{Certificates: []tls.Certificate{identityOf(t, "ecdsa").Certificate}})
+	})
+	client := &probe.Client{Timeouts: probe.Timeouts{Answer: 250 * time.Millisecond}}
+	r := (&why.Experiment{Client: client, Target: probe.Target{Address: address}, Hello: probe.Modern(serverName)}).Run(t.Context())
+	if r.Verdict != why.NoFailure || len(r.Causes) != 0 || len(r.Notes) == 0 {
+		t.Errorf("%s, %v, %v", r.Verdict, r.Causes, r.Notes)
+	}
+}
+
+// A bound on connections leaves things undetermined; it does not make a cause of what was not checked.
+func TestFewConnectionsLeaveThingsUndetermined(t *testing.T) {
+	healthy := goServer(nil)(t)
+	if r := (&why.Experiment{Target: probe.Target{Address: healthy}, Hello: probe.Modern(serverName), Budget: 1}).Run(t.Context()); r.Verdict != why.NoFailure {
+		t.Errorf("a healthy endpoint, asked once: %s, %s", r.Verdict, r.Sentence)
+	}
+	small := goFront(nil, func(s *seen) reaction {
+		if s.message.Length > 595 {
+			return reset
+		}
+		return pass
+	})(t)
+	for budget := 4; budget <= 40; budget += 3 {
+		r := (&why.Experiment{Target: probe.Target{Address: small}, Hello: postQuantum(), Budget: budget}).Run(t.Context())
+		if r.Connections > budget {
+			t.Errorf("%d connections of %d", r.Connections, budget)
+		}
+		if r.Verdict == why.NoFailure || r.Verdict == why.Explained && (len(r.Causes) != 1 || r.Cause != why.HelloTooLarge) {
+			t.Errorf("%d connections: %s, %v", budget, r.Verdict, r.Causes)
+		}
+	}
+}
+
+// A hello that was rebuilt from a record has the size that its client's had.
+func TestSizesOfRebuiltHellos(t *testing.T) {
+	view, err := postQuantum().View()
+	if err != nil {
+		t.Fatal(err)
+	}
+	view.Raw = nil
+	view.KeyShares = wire.KeyShares{0x11, 0xEC, 0, 0, 0, 29, 0, 0} // as in a record: groups without keys
+	rebuilt := probe.FromClientHello(view)
+	if size := rebuilt.Size(); size < 1216 {
+		t.Errorf("%d bytes, of which 1216 are X25519MLKEM768", size)
 	}
 }

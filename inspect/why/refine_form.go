@@ -32,7 +32,7 @@ func (r *run) refineProxy(a answer) bool {
 	return true
 }
 
-func (r *run) refineName(a answer) bool {
+func (r *run) refineName(next trial, a answer) bool {
 	own, other := r.failing.hello.ServerName(), r.working.hello.ServerName()
 	f := found{axis: AxisServerName}
 	if own == "" {
@@ -46,6 +46,8 @@ func (r *run) refineName(a answer) bool {
 		f.evidence = fmt.Sprintf("with server name %q: %s; %s: %s", own, a.x.Describe(), nameOrNone(other), r.presented())
 		f.sentence = fmt.Sprintf("The endpoint does not accept the server name %q; %s it answers.", own, nameOrNone(other))
 		f.fix = "Configure the name at the endpoint, or let the client ask for one that it knows."
+		r.addAlone(f, fmt.Sprintf("the server name %q", inspect.Bounded(own)), next, 0, 0)
+		return !r.cut
 	}
 	r.add(f)
 	return true
@@ -80,7 +82,8 @@ func (r *run) refineVersion(s step, next trial, a answer) bool {
 	var common answer
 	for _, v := range knownVersions() {
 		if r.spare() < 4 {
-			break
+			r.cut = true
+			return false
 		}
 		t := trial{onlyVersion(r.working.hello, v), r.working.proxy}
 		p := r.send("with "+v.String()+" alone", t)
@@ -123,6 +126,12 @@ func (r *run) refineVersion(s step, next trial, a answer) bool {
 		return true
 	}
 	disturbing := lessOf(offered, accepted)
+	if len(disturbing) == 0 { // each of them is accepted by itself: the one that nobody knows, or that there are several
+		disturbing = slices.DeleteFunc(r.failing.hello.Versions(), func(v wire.Version) bool { return !wire.IsGREASE(v) })
+	}
+	if len(disturbing) == 0 {
+		disturbing = offered
+	}
 	f := found{axis: AxisVersion, id: VersionIntolerance, offered: names(offered), accepted: names(accepted)}
 	f.evidence = fmt.Sprintf("with %s: %s; with %s alone: %s", offeredVersions(r.failing.hello), b.x.Describe(), common.x.Version, common.x.Describe())
 	f.sentence = fmt.Sprintf("The endpoint fails when %s is offered, although it accepts %s: it is intolerant of versions that it does not know, instead of choosing one that it does.",
@@ -194,6 +203,14 @@ func (r *run) refineALPN(a answer) bool {
 		r.add(f)
 		return true
 	}
+	if one, ok := r.poison(offered); ok {
+		f.id, f.offered = ALPNIntolerance, []string{one}
+		f.evidence = fmt.Sprintf("with the protocol %q, also beside others that are accepted: %s; without it: accepted", one, a.x.Describe())
+		f.sentence = fmt.Sprintf("The endpoint fails as soon as the protocol %q is offered by ALPN.", one)
+		f.fix = "Look at the endpoint's settings for this protocol; until then let the client leave it out."
+		r.addAlone(f, fmt.Sprintf("ALPN %q", one), r.with(func(h *probe.Hello) { h.SetALPN(offered...) }), 0, 0)
+		return !r.cut
+	}
 	var accepted []string
 	candidates := lessOf([]string{"h2", "http/1.1", "http/1.0", "h3", "h2c", "spdy/3.1", "acme-tls/1", "grpc-exp", "mqtt", "postgresql", "imap", "pop3", "ftp", "xmpp-client", "xmpp-server", "dot", "stun.turn", "webrtc"}, offered)
 	for len(candidates) > 0 && len(accepted) < maxAccepted && r.spare() > 2 {
@@ -263,7 +280,7 @@ func (r *run) refineExtensions(s step, next trial, a answer) bool {
 		return true
 	case "none but its extensions":
 		return r.required(f)
-	case "its extensions":
+	case itsExtensions:
 		return r.intolerable(f)
 	}
 	edits := []struct {
@@ -367,7 +384,7 @@ func (r *run) addAll(extra []probe.Extension) bool {
 			h.Set(e.Type, bytes.Clone(e.Body))
 		}
 	})
-	if r.size != nil && more.hello.Size() > r.size.limit {
+	if r.size != nil && more.hello.Size() > r.size.limit || r.overCount(more.hello) {
 		if len(extra) == 1 {
 			return true
 		}
@@ -384,12 +401,15 @@ func (r *run) addAll(extra []probe.Extension) bool {
 			if more.hello.Size() > r.largest && r.isSize(more, a) {
 				return true
 			}
+			if r.cut || r.isCount(more, a) {
+				return !r.cut
+			}
 			t := extra[0].Type
-			r.add(found{axis: AxisExtension, id: ExtensionIntolerance, offered: []string{t.String()},
+			r.addAlone(found{axis: AxisExtension, id: ExtensionIntolerance, offered: []string{t.String()},
 				evidence: fmt.Sprintf("with %s: %s; without it: accepted", t, a.x.Describe()),
 				sentence: fmt.Sprintf("The endpoint fails as soon as the extension %s is sent, instead of ignoring what it does not know (RFC 8446, Section 4.1.2).", extensionName(t)),
-				fix:      "Update the endpoint, or what stands before it; until then let the client leave the extension out."})
-			return true
+				fix:      "Update the endpoint, or what stands before it; until then let the client leave the extension out."}, "the extension "+t.String(), more, t, 0)
+			return !r.cut
 		}
 	}
 	half := len(extra) / 2
@@ -458,4 +478,28 @@ func recordVersion(h *probe.Hello) wire.Version {
 		return wire.VersionSSLv3
 	}
 	return wire.VersionTLS10
+}
+
+// poison looks for the one protocol that the endpoint fails on although others of the client's are accepted, which is no matter of having none
+// in common.
+func (r *run) poison(offered []string) (one string, ok bool) {
+	if len(offered) < 2 {
+		return "", false
+	}
+	var bad, good []string
+	for _, name := range offered[:min(len(offered), 4)] {
+		a := r.send(fmt.Sprintf("with the protocol %q alone", inspect.Bounded(name)), r.with(func(h *probe.Hello) { h.SetALPN(name) }))
+		switch {
+		case a.x == nil:
+			return "", false
+		case a.works:
+			good = append(good, name)
+		default:
+			bad = append(bad, name)
+		}
+	}
+	if len(bad) != 1 || len(good) == 0 {
+		return "", false
+	}
+	return bad[0], true
 }

@@ -211,6 +211,11 @@ func (r *run) suiteIntolerance(next trial, a answer) bool {
 		if p := r.send(fmt.Sprintf("with its suites but %s", one), t); p.x != nil && p.works {
 			r.keep(t, p)
 		}
+		if one != wire.FallbackSCSV {
+			bad := r.with(func(h *probe.Hello) { h.CipherSuites = next.hello.CipherSuites })
+			r.addAlone(f, "the cipher suite "+one.String(), bad, 0, 0)
+			return !r.cut
+		}
 	}
 	r.add(f)
 	return true
@@ -304,6 +309,11 @@ func (r *run) groupIntolerance(next trial, a answer) bool {
 		}
 	}
 	f.fix = "Update the endpoint; until then leave the group out."
+	if ok && !many {
+		bad := r.with(func(h *probe.Hello) { h.SetGroups(union([]wire.NamedGroup{one}, h.Groups())...) })
+		r.addAlone(f, "the group "+one.String(), bad, 0, 0)
+		return !r.cut
+	}
 	r.add(f)
 	return true
 }
@@ -343,16 +353,27 @@ func (r *run) refineShares(next trial, a answer) bool {
 			if p.works {
 				continue
 			}
-			r.add(found{axis: AxisKeyShare, id: KeyShareIntolerance, offered: names(theirs),
+			r.addAlone(found{axis: AxisKeyShare, id: KeyShareIntolerance, offered: names(theirs),
 				evidence: fmt.Sprintf("with a key share of %s: %s; without it: accepted", g, p.x.Describe()),
 				sentence: fmt.Sprintf("The endpoint fails as soon as a key share of %s is sent, instead of ignoring it.", g),
-				fix:      "Update the endpoint; until then leave the key share out."})
-			return true
+				fix:      "Update the endpoint; until then leave the key share out."}, "a key share of "+g.String(), t, 0, 0)
+			return !r.cut
 		}
 	}
 	wanted := lessOf(own, theirs)
 	if a.x.RetryRequest != nil && a.x.RetryRequest.Group != 0 {
 		wanted = []wire.NamedGroup{a.x.RetryRequest.Group}
+	}
+	if len(wanted) == 0 {
+		if r.spare() < 4 {
+			r.cut = true
+			return false
+		}
+		r.add(found{axis: AxisKeyShare, id: KeyShareIntolerance, offered: names(theirs),
+			evidence: fmt.Sprintf("with key shares of %s: %s; with %s: accepted", listed(theirs), a.x.Describe(), listed(own)),
+			sentence: fmt.Sprintf("The endpoint fails on the client's key shares (%s), although it accepts one of %s.", listed(theirs), listed(own)),
+			fix:      "Update the endpoint; until then let the client send one key share."})
+		return true
 	}
 	r.addRetry(a, wanted)
 	return true

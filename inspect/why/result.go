@@ -64,6 +64,8 @@ const (
 	RenegotiationIndication   = "renegotiation-required" // RFC 5746
 	CompressionIntolerance    = "compression-intolerance"
 	SessionIDIntolerance      = "session-id-intolerance"
+	TooManyExtensions         = "too-many-extensions"     // the number of them
+	CombinationIntolerance    = "combination-intolerance" // several properties together, none of which is enough
 	HelloTooLarge             = "hello-too-large"
 	HelloSizeIntolerance      = "hello-size-intolerance" // larger ones are accepted
 	FragmentedRecords         = "fragmented-records"     // TLS records
@@ -98,6 +100,7 @@ type Cause struct {
 	Offered  []string `json:"offered,omitempty"`
 	Accepted []string `json:"accepted,omitempty"` // as far as it was found out
 	Limit    int      `json:"limit,omitempty"`    // the most that is accepted: bytes, suites, extensions, connections
+	Together []string `json:"together,omitempty"` // combination-intolerance: what has to come together
 	Fix      string   `json:"fix,omitempty"`      // what to change, in a sentence
 }
 

@@ -18,7 +18,11 @@ const maxBisections = 2
 func (r *run) isSize(next trial, a answer) bool {
 	size := next.hello.Size()
 	base := r.working.hello.Size()
-	if r.working.hello.SSLv2 || size <= base || r.spare() < 6 {
+	if r.working.hello.SSLv2 || size <= base {
+		return false
+	}
+	if r.spare() < 6 {
+		r.cut = true
 		return false
 	}
 	pad := func(n int) control {
@@ -41,6 +45,7 @@ func (r *run) isSize(next trial, a answer) bool {
 	for range maxBisections {
 		var ok bool
 		if low, high, ok = r.bisect(low, most, a.x.Outcome == probe.OutcomeTimeout, pad); !ok {
+			r.cut = true
 			return false
 		}
 		// Believed only if both sides of the limit hold once more.
@@ -56,6 +61,21 @@ func (r *run) isSize(next trial, a answer) bool {
 	if !sure {
 		return false
 	}
+	// A limit is one if what is smaller is accepted and what is larger is not; an endpoint may as well mind single sizes.
+	if low > base+5 && r.spare() > 3 {
+		below, beyond := expected(low-1), padded(high+1)
+		if below.x == nil || beyond.x == nil {
+			return false
+		}
+		if !below.works || beyond.works && high+1 != 512 {
+			r.size = &sizeFound{limit: low}
+			r.add(found{axis: AxisSize, id: HelloSizeIntolerance, limit: low, offered: []string{fmt.Sprint(r.result.HelloSize)},
+				evidence: fmt.Sprintf("the hello that works, padded: %d bytes: %s, %d: accepted, %d: %s, %d: %s", low-1, worked(below), low, high, large.x.Describe(), high+1, worked(beyond)),
+				sentence: fmt.Sprintf("The endpoint fails on hellos of some sizes, among them %d bytes, and takes others that are as large or larger; yours has %d.", high, r.result.HelloSize),
+				fix:      "Update the endpoint, or what stands before it."})
+			return true
+		}
+	}
 	r.size = &sizeFound{limit: low}
 	if above := r.above(padded, high); above > 0 {
 		r.add(found{axis: AxisSize, id: HelloSizeIntolerance, limit: low, offered: []string{fmt.Sprint(r.result.HelloSize)},
@@ -64,11 +84,12 @@ func (r *run) isSize(next trial, a answer) bool {
 			fix:      "Update the endpoint; until then let the client pad its hello (RFC 7685) to 512 bytes, or offer less."})
 		return true
 	}
-	r.add(found{axis: AxisSize, id: HelloTooLarge, limit: low, offered: []string{fmt.Sprint(r.result.HelloSize)},
+	r.addAlone(found{axis: AxisSize, id: HelloTooLarge, limit: low, offered: []string{fmt.Sprint(r.result.HelloSize)},
 		evidence: fmt.Sprintf("the same hello, padded: %d bytes are accepted, %d are not (%s)", low, high, large.x.Describe()),
 		sentence: fmt.Sprintf("%s hello larger than %d bytes (%d with the record's header): something before it, or the endpoint itself, reads a hello into a buffer of fixed size. Yours has %d%s.",
 			ends(large.x), low, low+5, r.result.HelloSize, because(r.failing.hello)),
-		fix: "Update or reconfigure what stands before the endpoint; until then make the hello smaller: " + smaller(r.failing.hello) + "."})
+		fix: "Update or reconfigure what stands before the endpoint; until then make the hello smaller: " + smaller(r.failing.hello) + "."},
+		fmt.Sprintf("a size of more than %d bytes", low), pad(high).trial, 0, high)
 	return true
 }
 
@@ -163,4 +184,11 @@ func smaller(h *probe.Hello) string {
 		return "leave out the padding"
 	}
 	return "leave out " + name
+}
+
+func worked(a answer) string {
+	if a.works {
+		return "accepted"
+	}
+	return a.x.Describe()
 }

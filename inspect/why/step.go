@@ -42,13 +42,16 @@ func (r *run) steps() []step {
 		{AxisSignature, "its signature schemes", hello(takeSchemes)},
 		{AxisALPN, "its ALPN", hello(func(_ *run, h, f *probe.Hello) { h.SetALPN(f.ALPN()...) })},
 		{AxisExtension, "none but its extensions", hello(dropExtensions)},
-		{AxisExtension, "its extensions", hello(addExtensions)},
+		{AxisExtension, itsExtensions, hello(addExtensions)},
 		{AxisExtension, "its compression methods and session id", hello(takeRest)},
 		{AxisRecordVersion, "its record version", hello(func(_ *run, h, f *probe.Hello) { h.RecordVersion = f.RecordVersion })},
 		{AxisSegmentation, "its records and segments", hello(func(_ *run, h, f *probe.Hello) { h.Layout = f.Layout })},
 		{AxisRecordVersion, "its SSLv2 format", takeFormat},
 	}
 }
+
+// itsExtensions is the step that adds what the hello in question has and the one that works has not.
+const itsExtensions = "its extensions"
 
 // offersTLS13 reports whether a hello offers TLS 1.3.
 func offersTLS13(h *probe.Hello) bool { return slices.ContainsFunc(h.Versions(), wire.Version.IsTLS13) }

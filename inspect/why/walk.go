@@ -13,6 +13,7 @@ type found struct {
 	id, evidence, sentence, fix string
 	offered, accepted           []string
 	limit                       int
+	together                    []string
 }
 
 // reserve are connections that are kept back for the end, when everything is sent once more.
@@ -25,7 +26,7 @@ func (r *run) add(f found) {
 	r.causes = append(r.causes, f)
 	r.causal[f.axis] = true
 	r.result.Causes = append(r.result.Causes, Cause{
-		ID: f.id, Axis: f.axis, Evidence: f.evidence, Sentence: f.sentence, Offered: f.offered, Accepted: f.accepted, Limit: f.limit, Fix: f.fix,
+		ID: f.id, Axis: f.axis, Evidence: f.evidence, Sentence: f.sentence, Offered: f.offered, Accepted: f.accepted, Limit: f.limit, Fix: f.fix, Together: f.together,
 	})
 }
 
@@ -48,6 +49,9 @@ func (r *run) take(s step) bool {
 	if r.size != nil && next.hello.Size() > r.size.limit {
 		return r.takeReduced(s)
 	}
+	if r.overCount(next.hello) && s.axis != AxisCipher && s.change != itsExtensions {
+		return true // it would be too many by this; nothing follows
+	}
 	a, ok := r.believe("with "+s.change, next)
 	switch {
 	case !ok:
@@ -61,6 +65,12 @@ func (r *run) take(s step) bool {
 	}
 	if next.hello.Size() > r.largest && r.isSize(next, a) {
 		return r.takeReduced(s)
+	}
+	if r.isCount(next, a) {
+		return r.takeCounted(s, next, a)
+	}
+	if r.cut {
+		return false
 	}
 	return r.refine(s, next, a)
 }
@@ -176,7 +186,7 @@ func (r *run) confirm() bool {
 	}
 	good := r.expect("the hello that works, again", r.working)
 	bad := r.send("", r.failing)
-	if good.x == nil || bad.x == nil {
+	if r.confirmed = true; good.x == nil || bad.x == nil {
 		return true // what was found was believed when it was found
 	}
 	if bad.works {
@@ -203,7 +213,7 @@ func (r *run) refine(s step, next trial, a answer) bool {
 	case AxisProxyProtocol:
 		return r.refineProxy(a)
 	case AxisServerName:
-		return r.refineName(a)
+		return r.refineName(next, a)
 	case AxisVersion:
 		return r.refineVersion(s, next, a)
 	case AxisCipher:

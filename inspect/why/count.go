@@ -1,0 +1,167 @@
+package why
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"github.com/tlstriage/tlstriage/inspect/probe"
+	"github.com/tlstriage/tlstriage/inspect/wire"
+)
+
+// countable is a part of a hello of which there can be too many.
+type countable struct {
+	axis     Axis
+	id, what string
+	of       func(*probe.Hello) int
+	// fill brings a hello to so many, with harmless ones; turn gives others in another order. False: there are not enough.
+	fill func(h *probe.Hello, n int, turn bool) bool
+}
+
+// fewest is the smallest limit that is called one.
+const fewest = 4
+
+func countables() []countable {
+	return []countable{
+		{AxisCipher, TooManyCiphers, "cipher suites", func(h *probe.Hello) int { return len(h.CipherSuites) }, fillSuites},
+		{AxisExtension, TooManyExtensions, "extensions", func(h *probe.Hello) int { return len(h.Extensions) }, fillExtensions},
+	}
+}
+
+func fillSuites(h *probe.Hello, n int, turn bool) bool {
+	filler := lessOf(registeredSuites(), h.CipherSuites)
+	if turn {
+		slices.Reverse(filler)
+	}
+	for _, s := range filler {
+		if len(h.CipherSuites) >= n {
+			break
+		}
+		h.CipherSuites = append(h.CipherSuites, s)
+	}
+	return len(h.CipherSuites) >= n
+}
+
+// fillExtensions adds extensions that servers know and do not mind, and then ones that nobody knows, which are ignored.
+func fillExtensions(h *probe.Hello, n int, turn bool) bool {
+	filler := []probe.Extension{
+		{Type: wire.ExtensionStatusRequest, Body: []byte{1, 0, 0, 0, 0}}, {Type: wire.ExtensionSCT}, {Type: wire.ExtensionExtendedMasterSecret},
+		{Type: wire.ExtensionEncryptThenMAC}, {Type: wire.ExtensionSessionTicket}, {Type: wire.ExtensionRenegotiationInfo, Body: []byte{0}},
+	}
+	for t := wire.ExtensionType(0xFF10); t < 0xFF30; t++ { // private use (RFC 8447, Section 7)
+		filler = append(filler, probe.Extension{Type: t})
+	}
+	if turn {
+		slices.Reverse(filler)
+	}
+	for _, e := range filler {
+		if len(h.Extensions) >= n {
+			break
+		}
+		if !h.Has(e.Type) {
+			h.Set(e.Type, bytes.Clone(e.Body))
+		}
+	}
+	return len(h.Extensions) >= n
+}
+
+// isCount finds out whether a step fails only because the hello then has more suites or extensions: then the hello that works fails as
+// well once it has as many of any. The number is bisected.
+func (r *run) isCount(next trial, a answer) bool {
+	if r.working.hello.SSLv2 || next.hello.SSLv2 {
+		return false
+	}
+	for _, c := range countables() {
+		low, high := c.of(r.working.hello), c.of(next.hello)
+		if high <= low || high <= r.most[c.id] || r.limits[c.id] > 0 {
+			continue
+		}
+		if r.spare() < 6 {
+			r.cut = true
+			return false
+		}
+		try := func(n int, turn bool) (answer, bool) {
+			t := r.with(func(h *probe.Hello) { c.fill(h, n, turn) })
+			if c.of(t.hello) != n {
+				return answer{}, false
+			}
+			p := r.send(fmt.Sprintf("the hello that works, with %d %s", n, c.what), t)
+			return p, p.x != nil
+		}
+		p, ok := try(high, false)
+		if !ok || p.works || kind(p.x) != kind(a.x) {
+			continue
+		}
+		for ok && high-low > 1 && r.spare() > 2 {
+			var q answer
+			middle := (low + high) / 2
+			if q, ok = try(middle, false); !ok {
+				break
+			}
+			if q.works {
+				low = middle
+			} else {
+				high = middle
+			}
+		}
+		if high-low > 1 {
+			r.cut = true
+			return false
+		}
+		// With others of them the number has to be the same.
+		if low > c.of(r.working.hello) {
+			if q, ok := try(low, true); !ok || !q.works {
+				continue
+			}
+		}
+		if q, ok := try(high, true); !ok || q.works {
+			continue
+		}
+		if low < fewest {
+			continue // it is not that there are too many, but that there are any
+		}
+		r.limits[c.id] = low
+		r.add(found{axis: c.axis, id: c.id, limit: low, offered: []string{fmt.Sprint(c.of(r.failing.hello))},
+			evidence: fmt.Sprintf("the hello that works, with any %d %s: accepted; with any %d: %s", low, c.what, high, p.x.Describe()),
+			sentence: fmt.Sprintf("The endpoint fails on the number of %s: it takes %d and not %d, whichever they are; the client sends %d.", c.what, low, high, c.of(r.failing.hello)),
+			fix:      fmt.Sprintf("Update the endpoint, or what stands before it; until then let the client offer %d %s at most.", low, c.what)})
+		return true
+	}
+	return false
+}
+
+// overCount reports whether a hello has more than was found to be accepted.
+func (r *run) overCount(h *probe.Hello) bool {
+	for _, c := range countables() {
+		if limit := r.limits[c.id]; limit > 0 && c.of(h) > limit {
+			return true
+		}
+	}
+	return false
+}
+
+// takeCounted takes of a step what is few enough, once it is known that the number matters.
+func (r *run) takeCounted(s step, next trial, a answer) bool {
+	switch s.axis {
+	case AxisExtension:
+		if s.change == itsExtensions {
+			return r.refine(s, next, a)
+		}
+		return true
+	case AxisCipher:
+	default:
+		return true
+	}
+	limit := r.limits[TooManyCiphers]
+	if limit == 0 {
+		return true
+	}
+	suites := union(meet(next.hello.CipherSuites, []wire.CipherSuite{r.accepted.x.CipherSuite}), next.hello.CipherSuites)
+	t := trial{next.hello.Clone(), next.proxy}
+	t.hello.CipherSuites = suites[:min(limit, len(suites))]
+	b, ok := r.believe(fmt.Sprintf("with %d of its cipher suites", len(t.hello.CipherSuites)), t)
+	if ok && b.works {
+		r.keep(t, b)
+	}
+	return ok
+}

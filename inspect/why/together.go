@@ -1,0 +1,160 @@
+package why
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tlstriage/tlstriage/inspect/probe"
+	"github.com/tlstriage/tlstriage/inspect/wire"
+)
+
+// trait is a part of a hello without which a server can do.
+type trait struct {
+	axis Axis
+	name string
+	drop func(*probe.Hello)
+}
+
+// traits are the parts that a hello has, but for those of an axis, or one extension of it.
+func (r *run) traits(h *probe.Hello, own Axis, extension wire.ExtensionType) []trait {
+	var all []trait
+	add := func(axis Axis, name string, drop func(*probe.Hello)) {
+		if axis != own {
+			all = append(all, trait{axis, name, drop})
+		}
+	}
+	if names := h.ALPN(); len(names) > 0 {
+		add(AxisALPN, "ALPN "+quoted(names), func(h *probe.Hello) { h.SetALPN() })
+	}
+	postQuantum := slices.DeleteFunc(h.Groups(), func(g wire.NamedGroup) bool { info, _ := g.Info(); return !info.PostQuantum })
+	if len(postQuantum) > 0 && len(postQuantum) < len(h.Groups()) && own != AxisKeyShare {
+		add(AxisGroup, "the group "+listed(postQuantum), func(h *probe.Hello) {
+			h.SetGroups(lessOf(h.Groups(), postQuantum)...)
+			h.KeepKeyShares(lessOf(h.KeyShareGroups(), postQuantum)...)
+		})
+	}
+	if used := r.accepted.x.CipherSuite; len(h.CipherSuites) > 2 && slices.Contains(h.CipherSuites, used) {
+		rest := lessOf(h.CipherSuites, []wire.CipherSuite{used})
+		add(AxisCipher, "the other cipher suites", func(h *probe.Hello) { h.CipherSuites = []wire.CipherSuite{used} })
+		add(AxisCipher, "the cipher suite "+used.String(), func(h *probe.Hello) { h.CipherSuites = rest })
+	}
+	if h.ServerName() != "" {
+		add(AxisServerName, fmt.Sprintf("the server name %q", h.ServerName()), func(h *probe.Hello) { h.SetServerName("") })
+	}
+	for _, e := range h.Extensions {
+		if walked(e.Type) || e.Type == wire.ExtensionPadding || e.Type == wire.ExtensionPSKKeyExchangeModes || own == AxisExtension && e.Type == extension {
+			continue
+		}
+		all = append(all, trait{AxisExtension, e.Type.String(), func(h *probe.Hello) { h.Remove(e.Type) }})
+	}
+	if len(h.SessionID) > 0 && offersTLS13(h) {
+		all = append(all, trait{"", "a session id", func(h *probe.Hello) { h.SessionID = nil }})
+	}
+	return all
+}
+
+// dropped is a trial without some traits, of the same size if size is not 0.
+func (r *run) dropped(t trial, traits []trait, size int) trial {
+	d := trial{t.hello.Clone(), t.proxy}
+	for _, tr := range traits {
+		if tr.axis == AxisCipher && strings.HasPrefix(tr.name, "the cipher suite ") && len(traits) > 1 && slices.ContainsFunc(traits, func(o trait) bool { return o.name == "the other cipher suites" }) {
+			continue // one suite has to stay
+		}
+		tr.drop(d.hello)
+	}
+	makeSound(d.hello, r.failing.hello)
+	if size > 0 {
+		d.hello.Pad(size)
+	}
+	return d
+}
+
+// together finds out with what else of the hello a property makes the endpoint fail: t has it and fails. Nothing: it is enough by
+// itself. For a size each hello is padded to it.
+func (r *run) together(t trial, own Axis, extension wire.ExtensionType, size int) []string {
+	all := r.traits(t.hello, own, extension)
+	if len(all) == 0 || r.spare() < 3 || r.failure.x.Outcome == probe.OutcomeTimeout {
+		return nil
+	}
+	// It alone, in a hello that has nothing of the rest and works without it.
+	if a := r.send("it alone, without the rest", r.dropped(t, all, size)); a.x == nil || !a.works {
+		if a.x == nil || kind(a.x) == kind(r.failure.x) {
+			if b := r.send("the hello that works, without the rest", r.dropped(r.working, all, 0)); b.x == nil || b.works {
+				return nil
+			}
+		}
+	}
+	var names []string
+	sized := false
+	lacks := func(some []trait, what string) (without bool) {
+		d := r.dropped(t, some, size)
+		a := r.send("without "+what, d)
+		if a.x == nil || !a.works {
+			return false
+		}
+		if smaller := t.hello.Size() - d.hello.Size(); size == 0 && smaller > 4 && !sized && r.spare() > 0 {
+			if b := r.send("without "+what+", padded to the same size", r.dropped(t, some, t.hello.Size())); b.x != nil && !b.works && kind(b.x) == kind(r.failure.x) {
+				sized = true
+				names = append(names, fmt.Sprintf("its size (%d bytes fail, %d do not)", t.hello.Size(), d.hello.Size()))
+				return false
+			}
+		}
+		return !(sized && size == 0 && t.hello.Size()-d.hello.Size() > 4)
+	}
+	var extensions []trait
+	for _, tr := range all {
+		if tr.axis == AxisExtension {
+			extensions = append(extensions, tr)
+			continue
+		}
+		if r.spare() < 2 {
+			r.cut = true
+			return nil
+		}
+		if lacks([]trait{tr}, tr.name) {
+			names = append(names, tr.name)
+		}
+	}
+	if len(extensions) > 0 && r.spare() > 1 && lacks(extensions, "its other extensions") {
+		names = append(names, r.needs(extensions, lacks))
+	}
+	return names
+}
+
+// needs narrows down which of the extensions has to be there, half by half.
+func (r *run) needs(some []trait, lacks func([]trait, string) bool) string {
+	for len(some) > 1 && r.spare() > 1 {
+		half := len(some) / 2
+		if lacks(some[:half], traitNames(some[:half])) {
+			some = some[:half]
+		} else if lacks(some[half:], traitNames(some[half:])) {
+			some = some[half:]
+		} else {
+			break
+		}
+	}
+	return traitNames(some)
+}
+
+func traitNames(some []trait) string {
+	var names []string
+	for _, tr := range some {
+		names = append(names, tr.name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// addAlone adds a cause that is a property by itself, or says with what else of the hello it is one.
+func (r *run) addAlone(f found, what string, t trial, extension wire.ExtensionType, size int) {
+	others := r.together(t, f.axis, extension, size)
+	if len(others) == 0 {
+		r.add(f)
+		return
+	}
+	f.id, f.together = CombinationIntolerance, append([]string{what}, others...)
+	f.evidence += "; and accepted without " + strings.Join(others, ", without ")
+	f.sentence = fmt.Sprintf("The endpoint fails on a hello in which these come together: %s. Without any one of them it answers.", strings.Join(f.together, "; "))
+	f.fix = "Look for a rule before the endpoint that matches just this hello (a firewall, a filter of fingerprints), and correct it; until then leave one of them out."
+	r.add(f)
+}
