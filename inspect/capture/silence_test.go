@@ -1,6 +1,7 @@
 package capture_test
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
@@ -56,6 +57,27 @@ func TestSilenceUntilSomebodyGivesUp(t *testing.T) {
 				t.Errorf("%s: %s", e.Type, e.Message)
 			}
 		})
+	}
+}
+
+// TestServerThatNeverCloses is told soon behind the client's FIN: nothing is expected of the handshake any more.
+func TestServerThatNeverCloses(t *testing.T) {
+	w := newBuilder()
+	c, s := client(3), server()
+	w.open(c, s)
+	w.segment(c, s, psh|ack, ecdhe(t)[0].data, 10)
+	w.segment(c, s, fin|ack, nil, 3e6)
+	w.segment(s, c, ack, nil, 10)
+	w.at += 7e6
+	w.open(client(4), server())
+	var told []*inspect.Connection
+	tracker := capture.New(capture.Options{OnConnection: func(c *inspect.Connection) { told = append(told, c) }})
+	defer tracker.Close()
+	if err := tracker.Read(t.Context(), bytes.NewReader(w.b), "made"); err != nil {
+		t.Fatal(err)
+	}
+	if len(told) != 1 || told[0].Capture.End != inspect.EndFINClient || told[0].ClientLeg.Error.Type != inspect.ErrorStalled {
+		t.Errorf("%d records before the end: %+v", len(told), told)
 	}
 }
 

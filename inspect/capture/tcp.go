@@ -119,6 +119,9 @@ func (t *Tracker) advance(f *flow, c *tcpConn, side int, s *segment) {
 			c.end = [2]inspect.CaptureEnd{inspect.EndFINClient, inspect.EndFINServer}[side] // turned round later if the roles are
 			c.ended, c.endedAt = s.number, s.at
 		}
+		if side == c.client && c.tls != nil && !c.stream[0].broken && !c.stream[1].broken && !c.tls.done() {
+			t.settled.add(f, s.at+int64(t.limits.Settle)) // it gave up: its peer may never close
+		}
 	}
 	if len(h.waiting) > 0 {
 		h.gapSeen++
