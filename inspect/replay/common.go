@@ -23,11 +23,30 @@ const maxClients = 3
 // trait is something that a hello may have in common with others.
 type trait struct {
 	sentence string
+	kind     traitKind
 	has      func(*Subject) bool
+	more     func(having []*Subject) string // what is to be added of those that have it; nil: nothing
+}
+
+// traitKind is what a trait has to do with how a server looks at a hello.
+type traitKind uint8
+
+const (
+	traitOffer    traitKind = iota // what the server chooses from
+	traitSize                      // what something on the way may stumble over
+	traitAccident                  // what may be by accident
+)
+
+func (t trait) say(having []*Subject) string {
+	if t.more == nil {
+		return t.sentence
+	}
+	return t.sentence + t.more(having)
 }
 
 // commons finds groups among the losers: for each trait, in the order in which servers look at a hello, those that have it, where none of
-// the taken does. What no trait covers is said as such.
+// the taken does. Size goes first where it is shared by more of them than anything else that a server looks at. What no trait covers is said
+// as such.
 func commons(lost, taken []*Subject, answers []Answer, subjects []*Subject) []Common {
 	if len(lost) == 0 {
 		return nil
@@ -35,9 +54,11 @@ func commons(lost, taken []*Subject, answers []Answer, subjects []*Subject) []Co
 	var found []Common
 	rest := slices.Clone(lost)
 	if len(taken) > 0 {
-		for _, t := range traits(lost, taken, chosenBy(answers, subjects)) {
-			if slices.ContainsFunc(taken, t.has) {
-				continue
+		apart := slices.DeleteFunc(traits(lost, taken, chosenBy(answers, subjects), sizesOf(answers, subjects)), func(t trait) bool { return slices.ContainsFunc(taken, t.has) })
+		for len(rest) > 0 {
+			t, ok := firstOf(apart, rest)
+			if !ok {
+				break
 			}
 			var with, without []*Subject
 			for _, s := range rest {
@@ -47,10 +68,8 @@ func commons(lost, taken []*Subject, answers []Answer, subjects []*Subject) []Co
 					without = append(without, s)
 				}
 			}
-			if len(with) > 0 {
-				found = append(found, commonOf(t.sentence, with))
-				rest = without
-			}
+			found = append(found, commonOf(t.say(with), with))
+			rest = without
 		}
 	}
 	if len(rest) > 0 {
@@ -61,6 +80,40 @@ func commons(lost, taken []*Subject, answers []Answer, subjects []*Subject) []Co
 		found = append(found, commonOf(sentence, rest))
 	}
 	return found
+}
+
+// firstOf is the trait by which the subjects are told apart next.
+func firstOf(list []trait, subjects []*Subject) (first trait, ok bool) {
+	most := 0
+	for _, t := range list {
+		n := 0
+		for _, s := range subjects {
+			if t.has(s) {
+				n++
+			}
+		}
+		switch {
+		case n == 0:
+		case !ok || t.kind == traitSize && n > most:
+			first, ok = t, true
+		}
+		if t.kind == traitAccident {
+			break
+		}
+		most = max(most, n)
+	}
+	return first, ok
+}
+
+// sizesOf are the sizes of the hellos: as they were sent, where that is known.
+func sizesOf(answers []Answer, subjects []*Subject) map[*Subject]int {
+	sizes := make(map[*Subject]int, len(subjects))
+	for i, s := range subjects {
+		if sizes[s] = answers[i].Size; sizes[s] == 0 {
+			sizes[s] = s.Hello.Size()
+		}
+	}
+	return sizes
 }
 
 func commonOf(sentence string, group []*Subject) Common {
@@ -119,41 +172,59 @@ func chosenBy(answers []Answer, subjects []*Subject) chosen {
 	return c
 }
 
-// traits are what losers may have in common, in the order in which they are tried.
-func traits(lost, taken []*Subject, c chosen) []trait {
-	list := []trait{
-		{"all come in the SSLv2 format", func(s *Subject) bool { return s.View.SSLv2 }},
+// traits are what losers may have in common, in the order in which they are tried: what is chosen from, whom it is asked for, how long it
+// is, and last what may be by accident.
+func traits(lost, taken []*Subject, c chosen, sizes map[*Subject]int) []trait {
+	var list []trait
+	kind := traitOffer
+	add := func(sentence string, has func(*Subject) bool) {
+		list = append(list, trait{sentence: sentence, kind: kind, has: has})
 	}
+	add("all come in the SSLv2 format", func(s *Subject) bool { return s.View.SSLv2 })
 	if len(c.versions) > 0 {
 		below := func(s *Subject) bool { return slices.Max(versionsOf(s.View)) < slices.Min(c.versions) }
-		list = append(list,
-			trait{fmt.Sprintf("none offers %s; they go up to %s", orList(c.versions), highestOf(lost, below)), below},
-			trait{"all offer only versions above " + slices.Max(c.versions).String(), func(s *Subject) bool { return slices.Min(versionsOf(s.View)) > slices.Max(c.versions) }},
-			trait{"none offers " + orList(c.versions), func(s *Subject) bool { return !offersVersion(s.View, c.versions) }},
-		)
+		list = append(list, trait{"none offers " + orList(c.versions), traitOffer, below, func(having []*Subject) string { return "; they go up to " + highestOf(having).String() }})
+		add("all offer only versions above "+slices.Max(c.versions).String(), func(s *Subject) bool { return slices.Min(versionsOf(s.View)) > slices.Max(c.versions) })
+		add("none offers "+orList(c.versions), func(s *Subject) bool { return !offersVersion(s.View, c.versions) })
 	}
-	list = append(list, trait{"all send TLS_FALLBACK_SCSV", func(s *Subject) bool { return slices.Contains(s.View.CipherSuites.Slice(), wire.FallbackSCSV) }})
+	add("all send TLS_FALLBACK_SCSV", func(s *Subject) bool { return slices.Contains(s.View.CipherSuites.Slice(), wire.FallbackSCSV) })
 	if len(c.suites) > 0 {
-		list = append(list, trait{"none offers " + orList(c.suites) + ", " + withOthers("suite", len(c.suites)), func(s *Subject) bool { return !offersSuite(s.View, c.suites) }})
+		add("none offers "+orList(c.suites)+", "+withOthers("suite", len(c.suites)), func(s *Subject) bool { return !offersSuite(s.View, c.suites) })
 	}
 	if len(c.groups) > 0 {
-		list = append(list, trait{"none offers " + orList(c.groups) + ", " + withOthers("group", len(c.groups)), func(s *Subject) bool { return lacksGroup(s.View, c) }})
+		add("none offers "+orList(c.groups)+", "+withOthers("group", len(c.groups)), func(s *Subject) bool { return lacksGroup(s.View, c) })
 	}
-	list = append(list, trait{"all send no server name", func(s *Subject) bool { return len(s.View.ServerName) == 0 }})
+	add("all send no server name", func(s *Subject) bool { return len(s.View.ServerName) == 0 })
+	list = append(list, longer(taken, sizes))
+	kind = traitAccident
 	if len(c.protocols) > 0 {
-		list = append(list, trait{"their ALPN lacks " + strings.Join(c.protocols, " and ") + ", " + withOthers("protocol", len(c.protocols)), func(s *Subject) bool { return lacksProtocol(s.View, c) }})
+		add("their ALPN lacks "+strings.Join(c.protocols, " and ")+", "+withOthers("protocol", len(c.protocols)), func(s *Subject) bool { return lacksProtocol(s.View, c) })
 	}
 	for _, t := range extensionsOf(taken) {
-		list = append(list, trait{"none sends " + t.String(), func(s *Subject) bool { return !s.View.Extensions.Has(t) }})
+		add("none sends "+t.String(), func(s *Subject) bool { return !s.View.Extensions.Has(t) })
 	}
 	for _, t := range extensionsOf(lost) {
-		list = append(list, trait{"all send " + t.String(), func(s *Subject) bool { return s.View.Extensions.Has(t) }})
+		add("all send "+t.String(), func(s *Subject) bool { return s.View.Extensions.Has(t) })
 	}
+	return list
+}
+
+// longer is the trait of hellos that are longer than any that is taken.
+func longer(taken []*Subject, sizes map[*Subject]int) trait {
 	longest := 0
 	for _, s := range taken {
-		longest = max(longest, s.Hello.Size())
+		longest = max(longest, sizes[s])
 	}
-	return append(list, trait{fmt.Sprintf("all are longer than %d bytes, the longest hello that is taken", longest), func(s *Subject) bool { return s.Hello.Size() > longest }})
+	return trait{
+		fmt.Sprintf("all are longer than %d bytes, the longest hello that is taken", longest), traitSize, func(s *Subject) bool { return sizes[s] > longest },
+		func(having []*Subject) string {
+			shortest := sizes[having[0]]
+			for _, s := range having {
+				shortest = min(shortest, sizes[s])
+			}
+			return fmt.Sprintf("; the shortest that is lost has %d", shortest)
+		},
+	}
 }
 
 func withOthers(noun string, n int) string {
@@ -163,13 +234,11 @@ func withOthers(noun string, n int) string {
 	return "the " + noun + "s that were chosen with the others"
 }
 
-// highestOf is the highest version that those of the subjects offer which have a trait.
-func highestOf(subjects []*Subject, has func(*Subject) bool) wire.Version {
+// highestOf is the highest version that one of the subjects offers.
+func highestOf(subjects []*Subject) wire.Version {
 	highest := wire.Version(0)
 	for _, s := range subjects {
-		if has(s) {
-			highest = max(highest, slices.Max(versionsOf(s.View)))
-		}
+		highest = max(highest, slices.Max(versionsOf(s.View)))
 	}
 	return highest
 }

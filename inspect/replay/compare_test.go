@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -81,6 +82,44 @@ func TestCommonsOfLosers(t *testing.T) {
 		if strings.Join(got, "; ") != strings.Join(test.want, "; ") {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
 		}
+	}
+}
+
+// A limit of size is named as that, with both sides of it, before whatever else long hellos have in common.
+func TestSizeIsNamedBeforeAccidents(t *testing.T) {
+	subjects := samples(t, "all")
+	const limit = 300
+	answers := make([]Answer, len(subjects))
+	longest, shortest := 0, 1<<20
+	for i, s := range subjects {
+		size := s.Hello.Size() + 7 // as it was sent: the name is another one
+		choice := Choice{Version: HighestVersion(s.View), Cipher: s.View.CipherSuites.At(0).String()}
+		if s.View.ALPN.Len() > 0 {
+			choice.NextProtocol = string(s.View.ALPN.First())
+		}
+		answers[i] = taken(choice)
+		if size > limit {
+			answers[i] = refused("connection reset")
+			shortest = min(shortest, size)
+		} else {
+			longest = max(longest, size)
+		}
+		answers[i].Size = size
+	}
+	want := fmt.Sprintf("all are longer than %d bytes, the longest hello that is taken; the shortest that is lost has %d", longest, shortest)
+	_, _, common := Losses(subjects, Side{Answers: answers})
+	if len(common) != 1 || common[0].Sentence != want {
+		t.Errorf("%+v, want %q", common, want)
+	}
+	// One that is lost for another reason does not hide it.
+	for i, s := range subjects {
+		if answers[i].Size < limit && len(s.View.ServerName) == 0 {
+			answers[i] = refused("connection reset")
+			break
+		}
+	}
+	if _, _, common = Losses(subjects, Side{Answers: answers}); len(common) != 2 || !strings.HasPrefix(common[0].Sentence, "all are longer than") {
+		t.Errorf("%+v", common)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tlstriage/tlstriage/inspect"
 	"github.com/tlstriage/tlstriage/inspect/probe"
 )
 
@@ -12,11 +13,11 @@ import (
 // server that resets one kind of client answers the others in between; what tells the two apart is a hello that was
 // answered before, sent once more.
 type guard struct {
-	limit int // exchanges without an answer in a row before the question is asked
+	limit int  // exchanges without an answer in a row before the question is asked
+	quic  bool // it watches what goes over QUIC, where nobody says that nobody is there
 
 	mu                  sync.Mutex
 	known               *probe.Hello // that was answered
-	quic                bool         // known was sent over QUIC
 	silent              []*Result    // since the last answer
 	doubtful            []*Result    // that came when the door was shut
 	asking              bool
@@ -24,7 +25,21 @@ type guard struct {
 	answered, connected bool
 }
 
-const noConnection = "no connection could be made: "
+const (
+	noConnection = "no connection could be made: "
+	noDatagram   = "nothing ever came back over QUIC: " // a port without a listener, a firewall or a listener that is silent
+)
+
+// reached reports whether an exchange shows that something is there that takes connections. Over UDP nothing but an answer shows that.
+func reached(x *probe.Exchange, quic bool) bool {
+	if quic {
+		return x.Received > 0
+	}
+	if x.Outcome == probe.OutcomeNotConnected {
+		return x.Error != nil && x.Error.Type == inspect.ErrorReset // it was made, and ended before this program was told
+	}
+	return true
+}
 
 // answers reports whether an exchange shows that somebody is there who reads hellos.
 func answers(x *probe.Exchange) bool {
@@ -36,25 +51,25 @@ func answers(x *probe.Exchange) bool {
 }
 
 // note takes an exchange into account. ask: the caller is to send known once more and to tell judge what came of it.
-func (g *guard) note(r *Result, hello *probe.Hello) (known *probe.Hello, quic, ask bool) {
+func (g *guard) note(r *Result, hello *probe.Hello) (known *probe.Hello, ask bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.connected = g.connected || r.Exchange.Outcome != probe.OutcomeNotConnected
+	g.connected = g.connected || reached(r.Exchange, g.quic)
 	if answers(r.Exchange) {
 		g.answered = true
 		if g.known == nil || r.Answer.Accepted {
-			g.known, g.quic = hello, r.Subject.QUIC
+			g.known = hello
 		}
 		// Those that ended before this one began met an endpoint that still answered.
 		g.silent = slices.DeleteFunc(g.silent, func(r2 *Result) bool { return ended(r2.Exchange).Before(r.Exchange.Began) })
-		return nil, false, false
+		return nil, false
 	}
 	g.silent = append(g.silent, r)
 	if g.blocked != "" {
 		g.doubtful = append(g.doubtful, r)
 	}
 	if len(g.silent) < g.limit || g.asking || g.blocked != "" {
-		return nil, false, false
+		return nil, false
 	}
 	return g.question(r.Name)
 }
@@ -62,24 +77,29 @@ func (g *guard) note(r *Result, hello *probe.Hello) (known *probe.Hello, quic, a
 func ended(x *probe.Exchange) time.Time { return x.Began.Add(x.Took) }
 
 // question is the hello that tells whether anybody answers. The caller holds the lock.
-func (g *guard) question(name string) (known *probe.Hello, quic, ask bool) {
+func (g *guard) question(name string) (known *probe.Hello, ask bool) {
 	g.asking = true
-	if g.known == nil {
-		return probe.Modern(name), false, true
+	switch {
+	case g.known != nil:
+		return g.known.Clone().Fresh(), true
+	case g.quic:
+		hello := probe.Modern(name).ForQUIC(0)
+		hello.SetALPN("h3")
+		return hello, true
 	}
-	return g.known.Clone().Fresh(), g.quic, true
+	return probe.Modern(name), true
 }
 
 // last asks once more at the end of a run whose last exchanges had no answer.
-func (g *guard) last() (known *probe.Hello, quic, ask bool) {
+func (g *guard) last() (known *probe.Hello, ask bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if !g.connected && len(g.silent) > 0 && g.blocked == "" {
+	if !g.quic && !g.connected && len(g.silent) > 0 && g.blocked == "" {
 		g.blocked = noConnection + g.silent[0].Exchange.Describe()
 		g.doubtful = g.silent
 	}
-	if len(g.silent) == 0 || g.asking || g.blocked != "" || !g.answered {
-		return nil, false, false
+	if len(g.silent) == 0 || g.asking || g.blocked != "" || !g.answered && !(g.quic && !g.connected) {
+		return nil, false
 	}
 	return g.question(g.silent[0].Name)
 }
@@ -89,18 +109,28 @@ func (g *guard) judge(x *probe.Exchange) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.asking = false
+	g.connected = g.connected || reached(x, g.quic)
 	switch {
 	case answers(x):
 		g.silent = slices.DeleteFunc(g.silent, func(r *Result) bool { return ended(r.Exchange).Before(x.Began) }) // it is these clients that it does not answer
 		return
 	case g.answered:
 		g.blocked = "it answered before, and now not even a hello that it accepted: a firewall or a rate limiter has shut the door (" + x.Describe() + ")"
-	case !g.connected && x.Outcome == probe.OutcomeNotConnected:
+	case !g.connected && g.quic:
+		g.blocked = noDatagram + x.Describe()
+	case !g.connected:
 		g.blocked = noConnection + x.Describe()
 	default:
 		g.blocked = "it answers nobody: " + x.Describe()
 	}
 	g.doubtful, g.silent = g.silent, nil
+}
+
+// nothingCame reports whether whatever was sent over QUIC went into the dark so far.
+func (g *guard) nothingCame() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.quic && !g.connected
 }
 
 // stopped is why no more is to be sent to the target; empty: go on.

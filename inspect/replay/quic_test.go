@@ -5,7 +5,10 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"net"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -87,5 +90,62 @@ func TestHellosOfQUICGoOverQUIC(t *testing.T) {
 	}
 	if record := got.Record(); record.Transport != inspect.TransportQUIC || got.Sent != subjects[0].Shape {
 		t.Errorf("record over %s, sent %s, recorded %s", record.Transport, got.Sent, subjects[0].Shape)
+	}
+}
+
+// Over UDP nobody says that nobody is there: that nothing comes back is no loss, and hellos that go over TCP are asked all the same.
+func TestNobodyOverQUICIsUndetermined(t *testing.T) {
+	var over []*Subject
+	for range DefaultSilent + 4 {
+		more, _ := OverQUIC(samples(t, "chromium"))
+		over = append(over, more...)
+	}
+	target := serveTLS(t, &tls.Config{}) // over TCP alone
+	for _, test := range []struct {
+		name     string
+		subjects []*Subject
+		most     int
+	}{{"one", over[:1], 3}, {"many", over, 40}, {"beside TCP", append(slices.Clone(over), samples(t, "curl-default,go-default")...), 40}} {
+		r := Runner{Targets: []Target{target}, Rate: -1, Client: &probe.Client{Timeouts: probe.Timeouts{Answer: time.Second}}}
+		report, err := r.Run(t.Context(), test.subjects)
+		var stopped *StoppedError
+		if !errors.As(err, &stopped) || !strings.Contains(stopped.Reason, "over QUIC") || report.Connections > test.most {
+			t.Errorf("%s: %v, %d connections", test.name, err, report.Connections)
+		}
+		lost, undetermined, _ := Losses(test.subjects, Side{Answers: report.Answers(0)})
+		overTCP := 0
+		for _, s := range test.subjects {
+			if !s.QUIC {
+				overTCP++
+			}
+		}
+		if lost.Shapes != 0 || undetermined.Shapes != len(test.subjects)-overTCP {
+			t.Errorf("%s: %d lost, %d undetermined of %d", test.name, lost.Shapes, undetermined.Shapes, len(test.subjects))
+		}
+	}
+}
+
+// What the canary does not answer over QUIC is no difference.
+func TestShadowOverQUICNeedsAnAnswer(t *testing.T) {
+	results := make(chan *Difference, 1)
+	s := &Shadow{
+		Target: serveTLS(t, &tls.Config{}), Rate: -1, Client: &probe.Client{Timeouts: probe.Timeouts{Answer: time.Second}},
+		OnResult: func(_ *inspect.Connection, d *Difference, _ *Result) { results <- d },
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go s.Run(ctx)
+	over, _ := OverQUIC(samples(t, "chromium"))
+	s.Observe(&inspect.Connection{
+		Timestamp: time.Now(), Transport: inspect.TransportQUIC, Event: inspect.Event{Outcome: inspect.Success},
+		ClientLeg: &inspect.Leg{TLS: &inspect.TLS{Established: true, Client: inspect.DescribeHello(over[0].View, 0, inspect.TransportQUIC)}},
+	})
+	select {
+	case d := <-results:
+		if d.Class != Undetermined {
+			t.Errorf("%+v", d)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("nothing was sent")
 	}
 }

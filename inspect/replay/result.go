@@ -3,6 +3,7 @@ package replay
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tlstriage/tlstriage/inspect"
@@ -18,6 +19,7 @@ type Answer struct {
 	// Undetermined says why this is no answer: the endpoint shut its door, it answers now so and now so, the bound was reached; a
 	// policy's facts leave it open. Empty: it is one.
 	Undetermined string
+	Size         int // bytes of the hello that was sent; 0: none was, or it is not known
 }
 
 // Choice is what was negotiated. What is not visible, or not predicted, is empty and equals anything.
@@ -95,8 +97,11 @@ func (r *Result) Outcome() probe.Outcome {
 
 // answerOf reads an exchange.
 func answerOf(x *probe.Exchange) Answer {
-	a := Answer{Accepted: x.Accepted(), Reason: x.Describe()}
+	a := Answer{Accepted: x.Accepted(), Reason: x.Describe(), Size: x.Hello.Size()}
 	if !a.Accepted {
+		if wantsKey(x) {
+			a.Undetermined = fmt.Sprintf("it asks for a key of %s, which the client can make and this program cannot", x.RetryRequest.Group)
+		}
 		if x.Alert != nil {
 			a.Alert = x.Alert.Description.String()
 		}
@@ -117,6 +122,16 @@ func answerOf(x *probe.Exchange) Answer {
 		a.Choice.Key = t.Server.CertificateChain[0].PublicKeyAlgorithm
 	}
 	return a
+}
+
+// wantsKey reports whether the exchange ended because the endpoint asked, as it may, for a key of a group that the client offers, and that
+// cannot be made here. That is no refusal: the client would go on.
+func wantsKey(x *probe.Exchange) bool {
+	if x.Outcome != probe.OutcomeRetryRequest || x.RetryRequest == nil {
+		return false
+	}
+	group := x.RetryRequest.Group
+	return group != 0 && slices.Contains(x.Hello.Groups(), group) && !slices.Contains(x.Hello.KeyShareGroups(), group)
 }
 
 // Replay is what a replayed hello's record says beside what every record says.

@@ -56,7 +56,8 @@ type runState struct {
 	*Runner
 	report *Report
 	pace   *pace
-	guards []guard
+	guards [][2]guard // by target: of what goes over TCP, and over QUIC
+	mixed  bool       // some hellos go over TCP, some over QUIC: the end of one is not that of the other
 	made   atomic.Int64
 
 	mu      sync.Mutex // around what follows, Results and OnResult
@@ -69,17 +70,20 @@ type runState struct {
 // Run sends every subject to every target. The report holds what was sent, also with an error, which is a *StoppedError, or what ctx
 // ended with.
 func (r *Runner) Run(ctx context.Context, subjects []*Subject) (*Report, error) {
-	s := &runState{Runner: r, report: &Report{Subjects: subjects, Results: make([][]*Result, len(subjects))}, guards: make([]guard, len(r.Targets))}
+	s := &runState{Runner: r, report: &Report{Subjects: subjects, Results: make([][]*Result, len(subjects))}, guards: make([][2]guard, len(r.Targets))}
 	for _, t := range r.Targets {
 		s.report.Targets = append(s.report.Targets, t.Label)
 	}
 	for i := range s.guards {
-		s.guards[i].limit = r.Silent
-		if r.Silent <= 0 {
-			s.guards[i].limit = DefaultSilent
+		for g := range s.guards[i] {
+			s.guards[i][g].limit, s.guards[i][g].quic = r.Silent, g == overQUIC
+			if r.Silent <= 0 {
+				s.guards[i][g].limit = DefaultSilent
+			}
 		}
 	}
 	for i := range subjects {
+		s.mixed = s.mixed || subjects[i].QUIC != subjects[0].QUIC
 		s.report.Results[i] = make([]*Result, len(r.Targets))
 	}
 	s.pace = newPace(rateOf(r.Rate))
@@ -106,13 +110,16 @@ func (r *Runner) Run(ctx context.Context, subjects []*Subject) (*Report, error) 
 	close(jobs)
 	working.Wait()
 	for i := range s.guards {
-		if known, quic, ask := s.guards[i].last(); ask {
-			s.question(ctx, &s.guards[i], i, known, quic)
+		for j := range s.guards[i] {
+			g := &s.guards[i][j]
+			if known, ask := g.last(); ask {
+				s.question(ctx, g, i, known)
+			}
+			if why := g.stopped(); why != "" {
+				s.stop(i, why)
+			}
+			g.mark()
 		}
-		if why := s.guards[i].stopped(); why != "" {
-			s.stop(i, why)
-		}
-		s.guards[i].mark()
 	}
 	for _, i := range s.held {
 		s.tell(i)
@@ -233,8 +240,12 @@ func (s *runState) send(ctx context.Context, subject *Subject, t int, name strin
 
 // exchange makes one connection within the bounds.
 func (s *runState) exchange(ctx context.Context, t int, hello *probe.Hello, quic bool) *probe.Exchange {
-	if why := s.guards[t].stopped(); why != "" {
-		s.stop(t, why)
+	if why := s.guard(t, quic).stopped(); why != "" {
+		if s.mixed {
+			s.note(t, why)
+		} else {
+			s.stop(t, why)
+		}
 		return nil
 	}
 	if s.pace.wait(ctx) != nil {
@@ -264,16 +275,16 @@ func (s *runState) exchange(ctx context.Context, t int, hello *probe.Hello, quic
 
 // watch tells the guard, and asks the target whether it is there when the guard wants to know.
 func (s *runState) watch(ctx context.Context, result *Result, hello *probe.Hello, t int) {
-	g := &s.guards[t]
-	known, quic, ask := g.note(result, hello)
+	g := s.guard(t, result.Subject.QUIC)
+	known, ask := g.note(result, hello)
 	if ask {
-		s.question(ctx, g, t, known, quic)
+		s.question(ctx, g, t, known)
 	}
 }
 
 // question sends the guard's hello and tells it what came of it.
-func (s *runState) question(ctx context.Context, g *guard, t int, known *probe.Hello, quic bool) {
-	x := s.exchange(ctx, t, known, quic)
+func (s *runState) question(ctx context.Context, g *guard, t int, known *probe.Hello) {
+	x := s.exchange(ctx, t, known, g.quic)
 	if x == nil {
 		g.mu.Lock()
 		g.asking = false
@@ -283,14 +294,22 @@ func (s *runState) question(ctx context.Context, g *guard, t int, known *probe.H
 	g.judge(x)
 }
 
+// stop ends the run.
 func (s *runState) stop(t int, reason string) {
+	s.note(t, reason)
+	s.cancel()
+}
+
+// note keeps the first reason why not everything is sent.
+func (s *runState) note(t int, reason string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopped == nil {
 		s.stopped = &StoppedError{Target: s.Targets[t].Label, Reason: reason}
 	}
-	s.cancel()
 }
+
+func (s *runState) guard(t int, quic bool) *guard { return &s.guards[t][transportOf(quic)] }
 
 // Answers are what target t answered, for Compare: by subject.
 func (r *Report) Answers(t int) []Answer {

@@ -3,6 +3,7 @@ package replay
 import (
 	"context"
 	"crypto/tls"
+	"encoding/hex"
 	"errors"
 	"io"
 	"net"
@@ -73,6 +74,35 @@ func TestOutcomesAreToldApart(t *testing.T) {
 				t.Errorf("the HelloRetryRequest was not followed: %+v", got.Answer)
 			}
 		})
+	}
+}
+
+// A server that asks for a key that the client can make and this program cannot has refused nobody.
+func TestKeysThatCannotBeMadeHereAreNoLoss(t *testing.T) {
+	target := serve(t, func(c net.Conn) {
+		h, err := hello(c)
+		if err != nil {
+			return
+		}
+		random, _ := hex.DecodeString("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c") // RFC 8446, Section 4.1.3
+		body := slices.Concat([]byte{3, 3}, random, []byte{byte(len(h.SessionID))}, h.SessionID, []byte{0x13, 0x01, 0, 0, 12, 0, 43, 0, 2, 3, 4, 0, 51, 0, 2, 0x01, 0xfd})
+		message := append([]byte{2, 0, 0, byte(len(body))}, body...)
+		_, _ = c.Write(append([]byte{22, 3, 3, 0, byte(len(message))}, message...))
+		_, _ = io.Copy(io.Discard, c)
+	})
+	for _, offers := range []bool{true, false} {
+		subjects := samples(t, "curl-default")
+		if offers {
+			subjects[0].Hello.Set(wire.ExtensionSupportedGroups, []byte{0, 6, 0, 29, 0, 23, 0x01, 0xfd}) // for private use (RFC 7919, Section 2)
+		}
+		r := Runner{Targets: []Target{target}, Rate: -1}
+		report, err := r.Run(t.Context(), subjects)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := report.Results[0][0]; got.Outcome() != probe.OutcomeRetryRequest || offers != (got.Answer.Undetermined != "") || got.Answer.Accepted {
+			t.Errorf("offered %v: %s, %+v", offers, got.Outcome(), got.Answer)
+		}
 	}
 }
 

@@ -42,8 +42,8 @@ type Shadow struct {
 	mu      sync.Mutex
 	kinds   map[shadowKey]*ShadowKind
 	counts  ShadowReport
-	guard   *guard
-	blocked time.Time // until when nothing is sent
+	guards  [2]*guard    // of what goes over TCP, and over QUIC
+	blocked [2]time.Time // until when nothing is sent
 }
 
 type shadowKey struct{ shape, name string }
@@ -83,8 +83,23 @@ func (s *Shadow) begin() {
 		}
 		s.queue = make(chan *inspect.Connection, size)
 		s.kinds = make(map[shadowKey]*ShadowKind)
-		s.guard = &guard{limit: DefaultSilent}
+		for i := range s.guards {
+			s.guards[i] = newShadowGuard(i == overQUIC)
+		}
 	})
+}
+
+func newShadowGuard(quic bool) *guard { return &guard{limit: DefaultSilent, quic: quic} }
+
+// overQUIC is the place of what belongs to what goes over QUIC; 0 is TCP's.
+const overQUIC = 1
+
+// transportOf is the place of what goes over a transport.
+func transportOf(quic bool) int {
+	if quic {
+		return overQUIC
+	}
+	return 0
 }
 
 // Observe takes note of a live connection, which must not change any more. It never waits, and does nothing but look its shape up.
@@ -108,7 +123,7 @@ func (s *Shadow) Observe(c *inspect.Connection) {
 		s.kinds[key] = k
 	}
 	k.Connections++
-	if c.Timestamp.Before(k.due) || c.Timestamp.Before(s.blocked) {
+	if c.Timestamp.Before(k.due) || c.Timestamp.Before(s.blocked[transportOf(c.Transport == inspect.TransportQUIC)]) {
 		return
 	}
 	select {
@@ -168,20 +183,23 @@ func (s *Shadow) send(ctx context.Context, c *inspect.Connection) {
 	if view, err := x.Hello.View(); err == nil {
 		r.Sent = fingerprint.Shape(view)
 	}
+	transport := transportOf(subject.QUIC)
 	s.mu.Lock()
-	g := s.guard
+	g := s.guards[transport]
 	s.mu.Unlock()
-	if known, quic, ask := g.note(r, hello); ask {
-		g.judge(s.exchange(ctx, known, quic))
+	if known, ask := g.note(r, hello); ask {
+		g.judge(s.exchange(ctx, known, g.quic))
 	}
 	s.mu.Lock()
 	if why := g.stopped(); why != "" {
 		r.Answer.Undetermined = why
 		s.counts.Paused = why
-		s.blocked = c.Timestamp.Add(shadowPause)
-		if g == s.guard {
-			s.guard = &guard{limit: DefaultSilent} // for after the pause
+		s.blocked[transport] = c.Timestamp.Add(shadowPause)
+		if g == s.guards[transport] {
+			s.guards[transport] = newShadowGuard(subject.QUIC) // for after the pause
 		}
+	} else if g.nothingCame() {
+		r.Answer.Undetermined = noDatagram + x.Describe()
 	} else if answers(x) {
 		s.counts.Paused = ""
 	}
@@ -256,12 +274,20 @@ func (s *Shadow) Report(most int) ShadowReport {
 	defer s.mu.Unlock()
 	report := s.counts
 	report.To, report.Kinds = s.Target.Label, make(map[Class]Amount)
+	type shapeOfClass struct {
+		class Class
+		shape string
+	}
+	counted := make(map[shapeOfClass]bool) // a shape that comes with many names is one
 	for _, k := range s.kinds {
 		if k.Class == "" {
 			continue
 		}
 		a := report.Kinds[k.Class]
-		a.Shapes++
+		if of := (shapeOfClass{k.Class, k.Shape}); !counted[of] {
+			counted[of] = true
+			a.Shapes++
+		}
 		a.Connections += k.Connections
 		report.Kinds[k.Class] = a
 		if k.Class != Same {

@@ -69,6 +69,25 @@ func TestShadowSendsEachKindOnceInAnInterval(t *testing.T) {
 	}
 }
 
+// A shape that comes with many names is one shape.
+func TestShadowCountsShapes(t *testing.T) {
+	results := make(chan *Difference, 10)
+	s := &Shadow{Target: serveTLS(t, &tls.Config{}), Rate: -1, OnResult: func(_ *inspect.Connection, d *Difference, _ *Result) { results <- d }}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go s.Run(ctx)
+	at := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	for _, name := range []string{"a.example", "b.example", "c.example"} {
+		c := live(t, "java7", at)
+		c.ClientLeg.TLS.Client.ServerName = name
+		s.Observe(c)
+		<-results
+	}
+	if r := s.Report(0); r.Kinds[Worse] != (Amount{1, 3}) || len(r.Changes) != 3 {
+		t.Errorf("%+v", r)
+	}
+}
+
 // Without anybody who sends, observing drops and does not wait.
 func TestShadowNeverWaits(t *testing.T) {
 	s := &Shadow{Queue: 2}
