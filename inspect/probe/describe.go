@@ -45,7 +45,7 @@ func describe(x *Exchange) string {
 	}
 	switch {
 	case x.Endless:
-		return fmt.Sprintf("%d bytes without an end", x.Received)
+		return "data without an end"
 	case x.Error == nil:
 		return string(x.Outcome)
 	case x.Error.Type == inspect.ErrorTimeout && x.Received > 0:

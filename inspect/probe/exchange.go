@@ -66,7 +66,7 @@ type Exchange struct {
 	Answer []byte              // the beginning of the application's answer
 	QUIC   *QUICFacts          // over QUIC only
 
-	Endless        bool // the server sent more than MaxBytes, and it led to nothing
+	Endless        bool // the server sent, or announced in one message, more than is read
 	Sent, Received int  // bytes, without those of a dialogue before TLS
 	Began          time.Time
 	Dialled        time.Duration // from Began: the connection was made

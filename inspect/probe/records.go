@@ -100,6 +100,7 @@ func (r *run) takeRecord(kind wire.ContentType, version uint16, payload []byte) 
 // breakOff ends reading because of what the server sent.
 func (r *run) breakOff(err error) {
 	r.records.broken, r.ended = err, true
+	r.x.Endless = r.x.Endless || errors.Is(err, errTooLong)
 	if r.x.Error == nil {
 		r.x.Error = &inspect.Error{Type: inspect.ErrorOther, Message: err.Error(), Phase: r.phase}
 	}

@@ -2,6 +2,7 @@ package why
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"fmt"
 	"time"
@@ -164,7 +165,12 @@ func (r *run) patiently(change string, t trial, a answer) answer {
 func (r *run) exchange(t trial, o probe.Options) answer {
 	target := r.Target
 	target.Proxy = t.proxy
-	x := r.client.Exchange(r.ctx, target, t.hello.Fresh(), o)
+	hello := t.hello.Fresh()
+	if r.keepsID && t.hello != r.failing.hello && !hello.SSLv2 && len(hello.SessionID) == 0 {
+		hello.SessionID = make([]byte, 32)
+		_, _ = rand.Read(hello.SessionID) // never fails
+	}
+	x := r.client.Exchange(r.ctx, target, hello, o)
 	return answer{x, works(x)}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/tlstriage/tlstriage/inspect"
 	"github.com/tlstriage/tlstriage/inspect/probe"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
@@ -11,7 +12,7 @@ import (
 // meaning is what an alert can mean, by who sends it: servers put different faults under the same alert.
 func meaning(x *probe.Exchange) string {
 	if x.Alert == nil {
-		if x.Endless || x.Outcome == probe.OutcomeTimeout && x.Received > 0 {
+		if x.Endless || x.Error != nil && x.Error.Type == inspect.ErrorOther || x.Outcome == probe.OutcomeTimeout && x.Received > 0 {
 			return ""
 		}
 		switch x.Outcome {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tlstriage/tlstriage/inspect"
 	"github.com/tlstriage/tlstriage/inspect/probe"
 )
 
@@ -246,7 +247,12 @@ func (r *run) withoutControl() {
 		switch {
 		case x.Endless:
 			r.add(found{axis: AxisNetwork, id: EndlessAnswer, evidence: everything,
-				sentence: fmt.Sprintf("The endpoint sends data without an end in answer to every hello, none of which leads anywhere: after %d bytes nobody reads on.", x.Received),
+				sentence: fmt.Sprintf("The endpoint sends data without an end in answer to every hello, none of which leads anywhere: nobody reads on after %d bytes.", x.Received),
+				fix:      "Look at what listens on this port: it is no TLS server that is well."})
+			return
+		case x.Outcome == probe.OutcomeClosed && x.Error != nil && x.Error.Type == inspect.ErrorOther:
+			r.add(found{axis: AxisNotTLS, id: OtherProtocol, evidence: everything,
+				sentence: "The endpoint answers every hello with bytes that make no sense as TLS: " + x.Error.Message + ".",
 				fix:      "Look at what listens on this port: it is no TLS server that is well."})
 			return
 		case x.Outcome == probe.OutcomeTimeout && x.Received > 0:
