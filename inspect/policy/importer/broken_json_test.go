@@ -19,3 +19,16 @@ func TestJSONThatIsBrokenIsCalledSo(t *testing.T) {
 		t.Errorf("%+v, %v", r, err)
 	}
 }
+
+func TestAVersionWithoutACipherIsTold(t *testing.T) {
+	files := fstest.MapFS{
+		"odd.yaml":  {Data: []byte("name: odd\nversions: [TLSv1.2]\nciphers: [TLS_AES_128_GCM_SHA256]\n")},
+		"good.yaml": {Data: []byte("name: good\nversions: [TLSv1.2, TLSv1.3]\nciphers: [TLS_AES_128_GCM_SHA256, ECDHE-RSA-AES128-GCM-SHA256]\n")},
+	}
+	for file, want := range map[string]int{"odd.yaml": 1, "good.yaml": 0} {
+		r, err := importer.Import(files, file, "", imported.Options{})
+		if err != nil || len(r.Problems) != want {
+			t.Errorf("%s: %+v, %v", file, r, err)
+		}
+	}
+}

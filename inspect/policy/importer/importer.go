@@ -11,6 +11,7 @@ import (
 	"io"
 	"io/fs"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/tlstriage/tlstriage/inspect/policy"
@@ -23,6 +24,7 @@ import (
 	"github.com/tlstriage/tlstriage/inspect/policy/kubernetes"
 	"github.com/tlstriage/tlstriage/inspect/policy/nginx"
 	"github.com/tlstriage/tlstriage/inspect/policy/traefik"
+	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
 // system is one that can be imported.
@@ -189,5 +191,17 @@ func readPolicyFile(fsys fs.FS, file string, _ imported.Options) (*imported.Resu
 	if err != nil {
 		return nil, err
 	}
-	return &imported.Result{Kind: yamlKind, Endpoints: []*imported.Endpoint{{System: yamlKind, Side: imported.Server, Name: p.Name, Default: p.Names == nil, Policy: p}}}, nil
+	r := &imported.Result{Kind: yamlKind, Endpoints: []*imported.Endpoint{{System: yamlKind, Side: imported.Server, Name: p.Name, Default: p.Names == nil, Policy: p}}}
+	if len(p.Versions) > 0 && !slices.ContainsFunc(p.Versions, func(v wire.Version) bool {
+		return slices.ContainsFunc(p.CipherSuites, func(s wire.CipherSuite) bool { return serves(s, v) })
+	}) {
+		r.Problems = append(r.Problems, imported.Problem{File: file, Text: "none of the ciphers is for any of the versions: no client gets through"})
+	}
+	return r, nil
+}
+
+// serves reports whether a suite can be chosen in a version.
+func serves(s wire.CipherSuite, v wire.Version) bool {
+	info, ok := s.Info()
+	return ok && v <= info.MaxVersion && (v >= info.MinVersion || info.MinVersion == wire.VersionTLS10)
 }
