@@ -54,6 +54,9 @@ func (r *run) take(s step) bool {
 		return true // it would be too many by this; nothing follows
 	}
 	a, ok := r.believe("with "+s.change, next)
+	if ok && a.works && s.axis == AxisSegmentation { // segments may have come together on the way
+		a, ok = r.believe("with "+s.change+", once more", next)
+	}
 	switch {
 	case !ok:
 		return false
