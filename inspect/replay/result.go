@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/fingerprint"
 	"github.com/tlstriage/tlstriage/inspect/probe"
 )
 
@@ -97,7 +98,7 @@ func (r *Result) Outcome() probe.Outcome {
 
 // answerOf reads an exchange.
 func answerOf(x *probe.Exchange) Answer {
-	a := Answer{Accepted: x.Accepted(), Reason: x.Describe(), Size: x.Hello.Size()}
+	a := Answer{Accepted: x.Accepted(), Reason: x.Describe(), Size: sizeOf(x)}
 	if !a.Accepted {
 		if wantsKey(x) {
 			a.Undetermined = fmt.Sprintf("it asks for a key of %s, which the client can make and this program cannot", x.RetryRequest.Group)
@@ -122,6 +123,34 @@ func answerOf(x *probe.Exchange) Answer {
 		a.Choice.Key = t.Server.CertificateChain[0].PublicKeyAlgorithm
 	}
 	return a
+}
+
+// sent is the hello that was sent, as the exchange's own record has it; nil: none was.
+func sent(x *probe.Exchange) *inspect.Hello {
+	if x.Connection == nil || x.Connection.ClientLeg == nil || x.Connection.ClientLeg.TLS == nil {
+		return nil
+	}
+	return x.Connection.ClientLeg.TLS.Client
+}
+
+// sizeOf is the size of the hello that was sent.
+func sizeOf(x *probe.Exchange) int {
+	if h := sent(x); h != nil && h.Message != nil {
+		return h.Message.Size
+	}
+	return 0
+}
+
+// shapeOf is the shape of the hello that was sent, or was to be.
+func shapeOf(x *probe.Exchange) string {
+	if h := sent(x); h != nil && h.Shape != "" {
+		return h.Shape
+	}
+	view, err := x.Hello.View()
+	if err != nil {
+		return ""
+	}
+	return fingerprint.Shape(view)
 }
 
 // wantsKey reports whether the exchange ended because the endpoint asked, as it may, for a key of a group that the client offers, and that

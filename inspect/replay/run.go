@@ -5,7 +5,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/tlstriage/tlstriage/inspect/fingerprint"
 	"github.com/tlstriage/tlstriage/inspect/probe"
 )
 
@@ -231,11 +230,7 @@ func (s *runState) send(ctx context.Context, subject *Subject, t int, name strin
 	if x == nil {
 		return nil
 	}
-	result := &Result{Subject: subject, Target: s.Targets[t].Label, Name: name, Exchange: x, Answer: answerOf(x), Again: 1}
-	if view, err := x.Hello.View(); err == nil {
-		result.Sent = fingerprint.Shape(view)
-	}
-	return result
+	return &Result{Subject: subject, Target: s.Targets[t].Label, Name: name, Sent: shapeOf(x), Exchange: x, Answer: answerOf(x), Again: 1}
 }
 
 // exchange makes one connection within the bounds.

@@ -9,7 +9,6 @@ import (
 
 	"github.com/tlstriage/tlstriage/inspect"
 	"github.com/tlstriage/tlstriage/inspect/clients"
-	"github.com/tlstriage/tlstriage/inspect/fingerprint"
 	"github.com/tlstriage/tlstriage/inspect/probe"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
@@ -179,10 +178,7 @@ func (s *Shadow) send(ctx context.Context, c *inspect.Connection) {
 	if ctx.Err() != nil {
 		return
 	}
-	r := &Result{Subject: subject, Target: s.Target.Label, Name: name, Exchange: x, Answer: answerOf(x), Again: 1}
-	if view, err := x.Hello.View(); err == nil {
-		r.Sent = fingerprint.Shape(view)
-	}
+	r := &Result{Subject: subject, Target: s.Target.Label, Name: name, Sent: shapeOf(x), Exchange: x, Answer: answerOf(x), Again: 1}
 	transport := transportOf(subject.QUIC)
 	s.mu.Lock()
 	g := s.guards[transport]
