@@ -28,7 +28,7 @@ func (c *tcpConn) failure(leg *inspect.Leg, seen *inspect.Capture) *inspect.Erro
 	if e := alertError(leg.TLS.Alerts); e != nil {
 		return e
 	}
-	if seen.OneWay != "" || seen.Midstream || c.stream[0].broken || c.stream[1].broken {
+	if seen.OneWay != "" || seen.Midstream || c.stream[0].broken || c.stream[1].broken || c.half[0].lost > 0 || c.half[1].lost > 0 {
 		return nil // what is missing may be what was missing
 	}
 	if leg.TLS.Version == wire.VersionSSLv2.String() {

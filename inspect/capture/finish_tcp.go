@@ -17,6 +17,9 @@ func (t *Tracker) finishTCP(f *flow, c *tcpConn, end inspect.CaptureEnd) {
 		}
 		t.held -= int64(c.half[side].bytes)
 		c.half[side].waiting, c.half[side].bytes = nil, 0
+		if c.tls != nil && !c.tls.observer.Established() {
+			c.half[side].lost += c.half[side].lostAtTheEnd()
+		}
 	}
 	if c.active {
 		t.active--

@@ -50,6 +50,21 @@ type half struct {
 	stuck                   stuck
 }
 
+// lostAtTheEnd is how many bytes behind the last ones that were seen must have been sent: the end of the stream stands behind them, or the
+// peer acknowledged them.
+func (h *half) lostAtTheEnd() int64 {
+	if !h.begun {
+		return 0
+	}
+	missing := int32(0)
+	if h.fin {
+		missing = int32(h.finEnd - 1 - h.next)
+	} else if h.hasAck {
+		missing = int32(h.acked - h.next)
+	}
+	return int64(max(0, missing))
+}
+
 type waitingSegment struct {
 	seq  uint32
 	data []byte

@@ -123,9 +123,12 @@ func (c *tcpConn) serverRefused(r *inspect.Connection, client, server []recordMa
 		return
 	}
 	for _, m := range client[flight+1:] {
-		if int(m.length) == lengths.alert && m.packet < behind[0].packet {
-			return // the client said goodbye first
+		if int(m.length) == lengths.alert {
+			return // the client said goodbye, first or in answer; to a fatal alert there is none (RFC 8446, Section 6.2)
 		}
+	}
+	if behind[0].at-finished.at > mostThought {
+		return // it had taken the certificate long before, and says goodbye
 	}
 	if end := r.Capture.End; end == inspect.EndFINClient || end == inspect.EndResetClient {
 		if c.closedAt(c.client) != 0 && c.closedAt(c.client) < behind[0].packet {
@@ -143,6 +146,9 @@ func (c *tcpConn) serverRefused(r *inspect.Connection, client, server []recordMa
 	r.ClientLeg.TLS.Established = false
 	r.ClientLeg.Error = &inspect.Error{Type: inspect.ErrorAlertSent, Phase: inspect.PhaseHandshake, Message: "inferred: the server refused the client's certificate, in an encrypted alert"}
 }
+
+// mostThought is how long, in nanoseconds, a server takes at most to refuse a certificate: a round trip, and what it has to compute or to ask.
+const mostThought = 1e9
 
 // emptyCertificate is the length of a Certificate message with no certificate in it: a header, and two lists that are empty
 // (RFC 8446, Section 4.4.2).
