@@ -193,6 +193,9 @@ func whyText(r *why.Result) string {
 			line("          %s", r.Meaning)
 		}
 	}
+	if r.Exhausted {
+		line("  note    The connections that are allowed (--max-connections) were used up.")
+	}
 	for _, note := range r.Notes {
 		line("  note    %s", note)
 	}

@@ -23,7 +23,12 @@ func describe(x *Exchange) string {
 			return "SSLv2 SERVER-HELLO"
 		}
 		text := fmt.Sprintf("ServerHello %s %s", x.Version, x.CipherSuite)
-		if x.Error != nil {
+		switch {
+		case x.Endless:
+			return text + ", then data without an end"
+		case x.Error != nil && x.Error.Type == inspect.ErrorOther:
+			return text + ", then " + inspect.Bounded(x.Error.Message)
+		case x.Error != nil:
 			return text + ", then " + ending(x.Error.Type)
 		}
 		return text

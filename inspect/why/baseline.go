@@ -208,6 +208,29 @@ func (r *run) gone(broken answer) {
 		fix:      "Raise the limit for this client, or ask again when the ban is over with fewer connections (--max-connections)."})
 }
 
+// changed names an endpoint that no hello was found for because it answers everything in another way since some moment, the hello in
+// question too.
+func (r *run) changed() bool {
+	last := r.send("", r.failing)
+	if last.x == nil || last.works || last.x.Describe() == r.failure.x.Describe() {
+		return false
+	}
+	probes := r.result.Probes
+	same := 0
+	for i := len(probes) - 1; i >= 0 && probes[i].Answer == probes[len(probes)-1].Answer; i-- {
+		same++
+	}
+	if same < surelyGone {
+		return false
+	}
+	before := len(probes) - same
+	r.add(found{axis: AxisNetwork, id: RateLimited, limit: before,
+		evidence: fmt.Sprintf("the hello in question: %s; after %d connections everything, that hello too: %s", r.failure.x.Describe(), before, last.x.Describe()),
+		sentence: fmt.Sprintf("The endpoint, or something before it, bans this client: after about %d connections it answers everything by %s. Why it refused the hello before that (%s) could not be told.", before, last.x.Describe(), r.failure.x.Describe()),
+		fix:      "Raise the limit for this client, or ask again when the ban is over; then look into the first answer."})
+	return true
+}
+
 func (r *run) lastFailed() bool {
 	n := len(r.result.Probes)
 	return n > 0 && !r.result.Probes[n-1].Works

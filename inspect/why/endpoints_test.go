@@ -204,7 +204,7 @@ func endpoints(t *testing.T) []endpoint {
 				return reset
 			}
 			return pass
-		}), hello: postQuantum(), causes: []string{"sni/combination-intolerance"}, together: "its size"},
+		}), hello: postQuantum(), causes: []string{"sni/combination-intolerance"}, together: "a size of more than"},
 		{name: "a fingerprint of four", start: goFront(func(c *tls.Config) { c.NextProtos = []string{"h2"} }, func(s *seen) reaction {
 			if s.SupportedGroups.Contains(wire.GroupX25519MLKEM768) && s.ALPN.Contains("h2") && s.Extensions.Has(wire.ExtensionCompressCertificate) && s.Extensions.Has(wire.ExtensionSCT) {
 				return reset

@@ -128,12 +128,31 @@ func (r *run) refineVersion(s step, next trial, a answer) bool {
 	disturbing := lessOf(offered, accepted)
 	if len(disturbing) == 0 { // each of them is accepted by itself: the one that nobody knows, or that there are several
 		disturbing = slices.DeleteFunc(r.failing.hello.Versions(), func(v wire.Version) bool { return !wire.IsGREASE(v) })
+		if len(disturbing) > 0 && r.spare() > 2 {
+			t := trial{again.hello.Clone(), again.proxy}
+			t.hello.SetVersions(append(slices.Clone(offered), wire.VersionTLS11)...)
+			p := r.send("with TLSv1.1 in the place of "+disturbing[0].String(), t)
+			if p.x == nil {
+				return false
+			}
+			if !p.works {
+				disturbing = nil
+			}
+		}
+		if len(disturbing) == 0 {
+			all := names(r.failing.hello.Versions())
+			r.add(found{axis: AxisVersion, id: VersionIntolerance, offered: all, accepted: names(accepted),
+				evidence: fmt.Sprintf("with %s: %s; with each of %s alone: accepted", strings.Join(all, ", "), b.x.Describe(), listed(accepted)),
+				sentence: fmt.Sprintf("The endpoint fails when so many versions are offered (%s), although it accepts %s.", strings.Join(all, ", "), listed(accepted)),
+				fix:      fmt.Sprintf("Update the endpoint; until then limit the client to %s.", common.x.Version)})
+			return true
+		}
 	}
 	if len(disturbing) == 0 {
 		disturbing = offered
 	}
 	f := found{axis: AxisVersion, id: VersionIntolerance, offered: names(offered), accepted: names(accepted)}
-	f.evidence = fmt.Sprintf("with %s: %s; with %s alone: %s", offeredVersions(r.failing.hello), b.x.Describe(), common.x.Version, common.x.Describe())
+	f.evidence = fmt.Sprintf("with %s: %s; with %s alone: %s", strings.Join(names(union(disturbing[:min(1, len(disturbing))], offered)), ", "), b.x.Describe(), common.x.Version, common.x.Describe())
 	f.sentence = fmt.Sprintf("The endpoint fails when %s is offered, although it accepts %s: it is intolerant of versions that it does not know, instead of choosing one that it does.",
 		listed(disturbing[:min(1, len(disturbing))]), listed(accepted))
 	f.fix = fmt.Sprintf("Update the endpoint; until then limit the client to %s.", common.x.Version)
@@ -304,6 +323,13 @@ func (r *run) refineExtensions(s step, next trial, a answer) bool {
 		}
 		if b.works {
 			r.keep(t, b)
+			continue
+		}
+		if e.id == SessionIDIntolerance && len(r.working.hello.SessionID) == 0 {
+			r.addAlone(found{axis: AxisExtension, id: e.id,
+				evidence: fmt.Sprintf("with a session id of %d bytes: %s; without one: accepted", len(f.SessionID), b.x.Describe()),
+				sentence: "The endpoint fails on hellos that have a session id, as clients of TLS 1.3 send it in its middlebox compatibility mode (RFC 8446, Appendix D.4).",
+				fix:      "Update the endpoint, or what stands before it."}, "a session id", t, 0, 0)
 			continue
 		}
 		r.add(found{axis: AxisExtension, id: e.id,

@@ -353,6 +353,13 @@ func (r *run) refineShares(next trial, a answer) bool {
 			if p.works {
 				continue
 			}
+			if again, many := r.anySecondShare(g, own, next.hello.Groups()); again {
+				r.add(found{axis: AxisKeyShare, id: KeyShareIntolerance, offered: names(theirs),
+					evidence: fmt.Sprintf("with a key share of %s besides: %s, also of %s; with one of %s alone: accepted", g, p.x.Describe(), many, listed(own)),
+					sentence: fmt.Sprintf("The endpoint fails as soon as there is another key share beside that of %s, whichever it is; the client sends %d.", listed(own), len(theirs)),
+					fix:      "Update the endpoint; until then let the client send one key share."})
+				return true
+			}
 			r.addAlone(found{axis: AxisKeyShare, id: KeyShareIntolerance, offered: names(theirs),
 				evidence: fmt.Sprintf("with a key share of %s: %s; without it: accepted", g, p.x.Describe()),
 				sentence: fmt.Sprintf("The endpoint fails as soon as a key share of %s is sent, instead of ignoring it.", g),
@@ -377,6 +384,22 @@ func (r *run) refineShares(next trial, a answer) bool {
 	}
 	r.addRetry(a, wanted)
 	return true
+}
+
+// anySecondShare reports whether a second share of some other group fails as well as one of g did.
+func (r *run) anySecondShare(g wire.NamedGroup, own, groups []wire.NamedGroup) (fails bool, of wire.NamedGroup) {
+	if len(own) == 0 || r.spare() < 3 {
+		return false, 0
+	}
+	other := firstShare(lessOf(groups, append([]wire.NamedGroup{g}, own...)), r.working.hello)
+	if len(other) == 0 {
+		return false, 0
+	}
+	a := r.send(fmt.Sprintf("with a key share of %s in its place", other[0]), r.with(func(h *probe.Hello) {
+		h.SetGroups(union(h.Groups(), other)...)
+		h.SetKeyShares(append(slices.Clone(own), other...)...)
+	}))
+	return a.x != nil && !a.works && !r.nothingFollows(a), other[0]
 }
 
 // refineSchemes: next has the signature schemes of the hello in question, and fails.

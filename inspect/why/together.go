@@ -48,7 +48,7 @@ func (r *run) traits(h *probe.Hello, own Axis, extension wire.ExtensionType) []t
 		}
 		all = append(all, trait{AxisExtension, e.Type.String(), func(h *probe.Hello) { h.Remove(e.Type) }})
 	}
-	if len(h.SessionID) > 0 && offersTLS13(h) {
+	if len(h.SessionID) > 0 && offersTLS13(h) && (own != AxisExtension || extension != 0) { // a cause without an extension is the session id itself
 		all = append(all, trait{"", "a session id", func(h *probe.Hello) { h.SessionID = nil }})
 	}
 	return all
@@ -96,7 +96,7 @@ func (r *run) together(t trial, own Axis, extension wire.ExtensionType, size int
 		if smaller := t.hello.Size() - d.hello.Size(); size == 0 && smaller > 4 && !sized && r.spare() > 0 {
 			if b := r.send("without "+what+", padded to the same size", r.dropped(t, some, t.hello.Size())); b.x != nil && !b.works && kind(b.x) == kind(r.failure.x) {
 				sized = true
-				names = append(names, fmt.Sprintf("its size (%d bytes fail, %d do not)", t.hello.Size(), d.hello.Size()))
+				names = append(names, fmt.Sprintf("a size of more than %d bytes (%d fail)", d.hello.Size(), t.hello.Size()))
 				return false
 			}
 		}
@@ -153,7 +153,7 @@ func (r *run) addAlone(f found, what string, t trial, extension wire.ExtensionTy
 		return
 	}
 	f.id, f.together = CombinationIntolerance, append([]string{what}, others...)
-	f.evidence += "; and accepted without " + strings.Join(others, ", without ")
+	f.evidence += "; also accepted when this is left out: " + strings.Join(others, "; or: ")
 	f.sentence = fmt.Sprintf("The endpoint fails on a hello in which these come together: %s. Without any one of them it answers.", strings.Join(f.together, "; "))
 	f.fix = "Look for a rule before the endpoint that matches just this hello (a firewall, a filter of fingerprints), and correct it; until then leave one of them out."
 	r.add(f)

@@ -250,7 +250,7 @@ func (r *run) withoutControl() {
 		switch {
 		case x.Endless:
 			r.add(found{axis: AxisNetwork, id: EndlessAnswer, evidence: everything,
-				sentence: fmt.Sprintf("The endpoint sends data without an end in answer to every hello, none of which leads anywhere: nobody reads on after %d bytes.", x.Received),
+				sentence: fmt.Sprintf("The endpoint answers every hello with more than is read: data without an end, or a message that claims to be longer than any is (%d bytes were read).", x.Received),
 				fix:      "Look at what listens on this port: it is no TLS server that is well."})
 			return
 		case x.Outcome == probe.OutcomeClosed && x.Error != nil && x.Error.Type == inspect.ErrorOther:
@@ -281,6 +281,9 @@ func (r *run) withoutControl() {
 				fix:      "Look at what listens on this port, and at its own log."})
 			return
 		}
+	}
+	if r.changed() {
+		return
 	}
 	if r.byAlert(x) {
 		return
