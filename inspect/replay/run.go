@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/tlstriage/tlstriage/inspect"
 	"github.com/tlstriage/tlstriage/inspect/probe"
 )
 
@@ -53,6 +54,7 @@ type job struct{ subject int }
 // runState is a run.
 type runState struct {
 	*Runner
+	client probe.Client // whose exchanges share what was described: all of them meet the same few chains
 	report *Report
 	pace   *pace
 	guards [][2]guard // by target: of what goes over TCP, and over QUIC
@@ -70,6 +72,12 @@ type runState struct {
 // ended with.
 func (r *Runner) Run(ctx context.Context, subjects []*Subject) (*Report, error) {
 	s := &runState{Runner: r, report: &Report{Subjects: subjects, Results: make([][]*Result, len(subjects))}, guards: make([][2]guard, len(r.Targets))}
+	if r.Client != nil {
+		s.client = *r.Client
+	}
+	if s.client.Describer == nil {
+		s.client.Describer = new(inspect.Describer)
+	}
 	for _, t := range r.Targets {
 		s.report.Targets = append(s.report.Targets, t.Label)
 	}
@@ -255,13 +263,9 @@ func (s *runState) exchange(ctx context.Context, t int, hello *probe.Hello, quic
 		s.stop(t, "the bound on connections is reached")
 		return nil
 	}
-	client := s.Client
-	if client == nil {
-		client = &probe.Client{}
-	}
 	target := s.Targets[t].Target
 	target.QUIC = quic
-	x := client.Exchange(s.outer, target, hello, probe.Options{Until: s.Until})
+	x := s.client.Exchange(s.outer, target, hello, probe.Options{Until: s.Until})
 	if s.outer.Err() != nil {
 		return nil // cut by us: what it says is not the endpoint's
 	}
