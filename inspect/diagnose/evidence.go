@@ -92,6 +92,20 @@ func (e *evidence) far() (view, string) {
 	return e.client, inspect.LegClient
 }
 
+// endedBy reports whether the packets of a capture say that a side closed or reset the connection first.
+func (e *evidence) endedBy(side inspect.Side) bool {
+	if e.c.Capture == nil {
+		return false
+	}
+	switch e.c.Capture.End {
+	case inspect.EndFINClient, inspect.EndResetClient:
+		return side == inspect.FromClient
+	case inspect.EndFINServer, inspect.EndResetServer:
+		return side == inspect.FromServer
+	}
+	return false
+}
+
 // unanswered reports whether a foreign server said nothing to a hello on the client leg. What then ended the connection is
 // more likely its doing, or the network's, than the client's.
 func (e *evidence) unanswered() bool {

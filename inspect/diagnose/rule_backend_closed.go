@@ -10,7 +10,7 @@ var ruleBackendClosed = Rule{
 		"Check: `openssl s_client -connect HOST:PORT`, with and without `-servername`.",
 	check: func(e *evidence) *match {
 		v, leg := e.far()
-		if !v.is(inspect.ErrorClosed, inspect.ErrorEmpty, inspect.ErrorIncompleteHello) || e.backendBy != "" || leg == inspect.LegClient && !e.unanswered() {
+		if !v.is(inspect.ErrorClosed, inspect.ErrorEmpty, inspect.ErrorIncompleteHello) || e.backendBy != "" || leg == inspect.LegClient && !e.unanswered() && !e.endedBy(inspect.FromServer) {
 			return nil
 		}
 		if c := e.c.Capture; c != nil && leg == inspect.LegClient && c.End != "" && c.End != inspect.EndFINServer && v.is(inspect.ErrorClosed) {

@@ -14,7 +14,7 @@ var ruleBackendReset = Rule{
 		switch {
 		case passed:
 			v, leg = e.backend, inspect.LegBackend
-		case !v.is(inspect.ErrorReset), e.backendBy != "", leg == inspect.LegClient && !e.unanswered():
+		case !v.is(inspect.ErrorReset), e.backendBy != "", leg == inspect.LegClient && (e.endedBy(inspect.FromClient) || !e.unanswered() && !e.endedBy(inspect.FromServer)):
 			return nil
 		}
 		return &match{ended: true, leg: leg, detail: backendWords(v) + " (phase " + or(string(v.phase()), "unknown") + ")", fixes: []inspect.Fix{

@@ -25,7 +25,7 @@ var ruleClientAborted = Rule{
 		for _, a := range v.tls.Alerts {
 			canceled = canceled || a.Code == alertUserCanceled && a.From == inspect.FromClient
 		}
-		if !canceled && e.unanswered() || !canceled && !v.is(inspect.ErrorClosed, inspect.ErrorReset) {
+		if e.endedBy(inspect.FromServer) || !canceled && e.unanswered() && !e.endedBy(inspect.FromClient) || !canceled && !v.is(inspect.ErrorClosed, inspect.ErrorReset) {
 			return nil
 		}
 		m := &match{ended: true}
