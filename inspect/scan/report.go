@@ -71,7 +71,7 @@ func NewReport(address string) *Report {
 // answered. The exchange is its client leg.
 func (r *Report) Connection() *inspect.Connection {
 	switch {
-	case r.whole != nil:
+	case r.whole != nil && r.whole.Connection != nil: // it has none where the bound on connections was reached first
 		return recordOf(r.whole)
 	case r.opening != nil:
 		return r.opening.Connection
@@ -95,7 +95,7 @@ func (r *Report) Chains() []*inspect.Connection {
 	var records []*inspect.Connection
 	for _, p := range r.Certificates {
 		x := r.chains[p.fingerprint()]
-		if x == nil || r.whole == nil || fingerprintOf(x) == fingerprintOf(r.whole) {
+		if x == nil || x.Connection == nil || r.whole == nil || fingerprintOf(x) == fingerprintOf(r.whole) {
 			continue
 		}
 		records = append(records, recordOf(x))
