@@ -105,14 +105,35 @@ func (w *whyHello) readRecording(cmd *cobra.Command) (*probe.Hello, error) {
 		return nil, fmt.Errorf("--from: %w", err)
 	}
 	defer content.Close()
+	if w.id == "" {
+		return onlyClient(content, name)
+	}
 	number, _ := strconv.Atoi(w.id)
 	hello, err := firstClient(content, name, func(c *recording.Client, n int) bool {
-		return w.id == "" || n == number || string(c.EventID) == w.id || string(c.Shape) == w.id || c.JA4() == w.id
+		return n == number || string(c.EventID) == w.id || string(c.Shape) == w.id || c.JA4() == w.id
 	})
-	if err != nil && w.id != "" {
+	if err != nil {
 		return nil, fmt.Errorf("--id %s: %w", w.id, err)
 	}
 	return hello, err
+}
+
+// onlyClient is the client of a recording that has one. Of several the user has to say which one is meant.
+func onlyClient(in io.Reader, name string) (*probe.Hello, error) {
+	var only *probe.Hello
+	hello, err := firstClient(in, name, func(c *recording.Client, n int) bool {
+		if n == 1 {
+			only = probe.FromClientHello(c.Hello)
+		}
+		return n > 1
+	})
+	switch {
+	case err == nil && hello != nil:
+		return nil, fmt.Errorf("--from: %s has several clients: --id says which one (its id, shape or JA4, or its number from 1)", name)
+	case only == nil:
+		return nil, fmt.Errorf("--from: %w", err)
+	}
+	return only, nil
 }
 
 // firstClient is the first client of a recording that is wanted.

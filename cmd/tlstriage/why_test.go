@@ -125,3 +125,31 @@ func TestWhyPrintsNothingThatActsOnATerminal(t *testing.T) {
 		t.Errorf("%q", out.String()[max(0, i-20):i+1])
 	}
 }
+
+func TestWhyRefusesWhatCannotBeAsked(t *testing.T) {
+	two := filepath.Join(t.TempDir(), "two.ndjson")
+	var raw, out, errs bytes.Buffer
+	for _, name := range []string{"one.example", "two.example"} {
+		flight, err := probe.Modern(name).Flight()
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw.WriteString(hex.EncodeToString(flight[0]) + "\n")
+	}
+	if code := run(t.Context(), []string{"recording", "import", "--kind", "raw", "-"}, strings.NewReader(raw.String()), &out, &errs); code != exitClean {
+		t.Fatalf("import: exit code %d, %s", code, errs.String())
+	}
+	if err := os.WriteFile(two, out.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, args := range map[string][]string{
+		"--to":   {"--to", "127.0.0.1:99999", "--client", "chromium"},
+		"--from": {"--to", "127.0.0.1:1", "--from", two},
+	} {
+		out.Reset()
+		errs.Reset()
+		if code := run(t.Context(), append([]string{"why"}, args...), strings.NewReader(""), &out, &errs); code != 2 || !strings.Contains(errs.String(), name) {
+			t.Errorf("%s: exit code %d, %s%s", name, code, out.String(), errs.String())
+		}
+	}
+}

@@ -212,18 +212,19 @@ func (r *run) gone(broken answer) {
 // question too.
 func (r *run) changed() bool {
 	last := r.send("", r.failing)
-	if last.x == nil || last.works || last.x.Describe() == r.failure.x.Describe() {
+	first := inspect.Bounded(r.failure.x.Describe())
+	if last.x == nil || last.works || inspect.Bounded(last.x.Describe()) == first {
 		return false
 	}
 	probes := r.result.Probes
-	same := 0
-	for i := len(probes) - 1; i >= 0 && probes[i].Answer == probes[len(probes)-1].Answer; i-- {
-		same++
+	since := 0 // connections without that answer
+	for i := len(probes) - 1; i >= 0 && probes[i].Answer != first; i-- {
+		since++
 	}
-	if same < surelyGone {
+	if since < surelyGone {
 		return false
 	}
-	before := len(probes) - same
+	before := len(probes) - since
 	r.add(found{axis: AxisNetwork, id: RateLimited, limit: before,
 		evidence: fmt.Sprintf("the hello in question: %s; after %d connections everything, that hello too: %s", r.failure.x.Describe(), before, last.x.Describe()),
 		sentence: fmt.Sprintf("The endpoint, or something before it, bans this client: after about %d connections it answers everything by %s. Why it refused the hello before that (%s) could not be told.", before, last.x.Describe(), r.failure.x.Describe()),

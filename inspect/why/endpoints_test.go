@@ -494,6 +494,24 @@ func endpoints(t *testing.T) []endpoint {
 			}
 			return pass
 		}), hello: modern(serverName, func(h *probe.Hello) { h.SetALPN("h2", "http/1.1") }), causes: []string{"network/rate-limited"}},
+		{name: "a ban before anything was accepted", start: goFront(nil, func(s *seen) reaction {
+			if s.number > 8 {
+				return reset
+			}
+			return alert(wire.AlertHandshakeFailure)
+		}), hello: modern(serverName, nil), causes: []string{"network/rate-limited"}},
+		{name: "any second key share", start: goFront(nil, func(s *seen) reaction {
+			if s.KeyShares.Len() > 1 || s.KeyShares.Len() == 1 && s.KeyShares[1] != 29 {
+				return alert(wire.AlertHandshakeFailure)
+			}
+			return pass
+		}), hello: modern(serverName, func(h *probe.Hello) { h.SetKeyShares(wire.GroupX25519, wire.GroupSecp256r1) }), causes: []string{"key_share/key-share-intolerance"}},
+		{name: "three versions are too many", start: goFront(nil, func(s *seen) reaction {
+			if s.SupportedVersions.Len() > 2 {
+				return alert(wire.AlertProtocolVersion)
+			}
+			return pass
+		}), hello: modern(serverName, func(h *probe.Hello) { h.SetVersions(0x3A3A, wire.VersionTLS13, wire.VersionTLS12) }), causes: []string{"version/version-intolerance"}},
 		{name: "nobody listens", start: func(t *testing.T) string { return fmt.Sprintf("127.0.0.1:%d", freePort(t)) }, hello: modern(serverName, nil), causes: []string{"network/connection-refused"}},
 		{name: "flapping", start: goFront(nil, func(s *seen) reaction {
 			if s.number%2 == 1 {

@@ -147,9 +147,9 @@ func takeGroups(r *run, h, f *probe.Hello) {
 	h.SetKeyShares(kept...)
 }
 
-// firstShare is the group that f itself would send a small share of first, or any small one of its groups.
+// firstShare is the one of groups that f itself would send a small share of first, or any small one of them.
 func firstShare(groups []wire.NamedGroup, f *probe.Hello) []wire.NamedGroup {
-	for _, candidates := range [][]wire.NamedGroup{f.KeyShareGroups(), groups} {
+	for _, candidates := range [][]wire.NamedGroup{meet(f.KeyShareGroups(), groups), groups} {
 		for _, g := range candidates {
 			if info, ok := g.Info(); ok && info.TLS13 && !info.PostQuantum && !wire.IsGREASE(g) {
 				return []wire.NamedGroup{g}
