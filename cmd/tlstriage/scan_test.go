@@ -27,16 +27,16 @@ func TestTargetsOfScan(t *testing.T) {
 
 func TestNamesThatScanAsksFor(t *testing.T) {
 	for _, c := range []struct {
-		command    scanCommand
+		command    *scanCommand
 		host, want string
 	}{
-		{scanCommand{}, "www.example.com", "www.example.com"},
-		{scanCommand{}, "www.example.com.", "www.example.com"},
-		{scanCommand{}, "bücher.example", "xn--bcher-kva.example"},
-		{scanCommand{}, "192.0.2.1", ""},
-		{scanCommand{}, "2001:db8::1", ""},
-		{scanCommand{sni: "app.internal"}, "192.0.2.1", "app.internal"},
-		{scanCommand{noSNI: true}, "www.example.com", ""},
+		{&scanCommand{}, "www.example.com", "www.example.com"},
+		{&scanCommand{}, "www.example.com.", "www.example.com"},
+		{&scanCommand{}, "bücher.example", "xn--bcher-kva.example"},
+		{&scanCommand{}, "192.0.2.1", ""},
+		{&scanCommand{}, "2001:db8::1", ""},
+		{&scanCommand{sni: "app.internal"}, "192.0.2.1", "app.internal"},
+		{&scanCommand{noSNI: true}, "www.example.com", ""},
 	} {
 		if got := c.command.nameFor(c.host); got != c.want {
 			t.Errorf("%s: %q, want %q", c.host, got, c.want)
