@@ -84,6 +84,9 @@ func (r *run) repeat(first answer) bool {
 		broken = a
 	}
 	count(first)
+	if r.silent != nil {
+		count(*r.silent)
+	}
 	if first.works {
 		r.working = r.failing
 	}
@@ -121,6 +124,11 @@ func (r *run) patient(first answer) answer {
 	}
 	if a.x.Outcome == probe.OutcomeTimeout {
 		r.failure, r.result.Failure = a, a.x.Describe() // as the one that was waited for longest
+		return a
+	}
+	if a.x.FirstByte < r.patience && a.x.Took < r.patience { // it was not the time: once it answers, and once it does not
+		r.silent = &first
+		r.failure, r.result.Failure = a, a.x.Describe()
 		return a
 	}
 	r.slow = true

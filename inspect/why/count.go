@@ -121,9 +121,10 @@ func (r *run) isCount(next trial, a answer) bool {
 			continue // it is not that there are too many, but that there are any
 		}
 		r.limits[c.id] = low
-		r.add(found{axis: c.axis, id: c.id, limit: low, offered: []string{fmt.Sprint(c.of(r.failing.hello))},
+		sent := c.of(r.failing.hello.InTLSFormat())
+		r.add(found{axis: c.axis, id: c.id, limit: low, offered: []string{fmt.Sprint(sent)},
 			evidence: fmt.Sprintf("the hello that works, with any %d %s: accepted; with any %d: %s", low, c.what, high, p.x.Describe()),
-			sentence: fmt.Sprintf("The endpoint fails on the number of %s: it takes %d and not %d, whichever they are; the client sends %d.", c.what, low, high, c.of(r.failing.hello)),
+			sentence: fmt.Sprintf("The endpoint fails on the number of %s: it takes %d and not %d, whichever they are; the client sends %d.", c.what, low, high, sent),
 			fix:      fmt.Sprintf("Update the endpoint, or what stands before it; until then let the client offer %d %s at most.", low, c.what)})
 		return true
 	}

@@ -56,6 +56,7 @@ type run struct {
 	pace      time.Duration         // before each connection, for an endpoint that limits them
 	outcomes  map[probe.Outcome]int // of what was sent without changing what goes before TLS
 	patience  time.Duration         // the longest that an answer is waited for
+	silent    *answer               // to the first hello, where the second one was answered in no time
 	slow      bool                  // it answered only when it was given more time
 	most      map[string]int        // by id of the cause that they would be: how many of a countable worked
 	limits    map[string]int        // those that were found

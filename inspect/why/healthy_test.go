@@ -226,3 +226,18 @@ func TestSizesOfRebuiltHellos(t *testing.T) {
 		t.Errorf("%d bytes, of which 1216 are X25519MLKEM768", size)
 	}
 }
+
+// An endpoint that lets one hello pass unanswered and answers the next at once is not slow.
+func TestOneSilenceIsNotSlowness(t *testing.T) {
+	address := goFront(nil, func(s *seen) reaction {
+		if s.number%2 == 0 {
+			return silence
+		}
+		return pass
+	})(t)
+	client := &probe.Client{Timeouts: probe.Timeouts{Answer: 300 * time.Millisecond}}
+	r := (&why.Experiment{Client: client, Target: probe.Target{Address: address}, Hello: probe.Modern(serverName)}).Run(t.Context())
+	if r.Cause != why.Flapping || len(r.Notes) != 0 {
+		t.Errorf("%s, %v, %v", r.Verdict, r.Causes, r.Notes)
+	}
+}
