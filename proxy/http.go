@@ -33,7 +33,7 @@ func newHTTPFront(limits Limits) *httpFront {
 			return context.WithValue(ctx, sessionKey{}, conn.(*tls.Conn).NetConn().(*tap).session)
 		},
 	}
-	go f.server.Serve(f.accepted)
+	go func() { _ = f.server.Serve(f.accepted) }() // until it is shut down
 	return f
 }
 
@@ -53,7 +53,7 @@ func (s *Server) drainHTTP(ctx context.Context) {
 	front := s.front
 	s.mu.Unlock()
 	if front != nil {
-		s.handling.Go(func() { front.server.Shutdown(ctx) })
+		s.handling.Go(func() { _ = front.server.Shutdown(ctx) }) // what is left when ctx ends is cut by the connections
 	}
 }
 

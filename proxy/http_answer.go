@@ -103,7 +103,7 @@ func writePage(w http.ResponseWriter, status int, id string) {
 		h.Set("Retry-After", "1")
 	}
 	w.WriteHeader(status)
-	io.WriteString(w, pageText(status, id))
+	_, _ = io.WriteString(w, pageText(status, id))
 }
 
 // pageText is what a client reads of a failure.

@@ -157,7 +157,7 @@ func (r *replayCommand) amount(report *replay.Report) string {
 
 // say prints the answer as text.
 func (r *replayCommand) say(w io.Writer, sides []replay.Side) error {
-	text := ""
+	var text string
 	last := sides[len(sides)-1]
 	if len(sides) == 2 {
 		text = replay.Compare(r.subjects, sides[0], last).Text()

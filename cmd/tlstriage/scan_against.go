@@ -9,7 +9,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -31,9 +30,6 @@ type scanAgainst struct {
 	before   map[string]*scan.Report // by target
 	subjects []*replay.Subject
 	recorded bool // subjects are of recordings: real clients of this endpoint
-
-	once      sync.Once
-	predicted map[string]*scan.Report
 }
 
 func (a *scanAgainst) flags(cmd *cobra.Command) {

@@ -128,7 +128,7 @@ func (d *decryption) hellos(s *opening, body []byte) {
 			}
 		case wire.HandshakeTypeServerHello:
 			var hello wire.ServerHello
-			if wire.ParseServerHello(m, &hello); len(hello.Random) == 32 && !hello.HelloRetryRequest {
+			if _ = wire.ParseServerHello(m, &hello); len(hello.Random) == 32 && !hello.HelloRetryRequest {
 				d.agree(&hello)
 				return
 			}

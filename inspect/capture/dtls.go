@@ -351,7 +351,7 @@ func (d *dtlsConn) message(side int, m *dtlsMessage, at time.Time) {
 // clientHello and serverHello take from the hellos what later records are read with.
 func (d *dtlsConn) clientHello(side int, message []byte) {
 	var hello wire.ClientHello
-	if wire.ParseClientHello(message, &hello); hello.HasExtensions {
+	if _ = wire.ParseClientHello(message, &hello); hello.HasExtensions {
 		d.idOf(side, hello.Extensions)
 	}
 	if d.opened != nil {
@@ -361,7 +361,7 @@ func (d *dtlsConn) clientHello(side int, message []byte) {
 
 func (d *dtlsConn) serverHello(side int, message []byte) {
 	var hello wire.ServerHello
-	if wire.ParseServerHello(message, &hello); hello.HasExtensions {
+	if _ = wire.ParseServerHello(message, &hello); hello.HasExtensions {
 		d.idOf(side, hello.Extensions)
 	}
 	if d.opened != nil {

@@ -141,7 +141,7 @@ func (t *Tracker) datagram(f *flow, s *segment) {
 			c.packets = append(c.packets, t.frame.keep(s.number))
 		}
 	}
-	over := false
+	var over bool
 	at := time.Unix(0, s.at)
 	switch {
 	case c.quic != nil:

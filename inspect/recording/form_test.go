@@ -155,7 +155,7 @@ func TestEveryFormIsRead(t *testing.T) {
 		{"bytes that are cut", string(framed(one, 100)[:120]), FormHelloBinary, []string{"recording: byte 0: malformed: ends in the middle of a ClientHello"}},
 		{"a capture", "\xd4\xc3\xb2\xa1\x02\x00\x04\x00", FormCapture, []string{"recording: a packet capture, not a recording of hellos (tlstriage pcap FILE -o json makes one of it)"}},
 		{"compressed with zstd", squeezed([]byte(toHex(one) + "\n" + toHex(two))), FormZstd, []string{a, b}},
-		{"compressed twice", squeezed([]byte(zipped.String())), FormZstd, []string{"recording: neither records (NDJSON) nor ClientHellos in hexadecimal, base64 or raw bytes"}},
+		{"compressed twice", squeezed(zipped.Bytes()), FormZstd, []string{"recording: neither records (NDJSON) nor ClientHellos in hexadecimal, base64 or raw bytes"}},
 		{"an array", "[{\"schema\":1}]", FormArray, []string{"recording: a JSON array; a recording has one record a line (jq -c '.[]')"}},
 		{"something else", "\x7fELF", FormUnknown, []string{"recording: neither records (NDJSON) nor ClientHellos in hexadecimal, base64 or raw bytes"}},
 	} {

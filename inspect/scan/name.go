@@ -109,7 +109,7 @@ func (s *session) name(ctx context.Context, n *NameAnswer, hello *probe.Hello) {
 func (r *Report) Looks() []inspect.Look {
 	var looks []inspect.Look
 	for _, n := range r.SNI {
-		origin := ""
+		var origin string
 		switch n.Form {
 		case NameNone:
 			origin = inspect.LookWithoutName

@@ -38,12 +38,10 @@ const asRecorded = "="
 
 // lab is what all endpoints share.
 type lab struct {
-	dir     string // certificates and keys
-	certs   map[string]tls.Certificate
-	keys    *keys
-	corpus  []*hello
-	java    string // directory of the compiled server
-	release string // of Java
+	dir    string // certificates and keys
+	certs  map[string]tls.Certificate
+	keys   *keys
+	corpus []*hello
 }
 
 func newLab(t *testing.T) *lab {
@@ -140,8 +138,8 @@ func (e *endpoint) try(t *testing.T, l *lab) *tally {
 	var questions []question
 	for i, h := range l.corpus {
 		f := h.form
-		if name := asRecorded; f != nil && len(e.names) > 0 {
-			if name = e.names[i%len(e.names)]; name != asRecorded && !f.bare {
+		if f != nil && len(e.names) > 0 {
+			if name := e.names[i%len(e.names)]; name != asRecorded && !f.bare {
 				f = f.clone()
 				f.setName(name)
 			}
@@ -179,7 +177,7 @@ func (e *endpoint) try(t *testing.T, l *lab) *tally {
 				}
 				q := questions[i]
 				got, err := dialAndAsk(address, q.hello, q.form, l.keys)
-				difference := ""
+				var difference string
 				if err != nil {
 					difference = err.Error()
 				} else {
