@@ -286,7 +286,7 @@ func TestDifferentViewsAreRefusedAndReported(t *testing.T) {
 	record := helloOf(t, &tls.Config{ServerName: testName})
 	// The connection below the route: its own parser is made to have read another name.
 	near, far := net.Pipe()
-	c := &connection{route: l.Routes[0], conn: near, limits: shortLimits(), clientObserver: inspect.NewObserver(nil)}
+	c := &connection{server: r.server, route: l.Routes[0], conn: near, limits: shortLimits(), clientObserver: inspect.NewObserver(nil)}
 	c.client = &tap{Conn: near, connection: c, observer: c.clientObserver, prefix: record, peer: inspect.FromClient, self: inspect.FromServer}
 	var hello wire.ClientHello
 	if err := wire.ParseClientHello(bytes.Clone(record[5:]), &hello); err != nil {
