@@ -88,7 +88,7 @@ func TestProxyStartErrors(t *testing.T) {
 		{"unknown policy", with("--policy", "aws/ELBSecurityPolicy-TLS13-1-2-2021"), nil, 2, `"aws/ELBSecurityPolicy-TLS13-1-2-2021" is unknown; the nearest names are aws/ELBSecurityPolicy-TLS13-1-2-2021-06, `},
 		{"missing policy file", with("--policy", "./none.yaml"), nil, 2, `none.yaml: no such file or directory$`},
 		{"enforce without a policy", with("--enforce"), nil, 2, `enforce: needs a policy to enforce$`},
-		{"mode http", with("--mode", "http"), nil, 2, `--mode.*"http" is not available yet`},
+		{"mode unknown", with("--mode", "tunnel"), nil, 2, `--mode.*"tunnel" is not one of bridge, http, passthrough`},
 		{"backend without scheme", []string{"--listen", "127.0.0.1:0", "--backend", "127.0.0.1:443", "--admin", "off"}, nil, 2, `--backend.*"127.0.0.1:443" has no scheme`},
 		{"backend with another scheme", []string{"--listen", "127.0.0.1:0", "--backend", "ftp://127.0.0.1:443", "--admin", "off"}, nil, 2, `--backend.*scheme "ftp" is not one of https, tls, tcp, http$`},
 		{"backend with a path", []string{"--listen", "127.0.0.1:0", "--backend", "https://127.0.0.1/app", "--admin", "off"}, nil, 2, `--backend.*has more than a scheme, a host and a port$`},
@@ -109,7 +109,7 @@ func TestProxyStartErrors(t *testing.T) {
   - address: 127.0.0.1:0
     mode: brigde
     routes: [{backend: {url: "tls://127.0.0.1:9"}}]
-`), nil, 2, `mode.yaml:3:11: listeners\[0\].mode: "brigde" is not one of bridge, passthrough$`},
+`), nil, 2, `mode.yaml:3:11: listeners\[0\].mode: "brigde" is not one of bridge, http, passthrough$`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			// This machine may have other things to do. What is slow by itself, is so every time.

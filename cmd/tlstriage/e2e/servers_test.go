@@ -105,8 +105,8 @@ func TestNginx(t *testing.T) {
 		if got.code != 22 || !strings.Contains(got.out, "400") {
 			t.Errorf("exit %d: %s", got.code, got.out)
 		}
-		// The handshake went through, so all that can be said is that the backend asked.
-		expect(t, p.nextFor(t), want{verdict: inspect.OK, outcome: inspect.Success, has: "backend-requires-client-cert"})
+		// The handshake went through; what the backend answered then tells.
+		expect(t, p.nextFor(t), want{cause: "backend-requires-client-cert", fault: inspect.FaultProxy, verdict: inspect.Failed, outcome: inspect.Success})
 	})
 }
 
