@@ -4,14 +4,11 @@ import (
 	"bufio"
 	"crypto/tls"
 	"io"
-	"net"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -179,7 +176,7 @@ func replayedGo(dir string) []replayed {
 			config, p := &tls.Config{Certificates: []tls.Certificate{certificate}}, builtin.Clone()
 			p.Certificates = []policy.CertificateType{kind}
 			change(config, p)
-			return serveGo(t, config), &predictor{label: p.Name, target: trial.On(p)}
+			return importertest.ServeGo(t, config), &predictor{label: p.Name, target: trial.On(p)}
 		}}
 	}
 	return []replayed{
@@ -190,32 +187,6 @@ func replayedGo(dir string) []replayed {
 			p.ALPN, p.ALPNRequired = []string{"h2"}, true
 		}),
 	}
-}
-
-// serveGo serves handshakes with crypto/tls until the test ends.
-func serveGo(t *testing.T, config *tls.Config) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var open sync.WaitGroup
-	open.Go(func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			open.Go(func() {
-				defer conn.Close()
-				if conn.SetDeadline(time.Now().Add(20*time.Second)) == nil {
-					_ = tls.Server(conn, config).Handshake() // the client sees how it ends
-				}
-			})
-		}
-	})
-	t.Cleanup(func() { listener.Close(); open.Wait() })
-	return listener.Addr().String()
 }
 
 func replayedOpenSSL(dir string) []replayed {

@@ -4,14 +4,12 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"net"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/tlstriage/tlstriage/inspect/policy"
+	"github.com/tlstriage/tlstriage/inspect/policy/importertest"
 	"github.com/tlstriage/tlstriage/inspect/policy/internal/gotls"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
@@ -102,31 +100,5 @@ func (c *goCase) start(t *testing.T, l *lab) (string, func(*testing.T, string) *
 		config.Certificates = append(config.Certificates, l.certs[name])
 		p.Certificates = append(p.Certificates, certificateKind(t, name))
 	}
-	return goServer(t, config), func(*testing.T, string) *policy.Policy { return p }
-}
-
-// goServer serves handshakes with crypto/tls until the test ends.
-func goServer(t *testing.T, config *tls.Config) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var open sync.WaitGroup
-	open.Go(func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			open.Go(func() {
-				defer conn.Close()
-				if conn.SetDeadline(time.Now().Add(20*time.Second)) == nil {
-					tls.Server(conn, config).Handshake() // the client sees how it ends
-				}
-			})
-		}
-	})
-	t.Cleanup(func() { listener.Close(); open.Wait() })
-	return listener.Addr().String()
+	return importertest.ServeGo(t, config), func(*testing.T, string) *policy.Policy { return p }
 }
