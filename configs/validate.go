@@ -50,6 +50,11 @@ func (v *validator) shadow() {
 			v.fail("shadow.server_name", "%v", err)
 		}
 	}
+	for _, path := range [...]string{"shadow.server_name", "shadow.proxy_protocol", "shadow.interval", "shadow.rate"} {
+		if !s.Enabled() && v.config.Given(path) {
+			v.fail(path, "has no effect without shadow.to (--shadow)")
+		}
+	}
 	oneOf(v, "shadow.proxy_protocol", s.ProxyProtocol, ProxyHeaderNone, ProxyHeaderV1, ProxyHeaderV2)
 	v.duration("shadow.interval", s.Interval, time.Second, 30*24*time.Hour)
 	v.number("shadow.rate", s.Rate, 1, 1000)

@@ -25,6 +25,7 @@ func TestValidateRefuses(t *testing.T) {
 		want  string // of the only error
 	}{
 		{"no listener", func(c *Config) { c.Listeners = nil }, "listeners: there is none"},
+		{"rate of no shadow", func(c *Config) { _ = c.Set(Setting{Path: "shadow.rate"}, "5", "--shadow-rate") }, "shadow.rate: has no effect without shadow.to"},
 		{"too many listeners", func(c *Config) { c.Listeners = make([]Listener, MaxListeners+1) }, "listeners: 65 of them exceed 64"},
 		{"address without port", func(c *Config) { c.Listeners[0].Address = "127.0.0.1" }, `listeners[0].address: "127.0.0.1" has no port`},
 		{"no address", func(c *Config) { c.Listeners[0].Address = "" }, `listeners[0].address: "" has no port`},

@@ -47,6 +47,9 @@ func TestEndlessServersAreLeft(t *testing.T) {
 			if x.Error == nil || x.Error.Type == inspect.ErrorTimeout {
 				t.Errorf("%s: %+v", x.Outcome, x.Error)
 			}
+			if x.Outcome != probe.OutcomeNotTLS {
+				t.Errorf("%s: it neither closed nor was silent", x.Outcome)
+			}
 			if x.Received > 192<<10 || len(x.Alerts) > 16 {
 				t.Errorf("%d bytes, %d alerts", x.Received, len(x.Alerts))
 			}
@@ -87,5 +90,23 @@ func TestNoGoroutineStays(t *testing.T) {
 	if after := runtime.NumGoroutine(); after > before {
 		room := make([]byte, 1<<20)
 		t.Errorf("%d goroutines, were %d\n%s", after, before, room[:runtime.Stack(room, true)])
+	}
+}
+
+// A chain of more certificates than are kept is counted to its end, in every version.
+func TestLongChainsAreCounted(t *testing.T) {
+	id := ecdsaIdentity(t, "long.example")
+	long := id.Certificate
+	for len(long.Certificate) < 130 {
+		long.Certificate = append(long.Certificate, id.Certificate.Certificate[0])
+	}
+	for _, version := range []wire.Version{wire.VersionTLS12, wire.VersionTLS13} {
+		config := tlsConfig(id, version)
+		config.Certificates = []tls.Certificate{long}
+		x := (&probe.Client{}).Exchange(t.Context(), probe.Target{Address: serveTLS(t, config)}, probe.Modern("long.example"), probe.Options{})
+		s := x.Connection.ClientLeg.TLS.Server
+		if len(x.Certificates) != 100 || x.CertificatesBeyond != 30 || len(s.CertificateChain) != 100 || s.CertificatesSent != 130 {
+			t.Errorf("%s: %d and %d more, %d of %d in the record", version, len(x.Certificates), x.CertificatesBeyond, len(s.CertificateChain), s.CertificatesSent)
+		}
 	}
 }

@@ -38,8 +38,13 @@ func describe(x *Exchange) string {
 		}
 		return "HelloRetryRequest"
 	case OutcomeNotTLS:
-		if x.Plain != nil {
+		switch {
+		case x.Plain != nil:
 			return fmt.Sprintf("no TLS but %s", x.Plain.Protocol)
+		case x.Endless:
+			return "data without an end"
+		case x.Error != nil && x.Error.Type == inspect.ErrorOther:
+			return inspect.Bounded(x.Error.Message)
 		}
 		return "no TLS"
 	case OutcomeNotConnected:
@@ -49,8 +54,6 @@ func describe(x *Exchange) string {
 		return "not connected"
 	}
 	switch {
-	case x.Endless:
-		return "data without an end"
 	case x.Error == nil:
 		return string(x.Outcome)
 	case x.Error.Type == inspect.ErrorTimeout && x.Received > 0:

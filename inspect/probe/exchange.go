@@ -20,7 +20,7 @@ const (
 	OutcomeReset        Outcome = "reset"
 	OutcomeClosed       Outcome = "closed"
 	OutcomeTimeout      Outcome = "timeout"
-	OutcomeNotTLS       Outcome = "not_tls"
+	OutcomeNotTLS       Outcome = "not_tls"       // another protocol, or bytes that make no sense as TLS or do not end
 	OutcomeNotConnected Outcome = "not_connected" // the hello could not be sent: Error says why
 )
 
@@ -43,7 +43,8 @@ type Exchange struct {
 	Encrypted          *wire.EncryptedExtensions
 	KeyExchange        *wire.ServerKeyExchange // TLS 1.2 and older
 	CertificateRequest *wire.CertificateRequest
-	Certificates       [][]byte   // DER, as presented
+	Certificates       [][]byte   // DER, as presented; the first hundred
+	CertificatesBeyond int        // how many more there were
 	Staple             []byte     // OCSP response, DER
 	SCTs               int        // signed certificate timestamps
 	Tickets            int        // NewSessionTicket messages

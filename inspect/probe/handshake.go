@@ -63,7 +63,7 @@ func (h *handshake) message(b []byte) {
 
 func (h *handshake) serverHello(b []byte) {
 	hello := &wire.ServerHello{}
-	if wire.ParseServerHello(b, hello); len(hello.Random) != 32 {
+	if err := wire.ParseServerHello(b, hello); err != nil && len(hello.Random) != 32 {
 		return // too little of it to go by
 	}
 	if hello.HelloRetryRequest {
@@ -151,7 +151,8 @@ func (h *handshake) certificate(b []byte) {
 	_ = wire.ParseCertificate(b, x.Version, &message) // the entries before a fault count
 	for entry := range message.All() {
 		if len(x.Certificates) == maxCertificates {
-			break
+			x.CertificatesBeyond++
+			continue
 		}
 		if len(x.Certificates) == 0 {
 			h.server.leaf = entry.DER
@@ -185,7 +186,7 @@ func decompressed(b []byte) (message []byte, ok bool) {
 	if err != nil {
 		return nil, false
 	}
-	defer r.Close()
+	defer func() { _ = r.Close() }() // of a reader in memory
 	message = append([]byte{byte(wire.HandshakeTypeCertificate), byte(length >> 16), byte(length >> 8), byte(length)}, make([]byte, length)...)
 	_, err = io.ReadFull(r, message[4:])
 	return message, err == nil

@@ -71,6 +71,9 @@ func (r *run) tls() *inspect.TLS {
 			describer = &inspect.Describer{}
 		}
 		s.Present(describer, x.Certificates)
+		if x.CertificatesBeyond > 0 {
+			s.CertificatesSent = len(x.Certificates) + x.CertificatesBeyond
+		}
 		s.Validation = &inspect.Validation{Status: inspect.ValidationNotChecked}
 	}
 	s.SCTs = x.SCTs

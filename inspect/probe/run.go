@@ -50,6 +50,7 @@ type run struct {
 	observer  *inspect.Observer
 	handshake handshake
 	records   recordLayer
+	room      []byte // that is read into
 	phase     inspect.Phase
 	helloSent time.Time
 	second    bool // our second flight was sent: what follows is about that
@@ -251,7 +252,10 @@ func (r *run) flightRead() bool {
 
 // await reads until done, and reports whether that came to be. The deadline was set before.
 func (r *run) await(done func() bool) bool {
-	room := make([]byte, 16<<10)
+	if r.room == nil {
+		r.room = make([]byte, 16<<10)
+	}
+	room := r.room
 	for !done() {
 		if r.ended || r.x.Alert != nil {
 			return false
@@ -360,7 +364,7 @@ func (r *run) conclude() {
 		x.Outcome = OutcomeClosed
 	case r.phase == inspect.PhaseDial:
 		x.Outcome = OutcomeNotConnected
-	case x.Error.Type == inspect.ErrorNotTLS:
+	case x.Error.Type == inspect.ErrorNotTLS, x.Endless, x.Error.Type == inspect.ErrorOther && x.Received > 0:
 		x.Outcome = OutcomeNotTLS
 	case x.Error.Type == inspect.ErrorReset:
 		x.Outcome = OutcomeReset

@@ -193,7 +193,7 @@ const surelyGone = 8
 
 // gone names an endpoint that accepted hellos and does not any more, also after a pause: it bans whoever asks too often.
 func (r *run) gone(broken answer) {
-	good, bad := 0, 0
+	good := 0
 	for _, p := range r.result.Probes {
 		if p.Works {
 			good++
@@ -205,7 +205,8 @@ func (r *run) gone(broken answer) {
 			break
 		}
 	}
-	if bad = r.tail(); good == 0 || bad < surelyGone {
+	bad := r.tail()
+	if good == 0 || bad < surelyGone {
 		r.flaps(good, len(r.result.Probes)-good, broken)
 		return
 	}
