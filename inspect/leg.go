@@ -7,6 +7,7 @@ type Leg struct {
 	Port          int         `json:"port,omitempty"`
 	TLS           *TLS        `json:"tls,omitempty"` // nil: the leg does not speak TLS, or nothing was exchanged
 	TCP           *TCP        `json:"tcp,omitempty"`
+	QUIC          *QUIC       `json:"quic,omitempty"`           // what only QUIC has; nil: another transport
 	Error         *Error      `json:"error,omitempty"`          // why the leg ended before it was established, or broke afterwards
 	FirstBytes    *FirstBytes `json:"first_bytes,omitempty"`    // what came instead of TLS
 	ServerName    string      `json:"server_name,omitempty"`    // backend leg: the name asked for and verified

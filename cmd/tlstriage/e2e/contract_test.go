@@ -262,7 +262,7 @@ func (c *contract) record(o object) {
 	event.oneOf("source", "proxy replay", false)
 	event.number("duration_ms", false)
 	outcome := event.oneOf("outcome", "success failure", false)
-	o.oneOf("transport", "tcp", false)
+	o.oneOf("transport", "tcp quic", false)
 	o.text("listener", false)
 	for _, end := range []string{"client", "server"} {
 		e, ok := o.object(end)
@@ -354,7 +354,7 @@ func (c *contract) leg(o object, key string, backend bool) bool {
 		o.complain(key, "absent")
 		return false
 	}
-	l.keys("address port tls tcp error first_bytes server_name proxy_protocol plain passthrough looks experiment")
+	l.keys("address port tls tcp quic error first_bytes server_name proxy_protocol plain passthrough looks experiment")
 	if backend {
 		l.text("address", false)
 		l.number("port", false)
@@ -375,6 +375,19 @@ func (c *contract) leg(o object, key string, backend bool) bool {
 	}
 	if l.has("looks") && !backend {
 		l.complain("looks", "of the client's leg")
+	}
+	if x, ok := l.object("quic"); ok {
+		x.keys("version server_versions datagrams short_datagrams crypto_frames retries token transport_parameters close")
+		x.number("datagrams", false)
+		for _, p := range x.objects("transport_parameters") {
+			p.keys("name value size")
+			p.text("name", false)
+		}
+		if end, ok := x.object("close"); ok {
+			end.keys("from application code name reason")
+			end.oneOf("from", "client server", false)
+			end.text("name", false)
+		}
 	}
 	if x, ok := l.object("tcp"); ok {
 		x.keys("rtt_ms retransmits mss path_mtu")
