@@ -52,13 +52,12 @@ var catalog = [...]*Rule{
 	&ruleHandshakeUnexplained,
 }
 
-// calmCatalog are the rules that can apply where nothing failed: most connections are looked at by these alone.
-var calmCatalog = func() []*Rule {
-	var rules []*Rule
-	for _, r := range catalog {
-		if r.evenCalm {
-			rules = append(rules, r)
+// whens are the facts that the rules of catalog are about, side by side: most rules are passed over for most connections.
+var whens = func() (w [len(catalog)]facts) {
+	for i, r := range catalog {
+		if w[i] = r.when; r.when == 0 {
+			w[i] = always
 		}
 	}
-	return rules
+	return w
 }()

@@ -53,6 +53,7 @@ func (c *chainCache) examine(presented []inspect.Certificate, raw [][]byte, o ch
 	}
 	c.mu.Unlock()
 
+	raw = slices.Clone(raw)    // the caller uses the slice again
 	r := chain.Examine(raw, o) // outside the lock: it may be slow, and two at once for the same chain do no harm
 	x := &examined{key: key, chain: raw, scts: o.SCTs, ocsp: o.OCSPResponse, faults: r.Faults, mustStaple: r.MustStaple}
 	x.responder = r.Presented[0] != nil && len(r.Presented[0].OCSPServer) > 0

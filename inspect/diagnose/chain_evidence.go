@@ -65,13 +65,14 @@ func (d *Diagnoser) examine(e *evidence) chainEvidence {
 	if c.view.leg.ServerName != "" {
 		c.name = c.view.leg.ServerName
 	}
-	raw := make([][]byte, 0, len(presented))
+	raw := e.raw[:0]
 	for i := range presented {
 		if len(presented[i].Raw) == 0 {
 			break
 		}
 		raw = append(raw, presented[i].Raw)
 	}
+	e.raw = raw
 	if c.whole = len(raw) == len(presented); c.whole {
 		r := d.chains.examine(presented, raw, chain.Options{
 			Name: c.name, Roots: d.Roots, Time: e.now, Known: d.KnownCAs, ExpiringSoon: d.soon(&presented[0]),

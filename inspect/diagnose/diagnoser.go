@@ -54,18 +54,23 @@ func (d *Diagnoser) Knowing(more ...*x509.Certificate) *Diagnoser {
 // Diagnose fills c's Findings, Verdict, Cause and Fault, its Policy where one is given and the record has none, and the
 // validation of a chain that the eye left open. What these held before is replaced.
 func (d *Diagnoser) Diagnose(c *inspect.Connection) {
-	e := d.gather(c)
-	rules := catalog[:]
-	if e.calm() {
-		rules = calmCatalog
-	}
-	e.judge(rules)
+	e := evidences.Get().(*evidence)
+	e.gather(d, c)
+	e.judge(e.facts())
+	e.forget()
+	evidences.Put(e)
 }
 
-// judge holds the evidence against rules, in their order.
-func (e *evidence) judge(rules []*Rule) {
-	var hits []hit
-	for _, r := range rules {
+// evidences are laid aside between connections: a reader of captures judges very many.
+var evidences = sync.Pool{New: func() any { return new(evidence) }}
+
+// judge asks the rules that are about any of these facts, in their order.
+func (e *evidence) judge(f facts) {
+	for i, when := range whens {
+		if when&(f|always) == 0 {
+			continue
+		}
+		r := catalog[i]
 		m := r.check(e)
 		if m == nil {
 			continue
@@ -74,17 +79,16 @@ func (e *evidence) judge(rules []*Rule) {
 		if e.d.Alone {
 			m.fixes = withoutProxy(m.fixes, e.alone())
 		}
-		f := r.finding(m, e.d.Systems)
-		fault := r.Fault
+		h := hit{finding: r.finding(m, e.d.Systems), rule: r, fault: r.Fault, ended: m.ended}
 		if m.fault != "" {
-			fault = m.fault
+			h.fault = m.fault
 		}
 		if m.ended {
-			e.explained = append(e.explained, f.Leg)
+			e.explained = append(e.explained, h.finding.Leg)
 		}
-		hits = append(hits, hit{finding: f, rule: r, fault: fault, ended: m.ended})
+		e.hits = append(e.hits, h)
 	}
-	settle(e.c, e, hits)
+	settle(e.c, e, e.hits)
 }
 
 // now is when c's certificates are judged.

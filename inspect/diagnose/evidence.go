@@ -19,6 +19,8 @@ type evidence struct {
 	chain     chainEvidence
 	found     []string // ids of the rules that applied so far
 	explained []string // legs whose end is explained so far
+	hits      []hit
+	raw       [][]byte // room for the examined chain
 
 	unservable string           // why crypto/tls cannot serve this client; empty: it can, or that was not the matter
 	refusal    policy.Dimension // in what the client leg found no overlap; none: it did, or something else ended it
@@ -27,11 +29,9 @@ type evidence struct {
 }
 
 // gather lays c out.
-func (d *Diagnoser) gather(c *inspect.Connection) *evidence {
-	e := &evidence{
-		d: d, c: c, now: d.now(c),
-		client: look(c.ClientLeg), backend: look(c.BackendLeg),
-	}
+func (e *evidence) gather(d *Diagnoser, c *inspect.Connection) {
+	e.d, e.c, e.now = d, c, d.now(c)
+	e.client, e.backend = look(c.ClientLeg), look(c.BackendLeg)
 	e.client.listen = c.Server
 	if c.Event.Source == inspect.SourceReplay || c.Event.Source == inspect.SourceScan {
 		e.client.probed = e.client.leg != nil && e.client.leg.Error == nil && e.client.tls.Version != "" && e.client.alert(inspect.FromServer) == nil
@@ -47,14 +47,18 @@ func (d *Diagnoser) gather(c *inspect.Connection) *evidence {
 	e.clientCert = e.clientCertificate()
 	e.refusal = e.clientRefusal()
 	e.backendBy = e.backendRefusal()
-	return e
 }
 
-// calm reports whether nothing failed: both legs of a proxied connection were established and ended without an error or an alert,
-// nobody finds fault with the chain, and the policy takes the client.
-func (e *evidence) calm() bool {
-	return e.c.Event.Source == inspect.SourceProxy && e.c.Capture == nil && (e.c.HTTP == nil || len(e.c.HTTP.Failures) == 0) && e.client.calm() && e.backend.calm() &&
-		len(e.chain.faults) == 0 && e.chain.whole && e.unservable == "" && (e.c.Policy == nil || e.c.Policy.Accepted)
+// forget drops all of a connection and keeps the room for findings, so that another one can be laid out.
+func (e *evidence) forget() {
+	const most = 32 // findings, or certificates, that it is worth keeping room for
+	clear(e.hits)
+	clear(e.raw)
+	found, explained, hits, raw := e.found[:0], e.explained[:0], e.hits[:0], e.raw[:0]
+	if cap(hits) > most || cap(raw) > most {
+		hits, raw = nil, nil
+	}
+	*e = evidence{found: found, explained: explained, hits: hits, raw: raw}
 }
 
 // inferred is what a capture infers of one kind; nil: nothing.

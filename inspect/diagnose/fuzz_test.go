@@ -197,11 +197,43 @@ func BenchmarkDiagnose(b *testing.B) {
 			d.Diagnose(c)
 		}
 	})
-	b.Run("failed", func(b *testing.B) {
-		c := frontFails(inspect.ErrorNoCommonVersion, inspect.PhaseHandshake, hello(oldHello("TLSv1.0")))
+	b.Run("captured", func(b *testing.B) {
+		pki := certstest.NewAt(b, noon)
+		d := Diagnoser{Roots: pki.Roots()}
+		c := captured(func(c *inspect.Connection) {
+			c.Capture = &inspect.Capture{End: inspect.EndFINClient}
+			c.ClientLeg.TLS.Version = "TLSv1.2"
+			c.ClientLeg.TLS.Handshake = &inspect.Handshake{History: "CSXKDcFC"}
+			c.ClientLeg.TLS.Server = &inspect.Server{CertificateChain: inspect.Certificates(pki.Make(certstest.Healthy, siteName).Raw())}
+		})
 		b.ReportAllocs()
 		for b.Loop() {
 			d.Diagnose(c)
 		}
 	})
+	b.Run("captured, encrypted", func(b *testing.B) {
+		c := captured(func(c *inspect.Connection) {
+			c.Capture = &inspect.Capture{End: inspect.EndFINClient}
+			c.ClientLeg.TLS.Server = &inspect.Server{Validation: &inspect.Validation{Status: inspect.ValidationNotVisible}}
+		})
+		b.ReportAllocs()
+		for b.Loop() {
+			d.Diagnose(c)
+		}
+	})
+	for name, c := range map[string]*inspect.Connection{
+		"failed/no version": frontFails(inspect.ErrorNoCommonVersion, inspect.PhaseHandshake, hello(oldHello("TLSv1.0"))),
+		"failed/client refuses": captured(func(c *inspect.Connection) {
+			c.ClientLeg.TLS.Established = false
+			c.ClientLeg.TLS.Alerts = []inspect.Alert{{Level: "fatal", Code: alertUnknownCA, Description: "unknown_ca", From: inspect.FromClient}}
+		}),
+		"failed/backend gone": backFails(inspect.ErrorRefused, inspect.PhaseDial),
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				d.Diagnose(c)
+			}
+		})
+	}
 }

@@ -26,7 +26,7 @@ func (c *chainEvidence) revocation() *inspect.Revocation {
 	if r := c.view.server.Revocation; r != nil {
 		return r
 	}
-	return &inspect.Revocation{}
+	return &noRevocation
 }
 
 // stapled is the stapled OCSP response as the record describes it; never nil.
@@ -34,7 +34,18 @@ func (c *chainEvidence) stapled() *inspect.OCSP {
 	if s := c.view.server.OCSP; s != nil && s.Stapled {
 		return s
 	}
-	return &inspect.OCSP{}
+	return &noStaple
+}
+
+// What stands for what a record does not have. They are never written.
+var (
+	noRevocation inspect.Revocation
+	noStaple     inspect.OCSP
+)
+
+// known reports whether anything came about revocation, was asked, or should have come.
+func (c *chainEvidence) known() bool {
+	return c.view.server != nil && (c.view.server.Revocation != nil || c.view.server.OCSP != nil) || c.mustStaple
 }
 
 // mustBeStapled reports whether the leaf asks for a stapled response (RFC 7633).

@@ -13,8 +13,8 @@ type Rule struct {
 	Explanation string           // what it means and how to check it, for docs/findings.md and for explain
 	CausedBy    []string         // ids: when one of them is found too, this finding is only its consequence
 
-	evenCalm bool // it may apply to a connection on which nothing failed (evidence.calm)
-	check    func(*evidence) *match
+	when  facts                  // it may apply only where one of these holds; zero: to any connection
+	check func(*evidence) *match // called only then
 }
 
 // match is what a rule's check says when the rule applies. Zero fields mean the rule's own value.
@@ -56,14 +56,18 @@ func (r *Rule) finding(m *match, systems []string) inspect.Finding {
 	if m.title != "" {
 		f.Title = boundTo(m.title, maxValue)
 	}
+	kept := m.fixes[:0] // a match's fixes are its own
 	for _, x := range m.fixes {
-		if len(f.Fixes) == maxFixes {
+		if len(kept) == maxFixes {
 			break
 		}
 		if concerns(x.Target, systems) {
 			x.Action, x.Snippet = boundTo(x.Action, maxDetail), boundTo(x.Snippet, maxSnippet)
-			f.Fixes = append(f.Fixes, x)
+			kept = append(kept, x)
 		}
+	}
+	if len(kept) > 0 {
+		f.Fixes = kept
 	}
 	return f
 }

@@ -3,8 +3,8 @@ package diagnose
 import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleALPNDiffersBetweenLegs = Rule{
-	evenCalm: true,
-	ID:       "alpn-differs-between-legs", Severity: inspect.SeverityInfo, Leg: inspect.LegBetween, Fault: inspect.FaultBackend,
+	ID: "alpn-differs-between-legs", Severity: inspect.SeverityInfo, Leg: inspect.LegBetween, Fault: inspect.FaultBackend,
+	when:     backendLegUp,
 	Title:    "The two legs speak different application protocols",
 	Citation: "RFC 7301, Section 3.2",
 	Explanation: "The client leg agreed on one protocol, the backend leg on another. A proxy that understands HTTP translates between them, and this is fine; where bytes are bridged, the backend receives a protocol that it did not choose, " +

@@ -9,6 +9,7 @@ import (
 
 var ruleALPNNoOverlap = Rule{
 	ID: "alpn-no-overlap", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultPolicy,
+	when:     clientLegDown,
 	Title:    "Client and server have no application protocol in common",
 	Citation: "RFC 7301, Section 3.2",
 	CausedBy: []string{idBackendALPNMismatch},

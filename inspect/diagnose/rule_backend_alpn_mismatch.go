@@ -9,6 +9,7 @@ import (
 
 var ruleBackendALPNMismatch = Rule{
 	ID: idBackendALPNMismatch, Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
+	when:     backendRefuses | backendLegUp,
 	Title:    "The backend does not speak the application protocol that the client wants",
 	Citation: "RFC 7301, Section 3.2",
 	Explanation: "The client's protocols are offered to the backend as they are, so that both legs agree. Here the backend refused them all (no_application_protocol), or chose none for a client that offers only HTTP/2, as gRPC clients do. " +

@@ -8,8 +8,8 @@ import (
 )
 
 var ruleBackendBelowPolicy = Rule{
-	evenCalm: true,
-	ID:       "backend-below-policy", Severity: inspect.SeverityWarning, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
+	ID: "backend-below-policy", Severity: inspect.SeverityWarning, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
+	when:        backendLegUp,
 	Title:       "The backend negotiates what the policy would not accept",
 	Citation:    "RFC 9325, Section 3.1.1",
 	Explanation: "The leg behind the proxy is weaker than the policy of the leg before it: version or suite would be refused from a client. Clients see a strong front, and their data goes on over a weak leg. Check: `nmap --script ssl-enum-ciphers -p PORT HOST`.",

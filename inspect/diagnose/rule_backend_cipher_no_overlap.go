@@ -7,6 +7,7 @@ import (
 
 var ruleBackendCipherNoOverlap = Rule{
 	ID: idBackendCipherNoOverlap, Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
+	when:     backendRefuses,
 	Title:    "The backend accepts none of the suites, groups or signatures that the proxy offers",
 	Citation: "RFC 5246, Section 7.4.1.3; RFC 8446, Section 4.1.1",
 	Explanation: "The backend answered handshake_failure (40) or insufficient_security (71). The first names no reason: besides suites it may be a server name that it does not serve, or a client certificate that it wants. " +

@@ -3,8 +3,8 @@ package diagnose
 import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleBackendClientCertUnfit = Rule{
-	evenCalm: true,
-	ID:       "backend-client-cert-unfit", Severity: inspect.SeverityWarning, Leg: inspect.LegBackend, Fault: inspect.FaultProxy,
+	ID: "backend-client-cert-unfit", Severity: inspect.SeverityWarning, Leg: inspect.LegBackend, Fault: inspect.FaultProxy,
+	when:     backendAsked,
 	Title:    "The proxy's client certificate is none that this backend can be expected to take",
 	Citation: "RFC 8446, Section 4.4.2.3; RFC 5246, Section 7.4.4",
 	Explanation: "The backend asked for a client certificate and got the proxy's, which is expired, not valid yet, not meant for clients, issued by none of the authorities that the backend names, or has a key of a kind that the backend does not ask for. The handshake came to its end all the same: " +

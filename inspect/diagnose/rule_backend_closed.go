@@ -4,6 +4,7 @@ import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleBackendClosed = Rule{
 	ID: "backend-closed", Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
+	when:     legDown,
 	Title:    "The backend closed the connection during the handshake",
 	Citation: "RFC 8446, Section 6.1",
 	Explanation: "The backend ended the connection in good order but without an alert: it does not expect TLS here, it expects a PROXY protocol header first, it serves nobody with this name, or it wants a client certificate and says nothing. " +

@@ -8,6 +8,7 @@ import (
 
 var ruleBackendNotTLS = Rule{
 	ID: "backend-not-tls", Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
+	when:        legDown,
 	Title:       "The backend does not speak TLS on this port",
 	Citation:    "RFC 8446, Section 5.1",
 	Explanation: "The answer to our ClientHello is no TLS record: most often an HTTP 400 from a plain HTTP port. Libraries call this \"wrong version number\" or \"record too long\". Check: `curl -v http://HOST:PORT/`.",

@@ -8,6 +8,7 @@ import (
 
 var ruleBackendProtocolError = Rule{
 	ID: "backend-protocol-error", Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
+	when:        backendLegDown,
 	Title:       "The backend's answer breaks the protocol",
 	Citation:    "RFC 8446, Section 6.2",
 	Explanation: "This program ended the handshake because the backend's message was wrong: it chose something that was not offered, sent a message out of turn, or one that does not parse.",

@@ -4,6 +4,7 @@ import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleBackendRefused = Rule{
 	ID: "backend-refused", Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
+	when:        legDown,
 	Title:       "Nothing listens at the backend's address",
 	Citation:    "RFC 9293, Section 3.5.2",
 	Explanation: "The backend's machine answers and refuses the connection: the service is down, listens on another port or only on another address, or a firewall rejects. Check on the backend: `ss -ltnp`.",

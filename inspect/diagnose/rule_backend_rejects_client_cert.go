@@ -3,8 +3,8 @@ package diagnose
 import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleBackendRejectsClientCert = Rule{
-	evenCalm: true,
-	ID:       idBackendRejectsClientCert, Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultProxy,
+	ID: idBackendRejectsClientCert, Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultProxy,
+	when:     backendRefuses,
 	Title:    "The backend does not accept the proxy's client certificate",
 	Citation: "RFC 8446, Section 4.4.2.4",
 	Explanation: "The proxy sent its client certificate and the backend refused it: of an authority that it does not know (unknown_ca), expired, revoked, without the usage clientAuth, with a key that signs in no scheme that the backend takes, or with a key that is another's. " +

@@ -3,8 +3,8 @@ package diagnose
 import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleBackendRequiresClientCert = Rule{
-	evenCalm: true,
-	ID:       idBackendRequiresClientCert, Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultProxy,
+	ID: idBackendRequiresClientCert, Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultProxy,
+	when:     backendAsked | backendRefuses,
 	Title:    "The backend wants a client certificate from the proxy",
 	Citation: "RFC 8446, Section 4.3.2",
 	Explanation: "The backend asked for a certificate, none was configured here, and it refused; in TLS 1.3 only after the handshake, with certificate_required (116), and nginx in HTTP alone (400, `No required SSL certificate was sent`). Who must act is whoever runs the proxy: the backend does what it is there for, and to stand before it takes an identity that it knows. " +

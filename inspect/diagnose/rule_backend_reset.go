@@ -4,6 +4,7 @@ import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleBackendReset = Rule{
 	ID: "backend-reset", Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultNetwork,
+	when:     legDown,
 	Title:    "The backend's side reset the connection",
 	Citation: "RFC 9293, Section 3.5.2",
 	Explanation: "A TCP reset came during the handshake, with no alert before it: a firewall or load balancer between that does not like the hello (its size, its name), a service that crashed, or one that closes without reading. Check: " +

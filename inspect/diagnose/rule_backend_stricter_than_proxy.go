@@ -6,8 +6,8 @@ import (
 )
 
 var ruleBackendStricterThanProxy = Rule{
-	evenCalm: true,
-	ID:       "backend-stricter-than-proxy", Severity: inspect.SeverityWarning, Leg: inspect.LegBetween, Fault: inspect.FaultBackend,
+	ID: "backend-stricter-than-proxy", Severity: inspect.SeverityWarning, Leg: inspect.LegBetween, Fault: inspect.FaultBackend,
+	when:        backendLegDown,
 	Title:       "The proxy takes a client, and the backend refuses the proxy",
 	Citation:    "RFC 8446, Section 4.1.1",
 	Explanation: "The client leg stands, and the backend leg found nothing in common: what the backend accepts is narrower than what this program offers it. The client is told 502, although its own handshake was fine.",

@@ -4,6 +4,7 @@ import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleBackendTimeout = Rule{
 	ID: "backend-timeout", Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultNetwork,
+	when:     legDown,
 	Title:    "The backend did not answer in time",
 	Citation: "RFC 9293, Section 3.8.3",
 	Explanation: "The phase says where to look. Dial: packets are dropped on the way (security group, firewall, wrong address). Handshake: the connection stands but no ServerHello comes: a service that does not speak TLS and waits, " +

@@ -4,6 +4,7 @@ import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleBackendUnreachable = Rule{
 	ID: "backend-unreachable", Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultNetwork,
+	when:        legDown,
 	Title:       "There is no way to the backend's address",
 	Citation:    "RFC 792; RFC 4443, Section 3.1",
 	Explanation: "The network says that the address cannot be reached: no route, a host that is off, or an address family that this machine does not have. Check: `ip route get ADDRESS`.",

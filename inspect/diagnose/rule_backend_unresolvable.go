@@ -4,6 +4,7 @@ import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleBackendUnresolvable = Rule{
 	ID: "backend-unresolvable", Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultProxy,
+	when:        legDown,
 	Title:       "The backend's name has no address",
 	Citation:    "RFC 1034, Section 3.7",
 	Explanation: "The name under which this program looks for the backend does not resolve: a typing error in the configuration, a service that is gone, or a resolver that does not answer. Check on this machine: `getent hosts NAME`.",

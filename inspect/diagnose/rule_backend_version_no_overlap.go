@@ -7,6 +7,7 @@ import (
 
 var ruleBackendVersionNoOverlap = Rule{
 	ID: idBackendVersionNoOverlap, Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
+	when:     backendRefuses,
 	Title:    "The backend accepts none of the TLS versions that the proxy offers",
 	Citation: "RFC 8446, Section 4.2.1",
 	Explanation: "The backend answered protocol_version, or chose a version that was not offered: it is older than TLS 1.2, or was told to take TLS 1.3 alone. Check: `openssl s_client -tls1 -connect HOST:PORT` " +

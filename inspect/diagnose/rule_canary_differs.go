@@ -8,6 +8,7 @@ import (
 
 var ruleCanaryDiffers = Rule{
 	ID: "canary-differs", Severity: inspect.SeverityInfo, Leg: inspect.LegClient, Fault: inspect.FaultBackend,
+	when:        canaried,
 	Title:       "The canary answers a client otherwise than the endpoint of today",
 	Citation:    "docs/replay.md",
 	Explanation: "The hello of a live client was sent to the canary, too, which takes it and chooses something else, or takes a client that is refused today. That is often what the change is for; it is told so that it does not come as a surprise. Check: the two answers in the detail.",

@@ -4,6 +4,7 @@ import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleCanaryRefuses = Rule{
 	ID: "canary-refuses", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultBackend,
+	when:     canaried,
 	Title:    "A client that is served here would fail at the canary",
 	Citation: "docs/replay.md",
 	Explanation: "The hello of a client that got through was sent to the canary, with fresh randoms and key shares, and the canary did not take it. Whoever moves these clients there loses them. " +

@@ -9,6 +9,7 @@ import (
 
 var ruleCertBadName = Rule{
 	ID: string(chain.BadName), Severity: inspect.SeverityWarning, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
+	when:        chainFaulty,
 	Title:       "A name in the certificate matches nothing, or not what was meant",
 	Citation:    "RFC 9525, Section 6.3; RFC 5280, Section 4.2.1.6",
 	Explanation: "An address written as a DNS name, a wildcard that is not the whole leftmost label, letters that are not in ASCII, an underscore, a trailing dot: such names stand in the certificate and match no client, or only some. Check: `openssl x509 -noout -ext subjectAltName -in leaf.pem`.",

@@ -7,6 +7,7 @@ import (
 
 var ruleCertBadSerial = Rule{
 	ID: string(chain.BadSerial), Severity: inspect.SeverityWarning, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
+	when:        chainFaulty,
 	Title:       "A certificate's serial number is malformed",
 	Citation:    "RFC 5280, Section 4.1.2.2",
 	Explanation: "A serial number must be positive and no longer than 20 octets. Clients built with Go refuse a certificate with a negative one; zero and long ones are taken by most, and strict ones say no. Scripts that number certificates by hand make them. Check: `openssl x509 -noout -serial -in leaf.pem`.",

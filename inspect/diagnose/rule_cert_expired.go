@@ -7,6 +7,7 @@ import (
 
 var ruleCertExpired = Rule{
 	ID: string(chain.Expired), Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
+	when:        chainFaulty,
 	Title:       "The backend's certificate is expired",
 	Citation:    "RFC 5280, Section 4.1.2.5",
 	Explanation: "The leaf's end of validity is past. Every verifying client refuses it. A renewal that was not loaded (no reload after it) looks the same. Check: `openssl s_client -connect HOST:PORT -servername NAME </dev/null | openssl x509 -noout -dates`.",

@@ -7,6 +7,7 @@ import (
 
 var ruleCertMalformed = Rule{
 	ID: string(chain.Malformed), Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
+	when:        chainFaulty,
 	Title:       "A certificate of the backend does not parse",
 	Citation:    "RFC 5280, Section 4.1",
 	Explanation: "What was sent as a certificate is not one, or breaks the rules so that strict clients refuse it (a wrong encoding of a name, an address of the wrong length, a critical extension that is not understood), or it was damaged after it was issued, so that its signature no longer verifies with the key of the issuer that it names. Where more certificates come than are looked at, that is said here, too. The title says which. Check: `openssl x509 -in leaf.pem -noout -text`.",

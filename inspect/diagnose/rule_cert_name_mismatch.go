@@ -9,6 +9,7 @@ import (
 
 var ruleCertNameMismatch = Rule{
 	ID: string(chain.NameMismatch), Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
+	when:     chainFaulty,
 	Title:    "The backend's certificate is for another name",
 	Citation: "RFC 9525, Section 6",
 	Explanation: "None of the certificate's names is the one that was asked for. Wrong site behind the address, a missing entry in the certificate, a wildcard that covers only one label, or a connection by address. (The common name does not count.) " +

@@ -7,6 +7,7 @@ import (
 
 var ruleCertNotYetValid = Rule{
 	ID: string(chain.NotYetValid), Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
+	when:        chainFaulty,
 	Title:       "The backend's certificate is not valid yet",
 	Citation:    "RFC 5280, Section 4.1.2.5",
 	Explanation: "The beginning of validity lies ahead: the certificate was installed too early, or a clock is wrong, the one that issued it or the one that checks it. Check: `date -u` on both machines.",

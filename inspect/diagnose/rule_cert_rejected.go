@@ -8,6 +8,7 @@ import (
 
 var ruleCertRejected = Rule{
 	ID: "cert-rejected", Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
+	when:        legDown | chainInvalid,
 	Title:       "The backend's certificate was not accepted",
 	Citation:    "RFC 8446, Section 4.4.2.4",
 	Explanation: "Verification failed for a reason that none of the other findings names (name constraints, a critical extension that nobody knows, an authority that may not issue), or the record holds too little of the chain to say. The detail has the library's words.",
@@ -24,15 +25,14 @@ var ruleCertRejected = Rule{
 		if !v.exists() && e.foreign() {
 			v = e.client
 		}
-		invalid := v.server.Validation != nil && v.server.Validation.Status == inspect.ValidationInvalid
-		if !invalid && !v.is(inspect.ErrorCertificate) {
+		if !invalid(v) && !v.is(inspect.ErrorCertificate) {
 			return nil
 		}
 		m := &match{ended: v.is(inspect.ErrorCertificate), detail: or(v.message(), "the library gave no reason")}
 		if v.leg == e.client.leg {
 			m.leg = inspect.LegClient
 		}
-		if invalid && v.server.Validation.Error != "" {
+		if invalid(v) && v.server.Validation.Error != "" {
 			m.detail = bound(v.server.Validation.Error)
 		}
 		m.fixes = append([]inspect.Fix{fix(forBackend, "take the chain apart: the proxy checks its backend when it starts", "tlstriage proxy --listen 127.0.0.1:0 --backend https://"+backendName(v))}, serveChain("serve a chain that verifies")...)

@@ -3,8 +3,8 @@ package diagnose
 import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleCertRevoked = Rule{
-	evenCalm: true,
-	ID:       "cert-revoked", Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
+	ID: "cert-revoked", Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
+	when:     revocationKnown,
 	Title:    "A certificate of the backend's chain is revoked",
 	Citation: "RFC 5280, Section 5.3.1; RFC 6960, Section 2.2",
 	Explanation: "Its authority has taken the certificate back: the detail says which one, who says so, when and why. keyCompromise means that the private key is in other hands. Clients that look (Firefox, Safari, Windows; Chrome for the worst cases) refuse it, " +

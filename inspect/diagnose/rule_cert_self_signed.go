@@ -7,6 +7,7 @@ import (
 
 var ruleCertSelfSigned = Rule{
 	ID: string(chain.SelfSigned), Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
+	when:        chainFaulty,
 	Title:       "The backend's certificate is self-signed",
 	Citation:    "RFC 5280, Section 6.1",
 	Explanation: "The certificate is its own issuer and is not among the roots: no verifying client can trust it unless it was handed that very certificate. Check: `openssl s_client -connect HOST:PORT -servername NAME` shows the same name for s: and i:.",

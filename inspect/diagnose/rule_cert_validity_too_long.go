@@ -7,6 +7,7 @@ import (
 
 var ruleCertValidityTooLong = Rule{
 	ID: string(chain.ValidityTooLong), Severity: inspect.SeverityWarning, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
+	when:        chainFaulty,
 	Title:       "The certificate is valid for longer than a public one may be",
 	Citation:    "CA/Browser Forum Baseline Requirements, Section 6.3.2",
 	Explanation: "Certificates of public authorities must not live longer than the limit of the day on which they were issued (825 days since March 2018, 398 since September 2020, 200 since 15 March 2026, 100 since 15 March 2027, 47 since 15 March 2029). Chrome and Apple's systems refuse what is longer than 398 days, other clients do not look; the detail says who does. Check: `openssl x509 -noout -dates -in leaf.pem`.",

@@ -7,6 +7,7 @@ import (
 
 var ruleCertWeakKey = Rule{
 	ID: string(chain.WeakKey), Severity: inspect.SeverityWarning, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
+	when:        chainFaulty,
 	Title:       "A key in the backend's chain is too small",
 	Citation:    "RFC 9325, Section 4.5",
 	Explanation: "RSA below 2048 bits, or a curve below 224. Strict clients (OpenSSL at security level 2, Go, Java's disabledAlgorithms) refuse it: \"ee key too small\". Check: `openssl x509 -noout -text | grep Public-Key`.",

@@ -7,6 +7,7 @@ import (
 
 var ruleCertWrongUsage = Rule{
 	ID: string(chain.WrongUsage), Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
+	when:        chainFaulty,
 	Title:       "The backend's certificate is not meant for servers",
 	Citation:    "RFC 5280, Section 4.2.1.12",
 	Explanation: "The certificate's usages leave serverAuth out: a client, code or e-mail certificate, or an authority's own was installed. Or a certificate above it may not do what it did: it is no authority, may have fewer authorities below it, or may not issue for this name (name constraints); the title says which. Clients say \"unsuitable certificate purpose\" or \"unsupported certificate\". Check: `openssl x509 -noout -purpose`.",

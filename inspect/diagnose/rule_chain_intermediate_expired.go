@@ -9,6 +9,7 @@ import (
 
 var ruleChainIntermediateExpired = Rule{
 	ID: string(chain.IntermediateExpired), Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
+	when:        chainFaulty,
 	Title:       "An intermediate certificate of the backend's chain is expired",
 	Citation:    "RFC 5280, Section 6.1.3",
 	Explanation: "The leaf is fine, the certificate above it is not. Clients that know another path may go on (then this is a warning), others fail. The authority publishes a newer intermediate under the same name. Where the root itself is expired nothing that the backend sends helps: the side that verifies has to act, whose store holds it, or the leaf has to be issued anew below a living root. Check: `openssl s_client -connect HOST:PORT -servername NAME -showcerts </dev/null`.",

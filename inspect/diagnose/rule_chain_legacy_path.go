@@ -7,6 +7,7 @@ import (
 
 var ruleChainLegacyPath = Rule{
 	ID: string(chain.LegacyPath), Severity: inspect.SeverityWarning, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
+	when:        chainFaulty,
 	Title:       "Old clients follow this chain into a dead end",
 	Citation:    "RFC 4158, Section 2.4",
 	Explanation: "The chain as it is sent leads to a root or cross-certificate that has expired or that nobody trusts any more. Clients that look for other paths (Go, OpenSSL 1.1.0 and later, browsers) find the good one; those that follow the chain as sent (OpenSSL 1.0, GnuTLS before 3.6.14, old appliances and language runtimes that carry them) stop there and say \"certificate has expired\" or \"unable to get issuer certificate\". Check: `openssl s_client -connect HOST:PORT -servername NAME -showcerts </dev/null`.",

@@ -7,6 +7,7 @@ import (
 
 var ruleChainMissingIntermediate = Rule{
 	ID: string(chain.MissingIntermediate), Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
+	when:        chainFaulty,
 	Title:       "The backend does not send an intermediate certificate",
 	Citation:    "RFC 8446, Section 4.4.2",
 	Explanation: "The issuer of the last certificate sent is neither sent nor a known root, so no path can be built; or what is sent under its name has another key. Where nothing tells an intermediate from a private root, the detail names both. Browsers often hide this (they fetch or remember intermediates); curl, Java, Go and every proxy fail with \"unable to get local issuer certificate\". Check: `openssl s_client -connect HOST:PORT -servername NAME -showcerts`.",

@@ -7,6 +7,7 @@ import (
 
 var ruleChainRootSent = Rule{
 	ID: string(chain.RootSent), Severity: inspect.SeverityInfo, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
+	when:        chainFaulty,
 	Title:       "The backend sends the root along",
 	Citation:    "RFC 8446, Section 4.4.2",
 	Explanation: "A client trusts its own copy of the root or does not trust it at all; the one that is sent costs bytes in every handshake and helps nobody. Check: `openssl s_client -connect HOST:PORT -servername NAME -showcerts </dev/null`.",

@@ -7,6 +7,7 @@ import (
 
 var ruleChainTooLarge = Rule{
 	ID: string(chain.TooLarge), Severity: inspect.SeverityInfo, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
+	when:        chainFaulty,
 	Title:       "The chain does not fit the first flight",
 	Citation:    "RFC 6928, Section 2",
 	Explanation: "A server may send ten segments before it hears from the client again. What is longer costs every new connection a further round trip, and over QUIC more. Post-quantum key shares leave less room than there used to be. Check: `openssl s_client -connect HOST:PORT -servername NAME </dev/null | grep 'SSL handshake has read'`.",

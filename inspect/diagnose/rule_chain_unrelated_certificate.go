@@ -7,6 +7,7 @@ import (
 
 var ruleChainUnrelatedCertificate = Rule{
 	ID: string(chain.Unrelated), Severity: inspect.SeverityWarning, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
+	when:        chainFaulty,
 	Title:       "The backend sends a certificate that does not belong to the chain",
 	Citation:    "RFC 8446, Section 4.4.2",
 	Explanation: "One of the certificates sent issued none of the others: a left-over of a former chain, or the wrong file. Most clients ignore it; some refuse, and often the one that is needed is missing instead. Check: `openssl s_client -connect HOST:PORT -servername NAME -showcerts </dev/null`.",

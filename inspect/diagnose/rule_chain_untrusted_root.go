@@ -7,6 +7,7 @@ import (
 
 var ruleChainUntrustedRoot = Rule{
 	ID: string(chain.UntrustedRoot), Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
+	when:        chainFaulty,
 	Title:       "The backend's chain leads to a root that is not trusted here",
 	Citation:    "RFC 5280, Section 6.1",
 	Explanation: "The chain is whole, but its root is not among those that this program was given: a private authority, or a public one that this machine's list is too old for. An intermediate that the backend does not send looks the same where nothing tells that it is one: then the detail names both. Check: `openssl verify -CAfile ROOTS -untrusted intermediates.pem leaf.pem`.",

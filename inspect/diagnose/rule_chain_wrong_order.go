@@ -7,6 +7,7 @@ import (
 
 var ruleChainWrongOrder = Rule{
 	ID: string(chain.WrongOrder), Severity: inspect.SeverityWarning, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
+	when:        chainFaulty,
 	Title:       "The backend sends its chain in the wrong order",
 	Citation:    "RFC 5246, Section 7.4.2; RFC 8446, Section 4.4.2",
 	Explanation: "Before TLS 1.3 each certificate must be followed by the one that issued it. Most clients sort by themselves; embedded and old ones fail. Check: `openssl s_client -showcerts`: the i: line of one must be the s: line of the next.",

@@ -10,6 +10,7 @@ import (
 
 var ruleCipherNoOverlap = Rule{
 	ID: "cipher-no-overlap", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultClient,
+	when:     clientLegDown,
 	Title:    "Client and server have no cipher suite in common",
 	Citation: "RFC 5246, Section 7.4.1.3; RFC 8446, Section 4.1.1",
 	Explanation: "The versions agree, but no suite is left: the server answers handshake_failure (alert 40) or insufficient_security (71). Besides suites that one side has turned off, a suite falls away when the " +

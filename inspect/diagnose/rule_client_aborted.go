@@ -8,6 +8,7 @@ import (
 
 var ruleClientAborted = Rule{
 	ID: "client-aborted", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultClient,
+	when:     clientLegDown,
 	Title:    "The client ended the handshake without saying why",
 	Citation: "RFC 8446, Section 6.2",
 	Explanation: "The connection was closed or reset by the client's side before the handshake was done, and no alert came. After the server's certificate this nearly always means that the client does not " +

@@ -8,6 +8,7 @@ import (
 
 var ruleClientAlert = Rule{
 	ID: "client-alert", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultClient,
+	when:     clientLegDown,
 	Title:    "The client ended the handshake with an alert",
 	Citation: "RFC 8446, Section 6.2",
 	Explanation: "The client refused what the server sent, for another reason than its certificate: protocol_version (70) and handshake_failure (40) say that it does not take what the server chose, illegal_parameter (47) and " +

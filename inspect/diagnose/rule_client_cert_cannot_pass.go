@@ -3,8 +3,8 @@ package diagnose
 import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleClientCertCannotPass = Rule{
-	evenCalm: true,
-	ID:       "client-cert-cannot-pass", Severity: inspect.SeverityInfo, Leg: inspect.LegBetween, Fault: inspect.FaultProxy,
+	ID: "client-cert-cannot-pass", Severity: inspect.SeverityInfo, Leg: inspect.LegBetween, Fault: inspect.FaultProxy,
+	when:     backendAsked | backendRefuses,
 	Title:    "The client's own certificate cannot pass a proxy that ends TLS",
 	Citation: "RFC 8446, Section 4.4.3",
 	Explanation: "A client proves that it has the key of its certificate by signing this very handshake; nobody in the middle can sign another one for it. Where a proxy ends TLS, the backend sees the proxy's certificate or none, never the client's. " +

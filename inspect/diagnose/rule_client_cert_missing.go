@@ -4,6 +4,7 @@ import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleClientCertMissing = Rule{
 	ID: "client-cert-missing", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultClient,
+	when:     clientCertFaulty,
 	Title:    "The server wants a client certificate and the client sent none",
 	Citation: "RFC 8446, Section 4.4.2.4",
 	Explanation: "The server asked for a certificate (mutual TLS) and got none: the client has none configured, or none that fits the authorities and signature schemes that the server lists. In TLS 1.3 the answer is certificate_required " +

@@ -4,6 +4,7 @@ import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleClientCertRevoked = Rule{
 	ID: "client-cert-revoked", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultClient,
+	when:     clientCertFaulty,
 	Title:    "The client's certificate is revoked",
 	Citation: "RFC 5280, Section 6.3",
 	Explanation: "The server refuses the client's certificate because it stands on a revocation list, or an OCSP responder says so; with certificate_revoked (alert 44), or as this proxy does with bad_certificate (42). Check: " +

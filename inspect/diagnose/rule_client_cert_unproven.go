@@ -4,6 +4,7 @@ import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleClientCertUnproven = Rule{
 	ID: "client-cert-unproven", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultClient,
+	when:     clientCertFaulty,
 	Title:    "The client did not prove that its certificate is its own",
 	Citation: "RFC 8446, Section 4.4.3",
 	Explanation: "The client's signature over the handshake does not verify with the key of the certificate that it sent: key and certificate do not belong together, a smart card or key service signs wrongly, or the handshake was changed on the way. " +

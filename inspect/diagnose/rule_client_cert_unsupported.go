@@ -4,6 +4,7 @@ import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleClientCertUnsupported = Rule{
 	ID: "client-cert-unsupported", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultClient,
+	when:     clientCertFaulty,
 	Title:    "The client's key signs in no way that the server takes",
 	Citation: "RFC 8446, Sections 4.2.3 and 4.4.2.3",
 	Explanation: "The server lists the signature schemes that it takes from clients, and none fits the key of the client's certificate: an elliptic curve that it does not know, Ed25519, an RSA key where it has no rsa_pss schemes (TLS 1.3 takes no others from RSA keys), or SHA-1 alone. " +

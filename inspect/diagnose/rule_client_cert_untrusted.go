@@ -4,6 +4,7 @@ import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleClientCertUntrusted = Rule{
 	ID: "client-cert-untrusted", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultClient,
+	when:     clientCertFaulty | inferred,
 	Title:    "The server does not accept the client's certificate",
 	Citation: "RFC 8446, Section 4.4.2.4; RFC 5280, Section 6",
 	Explanation: "A client certificate came, and the server refuses it: issued by an authority that it does not know, or without its intermediates. Check: " +

@@ -4,6 +4,7 @@ import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleClientCertWrongUsage = Rule{
 	ID: "client-cert-wrong-usage", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultClient,
+	when:     clientCertFaulty,
 	Title:    "The client's certificate is not meant for clients",
 	Citation: "RFC 5280, Section 4.2.1.12; RFC 8446, Section 4.4.2.2",
 	Explanation: "A client certificate came, and its usages leave clientAuth, or signing, out: a server's certificate was given to a client. Public authorities issue no certificates with clientAuth for servers any more, so that one certificate no longer does for both. " +

@@ -3,8 +3,7 @@ package diagnose
 import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleClientHelloFragmented = Rule{
-	evenCalm: true,
-	ID:       "client-hello-fragmented", Severity: inspect.SeverityInfo, Leg: inspect.LegClient, Fault: inspect.FaultNetwork,
+	ID: "client-hello-fragmented", Severity: inspect.SeverityInfo, Leg: inspect.LegClient, Fault: inspect.FaultNetwork,
 	Title:    "The ClientHello came in pieces",
 	Citation: "RFC 8446, Section 5.1",
 	Explanation: "The hello was spread over several TLS records, or over several packets of a connection that then failed. That is allowed, but old load balancers, firewalls and servers read only the first piece " +

@@ -8,6 +8,7 @@ import (
 
 var ruleClientHelloIncomplete = Rule{
 	ID: "client-hello-incomplete", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultClient,
+	when:     clientLegDown,
 	Title:    "The ClientHello was cut short",
 	Citation: "RFC 8446, Section 5.1",
 	Explanation: "The client closed the connection in the middle of its hello. A client that gives up quickly, a middlebox that cuts hellos of more than one packet, or a scanner. Large post-quantum hellos " +

@@ -4,6 +4,7 @@ import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleClientHelloMalformed = Rule{
 	ID: "client-hello-malformed", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultClient,
+	when:     clientLegDown,
 	Title:    "The ClientHello does not parse",
 	Citation: "RFC 8446, Section 4.1.2",
 	Explanation: "What the client sent begins like TLS, but its lengths or fields contradict each other, or it is larger than any hello should be. Reasons: a broken TLS library, a middlebox that " +

@@ -6,8 +6,7 @@ import (
 )
 
 var ruleClientLegacyVersion = Rule{
-	evenCalm: true,
-	ID:       "client-legacy-version", Severity: inspect.SeverityWarning, Leg: inspect.LegClient, Fault: inspect.FaultClient,
+	ID: "client-legacy-version", Severity: inspect.SeverityWarning, Leg: inspect.LegClient, Fault: inspect.FaultClient,
 	Title:       "The client knows no TLS version newer than 1.1",
 	Citation:    "RFC 8996, Section 2",
 	Explanation: "The connection works, or fails for another reason, but the client offers only versions that are deprecated. Every server that follows current advice will refuse it; find it before the next policy change does.",

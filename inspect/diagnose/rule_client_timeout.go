@@ -4,6 +4,7 @@ import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleClientTimeout = Rule{
 	ID: "client-timeout", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultNetwork,
+	when:     clientLegDown,
 	Title:    "The client leg timed out during the handshake",
 	Citation: "RFC 9293, Section 3.8.3",
 	Explanation: "The client opened the connection and then nothing more came in time: no hello, only a part of it, or no answer to the server's flight. A path that loses large packets (MTU) looks like this, " +

@@ -6,8 +6,7 @@ import (
 )
 
 var ruleClientWeakCiphers = Rule{
-	evenCalm: true,
-	ID:       "client-weak-ciphers", Severity: inspect.SeverityWarning, Leg: inspect.LegClient, Fault: inspect.FaultClient,
+	ID: "client-weak-ciphers", Severity: inspect.SeverityWarning, Leg: inspect.LegClient, Fault: inspect.FaultClient,
 	Title:       "The client offers only weak cipher suites",
 	Citation:    "RFC 9325, Section 4.2",
 	Explanation: "Not one of the client's suites has both forward secrecy and authenticated encryption. (Merely including weak suites beside good ones is no finding.) Strict policies will refuse it.",

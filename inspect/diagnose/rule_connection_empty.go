@@ -4,6 +4,7 @@ import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleConnectionEmpty = Rule{
 	ID: "connection-empty", Severity: inspect.SeverityWarning, Leg: inspect.LegClient, Fault: inspect.FaultNoise,
+	when:     hasError,
 	Title:    "The client connected and left without a byte",
 	Citation: "RFC 9293, Section 3.6",
 	Explanation: "A TCP connection was opened and closed again, and no handshake was tried: a TCP health check of a load balancer or monitor, a port scan, or a browser's spare connection. " +

@@ -8,8 +8,8 @@ import (
 )
 
 var ruleDefaultCertificateServed = Rule{
-	evenCalm: true,
-	ID:       "default-certificate-served", Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
+	ID: "default-certificate-served", Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
+	when:     chainSeen,
 	Title:    "The backend serves a default certificate instead of the site's",
 	Citation: "RFC 6066, Section 3",
 	Explanation: "The certificate is one that a server makes or ships for connections that no site takes: the name is not configured there, the site's certificate could not be loaded (a missing secret), or no server name was sent. " +

@@ -9,6 +9,7 @@ import (
 
 var ruleGroupNoOverlap = Rule{
 	ID: "group-no-overlap", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultClient,
+	when:     clientLegDown,
 	Title:    "Client and server have no key exchange group in common",
 	Citation: "RFC 8446, Section 4.2.7; RFC 8422, Section 5.1.1",
 	Explanation: "No curve or other group is in both lists, so no (EC)DHE key exchange is possible; in TLS 1.3 that ends the handshake, in TLS 1.2 it takes all ECDHE suites away. Check: " +

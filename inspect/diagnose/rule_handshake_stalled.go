@@ -4,6 +4,7 @@ import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleHandshakeStalled = Rule{
 	ID: "handshake-stalled", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultNetwork,
+	when:     legDown,
 	Title:    "The handshake stood still",
 	Citation: "RFC 9293, Section 3.8.3",
 	Explanation: "Both sides were there, and then neither sent anything more, until one of them gave up or the capture ended: a server that hangs or is overloaded, a client that waits for a person (a certificate to be chosen), or packets that " +

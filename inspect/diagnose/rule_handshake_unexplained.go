@@ -8,6 +8,7 @@ import (
 
 var ruleHandshakeUnexplained = Rule{
 	ID: "handshake-unexplained", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultNetwork,
+	when:     legDown,
 	Title:    "A leg was not established, and what was seen does not say why",
 	Citation: "RFC 8446, Section 2",
 	Explanation: "No alert, no error that has a name, or a capture that begins too late or ends too early. The detail has the library's words and the messages that were seen, upper case from the client, lower case from the server. " +

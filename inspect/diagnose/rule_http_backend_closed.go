@@ -4,6 +4,7 @@ import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleHTTPBackendClosed = Rule{
 	ID: "http-backend-closed", Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
+	when:     requestsFailed,
 	Title:    "The backend closed the connection in place of an answer",
 	Citation: "RFC 9110, Section 15.6.3",
 	Explanation: "TLS with the backend was established and the request was sent, but the connection ended before the answer did. The usual reasons: the backend keeps idle connections for less time than the proxy before it, it ended while answering, it takes no such request, or it refused a certificate without saying so. " +

@@ -4,6 +4,7 @@ import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleHTTPBackendReset = Rule{
 	ID: "http-backend-reset", Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
+	when:     requestsFailed,
 	Title:    "The backend reset the connection in place of an answer",
 	Citation: "RFC 9110, Section 15.6.3",
 	Explanation: "TLS with the backend was established and the request was sent; then the connection was reset. The process behind the port crashed or was killed, its accept queue or a limit was full, or something between cut what it took for idle. " +

@@ -4,6 +4,7 @@ import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleHTTPBadResponse = Rule{
 	ID: "http-bad-response", Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
+	when:     requestsFailed,
 	Title:    "What the backend answered is not HTTP",
 	Citation: "RFC 9112, Section 2.1",
 	Explanation: "TLS with the backend was established, but what came back over it is no answer in the version of HTTP that was agreed on: another protocol listens there, the backend takes HTTP/2 without saying so by ALPN, or its header is broken or too large. " +

@@ -4,6 +4,7 @@ import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleHTTPRedirectLoop = Rule{
 	ID: "http-redirect-loop", Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
+	when:     requestsFailed,
 	Title:    "The backend redirects to where the request came from",
 	Citation: "RFC 9110, Section 15.4",
 	Explanation: "The client came by https, and the answer sends it to the very same https address again, several times in a row: the backend does not know that the client came over TLS, which ended before it, and wants to bring it there. " +

@@ -4,6 +4,7 @@ import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleHTTPTimeout = Rule{
 	ID: "http-timeout", Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
+	when:     requestsFailed,
 	Title:    "The backend did not answer a request in time",
 	Citation: "RFC 9110, Section 15.6.5",
 	Explanation: "The request was sent and nothing came back within the time that the proxy waits for the beginning of an answer (`--timeout-response`); the client was told 504. A slow query, a lock, a pool without free workers, or an answer that is meant to be long in coming. " +

@@ -3,8 +3,7 @@ package diagnose
 import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleListenerCertificateExpired = Rule{
-	evenCalm: true,
-	ID:       "listener-certificate-expired", Severity: inspect.SeverityWarning, Leg: inspect.LegClient, Fault: inspect.FaultProxy,
+	ID: "listener-certificate-expired", Severity: inspect.SeverityWarning, Leg: inspect.LegClient, Fault: inspect.FaultProxy,
 	Title:    "The certificate that this proxy serves is out of date, and this client did not mind",
 	Citation: "RFC 5280, Section 4.1.2.5",
 	Explanation: "The certificate of the listener has ended, or does not begin yet, and the client went on: it does not verify. Those that do verify are turned away, and then it is `server-cert-rejected-by-client`. The proxy serves what its files hold and reads them again when they change. Check: " +

@@ -4,6 +4,7 @@ import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleListenerCertificateMissing = Rule{
 	ID: "listener-certificate-missing", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultProxy,
+	when:     clientLegDown,
 	Title:    "The proxy has no certificate for this name yet",
 	Citation: "RFC 8555, Section 7.4; RFC 8737, Section 3",
 	Explanation: "The name is one of those that certificates are ordered for, and none has been issued: the order is still under way, or the authority refuses it, cannot reach this listener to validate the name, or cannot be reached itself. " +

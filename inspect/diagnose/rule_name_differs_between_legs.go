@@ -7,8 +7,8 @@ import (
 )
 
 var ruleNameDiffersBetweenLegs = Rule{
-	evenCalm: true,
-	ID:       "name-differs-between-legs", Severity: inspect.SeverityInfo, Leg: inspect.LegBetween, Fault: inspect.FaultProxy,
+	ID: "name-differs-between-legs", Severity: inspect.SeverityInfo, Leg: inspect.LegBetween, Fault: inspect.FaultProxy,
+	when:        legDown | backendLegUp,
 	Title:       "The backend is asked for another name than the client asked for",
 	Citation:    "RFC 9110, Section 15.5.20",
 	Explanation: "The proxy sends another server name than the client did, by configuration. The backend may then serve another certificate, and answer 404 or 421 because the Host header does not fit the name.",

@@ -8,6 +8,7 @@ import (
 
 var ruleNoAnswer = Rule{
 	ID: "no-answer", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultNetwork,
+	when:     legDown,
 	Title:    "The server's side never answered",
 	Citation: "RFC 9293, Section 3.5; RFC 9000, Section 13",
 	Explanation: "The client asked for a connection (TCP SYN, a QUIC or DTLS hello), again and again, and nothing came back: packets are dropped on the way (security group, firewall, UDP blocked), the address is wrong, or the host is off. " +

@@ -4,6 +4,7 @@ import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleNotTLSHTTP = Rule{
 	ID: "not-tls-http", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultClient,
+	when:     clientLegDown,
 	Title:    "The client speaks plain HTTP on a TLS port",
 	Citation: "RFC 9110, Section 4.2.2",
 	Explanation: "The first bytes are an HTTP request and no TLS record: an http:// URL with a TLS port in it, a health check of type HTTP, or a load balancer " +

@@ -4,6 +4,7 @@ import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleNotTLSOther = Rule{
 	ID: "not-tls-other", Severity: inspect.SeverityWarning, Leg: inspect.LegClient, Fault: inspect.FaultNoise,
+	when:     clientLegDown,
 	Title:    "The client speaks something else than TLS",
 	Citation: "RFC 8446, Section 5.1",
 	Explanation: "The first bytes are neither TLS nor HTTP: a port scanner, a client of another protocol on the wrong port, or a load balancer in front that sends a PROXY " +

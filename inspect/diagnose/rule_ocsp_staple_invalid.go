@@ -3,8 +3,8 @@ package diagnose
 import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleOCSPStapleInvalid = Rule{
-	evenCalm: true,
-	ID:       "ocsp-staple-invalid", Severity: inspect.SeverityWarning, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
+	ID: "ocsp-staple-invalid", Severity: inspect.SeverityWarning, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
+	when:     revocationKnown | hasAlert,
 	Title:    "The stapled OCSP response proves nothing",
 	Citation: "RFC 6960, Section 3.2; RFC 6066, Section 8",
 	Explanation: "The server staples a response that clients must not believe: past its time, of another certificate, signed by somebody else, or one that says \"unknown\". Firefox refuses the connection over it (SEC_ERROR_OCSP_…), others ignore it. " +

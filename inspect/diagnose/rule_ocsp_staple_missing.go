@@ -3,8 +3,8 @@ package diagnose
 import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleOCSPStapleMissing = Rule{
-	evenCalm: true,
-	ID:       "ocsp-staple-missing", Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
+	ID: "ocsp-staple-missing", Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
+	when:     revocationKnown,
 	Title:    "The certificate demands a stapled OCSP response, and none comes",
 	Citation: "RFC 7633, Section 4; RFC 6066, Section 8",
 	Explanation: "The certificate has the must-staple extension, and the server sends no OCSP response with it: Firefox refuses that (MOZILLA_PKIX_ERROR_REQUIRED_TLS_FEATURE_MISSING), other clients go on. nginx sends none in the first handshakes after a start. " +

@@ -7,6 +7,7 @@ import (
 
 var rulePolicyRejectsClientCert = Rule{
 	ID: "policy-rejects-client-cert", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultClient,
+	when:        policyRefuses,
 	Title:       "The policy requires a client certificate, which the client did not send",
 	Citation:    "RFC 8446, Section 4.4.2.4",
 	Explanation: "At the real endpoint this client fails: mutual TLS is required there, and here the client came without a certificate.",

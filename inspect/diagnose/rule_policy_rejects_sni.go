@@ -7,6 +7,7 @@ import (
 
 var rulePolicyRejectsSNI = Rule{
 	ID: "policy-rejects-sni", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultPolicy,
+	when:        policyRefuses,
 	Title:       "The policy does not serve the client's server name",
 	Citation:    "RFC 6066, Section 3",
 	Explanation: "At the real endpoint this client fails: it sends no server name where one is required, or one that the endpoint does not serve.",

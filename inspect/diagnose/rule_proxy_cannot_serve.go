@@ -4,6 +4,7 @@ import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleProxyCannotServe = Rule{
 	ID: "proxy-cannot-serve", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultProxy,
+	when:     clientLegDown,
 	Title:    "This program's TLS library cannot serve the client",
 	Citation: "Go crypto/tls, package documentation",
 	Explanation: "The client needs something that Go's crypto/tls does not have: SSLv3, finite-field DHE, compression, PSK suites. That says nothing about the real endpoint, which may well serve it: the record's policy part " +

@@ -4,6 +4,7 @@ import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleProxyNameViewsDiffer = Rule{
 	ID: "proxy-name-views-differ", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultClient,
+	when:     clientLegDown,
 	Title:    "The hello can be read in two ways",
 	Citation: "RFC 8446, Section 4.2",
 	Explanation: "The TLS library and this program's parser read different names, versions or protocols out of the same hello, so the connection was refused: whoever routes by one and serves by the other can be tricked. " +

@@ -4,6 +4,7 @@ import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleProxyOverloaded = Rule{
 	ID: "proxy-overloaded", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultProxy,
+	when:        clientLegDown,
 	Title:       "This program's bound on connections was reached",
 	Citation:    "tlstriage, configuration of listeners",
 	Explanation: "The connection was refused because as many as are allowed were open already. Raise the bound if memory and descriptors allow it, or find out who holds connections open.",

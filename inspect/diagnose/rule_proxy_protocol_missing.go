@@ -4,6 +4,7 @@ import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleProxyProtocolMissing = Rule{
 	ID: "proxy-protocol-missing", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultProxy,
+	when:        clientLegDown,
 	Title:       "No PROXY protocol header came where one is required",
 	Citation:    "The PROXY protocol, Versions 1 & 2, Section 2",
 	Explanation: "The listener was told to expect a PROXY protocol header, and the connection began with something else: the load balancer in front does not send it, or this connection did not come through it.",

@@ -4,6 +4,7 @@ import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleProxyShutdown = Rule{
 	ID: "proxy-shutdown", Severity: inspect.SeverityWarning, Leg: inspect.LegClient, Fault: inspect.FaultProxy,
+	when:        hasError,
 	Title:       "This program was shutting down",
 	Citation:    "tlstriage, draining",
 	Explanation: "The connection was cut because this program was told to stop and its time for draining was over.",

@@ -6,8 +6,8 @@ import (
 )
 
 var ruleProxyStricterThanBackend = Rule{
-	evenCalm: true,
-	ID:       "proxy-stricter-than-backend", Severity: inspect.SeverityWarning, Leg: inspect.LegBetween, Fault: inspect.FaultProxy,
+	ID: "proxy-stricter-than-backend", Severity: inspect.SeverityWarning, Leg: inspect.LegBetween, Fault: inspect.FaultProxy,
+	when:        clientLegDown,
 	Title:       "This program refused a client that the real endpoint would take",
 	Citation:    "RFC 8446, Section 4.1.1",
 	Explanation: "The client leg failed here for want of a common version, suite, group or protocol, and the policy of the real endpoint accepts the same hello: the failure is made by this program's own settings or certificate, not by the endpoint.",

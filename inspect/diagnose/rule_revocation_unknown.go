@@ -3,8 +3,8 @@ package diagnose
 import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleRevocationUnknown = Rule{
-	evenCalm: true,
-	ID:       "revocation-unknown", Severity: inspect.SeverityWarning, Leg: inspect.LegBackend, Fault: inspect.FaultProxy,
+	ID: "revocation-unknown", Severity: inspect.SeverityWarning, Leg: inspect.LegBackend, Fault: inspect.FaultProxy,
+	when:     revocationKnown,
 	Title:    "Nobody could say whether the backend's certificate is revoked",
 	Citation: "RFC 6960, Section 2.2; RFC 5280, Section 6.3",
 	Explanation: "It was asked, and no answer settled it: the responder or the list could not be reached from here, or must not be asked (its host is not public and not allowed by `--revocation-host`), the answer was too old or signed by somebody else, or the certificate names nobody to ask. A warning, since most clients go on; " +

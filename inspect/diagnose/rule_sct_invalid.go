@@ -6,8 +6,8 @@ import (
 )
 
 var ruleSCTInvalid = Rule{
-	evenCalm: true,
-	ID:       string(chain.SCTInvalid), Severity: inspect.SeverityWarning, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
+	ID: string(chain.SCTInvalid), Severity: inspect.SeverityWarning, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
+	when:        chainFaulty,
 	Title:       "A certificate timestamp is not what its log signed",
 	Citation:    "RFC 6962, Section 3.2",
 	Explanation: "A timestamp of the certificate cannot be read, is from the future, or its signature is not that of the log that it names. Browsers do not count it, and refuse the certificate when too few are left. Check: `openssl x509 -noout -text -in leaf.pem | grep -A8 'CT Precertificate SCTs'`.",

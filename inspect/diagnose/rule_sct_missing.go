@@ -11,8 +11,8 @@ import (
 var presentCounts = time.Date(2022, 4, 15, 0, 0, 0, 0, time.UTC)
 
 var ruleSCTMissing = Rule{
-	evenCalm: true,
-	ID:       string(chain.SCTMissing), Severity: inspect.SeverityWarning, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
+	ID: string(chain.SCTMissing), Severity: inspect.SeverityWarning, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
+	when:        chainFaulty,
 	Title:       "The certificate comes without certificate timestamps",
 	Citation:    "RFC 6962, Section 3.3",
 	Explanation: "Chrome, Safari and Firefox accept a certificate of a public authority only with signed certificate timestamps: embedded, in the handshake, or in the stapled OCSP answer. The error is ERR_CERTIFICATE_TRANSPARENCY_REQUIRED. Check: `openssl x509 -noout -text -in leaf.pem | grep -A2 'CT Precertificate SCTs'`.",

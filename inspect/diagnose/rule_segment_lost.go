@@ -8,6 +8,7 @@ import (
 
 var ruleSegmentLost = Rule{
 	ID: "segment-lost", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultNetwork,
+	when:     legDown,
 	Title:    "A large segment of the handshake never arrives",
 	Citation: "RFC 1191; RFC 8201; RFC 4821",
 	Explanation: "A segment of the handshake was sent again and again and never acknowledged, while smaller ones were: the path takes smaller packets than the sender believes, and the message that says so (ICMP \"fragmentation needed\") is dropped on the way; " +

@@ -7,6 +7,7 @@ import (
 
 var ruleServerAlert = Rule{
 	ID: "server-alert", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultBackend,
+	when:     clientLegDown,
 	Title:    "The server ended the handshake with an alert",
 	Citation: "RFC 8446, Section 6.2",
 	Explanation: "The server of the client leg ended the handshake with an alert that is not about versions, suites, names or certificates: internal_error (80) is its own trouble, unexpected_message (10), bad_record_mac (20) " +

@@ -10,6 +10,7 @@ import (
 
 var ruleServerCertRejectedByClient = Rule{
 	ID: "server-cert-rejected-by-client", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultClient,
+	when:     hasAlert | inferred,
 	Title:    "The client refuses the server's certificate",
 	Citation: "RFC 8446, Section 6.2",
 	Explanation: "The alert comes from the client: it looked at the certificate and did not accept it. unknown_ca (48): it does not trust the issuer; certificate_expired (45): its clock or the dates; bad_certificate (42) and " +

@@ -7,6 +7,7 @@ import (
 
 var ruleSignatureNoOverlap = Rule{
 	ID: "signature-no-overlap", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultClient,
+	when:     clientLegDown,
 	Title:    "The client accepts no signature that the server can make",
 	Citation: "RFC 8446, Section 4.2.3; RFC 9155",
 	Explanation: "None of the client's signature algorithms fits the server's certificate key: a client that knows only RSA before an ECDSA certificate, one that knows only SHA-1, or one without RSA-PSS, which " +

@@ -7,6 +7,7 @@ import (
 
 var ruleSNIMissing = Rule{
 	ID: "sni-missing", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultClient,
+	when:     clientLegDown,
 	Title:    "The client sends no server name, and the server needs one",
 	Citation: "RFC 6066, Section 3; RFC 9110, Section 4.2.2",
 	Explanation: "Without server_name in its hello the client cannot say which site it wants. Servers of many names then refuse (unrecognized_name, missing_extension or handshake_failure) or serve a default certificate. " +

@@ -4,6 +4,7 @@ import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleSNIRequiredByBackend = Rule{
 	ID: idSNIRequiredByBackend, Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultProxy,
+	when:     backendRefuses,
 	Title:    "The backend needs a server name that it knows",
 	Citation: "RFC 6066, Section 3",
 	Explanation: "The backend serves by name, and the hello from the proxy had none, or one that it does not serve (unrecognized_name). The name comes from the client unless one is configured; a proxy that connects by address must be told it. " +

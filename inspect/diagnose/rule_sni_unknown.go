@@ -7,6 +7,7 @@ import (
 
 var ruleSNIUnknown = Rule{
 	ID: "sni-unknown", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultPolicy,
+	when:     clientLegDown | hasAlert,
 	Title:    "The server does not know the name that the client asks for",
 	Citation: "RFC 6066, Section 3",
 	Explanation: "The client asks for a name for which the server has neither a route nor a certificate: a DNS entry that points to the wrong place, a site that was not configured here, or a typing error. Check: " +

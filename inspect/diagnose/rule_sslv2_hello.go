@@ -3,8 +3,7 @@ package diagnose
 import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleSSLv2Hello = Rule{
-	evenCalm: true,
-	ID:       "sslv2-hello", Severity: inspect.SeverityWarning, Leg: inspect.LegClient, Fault: inspect.FaultClient,
+	ID: "sslv2-hello", Severity: inspect.SeverityWarning, Leg: inspect.LegClient, Fault: inspect.FaultClient,
 	Title:    "The client begins with an SSLv2 hello",
 	Citation: "RFC 6176, Section 3",
 	Explanation: "The hello has the format of SSLv2, which TLS clients must not send. It cannot carry a server name or any extension, and most servers end the connection. " +

@@ -3,8 +3,8 @@ package diagnose
 import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleVersionDowngradeBetweenLegs = Rule{
-	evenCalm: true,
-	ID:       "version-downgrade-between-legs", Severity: inspect.SeverityWarning, Leg: inspect.LegBetween, Fault: inspect.FaultBackend,
+	ID: "version-downgrade-between-legs", Severity: inspect.SeverityWarning, Leg: inspect.LegBetween, Fault: inspect.FaultBackend,
+	when:        backendLegUp,
 	Title:       "The backend leg uses a deprecated TLS version, the client leg a current one",
 	Citation:    "RFC 8996, Section 2",
 	Explanation: "The client speaks TLS 1.2 or 1.3 to the proxy, and its data goes on over TLS 1.1 or older. (TLS 1.3 before TLS 1.2 is no finding.) The backend must learn a current version.",

@@ -7,6 +7,7 @@ import (
 
 var ruleVersionNoOverlap = Rule{
 	ID: "version-no-overlap", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultClient,
+	when:     clientLegDown,
 	Title:    "Client and server have no TLS version in common",
 	Citation: "RFC 8446, Section 4.2.1",
 	Explanation: "The handshake failed because the client offers no version that the server accepts; the server answers protocol_version (alert 70), older ones handshake_failure (40) or nothing. Check with the " +

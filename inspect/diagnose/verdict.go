@@ -35,7 +35,11 @@ func settle(c *inspect.Connection, e *evidence, hits []hit) {
 	if e.client.untried() || e.cutShort() {
 		failed = e.backend.failed()
 	}
-	for _, h := range hits {
+	if len(hits) > 0 {
+		c.Findings = make([]inspect.Finding, 0, len(hits))
+	}
+	for i := range hits {
+		h := &hits[i]
 		c.Findings = append(c.Findings, h.finding)
 		switch h.finding.Severity {
 		case inspect.SeverityError:

@@ -19,16 +19,23 @@ func look(l *inspect.Leg) view {
 		v.tls, v.hello, v.server, v.spoke = l.TLS, l.TLS.Client, l.TLS.Server, l.TLS.Client != nil
 	}
 	if v.tls == nil {
-		v.tls = &inspect.TLS{}
+		v.tls = &noTLS
 	}
 	if v.hello == nil {
-		v.hello = &inspect.Hello{}
+		v.hello = &noHello
 	}
 	if v.server == nil {
-		v.server = &inspect.Server{}
+		v.server = &noServer
 	}
 	return v
 }
+
+// What stands for the parts of a leg that a record does not have. They are never written.
+var (
+	noTLS    inspect.TLS
+	noHello  inspect.Hello
+	noServer inspect.Server
+)
 
 // peer is where the server of the leg is.
 func (v view) peer() inspect.Endpoint {
@@ -143,10 +150,4 @@ func (v view) firstLine() string {
 		return ""
 	}
 	return bound(v.leg.FirstBytes.Summary)
-}
-
-// calm reports whether the leg was established in TLS and ended without an error or an alert.
-func (v view) calm() bool {
-	return v.leg != nil && v.leg.Error == nil && v.leg.FirstBytes == nil && len(v.leg.Looks) == 0 && !v.leg.Passthrough && !v.leg.Plain &&
-		v.tls.Established && v.spoke && len(v.tls.Alerts) == 0
 }
