@@ -1,0 +1,187 @@
+package why
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/tlstriage/tlstriage/inspect/probe"
+	"github.com/tlstriage/tlstriage/inspect/wire"
+)
+
+func (r *run) addRenegotiation(a answer) {
+	r.add(found{axis: AxisExtension, id: RenegotiationIndication, accepted: []string{wire.ExtensionRenegotiationInfo.String()},
+		evidence: fmt.Sprintf("without renegotiation_info and its signalling suite: %s; with it: %s", a.x.Describe(), r.accepted.x.Describe()),
+		sentence: "The endpoint requires that the client knows secure renegotiation (RFC 5746), and the client does not say so.",
+		fix:      "Update the client."})
+}
+
+// refineExtensions: extensions were taken away or added, or the rest of the message was taken over, and that fails.
+func (r *run) refineExtensions(s step, next trial, a answer) bool {
+	f := r.failing.hello.InTLSFormat()
+	switch s.change {
+	case noSessionID:
+		r.add(found{axis: AxisExtension, id: SessionIDIntolerance,
+			evidence: fmt.Sprintf("without a session id: %s; with one: %s", a.x.Describe(), r.accepted.x.Describe()),
+			sentence: "The endpoint fails on hellos without a session id, which it must not need (RFC 8446, Section 4.1.2).",
+			fix:      "Update the endpoint, or what stands before it; until then let the client send one (TLS 1.3's middlebox compatibility mode)."})
+		r.keepsID = true
+		return true
+	case "none but its extensions":
+		return r.required(f)
+	case itsExtensions:
+		return r.intolerable(f)
+	}
+	edits := []struct {
+		id, what string
+		edit     func(*probe.Hello)
+	}{
+		{CompressionIntolerance, "compression methods", func(h *probe.Hello) { h.CompressionMethods = bytes.Clone(f.CompressionMethods) }},
+		{SessionIDIntolerance, "session id", func(h *probe.Hello) { h.SessionID = bytes.Clone(f.SessionID) }},
+	}
+	for _, e := range edits {
+		t := r.with(e.edit)
+		if same(t.hello, r.working.hello) {
+			continue
+		}
+		if e.id == SessionIDIntolerance && r.keepsID {
+			continue
+		}
+		b, ok := r.believe("with its "+e.what, t)
+		if !ok {
+			return false
+		}
+		if b.works {
+			r.keep(t, b)
+			continue
+		}
+		if e.id == SessionIDIntolerance && len(r.working.hello.SessionID) == 0 {
+			r.addAlone(found{axis: AxisExtension, id: e.id,
+				evidence: fmt.Sprintf("with a session id of %d bytes: %s; without one: accepted", len(f.SessionID), b.x.Describe()),
+				sentence: "The endpoint fails on hellos that have a session id, as clients of TLS 1.3 send it in its middlebox compatibility mode (RFC 8446, Appendix D.4).",
+				fix:      "Update the endpoint, or what stands before it."}, "a session id", t, 0, 0)
+			continue
+		}
+		r.add(found{axis: AxisExtension, id: e.id,
+			evidence: fmt.Sprintf("with the client's %s: %s; with others: accepted", e.what, b.x.Describe()),
+			sentence: fmt.Sprintf("The endpoint fails on the client's %s.", e.what), fix: "Update the endpoint."})
+	}
+	return true
+}
+
+// required looks for the extensions without which the endpoint fails.
+func (r *run) required(f *probe.Hello) bool {
+	for _, t := range typesOf(r.working.hello) {
+		if f.Has(t) || r.needed(r.working.hello, t) {
+			continue
+		}
+		less := r.with(func(h *probe.Hello) { h.Remove(t) })
+		a, ok := r.believe("without "+t.String(), less)
+		if !ok {
+			return false
+		}
+		if a.works {
+			r.keep(less, a)
+			continue
+		}
+		if t == wire.ExtensionRenegotiationInfo {
+			r.addRenegotiation(a)
+			continue
+		}
+		r.add(found{axis: AxisExtension, id: ExtensionRequired, accepted: []string{t.String()},
+			evidence: fmt.Sprintf("without %s: %s; with it: %s", t, a.x.Describe(), r.accepted.x.Describe()),
+			sentence: fmt.Sprintf("The endpoint requires the extension %s, which the client does not send.", t),
+			fix:      "Update the client, or turn the requirement off at the endpoint."})
+	}
+	return true
+}
+
+// intolerable looks for the extensions that the endpoint fails on: it adds what it accepts, half by half.
+func (r *run) intolerable(f *probe.Hello) bool {
+	var extra []probe.Extension
+	for _, e := range f.Extensions {
+		if walked(e.Type) || stale(e.Type) || r.size != nil && e.Type == wire.ExtensionPadding {
+			continue
+		}
+		if body, ok := r.working.hello.Extension(e.Type); !ok || !bytes.Equal(body, e.Body) {
+			extra = append(extra, e)
+		}
+	}
+	before := len(r.causes)
+	if !r.addAll(extra) {
+		return false
+	}
+	ordered := r.with(func(h *probe.Hello) { h.Reorder(typesOf(f)...) })
+	if same(ordered.hello, r.working.hello) {
+		return true
+	}
+	a, ok := r.believe("with its order of extensions", ordered)
+	switch {
+	case !ok:
+		return false
+	case a.works:
+		r.keep(ordered, a)
+	case len(r.causes) == before:
+		r.add(found{axis: AxisExtension, id: ExtensionOrder,
+			evidence: fmt.Sprintf("with the client's order of extensions: %s; in another order: accepted", a.x.Describe()),
+			sentence: "The endpoint fails on the order of the client's extensions, which by RFC 8446, Section 4.2 means nothing.",
+			fix:      "Update the endpoint."})
+	}
+	return true
+}
+
+// addAll adds extensions to the hello that works; those that it stops working with are causes.
+func (r *run) addAll(extra []probe.Extension) bool {
+	if len(extra) == 0 || r.spare() < 3 {
+		return true
+	}
+	more := r.with(func(h *probe.Hello) {
+		for _, e := range extra {
+			h.Set(e.Type, bytes.Clone(e.Body))
+		}
+	})
+	if r.size != nil && more.hello.Size() > r.size.limit || r.overCount(more.hello) {
+		if len(extra) == 1 {
+			return true
+		}
+	} else {
+		a, ok := r.believe("with "+extensionNames(extra), more)
+		if !ok {
+			return false
+		}
+		if a.works {
+			r.keep(more, a)
+			return true
+		}
+		if len(extra) == 1 {
+			if more.hello.Size() > r.largest && r.isSize(more, a) {
+				return true
+			}
+			if r.cut || r.isCount(more, a) {
+				return !r.cut
+			}
+			t := extra[0].Type
+			r.addAlone(found{axis: AxisExtension, id: ExtensionIntolerance, offered: []string{t.String()},
+				evidence: fmt.Sprintf("with %s: %s; without it: accepted", t, a.x.Describe()),
+				sentence: fmt.Sprintf("The endpoint fails as soon as the extension %s is sent, instead of ignoring what it does not know (RFC 8446, Section 4.1.2).", extensionName(t)),
+				fix:      "Update the endpoint, or what stands before it; until then let the client leave the extension out."}, "the extension "+t.String(), more, t, 0)
+			return !r.cut
+		}
+	}
+	half := len(extra) / 2
+	return r.addAll(extra[:half]) && r.addAll(extra[half:])
+}
+
+func extensionNames(extra []probe.Extension) string {
+	var types []wire.ExtensionType
+	for _, e := range extra {
+		types = append(types, e.Type)
+	}
+	return listed(types)
+}
+
+func extensionName(t wire.ExtensionType) string {
+	if wire.IsGREASE(t) {
+		return t.String() + " (GREASE, which is sent to find endpoints like this one)"
+	}
+	return t.String()
+}

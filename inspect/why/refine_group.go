@@ -1,0 +1,190 @@
+package why
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/tlstriage/tlstriage/inspect/probe"
+	"github.com/tlstriage/tlstriage/inspect/wire"
+)
+
+// refineGroups: next has the groups of the hello in question, and fails.
+func (r *run) refineGroups(next trial, a answer) bool {
+	offered := slices.DeleteFunc(r.failing.hello.Groups(), wire.IsGREASE[wire.NamedGroup])
+	own := r.working.hello.Groups()
+	shares := r.working.hello.KeyShareGroups()
+	both := r.with(func(h *probe.Hello) { h.SetGroups(union(next.hello.Groups(), own)...) })
+	u := r.send("with its groups and those that work", both)
+	if u.x == nil {
+		return false
+	}
+	if !u.works {
+		return r.groupIntolerance(next, a)
+	}
+	accepted := r.acceptedGroups()
+	if common := meet(accepted, offered); len(common) > 0 && len(shares) > 0 {
+		t := trial{next.hello.Clone(), next.proxy}
+		t.hello.SetKeyShares(common[0])
+		p := r.send("with its groups and a key share of "+common[0].String(), t)
+		if p.x == nil {
+			return false
+		}
+		if p.works {
+			r.keep(t, p)
+			r.addRetry(a, common[:1])
+			return true
+		}
+	}
+	r.keep(both, u)
+	f := found{axis: AxisGroup, id: NoCommonGroup, offered: names(offered), accepted: names(accepted)}
+	f.evidence = fmt.Sprintf("with only the client's groups: %s; with others added: %s", a.x.Describe(), u.x.Describe())
+	if len(offered) == 0 {
+		f.sentence = fmt.Sprintf("The client names no groups (supported_groups is missing); the endpoint accepts %s.", only(accepted))
+	} else {
+		f.sentence = fmt.Sprintf("No common group: the client offers %s; the endpoint accepts %s.", listed(offered), only(accepted))
+	}
+	f.fix = fmt.Sprintf("Enable one of the client's groups at the endpoint (nginx: ssl_ecdh_curve, HAProxy: curves), or let the client offer %s.", listed(accepted[:min(len(accepted), 2)]))
+	r.add(f)
+	return true
+}
+
+// acceptedGroups asks for the groups that the endpoint accepts, one after the other.
+func (r *run) acceptedGroups() []wire.NamedGroup {
+	if r.accepted.x.Group == 0 {
+		return nil
+	}
+	accepted := []wire.NamedGroup{r.accepted.x.Group}
+	for len(accepted) < maxAccepted && r.spare() > 6 {
+		t := r.with(func(h *probe.Hello) {
+			left := lessOf(h.Groups(), accepted)
+			h.SetGroups(left...)
+			if h.Has(wire.ExtensionKeyShare) {
+				h.SetKeyShares(firstShare(left, h)...)
+			}
+		})
+		if len(t.hello.Groups()) == 0 {
+			break
+		}
+		a := r.send("which other groups it accepts", t)
+		if a.x == nil || !a.works || a.x.Group == 0 || slices.Contains(accepted, a.x.Group) {
+			break
+		}
+		accepted = append(accepted, a.x.Group)
+	}
+	return accepted
+}
+
+func (r *run) groupIntolerance(next trial, a answer) bool {
+	own := r.working.hello.Groups()
+	extra := lessOf(next.hello.Groups(), own)
+	f := found{axis: AxisGroup, id: GroupIntolerance, offered: names(next.hello.Groups())}
+	one, many, ok := culprit(extra, func(part []wire.NamedGroup) (failed, alive bool) {
+		t := r.with(func(h *probe.Hello) { h.SetGroups(append(slices.Clone(part), own...)...) })
+		p := r.send(fmt.Sprintf("with the groups %s besides", listed(part)), t)
+		return p.x != nil && !p.works, p.x != nil && r.spare() > 0
+	})
+	switch {
+	case !ok || many:
+		f.evidence = fmt.Sprintf("with the client's groups: %s, also when those that work are added", a.x.Describe())
+		f.sentence = "The endpoint fails because of the groups that the client offers; which one could not be told."
+	default:
+		f.evidence = fmt.Sprintf("with the group %s: %s; without it: accepted", one, a.x.Describe())
+		f.sentence = fmt.Sprintf("The endpoint fails as soon as the group %s is offered, instead of ignoring it.", one)
+		t := r.with(func(h *probe.Hello) { h.SetGroups(lessOf(next.hello.Groups(), []wire.NamedGroup{one})...) })
+		if p := r.send(fmt.Sprintf("with its groups but %s", one), t); p.x != nil && p.works {
+			r.keep(t, p)
+		}
+	}
+	f.fix = "Update the endpoint; until then leave the group out."
+	if ok && !many {
+		bad := r.with(func(h *probe.Hello) { h.SetGroups(union([]wire.NamedGroup{one}, h.Groups())...) })
+		r.addAlone(f, "the group "+one.String(), bad, 0, 0)
+		return !r.cut
+	}
+	r.add(f)
+	return true
+}
+
+// addRetry: a key share in the first hello is what is missing.
+func (r *run) addRetry(a answer, wanted []wire.NamedGroup) {
+	shares := r.failing.hello.KeyShareGroups()
+	f := found{axis: AxisKeyShare, offered: names(shares), accepted: names(wanted)}
+	if q := a.x.RetryRequest; q != nil {
+		f.id = RetryFailed
+		f.evidence = fmt.Sprintf("to key shares of %s it answers HelloRetryRequest for %s, and to the second hello: %s; with a share of %s in the first one: accepted",
+			listed(shares), q.Group, a.x.Describe(), listed(wanted))
+		f.sentence = fmt.Sprintf("The endpoint asks for another key share by HelloRetryRequest and then fails on the second hello; with a share of %s in the first one all is well.", listed(wanted))
+	} else {
+		f.id = KeyShareRequired
+		f.evidence = fmt.Sprintf("with key shares of %s: %s; with a share of %s: accepted", listed(shares), a.x.Describe(), listed(wanted))
+		f.sentence = fmt.Sprintf("The endpoint wants a key share of %s in the first hello: it should ask for it by HelloRetryRequest and does not. The client sends %s.", listed(wanted), listed(shares))
+	}
+	f.fix = fmt.Sprintf("Update the endpoint (RFC 8446, Section 4.1.4); until then let the client send a key share of %s.", listed(wanted))
+	r.add(f)
+}
+
+// refineShares: next has the key shares of the hello in question, and fails.
+func (r *run) refineShares(next trial, a answer) bool {
+	own, theirs := r.working.hello.KeyShareGroups(), next.hello.KeyShareGroups()
+	if a.x.RetryRequest == nil && a.x.ServerHello == nil {
+		// One that is too much?
+		for _, g := range theirs {
+			if slices.Contains(own, g) || len(theirs) < 2 && len(own) == 0 || r.spare() < 4 {
+				continue
+			}
+			t := r.with(func(h *probe.Hello) { h.SetKeyShares(append([]wire.NamedGroup{g}, own...)...) })
+			p := r.send(fmt.Sprintf("with a key share of %s besides", g), t)
+			if p.x == nil {
+				return false
+			}
+			if p.works {
+				continue
+			}
+			if again, many := r.anySecondShare(g, own, next.hello.Groups()); again {
+				r.add(found{axis: AxisKeyShare, id: KeyShareIntolerance, offered: names(theirs),
+					evidence: fmt.Sprintf("with a key share of %s besides: %s, also of %s; with one of %s alone: accepted", g, p.x.Describe(), many, listed(own)),
+					sentence: fmt.Sprintf("The endpoint fails as soon as there is another key share beside that of %s, whichever it is; the client sends %d.", listed(own), len(theirs)),
+					fix:      "Update the endpoint; until then let the client send one key share."})
+				return true
+			}
+			r.addAlone(found{axis: AxisKeyShare, id: KeyShareIntolerance, offered: names(theirs),
+				evidence: fmt.Sprintf("with a key share of %s: %s; without it: accepted", g, p.x.Describe()),
+				sentence: fmt.Sprintf("The endpoint fails as soon as a key share of %s is sent, instead of ignoring it.", g),
+				fix:      "Update the endpoint; until then leave the key share out."}, "a key share of "+g.String(), t, 0, 0)
+			return !r.cut
+		}
+	}
+	wanted := lessOf(own, theirs)
+	if a.x.RetryRequest != nil && a.x.RetryRequest.Group != 0 {
+		wanted = []wire.NamedGroup{a.x.RetryRequest.Group}
+	}
+	if len(wanted) == 0 {
+		if r.spare() < 4 {
+			r.cut = true
+			return false
+		}
+		r.add(found{axis: AxisKeyShare, id: KeyShareIntolerance, offered: names(theirs),
+			evidence: fmt.Sprintf("with key shares of %s: %s; with %s: accepted", listed(theirs), a.x.Describe(), listed(own)),
+			sentence: fmt.Sprintf("The endpoint fails on the client's key shares (%s), although it accepts one of %s.", listed(theirs), listed(own)),
+			fix:      "Update the endpoint; until then let the client send one key share."})
+		return true
+	}
+	r.addRetry(a, wanted)
+	return true
+}
+
+// anySecondShare reports whether a second share of some other group fails as well as one of g did.
+func (r *run) anySecondShare(g wire.NamedGroup, own, groups []wire.NamedGroup) (fails bool, of wire.NamedGroup) {
+	if len(own) == 0 || r.spare() < 3 {
+		return false, 0
+	}
+	other := firstShare(lessOf(groups, append([]wire.NamedGroup{g}, own...)), r.working.hello)
+	if len(other) == 0 {
+		return false, 0
+	}
+	a := r.send(fmt.Sprintf("with a key share of %s in its place", other[0]), r.with(func(h *probe.Hello) {
+		h.SetGroups(union(h.Groups(), other)...)
+		h.SetKeyShares(append(slices.Clone(own), other...)...)
+	}))
+	return a.x != nil && !a.works && !r.nothingFollows(a), other[0]
+}

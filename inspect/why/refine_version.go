@@ -1,0 +1,152 @@
+package why
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tlstriage/tlstriage/inspect/probe"
+	"github.com/tlstriage/tlstriage/inspect/wire"
+)
+
+// versions of which it is asked whether they are accepted, the newest first.
+func knownVersions() []wire.Version {
+	return []wire.Version{wire.VersionTLS13, wire.VersionTLS12, wire.VersionTLS11, wire.VersionTLS10, wire.VersionSSLv3}
+}
+
+// refineVersion: next has the versions of the hello in question, and fails.
+func (r *run) refineVersion(s step, next trial, a answer) bool {
+	offered := versionsOf(r.failing.hello)
+	var accepted []wire.Version
+	var base trial
+	var common answer
+	for _, v := range knownVersions() {
+		if r.spare() < 4 {
+			r.cut = true
+			return false
+		}
+		t := trial{onlyVersion(r.working.hello, v), r.working.proxy}
+		p := r.send("with "+v.String()+" alone", t)
+		if p.x != nil && !p.works && v.IsTLS13() { // it may want another key share, and not ask for it
+			t.hello = t.hello.Clone()
+			t.hello.SetKeyShares(meet(commonShares(), t.hello.Groups())...)
+			p = r.send("with "+v.String()+" alone and more key shares", t)
+		}
+		if p.x == nil {
+			return false
+		}
+		if !p.works || p.x.Version != v {
+			continue
+		}
+		accepted = append(accepted, v)
+		if slices.Contains(offered, v) && common.x == nil {
+			base, common = t, p
+		}
+	}
+	if common.x == nil {
+		f := found{axis: AxisVersion, id: NoCommonVersion, offered: names(offered), accepted: names(accepted)}
+		f.evidence = fmt.Sprintf("with %s: %s; with others: %s", offeredVersions(r.failing.hello), a.x.Describe(), r.accepted.x.Describe())
+		f.sentence = fmt.Sprintf("No common version: the client offers %s; the endpoint accepts %s.", offeredVersions(r.failing.hello), onlyThese(accepted, r.accepted.x.Version))
+		f.fix = "Update the client, or enable its version at the endpoint if that must be."
+		r.add(f)
+		return true
+	}
+	// A version is common: it is something else that the first hello lacks for it, or a version that is offered disturbs.
+	r.keep(base, common)
+	again := s.apply(r, base)
+	if same(again.hello, base.hello) {
+		return true
+	}
+	b, ok := r.believe("with its versions, from a hello of "+common.x.Version.String(), again)
+	if !ok {
+		return false
+	}
+	if b.works {
+		r.keep(again, b)
+		return true
+	}
+	disturbing := lessOf(offered, accepted)
+	if len(disturbing) == 0 { // each of them is accepted by itself: the one that nobody knows, or that there are several
+		disturbing = slices.DeleteFunc(r.failing.hello.Versions(), func(v wire.Version) bool { return !wire.IsGREASE(v) })
+		if len(disturbing) > 0 && r.spare() > 2 {
+			t := trial{again.hello.Clone(), again.proxy}
+			t.hello.SetVersions(append(slices.Clone(offered), wire.VersionTLS11)...)
+			p := r.send("with TLSv1.1 in the place of "+disturbing[0].String(), t)
+			if p.x == nil {
+				return false
+			}
+			if !p.works {
+				disturbing = nil
+			}
+		}
+		if len(disturbing) == 0 {
+			all := names(r.failing.hello.Versions())
+			r.add(found{axis: AxisVersion, id: VersionIntolerance, offered: all, accepted: names(accepted),
+				evidence: fmt.Sprintf("with %s: %s; with each of %s alone: accepted", strings.Join(all, ", "), b.x.Describe(), listed(accepted)),
+				sentence: fmt.Sprintf("The endpoint fails when so many versions are offered (%s), although it accepts %s.", strings.Join(all, ", "), listed(accepted)),
+				fix:      fmt.Sprintf("Update the endpoint; until then limit the client to %s.", common.x.Version)})
+			return true
+		}
+	}
+	if len(disturbing) == 0 {
+		disturbing = offered
+	}
+	f := found{axis: AxisVersion, id: VersionIntolerance, offered: names(offered), accepted: names(accepted)}
+	f.evidence = fmt.Sprintf("with %s: %s; with %s alone: %s", strings.Join(names(union(disturbing[:min(1, len(disturbing))], offered)), ", "), b.x.Describe(), common.x.Version, common.x.Describe())
+	f.sentence = fmt.Sprintf("The endpoint fails when %s is offered, although it accepts %s: it is intolerant of versions that it does not know, instead of choosing one that it does.",
+		listed(disturbing[:min(1, len(disturbing))]), listed(accepted))
+	f.fix = fmt.Sprintf("Update the endpoint; until then limit the client to %s.", common.x.Version)
+	r.add(f)
+	return true
+}
+
+func onlyThese(accepted []wire.Version, seen wire.Version) string {
+	if len(accepted) == 0 {
+		return seen.String()
+	}
+	return "only " + listed(accepted)
+}
+
+// offeredVersions says what a hello offers: without the extension only its highest version is stated.
+func offeredVersions(h *probe.Hello) string {
+	if versions := h.Versions(); versions != nil {
+		return listed(slices.DeleteFunc(versions, wire.IsGREASE[wire.Version]))
+	}
+	return fmt.Sprintf("%s at most", h.Version)
+}
+
+// commonShares are the groups of which one suits nearly every server.
+func commonShares() []wire.NamedGroup {
+	return []wire.NamedGroup{wire.GroupX25519, wire.GroupSecp256r1, wire.GroupSecp384r1}
+}
+
+// onlyVersion is a plain hello of one version with the name, and what else the hello that works has, kept.
+func onlyVersion(working *probe.Hello, v wire.Version) *probe.Hello {
+	suites := slices.DeleteFunc(union(working.CipherSuites, broadSuites()), func(s wire.CipherSuite) bool { return !usable(s, v) })
+	suites = suites[:min(len(suites), max(len(working.CipherSuites), fewSuites))] // more than work might be too many
+	as := func(h *probe.Hello) *probe.Hello {
+		h.RecordVersion, h.SessionID, h.Layout = working.RecordVersion, bytes.Clone(working.SessionID), working.Layout
+		return h
+	}
+	if v <= wire.VersionSSLv3 || len(working.Extensions) == 0 {
+		h := bare(v)
+		h.CipherSuites = suites
+		return as(h)
+	}
+	groups := working.Groups()
+	if len(groups) == 0 {
+		groups = broadGroups()
+	}
+	schemes := working.SignatureSchemes()
+	if len(schemes) == 0 {
+		schemes = broadSchemes()
+	}
+	return as(probe.Offer{
+		ServerName: working.ServerName(), Versions: []wire.Version{v}, CipherSuites: suites, Groups: groups, KeyShares: firstShare(groups, working),
+		SignatureSchemes: schemes, ALPN: working.ALPN(), Bare: !working.Has(wire.ExtensionExtendedMasterSecret),
+	}.Hello())
+}
+
+// fewSuites are as many as every endpoint takes.
+const fewSuites = 12
