@@ -20,7 +20,8 @@ type conversation struct {
 	data     [2]uint16       // records of application data, or what looks like it
 	gapData  [2]uint16       // of them behind missing bytes
 	hellos   int
-	again    []byte  // the client's second hello
+	again    []byte // the client's second hello, and how much of it is still to come
+	lacking  int
 	changed  [2]bool // ChangeCipherSpec was seen
 }
 
@@ -191,6 +192,10 @@ func (t *Tracker) feed(f *flow, c *tcpConn, side int, b []byte, s *segment) {
 		}
 		st.records = recordReader{begun: true}
 	}
+	if side == c.client && talk.lacking > 0 {
+		n := min(talk.lacking, len(b))
+		talk.again, talk.lacking = append(talk.again, b[:n]...), talk.lacking-n
+	}
 	st.records.feed(b, func(header [6]byte, length int, rest []byte) { talk.mark(c, side, st, header, length, rest, s) })
 	if talk.opened == nil && !t.keys.empty() {
 		talk.opened = newDecryption(&t.keys)
@@ -294,8 +299,9 @@ func (k *conversation) mark(c *tcpConn, side int, st *stream, header [6]byte, le
 // HelloRetryRequest that is not in the capture.
 func (k *conversation) helloAgain(header [6]byte, length int, rest []byte) {
 	k.hellos++
-	if k.hellos == 2 && len(rest) == length-1 && k.data == [2]uint16{} {
+	if k.hellos == 2 && k.data == [2]uint16{} {
 		k.again = append(append(make([]byte, 0, length), header[5]), rest...)
+		k.lacking = length - len(k.again)
 	}
 }
 
@@ -313,6 +319,9 @@ func (t *Tracker) lose(c *tcpConn, side, n int, s *segment) {
 		return
 	}
 	t.stats.LostBytes += int64(n)
+	if side == c.client && c.tls.lacking > 0 {
+		c.tls.again, c.tls.lacking = nil, 0
+	}
 	inside := st.records.skip(n)
 	if c.tls.opened != nil {
 		c.tls.opened.lose(c.sideName(side))

@@ -26,6 +26,7 @@ type dtlsConn struct {
 	messages      bool
 	recordVersion wire.Version // of the first hello
 	fragments     int          // that the first hello came in
+	first, again  []byte       // the client's hellos by their numbers: the first where it came late, and the last of the others
 	datagrams     int
 	data          [2]int // encrypted records of each side
 	out           []byte
@@ -341,6 +342,11 @@ func (d *dtlsConn) message(side int, m *dtlsMessage, at time.Time) {
 	switch wire.HandshakeType(m.kind) {
 	case wire.HandshakeTypeClientHello:
 		d.clientHello(side, whole)
+		if m.sequence > 0 {
+			d.again = whole
+		} else if d.again != nil {
+			d.first = whole
+		}
 	case wire.HandshakeTypeServerHello:
 		d.serverHello(side, whole)
 	}
@@ -437,6 +443,17 @@ func (d *dtlsConn) describe(t *Tracker, r *inspect.Connection) {
 	if hello := tls.Client; hello != nil {
 		if hello.RecordVersion != "" {
 			hello.RecordVersion = d.recordVersion.String()
+		}
+		var other wire.ClientHello
+		switch { // hellos that were captured before what they answer
+		case !tls.HelloRetryRequest || hello.Retry != nil && d.first == nil:
+		case d.first != nil && wire.ParseClientHello(d.first, &other) == nil:
+			tls.Client = t.describer.Hello(&other, d.recordVersion, inspect.TransportDTLS)
+			tls.Client.Certificate, hello.Certificate = hello.Certificate, nil
+			hello.Retry, tls.Client.Retry = nil, hello
+			hello = tls.Client
+		case d.first == nil && wire.ParseClientHello(d.again, &other) == nil:
+			hello.Retry = t.describer.Hello(&other, 0, inspect.TransportDTLS)
 		}
 		if hello.Message != nil && d.fragments > 0 {
 			hello.Message.Records, hello.Message.Segments = d.fragments, d.fragments

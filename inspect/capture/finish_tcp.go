@@ -165,7 +165,7 @@ func (t *Tracker) recordTCP(f *flow, c *tcpConn) *inspect.Connection {
 		leg.TLS = k.observer.TLS()
 		leg.TLS.AddAlerts(k.alerts...)
 		var second wire.ClientHello
-		if hello := leg.TLS.Client; hello != nil && hello.Retry == nil && k.again != nil && (wire.ParseClientHello(k.again, &second) == nil || second.HasExtensions) {
+		if hello := leg.TLS.Client; hello != nil && hello.Retry == nil && k.again != nil && k.lacking == 0 && (wire.ParseClientHello(k.again, &second) == nil || second.HasExtensions) {
 			hello.Retry = t.describer.Hello(&second, wire.VersionTLS12, inspect.TransportTCP)
 		}
 		if !leg.TLS.Established && c.beyond(leg) {

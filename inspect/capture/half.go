@@ -16,6 +16,7 @@ const (
 // half is one direction of a TCP connection: what has come of it, in order as far as possible.
 type half struct {
 	begun     bool
+	asked     bool   // its SYN was seen: where it begins is known
 	next      uint32 // the number of the byte that is delivered next
 	acked     uint32 // the highest number that the peer acknowledged
 	hasAck    bool

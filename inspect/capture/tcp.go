@@ -99,7 +99,7 @@ func (t *Tracker) advance(f *flow, c *tcpConn, side int, s *segment) {
 	seq := s.seq
 	if s.has(flagSYN) {
 		if !h.begun || h.delivered == 0 {
-			h.begun, h.next = true, s.seq+1
+			h.begun, h.next, h.asked = true, s.seq+1, true
 		}
 		seq++
 	}
@@ -207,6 +207,8 @@ func (t *Tracker) data(f *flow, c *tcpConn, side int, seq uint32, s *segment) {
 			t.skipGap(f, c, side, s)
 		}
 		return
+	case ahead < 0 && t.rewind(f, c, side, seq, s):
+		return
 	case ahead < 0:
 		if -int(ahead) >= len(b) { // one of the numbers half way round has no negative in 32 bits
 			return
@@ -218,6 +220,30 @@ func (t *Tracker) data(f *flow, c *tcpConn, side int, seq uint32, s *segment) {
 	}
 	t.deliver(f, c, side, b, s)
 	t.drain(f, c, side)
+}
+
+// mostRewound is how many bytes may have been captured before those that were sent earlier.
+const mostRewound = 64 << 10
+
+// rewind begins a direction anew with bytes that were sent before the first that were captured. Where the request is not in the
+// capture, and packets overtook each other, nothing else tells which the first ones are.
+func (t *Tracker) rewind(f *flow, c *tcpConn, side int, seq uint32, s *segment) bool {
+	h, st := &c.half[side], &c.stream[side]
+	begin := h.next - uint32(h.delivered)
+	before := int32(begin - seq)
+	if h.asked || st.tls || st.vpn != nil || before < 2 || before > mostRewound || int(before) < len(s.payload) || int64(len(st.prefix)) != h.delivered {
+		return false
+	}
+	said := st.prefix
+	*st = stream{}
+	h.next, h.delivered = seq, 0
+	if len(said) > 0 {
+		t.held += int64(h.insert(begin, said, s.at, s.number))
+		h.gapAt, h.gapSeen = s.at, 0
+	}
+	t.deliver(f, c, side, s.payload, s)
+	t.drain(f, c, side)
+	return true
 }
 
 // drain delivers what waited and whose turn has come.
