@@ -66,7 +66,12 @@ func VersionByName(name string) (Version, bool) {
 			break
 		}
 	}
-	digits = strings.NewReplacer(".", "", "_", "", " ", "").Replace(digits)
+	digits = strings.Map(func(r rune) rune {
+		if r == '.' || r == '_' || r == ' ' {
+			return -1
+		}
+		return r
+	}, digits)
 	switch family + digits {
 	case "ssl2", "ssl20":
 		return VersionSSLv2, true
