@@ -136,7 +136,7 @@ func (e *evidence) backendRefusal() string {
 		switch {
 		case asked.CertificateSent && (refusesCertificate(a.Code) || a.Code == alertAccessDenied || a.Code == alertDecryptError || a.Code == alertHandshakeFailure):
 			return idBackendRejectsClientCert
-		case !asked.CertificateSent && (refusesCertificate(a.Code) || a.Code == alertHandshakeFailure || a.Code == alertAccessDenied || a.Code == alertNoCertificate):
+		case !asked.CertificateSent && (refusesCertificate(a.Code) || a.Code == alertHandshakeFailure || a.Code == alertAccessDenied || a.Code == alertNoCertificate || a.Code == alertDecodeError): // decode_error: GnuTLS, of an empty Certificate
 			return idBackendRequiresClientCert
 		}
 	}

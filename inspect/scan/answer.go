@@ -5,6 +5,7 @@ import (
 
 	"github.com/tlstriage/tlstriage/inspect"
 	"github.com/tlstriage/tlstriage/inspect/probe"
+	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
 // Reply is what is known about a question.
@@ -22,6 +23,8 @@ type Answer struct {
 	Reply    Reply  `json:"result"`
 	Attempts int    `json:"attempts"` // hellos that were sent to find out
 	Evidence string `json:"evidence,omitempty"`
+
+	cut bool // it is a no because connections were closed without a word, which an unsteady endpoint does at any time
 }
 
 // nature is what came of an attempt, as far as an answer can rest on it.
@@ -53,6 +56,24 @@ func natureOf(x *probe.Exchange) nature {
 	return unconnected
 }
 
+// decisive reports whether what came back says by itself that nothing of what was asked about is spoken. Other alerts are those of
+// an endpoint that stumbles: Java answers a list of schemes with internal_error although it would sign with one of them.
+func decisive(x *probe.Exchange) bool {
+	switch natureOf(x) {
+	case chosen:
+		return true
+	case said:
+		if x.Alert == nil {
+			return true
+		}
+		switch x.Alert.Description {
+		case wire.AlertHandshakeFailure, wire.AlertInsufficientSecurity, wire.AlertProtocolVersion, wire.AlertNoApplicationProtocol:
+			return true
+		}
+	}
+	return false
+}
+
 // refusal is the answer to a question whose hello was not taken up: attempts of them, the last of which is x.
 func refusal(x *probe.Exchange, attempts int) Answer {
 	a := Answer{Attempts: attempts, Evidence: x.Describe()}
@@ -62,7 +83,7 @@ func refusal(x *probe.Exchange, attempts int) Answer {
 	case cut:
 		a.Reply = Inconclusive
 		if attempts > 1 {
-			a.Reply, a.Evidence = No, a.Evidence+", each time"
+			a.Reply, a.Evidence, a.cut = No, a.Evidence+", each time", true
 		}
 	default:
 		a.Reply = Inconclusive

@@ -42,8 +42,11 @@ func (r *Report) demand(x *probe.Exchange, sent bool) {
 	}
 	c := r.ClientCertificate
 	if c == nil {
-		c = &ClientCertificate{Request: CertificateNone, ByVersion: map[string]CertificateDemand{}, Sent: sent}
+		c = &ClientCertificate{ByVersion: map[string]CertificateDemand{}, Sent: sent}
 		r.ClientCertificate = c
+	}
+	if len(c.ByVersion) == 0 {
+		c.Request = CertificateNone // until there is more
 	}
 	d := CertificateDemand{Request: CertificateNone}
 	refused := httpCertificateRefusal(x.Answer)

@@ -58,18 +58,18 @@ func short(items []string) []string {
 // one that was read back from a file is as good as one that was just made. Dates, times and counts do not differ; what could not
 // be found out in either differs from nothing.
 func Compare(before, after *Report) []Change {
-	var d differences
+	d := unsure(before, after)
 	if b, a := before.BrokenLayer(), after.BrokenLayer(); layerName(b) != layerName(a) {
-		d = append(d, Change{What: "broken layer", Before: layerName(b), After: layerName(a)})
+		d.changes = append(d.changes, Change{What: "broken layer", Before: layerName(b), After: layerName(a)})
 	}
 	if len(before.Versions) == 0 || len(after.Versions) == 0 {
-		return d // on one side nothing was enumerated
+		return d.changes // on one side nothing was enumerated
 	}
-	d = append(d, CompareAccepted(before, after)...)
-	d.sets("dh parameters", fields(before), fields(after))
+	d.changes = append(d.changes, CompareAccepted(before, after)...)
+	d.sets(whatFields, fields(before), fields(after))
 	d.single("unknown alpn", before.UnknownALPN, after.UnknownALPN)
 	d.sets("certificates", leaves(before), leaves(after))
-	d.single("client certificate", requestOf(before), requestOf(after))
+	d.single(whatClient, requestOf(before), requestOf(after))
 	for _, m := range []struct {
 		what          string
 		before, after map[string]Answer
@@ -89,7 +89,7 @@ func Compare(before, after *Report) []Change {
 			}
 		}
 	}
-	return d
+	return d.changes
 }
 
 // Respects in which CompareAccepted compares; those by version have it behind them.
@@ -100,11 +100,13 @@ const (
 	WhatGroups     = "groups"
 	WhatSchemes    = "signature schemes"
 	WhatALPN       = "alpn"
+	whatFields     = "dh parameters"
+	whatClient     = "client certificate"
 )
 
 // CompareAccepted compares versions, suites, preference, groups, schemes and protocols: what a policy states.
 func CompareAccepted(before, after *Report) []Change {
-	var d differences
+	d := unsure(before, after)
 	both := func(v string) bool { return slices.Contains(before.Versions, v) && slices.Contains(after.Versions, v) }
 	d.sets(WhatVersions, before.Versions, after.Versions)
 	for _, v := range keys(before.Ciphers, after.Ciphers) {
@@ -131,28 +133,49 @@ func CompareAccepted(before, after *Report) []Change {
 		}
 	}
 	d.sets(WhatALPN, before.ALPN, after.ALPN)
-	return d
+	return d.changes
 }
 
-// differences collects changes.
-type differences []Change
+// differences collects changes, but those in what could not be found out in either report.
+type differences struct {
+	changes             []Change
+	unsure              []string
+	earlyPart, latePart bool // of the earlier, of the later report a part is missing: what it lacks is no difference
+}
+
+// unsure collects the changes between two reports.
+func unsure(before, after *Report) differences {
+	return differences{unsure: slices.Concat(before.Unsure, after.Unsure), earlyPart: before.Partial, latePart: after.Partial}
+}
 
 // sets compares lists as sets, and by their order where the sets are the same.
 func (d *differences) sets(what string, b, a []string) {
+	if slices.Contains(d.unsure, what) {
+		return
+	}
 	c := Change{What: what, Added: beyond(a, b), Removed: beyond(b, a)}
+	if d.earlyPart {
+		c.Added = nil
+	}
+	if d.latePart {
+		c.Removed = nil
+	}
 	if len(c.Added)+len(c.Removed) > 0 {
-		*d = append(*d, c)
+		d.changes = append(d.changes, c)
 		return
 	}
 	if !slices.Equal(a, b) && len(a) == len(b) {
-		*d = append(*d, Change{What: what + ", order", Before: strings.Join(b, " "), After: strings.Join(a, " ")})
+		d.changes = append(d.changes, Change{What: what + ", order", Before: strings.Join(b, " "), After: strings.Join(a, " ")})
 	}
 }
 
 // single compares values.
 func (d *differences) single(what, b, a string) {
-	if a != b && a != string(Inconclusive) && b != string(Inconclusive) {
-		*d = append(*d, Change{What: what, Before: b, After: a})
+	if b == "" && d.earlyPart || a == "" && d.latePart {
+		return
+	}
+	if a != b && a != string(Inconclusive) && b != string(Inconclusive) && !slices.Contains(d.unsure, what) {
+		d.changes = append(d.changes, Change{What: what, Before: b, After: a})
 	}
 }
 

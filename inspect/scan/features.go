@@ -27,7 +27,8 @@ func (s *session) features(ctx context.Context, r *Report, note func(feature str
 	}
 	e := r.enumerated[v]
 	ems, etm, renegotiation, cbc := false, false, false, false
-	for _, h := range e.seen {
+	for _, taken := range e.seen {
+		h := taken.hello
 		ems = ems || h.ExtendedMasterSecret
 		renegotiation = renegotiation || h.RenegotiationInfo != nil
 		if modeOf(h.CipherSuite) == "cbc" {

@@ -35,6 +35,49 @@ func startTLSFailed(r *Report) *inspect.Finding {
 	}
 }
 
+func stopsAnswering(r *Report) *inspect.Finding {
+	if r.StoppedAfter == 0 {
+		return nil
+	}
+	return &inspect.Finding{
+		ID: FindingStopped, Severity: inspect.SeverityWarning, Title: fmt.Sprintf("The endpoint stopped answering after %d connections", r.StoppedAfter),
+		Detail: "Hellos that it answered before get no answer any more: a firewall or the server itself counts connections. What was not asked by then is inconclusive.",
+		Fixes:  []inspect.Fix{{Target: "tlstriage", Action: "Scan again, slowly", Snippet: "tlstriage scan --gentle HOST:PORT"}},
+	}
+}
+
+func closesAtRandom(r *Report) *inspect.Finding {
+	if r.ClosedAtRandom == 0 {
+		return nil
+	}
+	return &inspect.Finding{
+		ID: FindingUnsteady, Severity: inspect.SeverityWarning, Title: "Connections are closed now and then, whatever the hello",
+		Detail: fmt.Sprintf("Of %d connections at least %d were closed without a word with hellos that were answered at another time: one of several backends is broken, a queue is full, or connections are limited. Clients see that as failures that come and go.", r.Connections, r.ClosedAtRandom),
+		Fixes:  []inspect.Fix{{Target: "load balancer", Action: "Look at each backend by itself: scan them by address", Snippet: "tlstriage scan BACKEND:PORT --sni NAME"}},
+	}
+}
+
+// onlyPreShared: nobody can talk to the endpoint who has no key of it, which is nothing wrong.
+func onlyPreShared(r *Report) *inspect.Finding {
+	some := false
+	for _, v := range versions() {
+		for _, s := range r.suites(v) {
+			if classOfSuite(s) != classPreShare {
+				return nil
+			}
+			some = true
+		}
+	}
+	if !some {
+		return nil
+	}
+	return &inspect.Finding{
+		ID: FindingPreShared, Severity: inspect.SeverityInfo, Title: "The endpoint has suites for pre-shared keys or passwords alone",
+		Detail:   "It presents no certificate, and a handshake cannot be finished without a key that it knows. That is no fault; what comes behind the ServerHello was not tried.",
+		Citation: "RFC 4279; RFC 5054",
+	}
+}
+
 func largeHelloDropped(r *Report) *inspect.Finding {
 	l := r.HelloLimit
 	if l == nil {
@@ -84,6 +127,14 @@ func intolerance(r *Report) *inspect.Finding {
 		return nil
 	}
 	severity := inspect.SeverityError // browsers send the first four
+	fixes := []inspect.Fix{{Target: "server", Action: "Update the TLS library, or the firewall or load balancer that stands before it"}}
+	if len(not) == 1 && r.Tolerance[ToleranceLegacyVersion].Reply == No {
+		return &inspect.Finding{
+			ID: FindingIntolerance, Severity: inspect.SeverityInfo, Title: "The endpoint does not bear " + not[0],
+			Detail:   "No client sends that any more since TLS 1.3 has supported_versions, and current libraries refuse it (Go's, for one). " + detail[0] + ".",
+			Citation: "RFC 5246, Appendix E.1; RFC 8446, Section 4.1.2",
+		}
+	}
 	if !slices.ContainsFunc([]string{ToleranceExtension, ToleranceGREASE, ToleranceFutureVersion, TolerancePadded, ToleranceSegments}, func(t string) bool {
 		a, ok := r.Tolerance[t]
 		return ok && a.Reply == No
@@ -94,7 +145,7 @@ func intolerance(r *Report) *inspect.Finding {
 		ID: FindingIntolerance, Severity: severity, Title: "The endpoint does not bear " + list(not),
 		Detail:   "A server has to ignore what it does not know. " + strings.Join(detail, "; ") + ".",
 		Citation: "RFC 8446, Sections 4.1.2 and 5.1; RFC 8701",
-		Fixes:    []inspect.Fix{{Target: "server", Action: "Update the TLS library, or the firewall or load balancer that stands before it"}},
+		Fixes:    fixes,
 	}
 }
 

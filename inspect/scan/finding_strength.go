@@ -127,6 +127,11 @@ func weakDH(r *Report) *inspect.Finding {
 		if f.Known != "" {
 			text += " (" + f.Known + ", which many use, so that breaking it once pays)"
 		}
+		if n := len(f.Ciphers); n > 0 && n <= 3 {
+			text += " in " + list(f.Ciphers)
+		} else if n > 0 {
+			text += fmt.Sprintf(" in %s and %d more", strings.Join(f.Ciphers[:2], ", "), n-2)
+		}
 		weak = append(weak, text)
 	}
 	if weak == nil {

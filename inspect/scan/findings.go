@@ -29,6 +29,9 @@ const (
 	FindingProxyProtocol   = "server-expects-proxy-protocol"
 	FindingNotTLSUpgrade   = "server-starttls-failed"
 	FindingAddressesDiffer = "server-addresses-differ"
+	FindingPreShared       = "server-only-pre-shared-keys"
+	FindingUnsteady        = "server-closes-at-random"
+	FindingStopped         = "server-stops-answering"
 	FindingInconclusive    = "scan-inconclusive"
 )
 
@@ -54,7 +57,7 @@ func SortFindings(findings []inspect.Finding) {
 // rules are all of them, in the order in which they are told.
 func rules() []func(r *Report) *inspect.Finding {
 	return []func(r *Report) *inspect.Finding{
-		proxyProtocolExpected, startTLSFailed, largeHelloDropped, intolerance, obsoleteVersion, weakCiphers, noForwardSecrecy, weakDH, weakGroup, weakSignature,
+		proxyProtocolExpected, startTLSFailed, stopsAnswering, closesAtRandom, onlyPreShared, largeHelloDropped, intolerance, obsoleteVersion, weakCiphers, noForwardSecrecy, weakDH, weakGroup, weakSignature,
 		insecureRenegotiation, compression, heartbeat, noFallback, nameForm, nameRequired, earlyData, noTLS13, noPostQuantum, inconclusive,
 	}
 }

@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math/big"
@@ -17,51 +18,72 @@ type FiniteField struct {
 	Known      string   `json:"known,omitempty"` // a prime that many use: the group's name
 	Negotiated bool     `json:"negotiated"`      // chosen because the client offered it (RFC 7919)
 	Versions   []string `json:"versions,omitempty"`
+	Ciphers    []string `json:"ciphers,omitempty"` // that it was used in
+
+	prime []byte
 }
 
-// finiteFields finds the parameters of the DHE suites: those that come by themselves, and those that come when groups of RFC
-// 7919 are offered.
-func (s *session) finiteFields(ctx context.Context, v wire.Version, suites []wire.CipherSuite) []FiniteField {
-	finite := byKeyExchange(suites, "DHE")
-	if len(finite) == 0 {
-		return nil
-	}
+// finiteFields finds the parameters of the DHE suites: those that came with each suite of each version, for an endpoint may have
+// others for EXPORT or anonymous suites and for short keys, and those that come in the newest version when groups of RFC 7919 are
+// offered.
+func (s *session) finiteFields(ctx context.Context, newest wire.Version, r *Report) []FiniteField {
 	var fields []FiniteField
-	ask := func(groups []wire.NamedGroup) (*FiniteField, *probe.Exchange) {
-		h := s.hello(v, finite)
-		h.SetGroups(groups...)
-		x := s.ask(ctx, h, probe.Options{})
-		if x.KeyExchange == nil || x.KeyExchange.PrimeBits == 0 {
-			return nil, x
+	note := func(k *wire.ServerKeyExchange, v wire.Version, suite wire.CipherSuite, negotiated bool) {
+		known := nameOfPrime(k.Prime)
+		i := slices.IndexFunc(fields, func(f FiniteField) bool { return bytes.Equal(f.prime, k.Prime) })
+		if i < 0 {
+			if len(fields) == maxFiniteFields {
+				return
+			}
+			i = len(fields)
+			fields = append(fields, FiniteField{Bits: k.PrimeBits, Known: known, Negotiated: negotiated, prime: bytes.Clone(k.Prime)})
 		}
-		return &FiniteField{Bits: x.KeyExchange.PrimeBits, Known: nameOfPrime(x.KeyExchange.Prime), Versions: []string{v.String()}}, x
+		f := &fields[i]
+		if name := v.String(); !slices.Contains(f.Versions, name) {
+			f.Versions = append(f.Versions, name)
+		}
+		if name := suite.String(); !slices.Contains(f.Ciphers, name) {
+			f.Ciphers = append(f.Ciphers, name)
+		}
 	}
-	own, _ := ask(nil)
-	if own != nil {
-		fields = append(fields, *own)
+	for _, v := range versions() {
+		if e := r.enumerated[v]; e != nil {
+			for _, taken := range e.seen {
+				if k := taken.exchange; k != nil && k.PrimeBits > 0 {
+					note(k, v, taken.hello.CipherSuite, false)
+				}
+			}
+		}
+	}
+	finite := byKeyExchange(r.suites(newest), "DHE")
+	if len(finite) == 0 {
+		return fields
 	}
 	remaining := slices.Clone(registry().finite)
 	for len(remaining) > 0 {
-		f, x := ask(remaining)
-		if f == nil {
+		h := s.hello(newest, finite)
+		h.SetGroups(remaining...)
+		x := s.ask(ctx, h, probe.Options{})
+		k := x.KeyExchange
+		if k == nil || k.PrimeBits == 0 {
 			if nature := natureOf(x); nature != said && nature != chosen {
-				s.doubt(fmt.Sprintf("%s: groups of RFC 7919: %s", v, x.Describe()))
+				s.doubt(whatFields, fmt.Sprintf("%s: groups of RFC 7919: %s", newest, x.Describe()))
 			}
 			break
 		}
-		i := slices.IndexFunc(remaining, func(g wire.NamedGroup) bool { return g.String() == f.Known })
+		known := nameOfPrime(k.Prime)
+		i := slices.IndexFunc(remaining, func(g wire.NamedGroup) bool { return g.String() == known })
+		note(k, newest, suiteOf(x), i >= 0)
 		if i < 0 {
 			break // its own, whatever is offered
 		}
 		remaining = slices.Delete(remaining, i, i+1)
-		if own != nil && own.Known == f.Known {
-			continue // its own, or chosen: the next answer tells
-		}
-		f.Negotiated = true
-		fields = append(fields, *f)
 	}
 	return fields
 }
+
+// maxFiniteFields is the most primes that are kept: an endpoint that makes one for each handshake has no end of them.
+const maxFiniteFields = 32
 
 // nameOfPrime names a prime that was published, so that many endpoints use it; empty: none of those.
 func nameOfPrime(prime []byte) string {

@@ -48,10 +48,10 @@ func (s *session) groupsOf13(ctx context.Context, e *enumerated) (found []wire.N
 		}
 		return 0, false, x
 	}
-	all := exhaust(registry().groups, func(remaining []wire.NamedGroup) (wire.NamedGroup, bool, *probe.Exchange) { return ask(remaining) })
+	all := exhaust(s, registry().groups, 8, func(remaining []wire.NamedGroup) (wire.NamedGroup, bool, *probe.Exchange) { return ask(remaining) })
 	found = all.found
 	if all.open {
-		s.doubt(fmt.Sprintf("%s: there may be more groups than were found: %s", e.version, all.last.Describe()))
+		s.doubt(WhatGroups+" "+e.version.String(), fmt.Sprintf("%s: there may be more groups than were found: %s", e.version, all.last.Describe()))
 	}
 	if len(found) > 0 {
 		retry.Asks = yes(1, "HelloRetryRequest for "+found[0].String())
@@ -91,8 +91,10 @@ func lastUsual(found []wire.NamedGroup) (wire.NamedGroup, bool) {
 
 // groupsOf12 finds the curves of TLS 1.2 and older, which the ServerKeyExchange of ECDHE suites names.
 func (s *session) groupsOf12(ctx context.Context, v wire.Version, suites []wire.CipherSuite) (found []wire.NamedGroup, prefers string) {
-	elliptic := byKeyExchange(suites, "ECDHE", "ECDHE_PSK")
-	elliptic = slices.DeleteFunc(elliptic, func(c wire.CipherSuite) bool { info, _ := c.Info(); return info.KeyExchange == "ECDHE_PSK" })
+	elliptic := byKeyExchange(suites, "ECDHE")
+	if len(elliptic) == 0 {
+		elliptic = byKeyExchange(suites, "ECDHE_PSK")
+	}
 	if len(elliptic) == 0 {
 		return nil, ""
 	}
@@ -102,12 +104,12 @@ func (s *session) groupsOf12(ctx context.Context, v wire.Version, suites []wire.
 		x := s.ask(ctx, h, probe.Options{})
 		return x.Group, x.KeyExchange != nil && x.Group != 0, x
 	}
-	all := exhaust(registry().curves, func(remaining []wire.NamedGroup) (wire.NamedGroup, bool, *probe.Exchange) { return ask(remaining) })
+	all := exhaust(s, registry().curves, 8, func(remaining []wire.NamedGroup) (wire.NamedGroup, bool, *probe.Exchange) { return ask(remaining) })
 	if all.open {
-		s.doubt(fmt.Sprintf("%s: there may be more groups than were found: %s", v, all.last.Describe()))
+		s.doubt(WhatGroups+" "+v.String(), fmt.Sprintf("%s: there may be more groups than were found: %s", v, all.last.Describe()))
 	}
-	if all.odd != "" { // servers from before negotiation have one curve, whatever is offered
-		s.doubt(fmt.Sprintf("%s: the endpoint chose the group %s, which was not offered", v, all.last.Group))
+	if all.odd { // servers from before negotiation have one curve, whatever is offered
+		s.doubt("", fmt.Sprintf("%s: the endpoint chose the group %s, which was not offered", v, all.last.Group))
 	}
 	if found = all.found; len(found) < 2 {
 		return found, ""

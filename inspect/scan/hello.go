@@ -1,6 +1,8 @@
 package scan
 
 import (
+	"slices"
+
 	"github.com/tlstriage/tlstriage/inspect/probe"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
@@ -22,6 +24,27 @@ func (s *session) hello(v wire.Version, suites []wire.CipherSuite) *probe.Hello 
 func (s *session) shared(suites []wire.CipherSuite, group wire.NamedGroup) *probe.Hello {
 	h := s.hello(wire.VersionTLS13, suites)
 	h.SetKeyShares(group)
+	return h
+}
+
+// whole is hello for a handshake that is to be finished: among the groups that the endpoint takes only those are offered that can be
+// computed here, if there are any. The curves of certificates stay in, without which ECDSA suites may not be chosen.
+func (s *session) whole(r *Report, v wire.Version) *probe.Hello {
+	h := s.hello(v, r.suites(v))
+	if !h.HasExtensions {
+		return h
+	}
+	able := []wire.NamedGroup{wire.GroupX25519, wire.GroupSecp256r1, wire.GroupSecp384r1, wire.GroupSecp521r1, wire.GroupX448}
+	groups := slices.DeleteFunc(slices.Clone(r.groups[v]), func(g wire.NamedGroup) bool { return !slices.Contains(able, g) })
+	if len(groups) == 0 {
+		return h
+	}
+	for _, g := range able {
+		if !slices.Contains(groups, g) {
+			groups = append(groups, g)
+		}
+	}
+	h.SetGroups(groups...)
 	return h
 }
 

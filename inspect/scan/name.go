@@ -34,6 +34,9 @@ type NameAnswer struct {
 	Certificate *inspect.Certificate `json:"-"`
 	Error       *inspect.Error       `json:"-"`
 	Version     string               `json:"-"`
+
+	attempts int
+	cut      bool // refused by a connection that was closed without a word, each time
 }
 
 func (n *NameAnswer) describe() string {
@@ -72,13 +75,16 @@ func (s *session) names(ctx context.Context, hello *probe.Hello) []NameAnswer {
 			if n.Form == NameRight && n.Fingerprint != "" || right == "" && n.Form == NameNone {
 				answers[i].Same = answers[i].Fingerprint != "" && answers[i].Fingerprint == n.Fingerprint
 			}
+			if n.Form == NameRight && n.Reply == Yes && n.Fingerprint == "" { // no certificate for any name
+				answers[i].Same = answers[i].Reply == Yes && answers[i].Fingerprint == ""
+			}
 		}
 	}
 	return answers
 }
 
 func (s *session) name(ctx context.Context, n *NameAnswer, hello *probe.Hello) {
-	for attempt := 1; attempt <= 2; attempt++ {
+	for attempt := 1; attempt <= s.repeats(cut); attempt++ {
 		h := hello.Clone()
 		h.SetServerName(n.Name)
 		x := s.ask(ctx, h.Fresh(), probe.Options{})
@@ -92,21 +98,29 @@ func (s *session) name(ctx context.Context, n *NameAnswer, hello *probe.Hello) {
 			n.Subject, n.Fingerprint = n.Certificate.Subject, n.Certificate.Hash.SHA256
 		}
 		if x.Alert == nil && natureOf(x) == chosen {
-			n.Reply, n.Version = Yes, x.Version.String()
+			if n.cut {
+				s.closedAtRandom(attempt - 1)
+			}
+			n.Reply, n.Version, n.cut = Yes, x.Version.String(), false
 			return
 		}
 		answer := refusal(x, attempt)
-		if n.Reply = answer.Reply; natureOf(x) == chosen {
+		n.Reply, n.attempts, n.cut = answer.Reply, attempt, natureOf(x) == cut
+		if natureOf(x) == chosen {
 			n.Reply = No
 		}
-		if n.Reply == No {
+		if n.Reply == No && !n.cut || natureOf(x) == silent && attempt == repeatsOfSteady {
 			return
 		}
 	}
 }
 
-// Looks are the answers to other names in the record's words, for rules that judge names.
+// Looks are the answers to other names in the record's words, for rules that judge names. There are none where the handshake broke off
+// further on than names were asked about: behind the server's flight it is not the name that matters.
 func (r *Report) Looks() []inspect.Look {
+	if x := r.telling(); x != nil && x.Flight && !x.Finished && x.Error != nil {
+		return nil
+	}
 	var looks []inspect.Look
 	for _, n := range r.SNI {
 		var origin string

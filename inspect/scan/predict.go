@@ -39,11 +39,9 @@ func Predict(ctx context.Context, name string, answer Exchange, serverName strin
 	}
 	r.SchemesByVersion = map[string][]string{}
 	if group, ok := r.shareable(); ok {
-		r.SchemesByVersion[wire.VersionTLS13.String()] = names(s.schemesOf(ctx, wire.VersionTLS13, r.modern(), group).schemes)
+		r.noteSchemes(wire.VersionTLS13, s.schemesOf(ctx, wire.VersionTLS13, r.modern(), group))
 	}
-	if suites := signing(r.suites(wire.VersionTLS12)); len(suites) > 0 {
-		r.SchemesByVersion[wire.VersionTLS12.String()] = names(s.schemesOf(ctx, wire.VersionTLS12, suites, 0).schemes)
-	}
+	r.noteSchemes(wire.VersionTLS12, s.schemesOf(ctx, wire.VersionTLS12, signing(r.suites(wire.VersionTLS12)), 0))
 	s.alpn(ctx, r)
 	return r
 }
@@ -65,6 +63,16 @@ func (r *Report) accept(e *enumerated) {
 			r.CipherClasses = map[string]map[string]string{}
 		}
 		r.CipherClasses[name] = e.classes
+	}
+}
+
+func (r *Report) noteSchemes(v wire.Version, found []signed) {
+	var schemes []string
+	for _, one := range found {
+		schemes = append(schemes, one.scheme.String())
+	}
+	if schemes != nil {
+		r.SchemesByVersion[v.String()] = schemes
 	}
 }
 

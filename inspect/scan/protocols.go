@@ -49,16 +49,16 @@ func (s *session) alpn(ctx context.Context, r *Report) {
 	if v, ok := r.oldest12(); ok && v == wire.VersionSSLv3 && !r.accepts(wire.VersionTLS13) {
 		return // SSLv3 has no extensions
 	}
-	all := exhaust(protocolsAsked(), ask)
+	all := exhaust(s, protocolsAsked(), 10, ask)
 	if len(all.found) == 0 { // one of the rare ones may be what it breaks off for
-		all = exhaust(protocolsAsked()[:3], ask)
+		all = exhaust(s, protocolsAsked()[:3], 3, ask)
 	}
 	if choice, ok, _ := ask([]string{acmeProtocol}); ok && choice == acmeProtocol {
 		defer func() { r.ALPN = append(r.ALPN, acmeProtocol) }()
 	}
 	r.ALPN = append(r.ALPN, all.found...)
 	if all.open {
-		s.doubt("there may be more application protocols than were found: " + all.last.Describe())
+		s.doubt(WhatALPN, "there may be more application protocols than were found: "+all.last.Describe())
 	}
 	if len(all.found) > 1 {
 		reversed := slices.Clone(all.found)
@@ -81,6 +81,7 @@ func (s *session) alpn(ctx context.Context, r *Report) {
 	case natureOf(x) == said, natureOf(x) == chosen && x.Alert != nil:
 		r.UnknownALPN = ALPNRefused
 	default:
-		s.doubt("an unknown application protocol: " + x.Describe())
+		r.UnknownALPN = string(Inconclusive)
+		s.doubt("", "an unknown application protocol: "+x.Describe())
 	}
 }

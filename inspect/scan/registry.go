@@ -202,6 +202,6 @@ func suitesFor(v wire.Version) []wire.CipherSuite {
 	}
 	return slices.DeleteFunc(slices.Clone(r.suites), func(s wire.CipherSuite) bool {
 		info, _ := s.Info()
-		return info.MinVersion > v
+		return info.MinVersion > max(v, wire.VersionTLS10) // those of TLS 1.0 need nothing that SSLv3 has not: Java speaks ECDHE there
 	})
 }

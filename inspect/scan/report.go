@@ -43,7 +43,11 @@ type Report struct {
 
 	QUIC *QUIC `json:"quic,omitempty"`
 
-	Inconclusive   []string `json:"inconclusive,omitempty"` // what could not be found out, in sentences
+	Inconclusive   []string `json:"inconclusive,omitempty"`       // what could not be found out, in sentences
+	Unsure         []string `json:"inconclusive_about,omitempty"` // the same in the words of Change.What
+	ClosedAtRandom int      `json:"closed_at_random,omitempty"`   // connections that were closed with hellos that were answered at another time
+	Partial        bool     `json:"partial,omitempty"`            // not everything was asked
+	StoppedAfter   int      `json:"stopped_after,omitempty"`      // connections behind which the endpoint answered no more; 0: it always did
 	Connections    int      `json:"connections"`
 	LongestHello   int      `json:"longest_hello"` // bytes of the longest one sent
 	LongestReplied int      `json:"longest_hello_answered"`
@@ -70,17 +74,62 @@ func NewReport(address string) *Report {
 // Connection is the record that stands for the endpoint: of the handshake that went furthest, or of the hello that nobody
 // answered. The exchange is its client leg.
 func (r *Report) Connection() *inspect.Connection {
-	switch {
-	case r.whole != nil && r.whole.Connection != nil: // it has none where the bound on connections was reached first
-		return recordOf(r.whole)
-	case r.opening != nil:
-		return r.opening.Connection
+	if x := r.telling(); x != nil {
+		return recordOf(x)
 	}
 	return nil
 }
 
-// recordOf is an exchange's record with the stapled response in it, which a rule wants to read.
+// telling is the exchange that says most about the endpoint: the handshake that went furthest, unless it only says that nothing was
+// answered any more.
+func (r *Report) telling() *probe.Exchange {
+	candidates := []*probe.Exchange{r.whole, r.opening}
+	for _, p := range r.Certificates {
+		candidates = append(candidates, r.chains[p.fingerprint()])
+	}
+	for _, v := range versions() {
+		if e := r.enumerated[v]; e != nil {
+			candidates = append(candidates, e.first)
+		}
+	}
+	for _, x := range candidates {
+		if x != nil && x.Connection != nil && (r.newest() == 0 || !r.unheard(x)) {
+			return x
+		}
+	}
+	if r.newest() == 0 || r.opening == nil {
+		return nil
+	}
+	return r.opening
+}
+
+// unheard reports whether an exchange came to nothing although hellos like it were answered before: that says nothing about a
+// handshake.
+func (r *Report) unheard(x *probe.Exchange) bool {
+	switch natureOf(x) {
+	case silent, unconnected:
+		return true
+	case cut:
+		return r.ClosedAtRandom > 0
+	case chosen:
+		return r.StoppedAfter > 0 && !x.Flight && x.Error != nil && x.Error.Type == inspect.ErrorTimeout
+	}
+	return false
+}
+
+// recordOf is an exchange's record with the stapled response in it, which a rule wants to read. One that went as far as it was to
+// go, or as it can go here, is one that was established: the endpoint has nothing against it.
 func recordOf(x *probe.Exchange) *inspect.Connection {
+	if x.Connection.ClientLeg == nil {
+		return x.Connection
+	}
+	if leg := *x.Connection.ClientLeg; !x.Finished && leg.TLS != nil && x.Alert == nil && (x.Flight || x.Unreadable || x.SSLv2ServerHello != nil) &&
+		(x.Error == nil || x.Error.Type == inspect.ErrorUnsupported) {
+		c, t := *x.Connection, *leg.TLS
+		t.Established = true
+		leg.TLS, leg.Error, c.ClientLeg, c.Event.Outcome = &t, nil, &leg, inspect.Success
+		x.Connection = &c
+	}
 	if leg := x.Connection.ClientLeg; x.Staple != nil && leg.TLS != nil && leg.TLS.Server != nil {
 		if leg.TLS.Server.OCSP == nil {
 			leg.TLS.Server.OCSP = &inspect.OCSP{Stapled: true}
@@ -92,10 +141,14 @@ func recordOf(x *probe.Exchange) *inspect.Connection {
 
 // Chains are the records of handshakes in which other leaf certificates were presented than in Connection.
 func (r *Report) Chains() []*inspect.Connection {
+	told := r.telling()
+	if told == nil {
+		return nil
+	}
 	var records []*inspect.Connection
 	for _, p := range r.Certificates {
 		x := r.chains[p.fingerprint()]
-		if x == nil || x.Connection == nil || r.whole == nil || fingerprintOf(x) == fingerprintOf(r.whole) {
+		if x == nil || x.Connection == nil || x == told || fingerprintOf(x) == fingerprintOf(told) {
 			continue
 		}
 		records = append(records, recordOf(x))

@@ -29,9 +29,9 @@ func (s *session) ways(r *Report) []resuming {
 	}
 	if v, ok := r.oldest12(); ok && v > wire.VersionSSLv3 && !s.target.Endpoint.QUIC {
 		ways = append(ways,
-			resuming{ResumeTicket, func() *probe.Hello { return s.hello(v, r.suites(v)) }},
+			resuming{ResumeTicket, func() *probe.Hello { return s.whole(r, v) }},
 			resuming{ResumeID, func() *probe.Hello {
-				h := s.hello(v, r.suites(v))
+				h := s.whole(r, v)
 				h.Remove(wire.ExtensionSessionTicket)
 				return h
 			}})

@@ -2,6 +2,7 @@ package scan
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -22,10 +23,13 @@ func (s *Scanner) Address(ctx context.Context, target Target) *Report {
 	}
 	session := newSession(s, &target)
 	session.scan(ctx, r)
+	session.endUnsure(r)
 	session.mu.Lock()
 	defer session.mu.Unlock()
 	r.Connections, r.LongestHello, r.LongestReplied = session.connections, session.longest, session.answered
 	r.Inconclusive = append(r.Inconclusive, session.doubts...)
+	r.Partial = r.StoppedAfter > 0 || session.connections >= session.most() || ctx.Err() != nil
+	r.Unsure = slices.Sorted(slices.Values(session.about))
 	slices.Sort(r.Inconclusive)
 	r.DurationMS = float64(time.Since(began).Microseconds()) / 1000
 	if ctx.Err() != nil {
@@ -54,6 +58,7 @@ func (s *session) scan(ctx context.Context, r *Report) {
 	}
 	s.keyExchange(ctx, r)
 	s.details(ctx, r)
+	s.stillThere(ctx, r)
 	s.furthest(r)
 }
 
@@ -86,7 +91,7 @@ func (s *session) enumerateAll(ctx context.Context, r *Report) {
 		name := e.version.String()
 		r.VersionAnswers[name] = e.answer
 		if e.answer.Reply == Inconclusive {
-			s.doubt(name + ": " + e.answer.Evidence)
+			s.doubt(WhatVersions, name+": "+e.answer.Evidence)
 		}
 		if e.answer.Reply != Yes {
 			continue
@@ -141,7 +146,7 @@ func (s *session) keyExchange(ctx context.Context, r *Report) {
 		})
 	}
 	if v, ok := r.oldest12(); ok {
-		questions = append(questions, func() { r.FiniteFields = s.finiteFields(ctx, v, r.suites(v)) })
+		questions = append(questions, func() { r.FiniteFields = s.finiteFields(ctx, v, r) })
 		if v > wire.VersionSSLv3 {
 			questions = append(questions, func() {
 				found, prefers := s.groupsOf12(ctx, v, r.suites(v))
@@ -170,7 +175,7 @@ func (s *session) details(ctx context.Context, r *Report) {
 			m[name] = a
 		}
 	}
-	var signed13, signed12 signed
+	var signed13, signed12 []signed
 	group, shareable := r.shareable()
 	older, hasOlder := r.oldest12()
 	questions := []func(){
@@ -191,13 +196,16 @@ func (s *session) details(ctx context.Context, r *Report) {
 			func() { wholes[0] = s.finish(ctx, s.shared(r.modern(), group)) })
 	}
 	if hasOlder && !s.target.Endpoint.QUIC {
-		questions = append(questions, func() { wholes[1] = s.finish(ctx, s.hello(older, r.suites(older))) })
-		if suites := signing(r.suites(older)); older == wire.VersionTLS12 && len(suites) > 0 {
-			questions = append(questions, func() { signed12 = s.schemesOf(ctx, older, suites, 0) })
+		questions = append(questions, func() { wholes[1] = s.finish(ctx, s.whole(r, older)) })
+		if older == wire.VersionTLS12 {
+			questions = append(questions, func() { signed12 = s.schemesOf(ctx, older, signing(r.suites(older)), 0) })
 		}
 	}
 	together(questions...)
 	r.SchemesByVersion = map[string][]string{}
+	if !s.target.Endpoint.QUIC {
+		r.ClientCertificate = &ClientCertificate{Request: CertificateUnclear, ByVersion: map[string]CertificateDemand{}, Sent: s.target.Certificate != nil}
+	}
 	for _, x := range wholes {
 		if x == nil {
 			continue
@@ -205,21 +213,29 @@ func (s *session) details(ctx context.Context, r *Report) {
 		if r.whole == nil || !r.whole.Flight && x.Flight {
 			r.whole = x
 		}
+		if versionOf(x) == 0 {
+			s.doubt(whatClient, "client certificate: "+x.Describe())
+		}
 		r.demand(x, s.target.Certificate != nil)
 		r.present(x, 0)
 	}
 	for _, found := range []struct {
-		v wire.Version
-		signed
+		v   wire.Version
+		all []signed
 	}{{wire.VersionTLS13, signed13}, {wire.VersionTLS12, signed12}} {
-		for i, scheme := range found.schemes {
-			if name := scheme.String(); !slices.Contains(r.SignatureSchemes, name) {
+		r.noteSchemes(found.v, found.all)
+		for _, one := range found.all {
+			if name := one.scheme.String(); !slices.Contains(r.SignatureSchemes, name) {
 				r.SignatureSchemes = append(r.SignatureSchemes, name)
 			}
-			r.present(found.exchanges[i], scheme)
+			r.present(one.exchange, one.scheme)
 		}
-		if len(found.schemes) > 0 {
-			r.SchemesByVersion[found.v.String()] = names(found.schemes)
+	}
+	for _, v := range versions() {
+		if e := r.enumerated[v]; e != nil {
+			for _, x := range e.leaves {
+				r.present(x, x.Scheme)
+			}
 		}
 	}
 	r.stapling()
@@ -306,6 +322,17 @@ func (r *Report) stapling() {
 	r.Features[FeatureStapling], r.Features[FeatureSCT] = staple, scts
 }
 
+// unheardSentence says why a handshake came to nothing that the endpoint has nothing against.
+func (s *session) unheardSentence(r *Report, x *probe.Exchange) string {
+	switch {
+	case r.StoppedAfter > 0:
+		return fmt.Sprintf("The endpoint stopped answering after %d connections, so that no handshake was finished: it counts them (--gentle).", r.StoppedAfter)
+	case natureOf(x) == unconnected:
+		return "No handshake was tried: " + x.Describe() + "."
+	}
+	return "The endpoint answered hellos before, and not this one: " + x.Describe() + "."
+}
+
 // furthest reports on the layers behind the hello, by the handshake that went furthest.
 func (s *session) furthest(r *Report) {
 	x := r.whole
@@ -319,6 +346,12 @@ func (s *session) furthest(r *Report) {
 		r.layer(LayerCertificate, Works, x.FirstByte, "A certificate is presented: %s.", leaf.Subject)
 	case x.Flight:
 		r.layer(LayerCertificate, Unclear, x.FirstByte, "No certificate is presented: the suite needs none.")
+	case r.unheard(x):
+		r.layer(LayerCertificate, Unclear, x.FirstByte, "%s", s.unheardSentence(r, x))
+		return
+	case x.Unreadable:
+		r.layer(LayerCertificate, Unclear, x.FirstByte, "The handshake could not be read: its keys cannot be made here.")
+		return
 	default:
 		r.layer(LayerCertificate, Broken, x.FirstByte, "The handshake breaks off before a certificate comes: %s.", x.Describe())
 		return
@@ -334,6 +367,9 @@ func (s *session) furthest(r *Report) {
 		return
 	case x.Error != nil && x.Error.Type == inspect.ErrorUnsupported:
 		r.layer(LayerFinished, Unclear, x.Took, "The handshake was not finished here: %s.", x.Error.Message)
+		return
+	case r.ClosedAtRandom > 0 && x.Error != nil && (x.Error.Type == inspect.ErrorClosed || x.Error.Type == inspect.ErrorReset):
+		r.layer(LayerFinished, Unclear, x.Took, "The handshake is not finished, and the endpoint closes connections at random: %s.", x.Describe())
 		return
 	default:
 		r.layer(LayerFinished, Broken, x.Took, "The handshake is not finished: %s.", x.Describe())

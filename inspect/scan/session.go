@@ -3,6 +3,7 @@ package scan
 import (
 	"cmp"
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,6 +28,10 @@ type session struct {
 	reached     bool // a connection was made: one that cannot be made later is worth another attempt
 	slowest     time.Duration
 	doubts      []string
+	about       []string // what the doubts are about, in the words of Compare
+	random      int      // connections that were closed with hellos that were answered at another time
+	replies     int      // connections that were answered in TLS
+	tail        int      // connections since the last of them
 }
 
 func newSession(s *Scanner, t *Target) *session {
@@ -81,12 +86,8 @@ func (s *session) connect(ctx context.Context, hello *probe.Hello, options probe
 	case <-ctx.Done():
 		return notConnected("the scan was ended")
 	}
-	most := s.scanner.MaxConnections
-	if most <= 0 {
-		most = defaultMaxConnections
-	}
 	s.mu.Lock()
-	if s.connections >= most {
+	if s.connections >= s.most() {
 		s.mu.Unlock()
 		return notConnected("the bound on connections was reached")
 	}
@@ -121,8 +122,20 @@ func (s *session) connect(ctx context.Context, hello *probe.Hello, options probe
 	if nature := natureOf(x); nature == chosen || nature == said {
 		s.answered = max(s.answered, hello.Size())
 		s.slowest = max(s.slowest, x.Dialled+x.FirstByte)
+		s.replies++
+		s.tail = 0
+	} else {
+		s.tail++
 	}
 	return x
+}
+
+// most is the most connections that may be made.
+func (s *session) most() int {
+	if s.scanner.MaxConnections > 0 {
+		return s.scanner.MaxConnections
+	}
+	return defaultMaxConnections
 }
 
 // seen reports whether the address was ever connected to.
@@ -150,11 +163,14 @@ func (s *session) hurry() {
 	s.client = &c
 }
 
-// doubt notes what could not be found out.
-func (s *session) doubt(text string) {
+// doubt notes what could not be found out. What it is about is said as Compare says it; empty: nothing that is compared.
+func (s *session) doubt(about, text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.doubts = append(s.doubts, text)
+	if about != "" && !slices.Contains(s.about, about) {
+		s.about = append(s.about, about)
+	}
 }
 
 // wait waits, and reports whether the time came before the end of the scan.

@@ -2,6 +2,7 @@ package scan
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/tlstriage/tlstriage/inspect/probe"
@@ -109,18 +110,32 @@ func (s *session) bears(ctx context.Context, base func() *probe.Hello, change fu
 
 // tried is bears, with the nature of what came back last.
 func (s *session) tried(ctx context.Context, base func() *probe.Hello, change func(h *probe.Hello)) (Answer, nature) {
+	options := probe.Options{Until: probe.UntilHello, NoRetry: true}
 	var x *probe.Exchange
-	for attempt := 1; attempt <= 2; attempt++ {
+	attempt := 1
+	for ; ; attempt++ {
 		h := base()
 		change(h)
-		if x = s.ask(ctx, h, probe.Options{Until: probe.UntilHello, NoRetry: true}); natureOf(x) == chosen {
+		if x = s.ask(ctx, h, options); natureOf(x) == chosen {
 			return yes(attempt, ""), chosen
 		}
+		if attempt >= s.repeats(natureOf(x)) {
+			break
+		}
 	}
-	if control := s.ask(ctx, base(), probe.Options{Until: probe.UntilHello, NoRetry: true}); natureOf(control) != chosen {
-		return Answer{Reply: Inconclusive, Attempts: 2, Evidence: x.Describe() + "; but the unchanged hello was not answered any more either: " + control.Describe()}, natureOf(x)
+	for {
+		control := s.ask(ctx, base(), options)
+		if natureOf(control) == chosen {
+			break
+		}
+		if natureOf(control) == cut && !s.unsteady() {
+			s.closedAtRandom(1) // it may have been the changed hello's bad luck, too
+			continue
+		}
+		return Answer{Reply: Inconclusive, Attempts: attempt, Evidence: x.Describe() + "; but the unchanged hello was not answered any more either: " + control.Describe()}, natureOf(x)
 	}
-	return Answer{Reply: No, Attempts: 2, Evidence: x.Describe() + ", twice, while the unchanged hello is answered"}, natureOf(x)
+	a := Answer{Reply: No, Attempts: attempt, Evidence: fmt.Sprintf("%s, in %d attempts, while the unchanged hello is answered", x.Describe(), attempt), cut: natureOf(x) == cut}
+	return s.sureOf(a), natureOf(x)
 }
 
 // sizes finds the length from which hellos fail, to the byte.
@@ -143,7 +158,7 @@ func (s *session) sizes(ctx context.Context, r *Report, note func(tolerance stri
 			note(ToleranceLarge, a)
 		}
 		if a.Reply == Inconclusive {
-			s.doubt("long hellos: " + a.Evidence)
+			s.doubt("", "long hellos: "+a.Evidence)
 			return
 		}
 		if a.Reply == No && size == sizeF5 {
@@ -169,7 +184,7 @@ func (s *session) sizes(ctx context.Context, r *Report, note func(tolerance stri
 		case chosen:
 			good = middle
 		case unconnected:
-			s.doubt("the length from which hellos fail: " + x.Describe())
+			s.doubt("", "the length from which hellos fail: "+x.Describe())
 			return
 		default:
 			bad = middle

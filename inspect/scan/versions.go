@@ -1,10 +1,12 @@
 package scan
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
 
+	"github.com/tlstriage/tlstriage/inspect"
 	"github.com/tlstriage/tlstriage/inspect/probe"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
@@ -16,13 +18,21 @@ type enumerated struct {
 	suites  []wire.CipherSuite     // in the endpoint's order
 	kinds   []wire.SSLv2CipherKind // SSLv2
 	first   *probe.Exchange        // the first that was taken up
-	seen    []*wire.ServerHello    // all of them
+	seen    []taken                // all of them
+	leaves  []*probe.Exchange      // one for each leaf certificate among them
+	brief   bool                   // flights are not read: they do not come to an end
 	many    Answer                 // whether all suites in one hello are borne
 	shares  bool                   // TLS 1.3: a hello without a key share is not answered
 	group   wire.NamedGroup        // with which it is
 	open    bool                   // there may be more suites
 	prefers string                 // server, client
 	classes map[string]string
+}
+
+// taken is what is kept of a hello that was taken up.
+type taken struct {
+	hello    *wire.ServerHello
+	exchange *wire.ServerKeyExchange // nil: the suite has none, or it was not read
 }
 
 // enumerate finds out whether a version is spoken, and with which suites.
@@ -57,32 +67,48 @@ func (s *session) offer(ctx context.Context, e *enumerated, suites []wire.Cipher
 	if e.shares {
 		h.SetKeyShares(e.group)
 	}
-	x := s.ask(ctx, h, probe.Options{Until: probe.UntilHello, NoRetry: true})
+	options := probe.Options{Until: probe.UntilHello, NoRetry: true}
+	if !e.version.IsTLS13() && !e.brief { // parameters and certificate of each suite come along in the same packets
+		options.Until = probe.UntilFlight
+	}
+	x := s.ask(ctx, h, options)
 	ok := versionOf(x) == e.version
 	if ok {
 		if e.first == nil {
 			e.first = x
 		}
-		if x.ServerHello != nil {
-			e.seen = append(e.seen, x.ServerHello)
-		}
+		e.note(x)
+		e.brief = e.brief || options.Until == probe.UntilFlight && !x.Flight && x.Error != nil && x.Error.Type == inspect.ErrorTimeout
 	}
 	return x, ok
 }
 
+// note keeps of an exchange what is asked for later.
+func (e *enumerated) note(x *probe.Exchange) {
+	if x.ServerHello == nil {
+		return
+	}
+	e.seen = append(e.seen, taken{x.ServerHello, x.KeyExchange})
+	if len(x.Certificates) > 0 && len(e.leaves) < maxPresented && !slices.ContainsFunc(e.leaves, func(have *probe.Exchange) bool {
+		return bytes.Equal(have.Certificates[0], x.Certificates[0])
+	}) {
+		e.leaves = append(e.leaves, x)
+	}
+}
+
 // exhaustSuites finds all suites among some, and appends them.
 func (s *session) exhaustSuites(ctx context.Context, e *enumerated, among []wire.CipherSuite) {
-	found := exhaust(among, func(remaining []wire.CipherSuite) (wire.CipherSuite, bool, *probe.Exchange) {
+	found := exhaust(s, among, chunkSize, func(remaining []wire.CipherSuite) (wire.CipherSuite, bool, *probe.Exchange) {
 		x, ok := s.offer(ctx, e, remaining)
 		return suiteOf(x), ok, x
 	})
 	e.suites = append(e.suites, found.found...)
 	if found.open {
 		e.open = true
-		s.doubt(fmt.Sprintf("%s: there may be more suites than were found: %s", e.version, found.last.Describe()))
+		s.doubt(WhatCiphers+" "+e.version.String(), fmt.Sprintf("%s: there may be more suites than were found: %s", e.version, found.last.Describe()))
 	}
-	if found.odd != "" {
-		s.doubt(fmt.Sprintf("%s: the endpoint chose %s, which was not offered", e.version, suiteOf(found.last)))
+	if found.odd {
+		s.doubt("", fmt.Sprintf("%s: the endpoint chose %s, which was not offered", e.version, suiteOf(found.last)))
 	}
 }
 
@@ -129,7 +155,7 @@ func (s *session) smaller(ctx context.Context, e *enumerated, large *probe.Excha
 		if taken {
 			e.suites = []wire.CipherSuite{suiteOf(little)}
 			e.open = true
-			s.doubt(fmt.Sprintf("%s: only the smallest hello is answered, so that not all suites could be asked about", e.version))
+			s.doubt(WhatCiphers+" "+e.version.String(), fmt.Sprintf("%s: only the smallest hello is answered, so that not all suites could be asked about", e.version))
 			return
 		}
 		e.answer = refusal(little, 2)
