@@ -43,6 +43,7 @@ type Listener struct {
 	ClientIdentity       ClientIdentity `yaml:"client_identity"`        // header that tells the backend who a client proved to be, in mode http
 	Certificates         []Certificate  `yaml:"certificates"`           // served, chosen by SNI; empty: the local authority mints them
 	Fallback             Fallback       `yaml:"fallback"`               // what becomes of a client that this program cannot serve
+	NoResumption         bool           `yaml:"no_resumption"`          // no session is resumed, neither with clients nor with backends
 	Routes               []Route        `yaml:"routes"`                 // by SNI; at least one
 }
 
@@ -158,6 +159,7 @@ type Timeouts struct {
 	Response         time.Duration `yaml:"response"`          // mode http: for the backend to begin its answer
 	BadGateway       time.Duration `yaml:"bad_gateway"`       // for the HTTP request that is answered with 502 when the backend leg failed
 	Idle             time.Duration `yaml:"idle"`              // without a byte in either direction
+	Lifetime         time.Duration `yaml:"lifetime"`          // of a connection, however busy it is; 0: unbounded
 	Linger           time.Duration `yaml:"linger"`            // reading on after a fatal alert, so that the peer gets to see it
 	Drain            time.Duration `yaml:"drain"`             // for open connections to end after SIGTERM
 }

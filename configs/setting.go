@@ -49,6 +49,7 @@ func Settings() []Setting {
 		{Path: route + "server_names", Flag: "server-names", Usage: "comma-separated `NAMES` to take by SNI (default: all)"},
 		{Path: listener + "mode", Flag: "mode", Usage: "`bridge|http|passthrough`: carry bytes between two TLS legs, or HTTP requests, or only watch"},
 		{Path: listener + "fallback", Flag: "fallback", Usage: "`refuse|passthrough`: what becomes of a client that cannot be served here"},
+		{Path: listener + "no_resumption", Flag: "no-resumption", NoValue: "true", Usage: "resume no session, neither with clients nor with backends"},
 		{Path: listener + "certificates[0].cert", Flag: "cert", Usage: "PEM `FILE` of the certificate chain to serve (default: minted by the local authority)"},
 		{Path: listener + "certificates[0].key", Flag: "key", Usage: "PEM `FILE` of its private key"},
 		{Path: "ca_dir", Flag: "ca-dir", Usage: "`DIR` of the local authority"},
@@ -108,6 +109,7 @@ func Settings() []Setting {
 		{Path: "limits.timeouts.bad_gateway", Flag: "timeout-bad-gateway", Usage: "`DURATION` for the HTTP request that is answered with 502"},
 		{Path: "limits.timeouts.linger", Flag: "timeout-linger", Usage: "read on for `DURATION` after a fatal alert, so that the peer sees it"},
 		{Path: "limits.timeouts.idle", Flag: "timeout-idle", Usage: "`DURATION` without a byte after which a connection is closed"},
+		{Path: "limits.timeouts.lifetime", Flag: "timeout-lifetime", Usage: "`DURATION` after which a connection is closed, however busy it is; 0: never"},
 		{Path: "limits.timeouts.drain", Flag: "timeout-drain", Usage: "`DURATION` for open connections to end after SIGTERM"},
 	}
 	defaults := defaultSimple()

@@ -145,6 +145,9 @@ func (v *validator) limits() {
 	} {
 		v.duration("limits.timeouts."+bound.key, bound.value, 10*time.Millisecond, bound.high)
 	}
+	if t.Lifetime != 0 {
+		v.duration("limits.timeouts.lifetime", t.Lifetime, 10*time.Millisecond, 365*24*time.Hour)
+	}
 }
 
 // listenerName is what a name in records and metric labels may be made of.

@@ -40,8 +40,21 @@ type Event struct {
 	ID         string  `json:"id"` // unique, sortable by time
 	Source     Source  `json:"source"`
 	DurationMS float64 `json:"duration_ms"`
-	Outcome    Outcome `json:"outcome"` // success: every leg that was tried was established
+	Outcome    Outcome `json:"outcome"`       // success: every leg that was tried was established
+	End        End     `json:"end,omitempty"` // proxy only: who or what ended a connection over which bytes were copied
 }
+
+// End is who or what ended a connection over which bytes were copied.
+type End string
+
+// Ends.
+const (
+	EndedByClient   End = "client"
+	EndedByBackend  End = "backend"
+	EndedIdle       End = "idle"     // no byte came in either direction for the idle time
+	EndedByAge      End = "lifetime" // the connection was as old as connections may become
+	EndedByShutdown End = "shutdown" // of this program
+)
 
 // Source is the eye that saw a connection.
 type Source string

@@ -14,9 +14,23 @@ type Leg struct {
 	ProxyProtocol string      `json:"proxy_protocol,omitempty"` // backend leg: version of the PROXY protocol header that was sent first, v1 or v2
 	Plain         bool        `json:"plain,omitempty"`          // the leg is plain TCP by configuration
 	Passthrough   bool        `json:"passthrough,omitempty"`    // bytes went through untouched
+	PeerEnd       PeerEnd     `json:"peer_end,omitempty"`       // how the peer ended what it sent, once bytes were copied
+	OpenEnded     bool        `json:"open_ended,omitempty"`     // backend leg: cut in an HTTP answer whose end only the end of the connection tells
 	Experiment    *Experiment `json:"experiment,omitempty"`     // backend leg: why it refuses the hello, where that was found out by sending others
 	Looks         []Look      `json:"looks,omitempty"`          // backend leg: what it answers to other names, where that was looked at
 }
+
+// PeerEnd is how a peer ended what it sends. Absent: it did not, the other side or this program ended the connection.
+type PeerEnd string
+
+// Ways to end. "Each party MUST send a close_notify alert before closing its write side of the connection" (RFC 8446, Section 6.1):
+// whoever does not lets nobody tell whether something is missing.
+const (
+	PeerCloseNotify PeerEnd = "close_notify" // in TLS
+	PeerTruncated   PeerEnd = "truncated"    // of TCP alone, on a leg of TLS
+	PeerFIN         PeerEnd = "fin"          // of TCP, where there is no TLS or it passed through
+	PeerReset       PeerEnd = "reset"
+)
 
 // TLS is what was seen of a TLS handshake. Negotiated values are empty when nothing was negotiated.
 type TLS struct {

@@ -36,8 +36,12 @@ type Backend struct {
 	MinVersion    uint16           // 0: TLS 1.0
 	MaxVersion    uint16           // 0: TLS 1.3
 
+	NoResumption bool // each handshake is a full one; false: sessions are resumed, for ten minutes at most
+
 	// Dialer connects. The zero value is a plain dialer.
 	Dialer net.Dialer
+
+	sessions sessions
 }
 
 // HTTPProtocol is a version of HTTP.
@@ -103,6 +107,8 @@ type backendLeg struct {
 	took        time.Duration
 	remote      net.Addr
 	passthrough bool
+	peerEnd     inspect.PeerEnd
+	openEnded   bool // the end of the last answer is told by the end of the connection, and that was no proper one
 	facts       *inspect.TCP
 	kept        *transcript // nil: nobody wants it
 }
@@ -136,6 +142,7 @@ type opening struct {
 	kept                bool           // the bytes of the handshake are
 	unsettled           bool           // whoever reads next hears of a refusal
 	unjudged            bool           // VerifyPeer is not asked
+	whole               bool           // no session is resumed: what the backend presents is wanted
 	adopt               func(net.Conn) // is given the connection, and closes it when the opening must end; nil: the end of ctx closes it
 }
 
@@ -198,6 +205,7 @@ func (b *Backend) open(ctx context.Context, limits Timeouts, describer *inspect.
 	leg.tap.SetDeadline(time.Time{})
 	state := leg.tls.ConnectionState()
 	leg.state = &state
+	leg.remember(state)
 	leg.protocol = state.NegotiatedProtocol
 	leg.tap.detach()
 	leg.kept.established()
@@ -238,12 +246,26 @@ func (l *backendLeg) config(how opening) *tls.Config {
 	if !how.unjudged && b.VerifyPeer != nil {
 		config.VerifyConnection = l.judge
 	}
+	if !b.NoResumption && !how.whole {
+		config.ClientSessionCache = &b.sessions
+	}
 	return config
+}
+
+// remember makes the chain of a session that was resumed that of the leg: this time the backend sent none.
+func (l *backendLeg) remember(state tls.ConnectionState) {
+	if !state.DidResume || l.chain != nil {
+		return
+	}
+	for _, certificate := range state.PeerCertificates {
+		l.chain = append(l.chain, certificate.Raw)
+	}
 }
 
 // judge asks VerifyPeer. crypto/tls calls it when it has all that came with the certificates, before the proof that
 // the key is the backend's own.
 func (l *backendLeg) judge(state tls.ConnectionState) error {
+	l.remember(state)
 	peer := &BackendPeer{Name: l.name, Presented: l.chain, OCSP: state.OCSPResponse, SCTs: state.SignedCertificateTimestamps}
 	if err := l.backend.VerifyPeer(peer); err != nil {
 		return &backendCertificateError{err}
@@ -381,7 +403,7 @@ func (s *Server) Check(ctx context.Context, b *Backend, name string, protocols [
 func (s *Server) CheckAddress(ctx context.Context, b *Backend, address, name string, protocols []string) *inspect.Connection {
 	c := s.newRecord(nil, time.Now(), netip.AddrPort{}, netip.AddrPort{})
 	limits := s.limits().Timeouts
-	how := opening{address: address, protocols: protocols}
+	how := opening{address: address, protocols: protocols, whole: true}
 	how.verified, how.sent = b.nameFor(name)
 	leg := b.open(ctx, limits, &s.describer, how)
 	leg.end(limits)

@@ -171,18 +171,18 @@ func TestDialDeadline(t *testing.T) {
 // nothing that a client says is ever dialled.
 func TestNamesForTheBackend(t *testing.T) {
 	for _, tt := range []struct {
-		backend        Backend
+		backend        *Backend
 		client         string
 		verified, sent string
 	}{
-		{Backend{Address: "10.0.0.1:443"}, "a.example.com", "a.example.com", "a.example.com"},
-		{Backend{Address: "10.0.0.1:443", ServerName: "b.example.com"}, "a.example.com", "b.example.com", "b.example.com"},
-		{Backend{Address: "b.example.com:443"}, "", "b.example.com", "b.example.com"},
-		{Backend{Address: "b.example.com:443"}, "a.example.com", "a.example.com", "a.example.com"},
-		{Backend{Address: "10.0.0.1:443"}, "", "", ""},
-		{Backend{Address: "[::1]:443"}, "", "", ""},
-		{Backend{Address: "10.0.0.1:443"}, "192.0.2.7", "192.0.2.7", ""},
-		{Backend{Address: "10.0.0.1:443", ServerName: "10.0.0.1"}, "a.example.com", "10.0.0.1", ""},
+		{&Backend{Address: "10.0.0.1:443"}, "a.example.com", "a.example.com", "a.example.com"},
+		{&Backend{Address: "10.0.0.1:443", ServerName: "b.example.com"}, "a.example.com", "b.example.com", "b.example.com"},
+		{&Backend{Address: "b.example.com:443"}, "", "b.example.com", "b.example.com"},
+		{&Backend{Address: "b.example.com:443"}, "a.example.com", "a.example.com", "a.example.com"},
+		{&Backend{Address: "10.0.0.1:443"}, "", "", ""},
+		{&Backend{Address: "[::1]:443"}, "", "", ""},
+		{&Backend{Address: "10.0.0.1:443"}, "192.0.2.7", "192.0.2.7", ""},
+		{&Backend{Address: "10.0.0.1:443", ServerName: "10.0.0.1"}, "a.example.com", "10.0.0.1", ""},
 	} {
 		verified, sent := tt.backend.nameFor(tt.client)
 		if verified != tt.verified || sent != tt.sent {

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"sync"
@@ -24,17 +25,18 @@ type stream interface {
 
 // direction copies from one leg to the other.
 type direction struct {
-	c        *connection
-	from, to stream
-	tap      *tap // below from
-	framed   bool // from is TLS
-	ready    *readiness
-	toTap    *tap
-	bytes    int64
-	backend  bool          // from the backend to the client
-	refused  *refusalWatch // nil: the backend asked for no certificate, or said what it has to say
-	opposite *direction
-	over     atomic.Bool // ended, and what was written to is told so
+	c         *connection
+	from, to  stream
+	tap       *tap // below from
+	framed    bool // from is TLS
+	ready     *readiness
+	toTap     *tap
+	bytes     int64
+	backend   bool          // from the backend to the client
+	refused   *refusalWatch // nil: the backend asked for no certificate, or said what it has to say
+	openEnded bool          // what comes is an answer of HTTP/1 whose end only the end of the connection tells
+	opposite  *direction
+	over      atomic.Bool // ended, and what was written to is told so
 }
 
 // bridge copies in both directions on two goroutines of their own, whose stacks are small: the ones of the handshakes are
@@ -56,23 +58,22 @@ func (c *connection) bridge() {
 	down.refused = watchRefusal(c.record.BackendLeg)
 	c.client.held, c.backend.tap.held = true, true
 	c.running.Store(2)
-	c.watchIdle(c.checkIdle, c.limits.Timeouts.Idle)
+	c.watchIdle(c.checkIdle, c.firstRest())
 	go up.run()
 	go down.run()
 }
 
 // watchIdle starts the timer of a connection that copies.
 func (c *connection) watchIdle(check func(), first time.Duration) {
-	c.lastActive.Store(time.Now().UnixNano())
+	c.lastActive.Store(ticks())
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.idle = time.AfterFunc(first, check)
 }
 
-// checkIdle ends a connection on which no byte moved for the idle time, or looks again later.
+// checkIdle ends a connection on which no byte moved for the idle time, or which is too old, or looks again later.
 func (c *connection) checkIdle() {
-	rest := c.limits.Timeouts.Idle - time.Since(time.Unix(0, c.lastActive.Load()))
-	if rest > 0 {
+	if rest := c.rest(); rest > 0 {
 		c.checkAgain(rest)
 		return
 	}
@@ -119,6 +120,7 @@ func (d *direction) copy() error {
 	if d.backend && len(d.c.backend.early) > 0 {
 		early := d.c.backend.early
 		d.c.backend.early = nil
+		d.begin(early)
 		d.bytes += int64(len(early))
 		if d.refused != nil && d.refused.read(early) {
 			d.refused = nil
@@ -133,9 +135,9 @@ func (d *direction) copy() error {
 		}
 		n, err := d.read(buffer[:])
 		if n > 0 {
-			d.c.lastActive.Store(time.Now().UnixNano())
-			if d.bytes == 0 && !d.backend {
-				d.c.askedInHTTP.Store(looksLikeHTTP(buffer[:n]))
+			d.c.lastActive.Store(ticks())
+			if d.bytes == 0 {
+				d.begin(buffer[:n])
 			}
 			if d.refused != nil && d.refused.read(buffer[:n]) {
 				d.refused = nil
@@ -156,6 +158,16 @@ func (d *direction) copy() error {
 		case err != nil:
 			return readError{err}
 		}
+	}
+}
+
+// begin looks at the first bytes.
+func (d *direction) begin(b []byte) {
+	if !d.backend {
+		d.c.askedInHTTP.Store(looksLikeHTTP(b))
+		d.c.askedForHeader.Store(bytes.HasPrefix(b, []byte("HEAD ")))
+	} else if d.c.askedInHTTP.Load() && !d.c.askedForHeader.Load() {
+		d.openEnded = endsWithConnection(b)
 	}
 }
 
@@ -181,13 +193,20 @@ func (d *direction) end(err error) {
 	d.over.Store(true)
 	soon := time.Now().Add(d.c.limits.Timeouts.Linger)
 	var read readError
+	from, to := int32(endOfClient), int32(endOfBackend)
+	if d.backend {
+		from, to = to, from
+	}
 	if !errors.As(err, &read) {
+		d.c.ends(to)
 		// The side written to is gone. What it still said (an alert, mostly) is read by the other direction, and what was sent
 		// to a client by then must reach it although it is still sending.
 		d.tap.owed = !d.backend
 		d.toTap.SetReadDeadline(soon)
 		return
 	}
+	d.c.ends(from)
+	d.peerEnded(read.error)
 	if errors.Is(read.error, io.EOF) {
 		if d.framed && d.tap.ended {
 			d.toTap.CloseWrite()
@@ -208,6 +227,28 @@ func (d *direction) end(err error) {
 		d.toTap.SetReadDeadline(soon)
 	}
 	d.tap.Conn.SetDeadline(soon)
+}
+
+// peerEnded records how the peer ended its direction.
+func (d *direction) peerEnded(err error) {
+	var how inspect.PeerEnd
+	switch {
+	case errors.Is(err, io.EOF) && !d.framed:
+		how = inspect.PeerFIN
+	case errors.Is(err, io.EOF) && !d.tap.ended:
+		how = inspect.PeerCloseNotify
+	case d.tap.ended && d.framed:
+		how = inspect.PeerTruncated // in the middle of a record, or between two
+	case transportErrorType(err) == inspect.ErrorReset:
+		how = inspect.PeerReset
+	default:
+		return
+	}
+	if !d.backend {
+		d.c.clientEnd = how
+	} else if d.c.backend.peerEnd = how; how == inspect.PeerTruncated || how == inspect.PeerReset {
+		d.c.backend.openEnded = d.openEnded
+	}
 }
 
 // note records how reading from one leg ended when it did not end cleanly.
@@ -250,7 +291,7 @@ func (c *connection) finishBridge() {
 	c.clientFacts = tcpFacts(c.conn)
 	c.backend.facts = tcpFacts(c.backend.tap.Conn)
 	if c.idled.Load() && c.clientErr == nil {
-		c.clientErr = &inspect.Error{Type: inspect.ErrorTimeout, Phase: inspect.PhaseTransfer, Message: "no byte in either direction for the idle time"}
+		c.clientErr = c.overdue()
 	}
 	for _, t := range []*tap{c.backend.tap, c.client} {
 		if t.owed && !c.wasCut() {
@@ -259,5 +300,6 @@ func (c *connection) finishBridge() {
 			t.Conn.Close()
 		}
 	}
+	c.record.Event.End = c.end()
 	c.finish()
 }

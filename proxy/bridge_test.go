@@ -141,21 +141,22 @@ func TestTruncationIsMirrored(t *testing.T) {
 		end   func(t *testing.T, c halfCloser)
 		clean bool
 		noted inspect.ErrorType
+		peer  inspect.PeerEnd
 	}{
-		{"close_notify", false, func(_ *testing.T, c halfCloser) { c.Close() }, true, ""},
-		{"FIN without close_notify", false, func(_ *testing.T, c halfCloser) { c.(*tls.Conn).NetConn().(*net.TCPConn).CloseWrite() }, false, ""},
+		{"close_notify", false, func(_ *testing.T, c halfCloser) { c.Close() }, true, "", inspect.PeerCloseNotify},
+		{"FIN without close_notify", false, func(_ *testing.T, c halfCloser) { c.(*tls.Conn).NetConn().(*net.TCPConn).CloseWrite() }, false, "", inspect.PeerTruncated},
 		{"FIN in the middle of a record", false, func(t *testing.T, c halfCloser) {
 			raw := c.(*tls.Conn).NetConn().(*net.TCPConn)
 			raw.Write([]byte{23, 3, 3, 1, 0, 1, 2, 3})
 			raw.CloseWrite()
-		}, false, inspect.ErrorClosed},
-		{"reset", false, func(_ *testing.T, c halfCloser) { reset(c.(*tls.Conn).NetConn()) }, false, inspect.ErrorReset},
+		}, false, inspect.ErrorClosed, inspect.PeerTruncated},
+		{"reset", false, func(_ *testing.T, c halfCloser) { reset(c.(*tls.Conn).NetConn()) }, false, inspect.ErrorReset, inspect.PeerReset},
 		{"record that cannot be decrypted", false, func(_ *testing.T, c halfCloser) {
 			c.(*tls.Conn).NetConn().Write(append([]byte{23, 3, 3, 0, 64}, make([]byte, 64)...))
 			io.Copy(io.Discard, c.(*tls.Conn).NetConn())
-		}, false, inspect.ErrorAlertSent},
-		{"FIN of a plain backend", true, func(_ *testing.T, c halfCloser) { c.CloseWrite() }, true, ""},
-		{"reset of a plain backend", true, func(_ *testing.T, c halfCloser) { reset(c) }, false, inspect.ErrorReset},
+		}, false, inspect.ErrorAlertSent, ""},
+		{"FIN of a plain backend", true, func(_ *testing.T, c halfCloser) { c.CloseWrite() }, true, "", inspect.PeerFIN},
+		{"reset of a plain backend", true, func(_ *testing.T, c halfCloser) { reset(c) }, false, inspect.ErrorReset, inspect.PeerReset},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			release := make(chan struct{})
@@ -182,6 +183,9 @@ func TestTruncationIsMirrored(t *testing.T) {
 			c.Close()
 			record := r.record()
 			wantOutcome(t, record, inspect.Success)
+			if got := record.BackendLeg.PeerEnd; got != tt.peer || record.Event.End != inspect.EndedByBackend {
+				t.Errorf("the backend's end is %q, want %q, and %q ended it", got, tt.peer, record.Event.End)
+			}
 			if tt.noted == "" {
 				if record.BackendLeg.Error != nil {
 					t.Errorf("backend leg: %+v", record.BackendLeg.Error)
@@ -433,6 +437,9 @@ func TestIdleConnectionIsEnded(t *testing.T) {
 			record := r.record()
 			wantError(t, record.ClientLeg, inspect.ErrorTimeout, inspect.PhaseTransfer)
 			wantOutcome(t, record, inspect.Success)
+			if record.Event.End != inspect.EndedIdle {
+				t.Errorf("%q ended it", record.Event.End)
+			}
 			r.none()
 		})
 	}

@@ -46,10 +46,14 @@ type connection struct {
 	variant *tls.Config
 	backend *backendLeg
 
-	running     atomic.Int32 // directions that still copy
-	lastActive  atomic.Int64 // nanoseconds, of any byte in either direction
-	askedInHTTP atomic.Bool  // the client's first bytes are an HTTP/1 request
-	idled       atomic.Bool
+	running        atomic.Int32 // directions that still copy
+	lastActive     atomic.Int64 // in ticks, of any byte in either direction
+	askedInHTTP    atomic.Bool  // the client's first bytes are an HTTP/1 request
+	askedForHeader atomic.Bool  // and that is for no more than a header
+	idled          atomic.Bool  // ended by its timer
+	expired        atomic.Bool  // and that for its age
+	firstEnd       atomic.Int32 // who ended it: endOfClient, endOfBackend; 0: nobody yet
+	clientEnd      inspect.PeerEnd
 
 	mu      sync.Mutex
 	idle    *time.Timer

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/tlstriage/tlstriage/inspect"
 )
@@ -58,7 +57,7 @@ func (c *connection) serveHTTP() {
 		BufferPool:     httpBuffers{},
 	}
 	c.client.session, c.client.closing, c.client.active = s, s.end, &c.lastActive
-	c.watchIdle(s.checkIdle, c.limits.Timeouts.Idle)
+	c.watchIdle(s.checkIdle, c.firstRest())
 	if !c.server.http().accepted.hand(c.clientTLS) {
 		c.clientTLS.Close()
 	}
@@ -72,7 +71,7 @@ func (httpBuffers) Put(b []byte) { copyBuffers.Put((*[copyBuffer]byte)(b)) }
 
 // checkIdle ends a connection on which no byte moved for the idle time, or looks again later.
 func (s *httpSession) checkIdle() {
-	if rest := s.c.limits.Timeouts.Idle - time.Since(time.Unix(0, s.c.lastActive.Load())); rest > 0 {
+	if rest := s.c.rest(); rest > 0 {
 		s.c.checkAgain(rest)
 		return
 	}

@@ -26,6 +26,7 @@ type Timeouts struct {
 	Response         time.Duration // HTTP mode: until the backend begins to answer a request; default 1 min
 	BadGateway       time.Duration // waiting for the request that is answered with 502; default 5 s
 	Idle             time.Duration // no byte in either direction; default 10 min
+	Lifetime         time.Duration // of a connection, however busy it is; 0: unbounded
 	Linger           time.Duration // reading on after a fatal alert so that the peer gets to see it; default 1 s
 }
 

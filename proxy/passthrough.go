@@ -42,7 +42,7 @@ func (c *connection) passThrough(ctx context.Context) {
 	c.conn.SetDeadline(time.Time{})
 	c.running.Store(2)
 	w.until = time.Now().Add(c.limits.Timeouts.ClientHandshake)
-	first := c.limits.Timeouts.Idle
+	first := c.firstRest()
 	if w.handshaking {
 		first = min(first, c.limits.Timeouts.ClientHandshake)
 	}
@@ -82,6 +82,16 @@ func (w *watcher) end(err error, from, to *tap, side inspect.Side) {
 	plain := w.c.clientObserver.NotTLS(inspect.FromClient)
 	w.mu.Unlock()
 	var read readError
+	ours, theirs := int32(endOfClient), int32(endOfBackend)
+	if side == inspect.FromServer {
+		ours, theirs = theirs, ours
+	}
+	if err != nil && !errors.As(err, &read) {
+		w.c.ends(theirs)
+	} else {
+		w.c.ends(ours)
+		w.peerEnded(side, err)
+	}
 	switch {
 	case err == nil:
 		to.CloseWrite()
@@ -98,6 +108,23 @@ func (w *watcher) end(err error, from, to *tap, side inspect.Side) {
 		sever(to.Conn)
 	} else {
 		to.CloseWrite()
+	}
+}
+
+// peerEnded records how a side ended its direction. Whether a close_notify came before, nobody here can see.
+func (w *watcher) peerEnded(side inspect.Side, err error) {
+	how := inspect.PeerFIN
+	if err != nil {
+		if how = inspect.PeerReset; transportErrorType(err) != inspect.ErrorReset {
+			return
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if side == inspect.FromClient {
+		w.c.clientEnd = how
+	} else {
+		w.c.backend.peerEnd = how
 	}
 }
 
@@ -136,6 +163,7 @@ func (c *connection) finishPassthrough(w *watcher) {
 	} else {
 		c.conn.Close()
 	}
+	c.record.Event.End = c.end()
 	c.finish()
 }
 
@@ -149,7 +177,7 @@ func (c *connection) unfinished(late bool) *inspect.Error {
 		if !c.idled.Load() {
 			return nil
 		}
-		return &inspect.Error{Type: inspect.ErrorTimeout, Phase: inspect.PhaseTransfer, Message: "no byte in either direction for the idle time"}
+		return c.overdue()
 	}
 	e := &inspect.Error{Type: inspect.ErrorClosed, Phase: inspect.PhaseHandshake, Message: "the connection ended before the handshake was done"}
 	if _, ok := c.clientObserver.Alert(inspect.FromServer); ok {
@@ -161,7 +189,7 @@ func (c *connection) unfinished(late bool) *inspect.Error {
 	} else if late {
 		e.Type, e.Message = inspect.ErrorTimeout, "the handshake that was passed through was not done in time"
 	} else if c.idled.Load() {
-		e.Type, e.Message = inspect.ErrorTimeout, "no byte in either direction for the idle time"
+		e.Type, e.Message = inspect.ErrorTimeout, c.overdue().Message
 	}
 	return e
 }

@@ -90,6 +90,8 @@ type Route struct {
 	// keys share no session. Nil: keys of the route's own that change every day.
 	TicketKeys [][32]byte
 
+	NoResumption bool // clients get no tickets, and those that they have are not taken
+
 	once        sync.Once
 	base        *tls.Config // made by prepare
 	mark        string      // of the sessions in its tickets; the server name follows
@@ -200,6 +202,7 @@ func (r *Route) configure(l *Listener) {
 		GetConfigForClient:          configForClient,
 		WrapSession:                 r.wrapSession,
 		UnwrapSession:               r.unwrapSession,
+		SessionTicketsDisabled:      r.NoResumption,
 	}
 	if r.ClientAuth >= tls.VerifyClientCertIfGiven || r.ClientAuth != tls.NoClientCert && r.VerifyClient != nil {
 		r.base.VerifyConnection = r.verifyClient
@@ -222,8 +225,8 @@ func (r *Route) certificate(chi *tls.ClientHelloInfo) (*tls.Certificate, error) 
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errNoCertificate, err)
 	}
-	if t, ok := chi.Conn.(*tap); ok && t.connection != nil {
-		t.connection.served = certificate
+	if c := connectionIn(chi.Context()); c != nil {
+		c.served = certificate
 	}
 	return certificate, nil
 }

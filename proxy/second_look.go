@@ -193,7 +193,7 @@ func (k lookKey) names() []lookName {
 func (b *Backend) lookAt(ctx context.Context, s *Server, address string, n lookName, protocols []string) inspect.Look {
 	limits := s.limits().Timeouts
 	limits.Dial, limits.BackendHandshake = min(limits.Dial, lookDial), min(limits.BackendHandshake, lookHandshake)
-	leg := b.open(ctx, limits, &s.describer, opening{address: address, verified: n.name, sent: n.name, protocols: protocols, unjudged: true})
+	leg := b.open(ctx, limits, &s.describer, opening{address: address, verified: n.name, sent: n.name, protocols: protocols, unjudged: true, whole: true})
 	leg.end(limits)
 	seen := leg.describe(&s.describer)
 	addEnd(seen, leg.err, nil, leg.alerts)

@@ -29,7 +29,7 @@ type tap struct {
 
 	// HTTP mode, where others read, write and close.
 	session *httpSession
-	active  *atomic.Int64 // when a byte moved last, in nanoseconds
+	active  *atomic.Int64 // when a byte moved last, in ticks
 	closing func()        // called before the connection is closed
 
 	ended  bool // the peer closed the TCP connection
@@ -117,7 +117,7 @@ func (t *tap) Write(b []byte) (int, error) {
 // see shows bytes to whoever watches.
 func (t *tap) see(from inspect.Side, b []byte) {
 	if t.active != nil && len(b) > 0 {
-		t.active.Store(time.Now().UnixNano())
+		t.active.Store(ticks())
 	}
 	if t.observer == nil && t.kept == nil || len(b) == 0 {
 		return

@@ -34,7 +34,7 @@ func (w *watcher) feed(side inspect.Side, b []byte) (settled bool) {
 
 // check is the connection's timer: first for the handshake, then for the idle time.
 func (w *watcher) check() {
-	rest := w.c.limits.Timeouts.Idle - time.Since(time.Unix(0, w.c.lastActive.Load()))
+	rest := w.c.rest()
 	w.mu.Lock()
 	if w.handshaking && (w.c.clientObserver.Established() || w.c.clientObserver.Settled()) {
 		w.handshaking = false
@@ -127,7 +127,7 @@ func (f *flow) portion() (end bool, err error) {
 	defer copyBuffers.Put(buffer)
 	n, err := f.from.Read(buffer[:])
 	if n > 0 {
-		f.w.c.lastActive.Store(time.Now().UnixNano())
+		f.w.c.lastActive.Store(ticks())
 		if !f.settled {
 			f.settled = f.w.feed(f.side, buffer[:n])
 		}
@@ -153,7 +153,7 @@ func (f *flow) bulk() (end bool, err error) {
 	n, err := io.CopyN(f.to, f.from, bulkPortion)
 	f.w.pace(f.from, time.Time{})
 	if n > 0 {
-		f.w.c.lastActive.Store(time.Now().UnixNano())
+		f.w.c.lastActive.Store(ticks())
 	}
 	switch {
 	case errors.Is(err, io.EOF):

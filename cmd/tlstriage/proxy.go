@@ -486,7 +486,7 @@ func limitsOf(c configs.Limits) proxy.Limits {
 		Connections: c.Connections, HelloBytes: int(c.HelloBytes), Queue: c.Queue,
 		Timeouts: proxy.Timeouts{
 			ProxyProtocol: t.ProxyProtocol, ClientHello: t.ClientHello, Dial: t.Dial, BackendHandshake: t.BackendHandshake,
-			ClientHandshake: t.Handshake, RequestHeader: t.RequestHeader, Response: t.Response, BadGateway: t.BadGateway, Idle: t.Idle, Linger: t.Linger,
+			ClientHandshake: t.Handshake, RequestHeader: t.RequestHeader, Response: t.Response, BadGateway: t.BadGateway, Idle: t.Idle, Lifetime: t.Lifetime, Linger: t.Linger,
 		},
 	}
 }

@@ -159,6 +159,7 @@ func (p *plan) listener(c *configs.Listener) (*proxy.Listener, error) {
 			return nil, fmt.Errorf("route %s: %w", routeName(&c.Routes[i]), err)
 		}
 		r.GetCertificate = serve
+		r.NoResumption, r.Backend.NoResumption = c.NoResumption, c.NoResumption
 		if err := p.askClients(r, c, &c.Routes[i]); err != nil {
 			return nil, fmt.Errorf("route %s: %w", routeName(&c.Routes[i]), err)
 		}

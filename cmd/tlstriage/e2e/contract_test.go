@@ -257,7 +257,8 @@ func (c *contract) record(o object) {
 	}
 	o.time("@timestamp", false)
 	event, _ := o.object("event")
-	event.keys("id source duration_ms outcome")
+	event.keys("id source duration_ms outcome end")
+	event.oneOf("end", "client backend idle lifetime shutdown", true)
 	event.text("id", false)
 	event.oneOf("source", "proxy replay", false)
 	event.number("duration_ms", false)
@@ -354,7 +355,9 @@ func (c *contract) leg(o object, key string, backend bool) bool {
 		o.complain(key, "absent")
 		return false
 	}
-	l.keys("address port tls tcp quic error first_bytes server_name proxy_protocol plain passthrough looks experiment")
+	l.keys("address port tls tcp quic error first_bytes server_name proxy_protocol plain passthrough peer_end open_ended looks experiment")
+	l.oneOf("peer_end", "close_notify truncated fin reset", true)
+	l.boolean("open_ended", true)
 	if backend {
 		l.text("address", false)
 		l.number("port", false)
