@@ -119,6 +119,9 @@ func (t *Tracker) begin(f *flow, c *tcpConn, side, at int, v verdict, s *segment
 		}
 	}
 	c.tls.messages = c.tls.messages || v != isRecord
+	if v != isRecord {
+		t.noteServer(f.end(1 - c.client)) // for what comes while this one goes on
+	}
 	if !c.stream[side].tls {
 		t.startFeeding(f, c, side, at, s)
 	}

@@ -5,7 +5,11 @@ import (
 	"crypto/tls"
 	"encoding/binary"
 	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/tlstriage/tlstriage/inspect"
 	"github.com/tlstriage/tlstriage/inspect/capture"
@@ -58,4 +62,53 @@ func TestWhatACaptureLacksIsNobodysFault(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestOnePacketLess takes packets out of captures of others, one at a time: what did not fail must not seem to have failed then.
+func TestOnePacketLess(t *testing.T) {
+	began := time.Now()
+	const enough, most = 12 * time.Second, 120
+	tried := 0
+	_ = filepath.WalkDir(shared(t, "captures", "files"), func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() || time.Since(began) > enough {
+			return err
+		}
+		packets := ipPackets(t, path)
+		if len(packets) < 2 || len(packets) > most {
+			return nil
+		}
+		whole := failuresOf(t, littlePcap(packets))
+		for i := range packets {
+			tried++
+			for ends, failure := range failuresOf(t, littlePcap(slices.Concat(packets[:i], packets[i+1:]))) {
+				if was, known := whole[ends]; known && was == "" && failure != "" && !fewerDiffer[filepath.Base(path)] {
+					t.Errorf("%s without packet %d: %s: %s", path, i+1, ends, failure)
+				}
+			}
+		}
+		return nil
+	})
+	if tried < 100 {
+		t.Errorf("only %d were tried", tried)
+	}
+}
+
+// fewerDiffer are captures that with a packet less show a failure.
+var fewerDiffer = map[string]bool{
+	"dtls.pcap": true, // both sides say hello, and one refuses the other's: without that one its own is refused
+}
+
+// failuresOf says of each connection how it failed; empty: it did not, or that is not seen.
+func failuresOf(t *testing.T, file []byte) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	records, _ := recordsOf(t, file, capture.Options{})
+	for _, r := range records {
+		failure := ""
+		if r.ClientLeg.Error != nil {
+			failure = fmt.Sprint(r.ClientLeg.Error.Type, " ", r.ClientLeg.Error.Message)
+		}
+		all[fmt.Sprint(r.Transport, r.Client, r.Server, r.Capture.SYNs > 0)] = failure
+	}
+	return all
 }

@@ -14,11 +14,11 @@ func (c *tcpConn) failure(leg *inspect.Leg, seen *inspect.Capture) *inspect.Erro
 		return c.failureBeforeTLS(leg)
 	}
 	o := c.tls.observer
-	if first := o.FirstBytes(inspect.FromClient); first != nil {
+	if first := o.FirstBytes(inspect.FromClient); first != nil && !seen.Midstream {
 		leg.FirstBytes = first
 		return &inspect.Error{Type: inspect.ErrorNotTLS, Phase: inspect.PhasePeek}
 	}
-	if first := o.FirstBytes(inspect.FromServer); first != nil {
+	if first := o.FirstBytes(inspect.FromServer); first != nil && !seen.Midstream {
 		leg.FirstBytes = first
 		return &inspect.Error{Type: inspect.ErrorNotTLS, Phase: inspect.PhaseHandshake, Message: "the server's first bytes are no TLS"}
 	}

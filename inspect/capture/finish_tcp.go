@@ -17,8 +17,8 @@ func (t *Tracker) finishTCP(f *flow, c *tcpConn, end inspect.CaptureEnd) {
 		}
 		t.held -= int64(c.half[side].bytes)
 		c.half[side].waiting, c.half[side].bytes = nil, 0
-		if c.tls != nil && !c.tls.observer.Established() {
-			c.half[side].lost += c.half[side].lostAtTheEnd()
+		if h := &c.half[side]; c.tls != nil && (h.fin || !c.tls.observer.Established()) {
+			h.lost += h.lostAtTheEnd()
 		}
 	}
 	if c.active {
@@ -104,6 +104,9 @@ func (t *Tracker) failedBeforeTLS(f *flow, c *tcpConn, server endpoint) bool {
 		return false
 	}
 	client, answer := &c.half[0], &c.half[1]
+	if client.payload == 0 && client.lostAtTheEnd() > 0 || answer.payload == 0 && answer.lostAtTheEnd() > 0 {
+		return false // what was said is not in the capture
+	}
 	if client.payload == 0 && answer.payload == 0 {
 		if answer.packets == 0 {
 			return !c.oneWay() && c.syns > 1 // who asks but once may be looking for open ports, or the capture ends here
@@ -218,7 +221,11 @@ func (c *tcpConn) beyond(leg *inspect.Leg) bool {
 		return k.data[side] > 1
 	}
 	lossy := c.stream[0].broken || c.stream[1].broken || !k.observer.ServerHelloSeen()
-	return lossy && k.data[0] > 1 && k.data[1] > 1
+	enough := uint16(1) // records of application data: of TLS 1.3 the first of each side may be part of the handshake
+	if version := leg.TLS.Version; version != "" && !isTLS13(version) {
+		enough = 0
+	}
+	return lossy && k.data[0] > enough && k.data[1] > enough
 }
 
 // transport tells what TCP itself shows; false: nothing.

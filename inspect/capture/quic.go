@@ -166,7 +166,7 @@ func closeMessage(end *quicwire.Close) string {
 
 // failure says why no handshake came about; nil when the capture does not show it.
 func (q *quicConn) failure(t *Tracker, r *inspect.Connection, client, server quicwire.Stats) *inspect.Error {
-	if versions := q.flow.VersionNegotiation(); versions != nil && server.Initial == 0 {
+	if versions := q.flow.VersionNegotiation(); versions != nil && server.Initial+server.Handshake+server.OneRTT == 0 {
 		var names []string
 		for _, v := range versions {
 			if !v.Reserved() {

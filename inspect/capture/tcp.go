@@ -108,10 +108,10 @@ func (t *Tracker) advance(f *flow, c *tcpConn, side int, s *segment) {
 		return
 	}
 	if !h.begun {
+		h.begun, h.next = true, seq // a bare ACK tells, too, where its sender is
 		if len(s.payload)+s.missing == 0 && !s.has(flagFIN) {
 			return
 		}
-		h.begun, h.next = true, seq
 	}
 	if s.has(flagFIN) && !h.fin {
 		h.fin, h.finEnd, h.finPacket = true, s.end(), s.number
