@@ -136,17 +136,23 @@ func (d *dialogue) line() (string, error) {
 	return "", d.unexpected(false, string(line))
 }
 
-// reply reads a reply of SMTP's kind: a line with a hyphen behind its code is followed by another one.
+// reply reads a reply of SMTP's kind: a line with a hyphen behind its code is followed by others, up to one that begins with that
+// code and a space. What stands between may begin with anything (RFC 959, Section 4.2).
 func (d *dialogue) reply(code string) error {
+	first := ""
 	for range maxDialogueLines {
 		line, err := d.line()
 		if err != nil {
 			return err
 		}
+		if first != "" && !(strings.HasPrefix(line, first) && (len(line) == 3 || line[3] == ' ')) {
+			continue
+		}
 		if len(line) < 3 || line[0] < '1' || line[0] > '5' {
 			return d.unexpected(false, line)
 		}
 		if len(line) > 3 && line[3] == '-' {
+			first = line[:3]
 			continue
 		}
 		if !strings.HasPrefix(line, code) {

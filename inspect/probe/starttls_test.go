@@ -44,7 +44,7 @@ func dialogues() map[probe.StartTLS][]string {
 		probe.StartTLSLMTP:     {"S:220 ready\r\n", "C:LHLO tlstriage.invalid\r\n", "S:250 STARTTLS\r\n", "C:STARTTLS\r\n", "S:220 go\r\n"},
 		probe.StartTLSIMAP:     {"S:* OK ready\r\n", "C:a STARTTLS\r\n", "S:* CAPABILITY IMAP4rev1\r\na OK begin\r\n"},
 		probe.StartTLSPOP3:     {"S:+OK ready\r\n", "C:STLS\r\n", "S:+OK begin\r\n"},
-		probe.StartTLSFTP:      {"S:220 ftp\r\n", "C:AUTH TLS\r\n", "S:234 go\r\n"},
+		probe.StartTLSFTP:      {"S:220-a\r\n 230 b\r\n230-c\r\n220 ftp\r\n", "C:AUTH TLS\r\n", "S:234 go\r\n"},
 		probe.StartTLSNNTP:     {"S:200 news\r\n", "C:STARTTLS\r\n", "S:382 go\r\n"},
 		probe.StartTLSSieve:    {"S:\"IMPLEMENTATION\" \"x\"\r\n\"STARTTLS\"\r\nOK ready\r\n", "C:STARTTLS\r\n", "S:OK begin\r\n"},
 		probe.StartTLSLDAP:     {"C:\x30\x1d\x02\x01\x01\x77\x18\x80\x161.3.6.1.4.1.1466.20037", "S:" + ldapYes},
