@@ -187,6 +187,10 @@ func sniffBinary(b []byte) Protocol {
 		return ProtocolMySQL
 	case len(b) >= 3 && b[0] == 5 && b[1] >= 1 && len(b) == 2+int(b[1]): // version, number of methods, methods
 		return ProtocolSOCKS
+	case len(b) == 2 && b[0] == 5 && (b[1] <= 2 || b[1] == 0xFF): // a SOCKS5 server's choice of a method (RFC 1928, Section 3)
+		return ProtocolSOCKS
+	case len(b) == 8 && b[0] == 0 && b[1] >= 0x5A && b[1] <= 0x5D: // a SOCKS4 server's reply
+		return ProtocolSOCKS
 	case len(b) >= 9 && b[0] == 4 && (b[1] == 1 || b[1] == 2):
 		return ProtocolSOCKS
 	case ldapMessage(b):

@@ -48,6 +48,8 @@ var sniffed = []struct {
 	{"AMQP", "AMQP\x00\x00\x09\x01", wire.ProtocolAMQP},
 	{"memcached", "STAT pid 1\r\n", wire.ProtocolMemcached},
 	{"telnet", "\xff\xfd\x18\xff\xfd\x20", wire.ProtocolTelnet},
+	{"a SOCKS5 server that takes no method", "\x05\xff", wire.ProtocolSOCKS},
+	{"a SOCKS4 server that refuses", "\x00\x5b\x00\x00\x00\x00\x00\x00", wire.ProtocolSOCKS},
 	{"words", "hello there, who are you?\r\n", wire.ProtocolUnknown},
 	{"zeros", strings.Repeat("\x00", 64), wire.ProtocolUnknown},
 	{"nothing", "", wire.ProtocolUnknown},
