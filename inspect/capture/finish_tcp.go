@@ -18,7 +18,9 @@ func (t *Tracker) finishTCP(f *flow, c *tcpConn, end inspect.CaptureEnd) {
 		t.held -= int64(c.half[side].bytes)
 		c.half[side].waiting, c.half[side].bytes = nil, 0
 		if h := &c.half[side]; c.tls != nil && (h.fin || !c.tls.observer.Established()) {
-			h.lost += h.lostAtTheEnd()
+			missing := h.lostAtTheEnd()
+			h.lost += missing
+			t.stats.LostBytes += missing
 		}
 	}
 	if c.active {

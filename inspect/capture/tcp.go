@@ -13,6 +13,7 @@ type tcpConn struct {
 	syns    int
 	synAck  bool
 	synAt   int64
+	askedAt int64 // when the last request came
 	rttAt   int64 // when the connection request was answered by both
 	end     inspect.CaptureEnd
 	ended   uint64 // number of the packet that ended it, and when it came
@@ -157,8 +158,11 @@ const closingTime = 1e9
 func (c *tcpConn) handshake(side int, s *segment) {
 	switch {
 	case s.has(flagSYN) && !s.has(flagACK):
+		if c.syns > 0 && s.at-c.askedAt < minProgress {
+			return // the same packet, captured twice
+		}
 		c.syns++
-		if c.syns == 1 {
+		if c.askedAt = s.at; c.syns == 1 {
 			c.synAt = s.at
 		}
 	case s.has(flagSYN):

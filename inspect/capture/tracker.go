@@ -3,6 +3,7 @@ package capture
 import (
 	"context"
 	"errors"
+	"hash/maphash"
 	"io"
 	"maps"
 	"time"
@@ -50,11 +51,12 @@ type Tracker struct {
 	spareConns               []*tcpConn
 	spareObservers           []*inspect.Observer
 	segment                  segment
+	seed                     maphash.Seed
 }
 
 // New makes a Tracker.
 func New(o Options) *Tracker {
-	t := &Tracker{o: o, limits: o.Limits.orDefaults(), describer: o.Describer, flows: make(map[flowKey]*flow), names: make(names)}
+	t := &Tracker{o: o, limits: o.Limits.orDefaults(), describer: o.Describer, flows: make(map[flowKey]*flow), names: make(names), seed: maphash.MakeSeed()}
 	if t.describer == nil {
 		t.describer = &inspect.Describer{}
 	}

@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"hash/maphash"
 	"time"
 
 	"github.com/tlstriage/tlstriage/inspect"
@@ -13,6 +14,8 @@ type udpConn struct {
 	first, last     uint64
 	sides           [2]inspect.CaptureSide // side 0 sent the first packet
 	settled         bool
+	sum             [2]uint64 // of the last datagram of each side, and when it came
+	sumAt           [2]int64
 	quic            *quicConn
 	dtls            *dtlsConn
 	vpn             *vpnConn
@@ -114,6 +117,11 @@ func (t *Tracker) datagram(f *flow, s *segment) {
 	if s.from != f.first {
 		side = 1
 	}
+	sum := maphash.Bytes(t.seed, s.payload)
+	if sum == c.sum[side] && s.at-c.sumAt[side] < minProgress {
+		return // captured twice: in none of these protocols are two datagrams the same
+	}
+	c.sum[side], c.sumAt[side] = sum, s.at
 	seen := &c.sides[side]
 	if c.quic != nil && c.quic.otherBegins(side, s.payload) {
 		t.newUDP(f, f.key, s, isQUIC)

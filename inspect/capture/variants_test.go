@@ -299,7 +299,7 @@ func variants() []variant {
 		{name: "fragments", make: func(p []capture.Packet) []byte { return littlePcap(each(p, fragment)) }},
 		{name: "fragments of IPv6", six: true, make: func(p []capture.Packet) []byte { return littlePcap(each(each(p, toSix), fragment)) }},
 		{name: "wrapped numbers", orderly: true, make: func(p []capture.Packet) []byte { return littlePcap(renumbered(p)) }},
-		{name: "twice", make: func(p []capture.Packet) []byte {
+		{name: "twice", orderly: true, make: func(p []capture.Packet) []byte {
 			return littlePcap(each(p, func(p capture.Packet) []capture.Packet { return []capture.Packet{p, p} }))
 		}},
 		{name: "small segments", make: func(p []capture.Packet) []byte { return littlePcap(each(p, segments(100))) }},
