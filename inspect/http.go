@@ -30,8 +30,8 @@ type HTTPFailure struct {
 // HTTPRequest is one request of a connection in mode http, for those who want to know of each. Nothing in it is secret unless the path
 // or the query is: no cookies, no credentials, no bodies.
 type HTTPRequest struct {
-	Timestamp       time.Time       `json:"timestamp"` // of its header
-	EventID         string          `json:"event_id"`  // of the connection's record
+	Timestamp       time.Time       `json:"@timestamp"` // of its header
+	EventID         string          `json:"event_id"`   // of the connection's record
 	Listener        string          `json:"listener"`
 	Route           string          `json:"route,omitempty"`
 	Client          Endpoint        `json:"client"`

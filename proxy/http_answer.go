@@ -2,66 +2,109 @@ package proxy
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"slices"
+	"strings"
 
 	"github.com/tlstriage/tlstriage/inspect"
 )
 
 // answered looks at an answer of the backend on its way to the client.
 func (s *httpSession) answered(r *http.Response) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.count(r.StatusCode)
-	s.record.BackendProtocol = r.Proto
-	s.watchRedirects(r)
+	q := requestOf(r.Request)
+	q.answered = r
+	if r.StatusCode == http.StatusSwitchingProtocols && r.Request.Header["Upgrade"] == nil {
+		return errUnaskedSwitch
+	}
+	s.watchRedirects(q, r)
 	s.watchRefusal(r)
+	s.mu.Lock()
+	s.record.BackendProtocol = r.Proto
+	s.mu.Unlock()
+	r.Header.Del("Alt-Svc")                                    // it tells of the backend's own port, past this program
 	if len(r.Trailer) > 0 && s.record.Protocol == "HTTP/1.1" { // which has trailers behind chunks only (RFC 9112, Section 7.1.2)
 		r.Header.Del("Content-Length")
 		r.ContentLength = -1
 	}
 	if r.StatusCode != http.StatusSwitchingProtocols {
-		r.Body = &watchedBody{r.Body, s, r}
+		r.Body = &watchedBody{r.Body, q}
 	}
 	return nil
 }
 
+var errUnaskedSwitch = errors.New("the backend switches protocols although nobody asked for that")
+
 // watchedBody notes a body that ends before its time.
 type watchedBody struct {
 	io.ReadCloser
-	s *httpSession
-	r *http.Response
+	q *httpRequest
 }
 
 func (b *watchedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err != nil && err != io.EOF && b.r.Request.Context().Err() == nil {
-		f := inspect.HTTPFailure{Type: b.s.failureType(err), Status: b.r.StatusCode, Message: "in the middle of the body: " + err.Error()}
-		b.s.mu.Lock()
-		b.s.note(f)
-		b.s.mu.Unlock()
+	if err != nil && err != io.EOF && b.q.Err() == nil {
+		f := inspect.HTTPFailure{Type: b.q.s.failureType(err), Status: b.q.answered.StatusCode, Message: "in the middle of the body: " + err.Error()}
+		b.q.fail(f)
 	}
 	return n, err
+}
+
+// turn is an answer that sent the client back to where it came from.
+type turn struct {
+	to    string
+	times int
 }
 
 // How often an answer sends its client back to the very same place before that is called a loop. Once or twice is how sessions begin.
 const loopAfter = 3
 
-// watchRedirects notes a backend that redirects to https what came by https, because it does not know how it came.
-func (s *httpSession) watchRedirects(r *http.Response) {
-	to, err := r.Location()
-	if err != nil || r.StatusCode < 300 || r.StatusCode > 399 || to.Scheme != "https" || hostOf(to.Host) != hostOf(r.Request.Host) ||
-		to.RequestURI() != r.Request.URL.RequestURI() {
-		s.redirect, s.loops = "", 0
+// watchRedirects notes a backend that redirects to https what came by https, because it does not know how it came, or to http, whence
+// clients are sent back here. Other requests may come in between.
+func (s *httpSession) watchRedirects(q *httpRequest, r *http.Response) {
+	target := r.Request.URL.RequestURI()
+	location := r.Header.Get("Location")
+	back := ""
+	if r.StatusCode >= 300 && r.StatusCode <= 399 && location != "" {
+		to, err := url.Parse(location)
+		if err == nil && (to.Scheme == "https" || to.Scheme == "http") && strings.EqualFold(hostOf(to.Host), hostOf(r.Request.Host)) && to.RequestURI() == target {
+			back = inspect.Bounded(location)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if back == "" {
+		if s.turns[0].to != "" { // any at all
+			for i := range s.turns {
+				if strings.HasSuffix(s.turns[i].to, target) {
+					s.turns[i] = turn{}
+				}
+			}
+		}
 		return
 	}
-	if target := to.String(); target != s.redirect {
-		s.redirect, s.loops = target, 0
+	i := slices.IndexFunc(s.turns[:], func(t turn) bool { return t.to == back })
+	if i < 0 {
+		i = len(s.turns) - 1
+		s.turns[i] = turn{to: back}
 	}
-	if s.loops++; s.loops == loopAfter {
-		s.note(inspect.HTTPFailure{Type: inspect.HTTPRedirectLoop, Status: r.StatusCode, Host: inspect.Bounded(hostOf(to.Host)), Message: "redirected to itself " + fmt.Sprint(loopAfter) + " times in a row"})
+	t := s.turns[i]
+	copy(s.turns[1:i+1], s.turns[:i]) // the latest goes first
+	t.times++
+	s.turns[0] = t
+	if t.times == loopAfter {
+		q.failure = inspect.HTTPRedirectLoop
+		s.note(inspect.HTTPFailure{Type: inspect.HTTPRedirectLoop, Status: r.StatusCode, Host: inspect.Bounded(hostOf(r.Request.Host)),
+			Message: fmt.Sprintf("redirected %d times to where it was asked for: %s", loopAfter, withoutQuery(back))})
 	}
+}
+
+func withoutQuery(s string) string {
+	s, _, _ = strings.Cut(s, "?")
+	return s
 }
 
 // watchRefusal notes an answer by which a backend refuses our client certificate, or that there was none.
@@ -84,21 +127,16 @@ func (s *httpSession) watchRefusal(r *http.Response) {
 	}
 }
 
-// page is an answer of our own: the status, and the record's id. The diagnosis is the operator's.
-func (s *httpSession) page(w http.ResponseWriter, f inspect.HTTPFailure) {
-	s.mu.Lock()
-	s.count(f.Status)
-	s.note(f)
-	s.mu.Unlock()
-	writePage(w, f.Status, s.c.record.Event.ID)
-}
-
+// writePage is an answer of our own: the status, and the record's id. Where the backend failed the connection ends with it, so that its record
+// is soon there to be found under that id.
 func writePage(w http.ResponseWriter, status int, id string) {
 	h := w.Header()
 	h.Set(RecordIDHeader, id)
 	h.Set("Content-Type", "text/plain; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
-	h.Set("Connection", "close") // in HTTP/2: GOAWAY
+	if status != http.StatusMisdirectedRequest && status != http.StatusMethodNotAllowed {
+		h.Set("Connection", "close") // in HTTP/2: GOAWAY
+	}
 	if status == http.StatusServiceUnavailable {
 		h.Set("Retry-After", "1")
 	}
@@ -116,6 +154,10 @@ func pageText(status int, id string) string {
 		what = "This proxy is about to end. Try again."
 	case http.StatusMisdirectedRequest:
 		what = "The host that was asked for is not served on this connection."
+	case http.StatusBadRequest:
+		what = "The request is not one that may be passed on."
+	case http.StatusRequestTimeout:
+		what = "The body of the request did not come in time."
 	case http.StatusMethodNotAllowed:
 		what = "This proxy does not take that method."
 	}

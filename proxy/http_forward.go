@@ -26,22 +26,43 @@ func hostOf(authority string) string {
 
 // rewrite makes the request that goes to the backend.
 func (s *httpSession) rewrite(p *httputil.ProxyRequest) {
-	c := s.c
-	p.Out.URL.Scheme = "https"
-	if c.route.Backend.Plain {
-		p.Out.URL.Scheme = "http"
-	}
-	p.Out.URL.Host = c.route.Backend.Address
+	c, q := s.c, requestOf(p.In)
+	p.Out.URL = q.url
 	p.Out.Host = p.In.Host
+	p.Out.Trailer = p.In.Trailer // whose values come behind the body
+	upgrade(p.Out.Header, c.route.Backend)
 	client := addrPort(c.source)
+	trusted := c.listener.trustsForwarded(client.Addr().Unmap())
 	identify(p.Out.Header, c.listener.ClientIdentity, c.clientState.PeerCertificates)
-	forward(p.Out.Header, p.In, client.Addr().Unmap(), addrPort(c.destination).Port(), c.listener.trustsForwarded(client.Addr().Unmap()))
-	if p.Out.Header.Get("X-Request-Id") == "" {
-		s.mu.Lock()
-		n := s.record.Requests
-		s.mu.Unlock()
-		p.Out.Header.Set("X-Request-Id", c.record.Event.ID+"-"+strconv.Itoa(n))
+	forward(p.Out.Header, p.In, client.Addr().Unmap(), addrPort(c.destination).Port(), trusted)
+	q.id = q.requestID(p.In.Header["X-Request-Id"], trusted)
+	p.Out.Header["X-Request-Id"] = []string{q.id}
+}
+
+// upgrade leaves of the protocols that a client wants to switch to those that are none of HTTP's own: what is spoken behind a switch is not
+// read, and requests of HTTP/2 would reach the backend unseen. Those who are not offered a switch go on without one (RFC 9110, Section 7.8),
+// as do all where the backend is asked in HTTP/2, which has none.
+func upgrade(out http.Header, b *Backend) {
+	wanted, ok := out["Upgrade"]
+	if !ok {
+		return
 	}
+	var left []string
+	if b.Protocol != HTTP2 {
+		for _, protocol := range strings.Split(strings.Join(wanted, ","), ",") {
+			protocol = strings.TrimSpace(protocol)
+			name, _, _ := strings.Cut(strings.ToLower(protocol), "/")
+			if name != "" && name != "http" && name != "h2c" && name != "h2" && name != "tls" {
+				left = append(left, protocol)
+			}
+		}
+	}
+	if len(left) == 0 {
+		delete(out, "Upgrade")
+		delete(out, "Connection")
+		return
+	}
+	out["Upgrade"] = []string{strings.Join(left, ", ")}
 }
 
 // trustsForwarded reports whether what a client says of earlier hops is passed on.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/tlstriage/tlstriage/inspect"
 )
@@ -21,23 +22,35 @@ type httpSession struct {
 	proxy     *httputil.ReverseProxy
 	ending    sync.Once
 
-	mu       sync.Mutex
-	waiting  *backendLeg   // opened before the first request, and not taken yet
-	legs     []*backendLeg // open
-	broken   *backendLeg   // the last one that failed
-	active   int           // requests that are being answered
-	closed   bool          // the client's connection is
-	redirect string        // where the last answer redirected to, if that was where the request came from
-	loops    int           // how often it did so in a row
-	record   inspect.HTTP
+	mu      sync.Mutex
+	waiting *backendLeg   // opened before the first request, and not taken yet
+	legs    []*backendLeg // open
+	broken  *backendLeg   // the last one that failed
+	active  int           // requests that are being answered
+	closed  bool          // the client's connection is
+	over    bool          // the record is handed over
+	turns   [4]turn       // answers that sent the client back to where it came from
+	record  inspect.HTTP
 }
 
 // serveHTTP is mode HTTP behind the handshake with the client: its requests are read and sent on.
 func (c *connection) serveHTTP() {
+	s := c.beginHTTP()
+	c.client.session, c.client.closing, c.client.active = s, s.end, &c.lastActive
+	c.watchIdle(s.checkIdle, c.firstRest())
+	if !c.server.http().accepted.hand(c.clientTLS) {
+		c.clientTLS.Close()
+	}
+}
+
+// beginHTTP makes the session, and settles what the record has of the handshakes.
+func (c *connection) beginHTTP() *httpSession {
 	s := &httpSession{c: c}
-	s.record.Protocol = "HTTP/1.1"
-	if c.clientState.NegotiatedProtocol == "h2" {
+	switch s.record.Protocol = "HTTP/1.1"; c.clientState.NegotiatedProtocol {
+	case "h2":
 		s.record.Protocol = "HTTP/2.0"
+	case "h3":
+		s.record.Protocol = "HTTP/3.0"
 	}
 	if c.backend.established() {
 		s.adopt(c.backend)
@@ -56,11 +69,7 @@ func (c *connection) serveHTTP() {
 		ErrorLog:       discardLog,
 		BufferPool:     httpBuffers{},
 	}
-	c.client.session, c.client.closing, c.client.active = s, s.end, &c.lastActive
-	c.watchIdle(s.checkIdle, c.firstRest())
-	if !c.server.http().accepted.hand(c.clientTLS) {
-		c.clientTLS.Close()
-	}
+	return s
 }
 
 // httpBuffers lends the buffers of the bridge to the copying of bodies.
@@ -112,9 +121,16 @@ func (e *legError) Error() string { return "backend leg: " + string(e.leg.err.Ty
 // dial gives the transport a connection to the backend: the one that was opened before the client's handshake, or another.
 func (s *httpSession) dial(context.Context, string, string) (net.Conn, error) {
 	s.mu.Lock()
-	leg := s.waiting
+	leg, over := s.waiting, s.over
 	s.waiting = nil
 	s.mu.Unlock()
+	if over {
+		return nil, net.ErrClosed
+	}
+	if leg != nil && peerHasClosed(leg.tap.Conn) {
+		leg.tap.Close() // the client took its time, and the backend does not wait that long
+		leg = nil
+	}
 	if leg == nil {
 		how := s.c.how
 		how.adopt = nil // the end of the server's context closes it while it is opened; afterwards it is closed with the client's
@@ -122,11 +138,14 @@ func (s *httpSession) dial(context.Context, string, string) (net.Conn, error) {
 		if !leg.established() {
 			s.fail(leg)
 			if leg.tap != nil {
-				s.c.server.handling.Go(func() { linger(leg.tap, s.c.limits.Timeouts.Linger) })
+				s.discard(leg)
 			}
 			return nil, &legError{leg}
 		}
-		s.adopt(leg)
+		if !s.adopt(leg) {
+			leg.tap.Close()
+			return nil, net.ErrClosed
+		}
 	}
 	if leg.tls != nil {
 		return leg.tls, nil
@@ -134,10 +153,25 @@ func (s *httpSession) dial(context.Context, string, string) (net.Conn, error) {
 	return leg.tap, nil
 }
 
-// adopt counts a leg that is open, and learns of its end.
-func (s *httpSession) adopt(leg *backendLeg) {
+// discard lingers on a leg that failed. Whoever asked for it may have gone, and the server, too.
+func (s *httpSession) discard(leg *backendLeg) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.over {
+		leg.tap.Close()
+		return
+	}
+	s.c.server.handling.Go(func() { linger(leg.tap, s.c.limits.Timeouts.Linger) })
+}
+
+// adopt counts a leg that is open, and learns of its end. It reports false when the client's connection is over: the transport goes
+// on opening one although nobody waits for it any more.
+func (s *httpSession) adopt(leg *backendLeg) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over {
+		return false
+	}
 	s.legs = append(s.legs, leg)
 	s.record.BackendConnections++
 	leg.tap.closing = func() {
@@ -146,39 +180,20 @@ func (s *httpSession) adopt(leg *backendLeg) {
 		defer s.mu.Unlock()
 		if i := slices.Index(s.legs, leg); i >= 0 {
 			s.legs = slices.Delete(s.legs, i, i+1)
-			leg.facts = facts
+			if !s.over {
+				leg.facts = facts
+			}
 		}
 	}
+	return true
 }
 
 // fail keeps a leg that failed for the record.
 func (s *httpSession) fail(leg *backendLeg) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.broken = leg
-}
-
-// serve answers one request.
-func (s *httpSession) serve(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	s.active++
-	s.record.Requests++
-	unreachable := s.record.BackendConnections == 0 && s.broken != nil
-	s.mu.Unlock()
-	defer s.release()
-	host := hostOf(r.Host)
-	switch {
-	case r.Method == http.MethodConnect:
-		s.page(w, inspect.HTTPFailure{Type: inspect.HTTPOther, Status: http.StatusMethodNotAllowed, Message: "CONNECT"})
-	case s.c.server.draining.Load():
-		s.page(w, inspect.HTTPFailure{Type: inspect.HTTPDraining, Status: http.StatusServiceUnavailable})
-	case host != "" && s.c.listener.routeFor(host) != s.c.route:
-		// RFC 9110, Section 15.5.20; a host of another route may be one that clients need a certificate for.
-		s.page(w, inspect.HTTPFailure{Type: inspect.HTTPMisdirected, Status: http.StatusMisdirectedRequest, Host: inspect.Bounded(host)})
-	case unreachable:
-		s.page(w, legFailure(s.broken))
-	default:
-		s.proxy.ServeHTTP(w, r)
+	if !s.over {
+		s.broken = leg
 	}
 }
 
@@ -212,15 +227,16 @@ func (s *httpSession) finish() {
 	c := s.c
 	s.transport.CloseIdleConnections()
 	s.mu.Lock()
-	open := slices.Clone(s.legs)
+	s.over = true
+	open, broken := slices.Clone(s.legs), s.broken
 	s.mu.Unlock()
 	for _, leg := range open {
 		leg.tap.Close()
 	}
 	c.stopWatching()
-	if s.broken != nil && s.broken != c.backend {
-		c.record.BackendLeg = s.broken.describe(&c.server.describer)
-		c.backend = s.broken
+	if broken != nil && broken != c.backend {
+		c.record.BackendLeg = broken.describe(&c.server.describer)
+		c.backend = broken
 	}
 	slices.SortFunc(s.record.Statuses, func(a, b inspect.HTTPStatus) int { return a.Code - b.Code })
 	c.record.HTTP = &s.record
@@ -266,22 +282,36 @@ func legFailure(leg *backendLeg) inspect.HTTPFailure {
 }
 
 // failed is called for a request that the backend did not answer.
-func (s *httpSession) failed(w http.ResponseWriter, r *http.Request, err error) {
+func (s *httpSession) failed(_ http.ResponseWriter, r *http.Request, err error) {
+	q := requestOf(r)
 	var unopened *legError
 	f := inspect.HTTPFailure{Type: inspect.HTTPOther, Status: http.StatusBadGateway, Message: err.Error()}
 	switch {
 	case errors.As(err, &unopened):
 		f = legFailure(unopened.leg)
+	case q.late.Load():
+		f.Type, f.Status = inspect.HTTPSlowRequest, http.StatusRequestTimeout
 	case r.Context().Err() != nil: // the client has gone
-		w.WriteHeader(http.StatusBadGateway)
-		return
+		q.aborted = true
+		panic(http.ErrAbortHandler)
+	case q.unread.Load() != nil: // what failed is the client's body, not the backend
+		if unread := *q.unread.Load(); transportErrorType(unread) == inspect.ErrorOther {
+			f.Type, f.Status, f.Message = inspect.HTTPBadRequest, http.StatusBadRequest, unread.Error()
+			break
+		}
+		q.aborted = true
+		panic(http.ErrAbortHandler)
 	default:
 		f.Type = s.failureType(err)
 		if f.Type == inspect.HTTPTimeout {
 			f.Status = http.StatusGatewayTimeout
 		}
 	}
-	s.page(w, f)
+	if q.hijacked {
+		q.fail(f)
+		return
+	}
+	q.page(f)
 }
 
 // failureType tells the ways in which a backend fails to answer. An alert is put into the record of its leg, too.
@@ -302,13 +332,35 @@ func (s *httpSession) failureType(err error) inspect.HTTPFailureType {
 	case inspect.ErrorClosed, inspect.ErrorShutdown:
 		return inspect.HTTPClosed
 	}
-	for _, words := range closedInWords {
-		if strings.Contains(err.Error(), words) {
-			return inspect.HTTPClosed
+	var stream streamError
+	if errors.As(err, &stream) {
+		return inspect.HTTPStreamReset
+	}
+	for _, known := range errorWords {
+		if strings.Contains(err.Error(), known.words) {
+			return known.means
 		}
 	}
 	return inspect.HTTPBadResponse
 }
 
-// closedInWords are errors of net/http for a connection that the backend closed, which have no exported type.
-var closedInWords = [...]string{"server closed idle connection", "server sent GOAWAY", "client connection lost"}
+// streamError is the form in which net/http lets out that a stream of HTTP/2 was reset.
+type streamError struct {
+	StreamID uint32
+	Code     uint32
+	Cause    error
+}
+
+func (e streamError) Error() string { return "stream reset" }
+
+// errorWords are errors of net/http that have no exported type.
+var errorWords = [...]struct {
+	words string
+	means inspect.HTTPFailureType
+}{
+	{"server closed idle connection", inspect.HTTPClosed},
+	{"server sent GOAWAY", inspect.HTTPClosed},
+	{"client connection lost", inspect.HTTPClosed},
+	{"response headers exceeded", inspect.HTTPLargeHeader},
+	{"response header list larger", inspect.HTTPLargeHeader},
+}

@@ -156,11 +156,13 @@ func TestHTTPModeTellsTheBackendWhoAsks(t *testing.T) {
 		got := <-seen
 		want := map[string]string{
 			"X-Forwarded-For": "127.0.0.1", "X-Forwarded-Proto": "https", "X-Forwarded-Host": testName, "X-Real-Ip": "127.0.0.1",
-			"Forwarded": `for=127.0.0.1;proto=https;host="` + testName + `"`, "Traceparent": trace, "X-Request-Id": "mine",
+			"Forwarded": `for=127.0.0.1;proto=https;host="` + testName + `"`, "Traceparent": trace,
 		}
 		if trusted {
 			want["X-Forwarded-For"], want["Forwarded"] = "10.9.9.9, 127.0.0.1", "for=10.9.9.9, "+want["Forwarded"]
-			want["X-Forwarded-Proto"], want["X-Real-Ip"] = "http", "10.9.9.9"
+			want["X-Forwarded-Proto"], want["X-Real-Ip"], want["X-Request-Id"] = "http", "10.9.9.9", "mine"
+		} else if id := got.Get("X-Request-Id"); !strings.HasSuffix(id, "-1") {
+			t.Errorf("X-Request-Id %q of a client that is not trusted", id)
 		}
 		for name, value := range want {
 			if strings.Join(got[name], "|") != value {

@@ -23,6 +23,7 @@ type Timeouts struct {
 	BackendHandshake time.Duration // TLS with the backend; default 10 s
 	ClientHandshake  time.Duration // TLS with the client after its hello; default 10 s
 	RequestHeader    time.Duration // HTTP mode: until the header of a request is whole; default 10 s
+	RequestBody      time.Duration // HTTP mode: between two pieces of a request's body; default 1 min
 	Response         time.Duration // HTTP mode: until the backend begins to answer a request; default 1 min
 	BadGateway       time.Duration // waiting for the request that is answered with 502; default 5 s
 	Idle             time.Duration // no byte in either direction; default 10 min
@@ -42,6 +43,7 @@ func (l Limits) withDefaults() Limits {
 	setDefault(&t.BackendHandshake, 10*time.Second)
 	setDefault(&t.ClientHandshake, 10*time.Second)
 	setDefault(&t.RequestHeader, 10*time.Second)
+	setDefault(&t.RequestBody, time.Minute)
 	setDefault(&t.Response, time.Minute)
 	setDefault(&t.BadGateway, 5*time.Second)
 	setDefault(&t.Idle, 10*time.Minute)

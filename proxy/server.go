@@ -36,6 +36,10 @@ type Server struct {
 	// Nil: they are not kept.
 	OnTranscript func(*inspect.Connection, *Transcript)
 
+	// OnRequest is given each request of mode HTTP when it has ended, before OnConnection is given the record that it belongs to or soon
+	// after, one at a time on a goroutine of its own. Nil: requests are counted and not described.
+	OnRequest func(*inspect.HTTPRequest)
+
 	KeyLog io.Writer // the secrets of every session of both legs, in the form of SSLKEYLOGFILE; nil: none
 
 	Log    *zap.Logger // nil: silent
@@ -63,6 +67,7 @@ type Server struct {
 
 	front    *httpFront  // of all listeners in HTTP mode; nil until the first connection
 	draining atomic.Bool // no further requests are sent on
+	asked    requestLog
 
 	queue   chan ended
 	pressed chan struct{} // the queue is half full
@@ -104,6 +109,9 @@ func (s *Server) Start(listeners []*Listener) error {
 	}
 	s.emptied = make(chan struct{})
 	go s.deliver()
+	if s.OnRequest != nil {
+		s.asked.start(s.OnRequest)
+	}
 	return nil
 }
 
@@ -375,6 +383,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.cancel()
 	close(s.queue)
 	<-emptied
+	s.asked.end()
 	s.looker.running.Wait()
 	return err
 }

@@ -1,0 +1,248 @@
+package proxy
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"runtime/debug"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/tlstriage/tlstriage/inspect"
+)
+
+// httpRequest is one request on its way. It is the context of the request, its body and the writer of its answer, too, so that
+// whoever holds one of them knows all of it.
+type httpRequest struct {
+	context.Context // of the request as it came
+	http.ResponseWriter
+
+	s       *httpSession
+	number  int
+	started time.Time
+	url     *url.URL // at the backend
+	id      string   // X-Request-Id
+	old     bool     // HTTP/1.0: no interim answers
+
+	body     io.ReadCloser
+	received atomic.Int64
+	late     atomic.Bool           // the body did not come in time
+	unread   atomic.Pointer[error] // why it could not be read to its end
+
+	status    int // 0: not answered yet
+	sent      int64
+	firstByte time.Time
+	answered  *http.Response // of the backend; nil: it gave none
+	failure   inspect.HTTPFailureType
+	hijacked  bool
+	aborted   bool
+}
+
+type requestKey struct{}
+
+// Value finds the request itself under its key.
+func (q *httpRequest) Value(key any) any {
+	if key == (requestKey{}) {
+		return q
+	}
+	return q.Context.Value(key)
+}
+
+// requestOf is the request that r, or what was made of it, belongs to.
+func requestOf(r *http.Request) *httpRequest { return r.Context().Value(requestKey{}).(*httpRequest) }
+
+// serve answers one request.
+func (s *httpSession) serve(w http.ResponseWriter, r *http.Request) {
+	q := &httpRequest{Context: r.Context(), ResponseWriter: w, s: s, started: time.Now(), body: r.Body, old: !r.ProtoAtLeast(1, 1)}
+	s.mu.Lock()
+	s.active++
+	s.record.Requests++
+	q.number = s.record.Requests
+	unreachable := s.record.BackendConnections == 0 && s.broken != nil
+	broken := s.broken
+	s.mu.Unlock()
+	defer q.end(r)
+	host := hostOf(r.Host)
+	refused := q.check(r)
+	switch {
+	case refused != nil:
+		q.page(inspect.HTTPFailure{Type: inspect.HTTPBadRequest, Status: http.StatusBadRequest, Message: refused.Error()})
+	case r.Method == http.MethodConnect:
+		q.Header().Set("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE")
+		q.page(inspect.HTTPFailure{Type: inspect.HTTPOther, Status: http.StatusMethodNotAllowed, Message: "CONNECT"})
+	case s.c.server.draining.Load():
+		q.page(inspect.HTTPFailure{Type: inspect.HTTPDraining, Status: http.StatusServiceUnavailable})
+	case host != "" && s.c.listener.routeFor(host) != s.c.route:
+		// RFC 9110, Section 15.5.20; a host of another route may be one that clients need a certificate for.
+		q.page(inspect.HTTPFailure{Type: inspect.HTTPMisdirected, Status: http.StatusMisdirectedRequest, Host: inspect.Bounded(host)})
+	case unreachable:
+		q.page(legFailure(broken))
+	default:
+		in := r.WithContext(q)
+		if r.ContentLength != 0 {
+			// A backend may answer before it has read the whole body, and a client may wait for that answer before it sends more.
+			_ = http.NewResponseController(w).EnableFullDuplex() // HTTP/2 is so by itself
+			in.Body = q
+		}
+		s.proxy.ServeHTTP(q, in)
+	}
+}
+
+// check looks at a request before anything is done for it.
+func (q *httpRequest) check(r *http.Request) error {
+	if r.Method == http.MethodConnect {
+		return nil // it is refused in any case, and has a target of its own form
+	}
+	if err := checkRequest(r); err != nil {
+		return err
+	}
+	target, err := originForm(r)
+	if err != nil {
+		return err
+	}
+	b, scheme := q.s.c.route.Backend, "https"
+	if b.Plain {
+		scheme = "http"
+	}
+	q.url, err = targetURL(scheme, b.Address, target, r.URL)
+	return err
+}
+
+// end is called when a request was answered, or will not be.
+func (q *httpRequest) end(r *http.Request) {
+	s := q.s
+	p := recover()
+	if p != nil {
+		q.aborted = true
+		if p != http.ErrAbortHandler {
+			s.c.server.Log.Error("a request ended in a panic", zap.String("id", s.c.record.Event.ID), zap.String("panic", fmt.Sprint(p)), zap.ByteString("stack", debug.Stack()))
+		}
+	}
+	if s.c.server.OnRequest != nil {
+		s.c.server.asked.add(q.describe(r))
+	}
+	s.release()
+	if p != nil {
+		panic(http.ErrAbortHandler) // net/http ends the connection, or the stream
+	}
+}
+
+// WriteHeader notes the status that the client is told. Interim answers are for clients that know them (RFC 9110, Section 15.2).
+func (q *httpRequest) WriteHeader(status int) {
+	if status >= 200 || status == http.StatusSwitchingProtocols {
+		q.note(status)
+	} else if q.old {
+		return
+	}
+	q.ResponseWriter.WriteHeader(status)
+}
+
+func (q *httpRequest) note(status int) {
+	if q.status != 0 {
+		return
+	}
+	q.status, q.firstByte = status, time.Now()
+	q.s.mu.Lock()
+	q.s.count(status)
+	q.s.mu.Unlock()
+}
+
+func (q *httpRequest) Write(b []byte) (int, error) {
+	n, err := q.ResponseWriter.Write(b)
+	q.sent += int64(n)
+	return n, err
+}
+
+// Unwrap is for http.ResponseController.
+func (q *httpRequest) Unwrap() http.ResponseWriter { return q.ResponseWriter }
+
+// Hijack gives the connection away to another protocol.
+func (q *httpRequest) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := http.NewResponseController(q.ResponseWriter).Hijack()
+	if err == nil {
+		q.hijacked = true
+		q.note(http.StatusSwitchingProtocols)
+	}
+	return conn, rw, err
+}
+
+// Read reads the request's body, of which something must come within the time for that.
+func (q *httpRequest) Read(b []byte) (int, error) {
+	rc := http.NewResponseController(q.ResponseWriter)
+	_ = rc.SetReadDeadline(time.Now().Add(q.s.c.limits.Timeouts.RequestBody))
+	n, err := q.body.Read(b)
+	q.received.Add(int64(n))
+	switch {
+	case err == nil:
+		return n, nil
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		q.late.Store(true)
+		return n, err
+	case err != io.EOF:
+		q.unread.Store(&err)
+	}
+	_ = rc.SetReadDeadline(time.Time{})
+	return n, err
+}
+
+// Close closes the request's body.
+func (q *httpRequest) Close() error { return q.body.Close() }
+
+// page answers a request here: the status, and the record's id. The diagnosis is the operator's.
+func (q *httpRequest) page(f inspect.HTTPFailure) {
+	q.fail(f)
+	writePage(q, f.Status, q.s.c.record.Event.ID)
+}
+
+// fail notes what became of the request.
+func (q *httpRequest) fail(f inspect.HTTPFailure) {
+	q.failure = f.Type
+	q.s.mu.Lock()
+	q.s.note(f)
+	q.s.mu.Unlock()
+}
+
+// describe is the request for those who want to know of each.
+func (q *httpRequest) describe(r *http.Request) *inspect.HTTPRequest {
+	c, now := q.s.c, time.Now()
+	path, query, _ := strings.Cut(r.RequestURI, "?")
+	d := &inspect.HTTPRequest{
+		Timestamp:     q.started.UTC(),
+		EventID:       c.record.Event.ID,
+		Listener:      c.record.Listener,
+		Route:         c.record.Route,
+		Client:        c.record.Client,
+		ServerName:    c.clientState.ServerName,
+		Number:        q.number,
+		RequestID:     q.id,
+		TraceID:       traceID(r.Header["Traceparent"]),
+		Protocol:      r.Proto,
+		Method:        inspect.Bounded(r.Method),
+		Host:          inspect.Bounded(r.Host),
+		Path:          inspect.Bounded(path),
+		Query:         inspect.Bounded(query),
+		UserAgent:     inspect.Bounded(r.UserAgent()),
+		Status:        q.status,
+		BytesReceived: q.received.Load(),
+		BytesSent:     q.sent,
+		DurationMS:    milliseconds(now.Sub(q.started)),
+		Failure:       q.failure,
+		Aborted:       q.aborted || q.status == 0,
+	}
+	if !q.firstByte.IsZero() {
+		d.FirstByteMS = milliseconds(q.firstByte.Sub(q.started))
+	}
+	if q.answered != nil {
+		d.BackendProtocol, d.BackendStatus = q.answered.Proto, q.answered.StatusCode
+	}
+	return d
+}
