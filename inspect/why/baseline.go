@@ -45,12 +45,17 @@ func (r *run) investigate() {
 	case first.works:
 		r.accepts(first)
 		return
-	case first.x.Outcome == probe.OutcomeNotTLS:
-		r.notTLS(first.x)
-		return
 	}
 	r.result.Meaning = meaning(first.x)
-	if !r.findControl() {
+	controls := r.controls()
+	if first.x.Plain != nil {
+		controls = r.fewControls() // what speaks another protocol does so whatever it is asked; a filter that says something does not
+	}
+	if !r.findControl(controls) {
+		if first.x.Plain != nil {
+			r.notTLS(first.x)
+			return
+		}
 		r.withoutControl()
 		return
 	}

@@ -41,6 +41,7 @@ func (r *run) names() []string {
 			names = append(names, name)
 		}
 	}
+	add(strings.ToLower(own))
 	for _, name := range r.Names {
 		add(name)
 	}
@@ -54,9 +55,9 @@ const atOnce = 6
 
 // findControl looks for a hello that works: first near the one in question, with one thing around it changed, then ever plainer
 // and older ones.
-func (r *run) findControl() bool {
+func (r *run) findControl(all []control) bool {
 	silent := r.failure.x.Outcome == probe.OutcomeTimeout
-	for all := r.controls(); len(all) > 0; {
+	for len(all) > 0 {
 		n := 1
 		if silent {
 			n = min(atOnce, len(all), max(r.left(), 1))
@@ -142,6 +143,9 @@ func (r *run) controls() []control {
 	}
 	add("a small hello of TLS 1.2", small12(own), f.proxy)
 	add("a small hello of TLS 1.3", small13(own), f.proxy)
+	padded := broad(own)
+	padded.Pad(512)
+	add("a plain hello padded to 512 bytes", padded, f.proxy)
 	shared := broad(own)
 	shared.SetKeyShares(commonShares()...)
 	add("a plain hello with more key shares", shared, f.proxy)
@@ -166,6 +170,22 @@ func (r *run) controls() []control {
 	add("a hello of TLS 1.0 without extensions", bare(wire.VersionTLS10), f.proxy)
 	add("a hello with every suite, group and scheme there is", everything(own), f.proxy)
 	add("a hello of SSLv3", bare(wire.VersionSSLv3), f.proxy)
+	return all
+}
+
+// fewControls are plain hellos, for an endpoint that most likely takes none.
+func (r *run) fewControls() []control {
+	own := r.failing.hello.ServerName()
+	var all []control
+	for _, c := range []struct {
+		change string
+		hello  *probe.Hello
+	}{
+		{"a plain hello of many versions and suites", broad(own)}, {"a small hello of TLS 1.2", small12(own)}, {"a small hello of TLS 1.3 without a server name", small13("")},
+		{"a hello of TLS 1.2 without extensions", bare(wire.VersionTLS12)},
+	} {
+		all = append(all, control{c.change, trial{c.hello, r.failing.proxy}})
+	}
 	return all
 }
 

@@ -24,6 +24,8 @@ const fewest = 4
 func countables() []countable {
 	return []countable{
 		{AxisCipher, TooManyCiphers, "cipher suites", func(h *probe.Hello) int { return len(h.CipherSuites) }, fillSuites},
+		{AxisGroup, TooManyGroups, "groups", func(h *probe.Hello) int { return len(h.Groups()) }, fillGroups},
+		{AxisSignature, TooManySchemes, "signature schemes", func(h *probe.Hello) int { return len(h.SignatureSchemes()) }, fillSchemes},
 		{AxisExtension, TooManyExtensions, "extensions", func(h *probe.Hello) int { return len(h.Extensions) }, fillExtensions},
 	}
 }
@@ -40,6 +42,30 @@ func fillSuites(h *probe.Hello, n int, turn bool) bool {
 		h.CipherSuites = append(h.CipherSuites, s)
 	}
 	return len(h.CipherSuites) >= n
+}
+
+// privateUse are code points that nobody knows, which are ignored (RFC 8446, Section 11).
+func privateUse[T ~uint16](own []T, n int, turn bool) []T {
+	for i := range 0x100 {
+		v := T(0xFE00 + i)
+		if turn {
+			v = T(0xFEFF - i)
+		}
+		if len(own) < n && !slices.Contains(own, v) {
+			own = append(own, v)
+		}
+	}
+	return own
+}
+
+func fillGroups(h *probe.Hello, n int, turn bool) bool {
+	h.SetGroups(privateUse(h.Groups(), n, turn)...)
+	return len(h.Groups()) >= n
+}
+
+func fillSchemes(h *probe.Hello, n int, turn bool) bool {
+	h.SetSignatureSchemes(privateUse(h.SignatureSchemes(), n, turn)...)
+	return len(h.SignatureSchemes()) >= n
 }
 
 // fillExtensions adds extensions that servers know and do not mind, and then ones that nobody knows, which are ignored.
@@ -149,6 +175,16 @@ func (r *run) takeCounted(s step, next trial, a answer) bool {
 			return r.refine(s, next, a)
 		}
 		return true
+	case AxisGroup:
+		return r.takeFew(TooManyGroups, next, func(h *probe.Hello, limit int) {
+			groups := union(meet(next.hello.Groups(), next.hello.KeyShareGroups()), next.hello.Groups())
+			h.SetGroups(groups[:min(limit, len(groups))]...)
+		})
+	case AxisSignature:
+		return r.takeFew(TooManySchemes, next, func(h *probe.Hello, limit int) {
+			schemes := union(meet(next.hello.SignatureSchemes(), []wire.SignatureScheme{r.accepted.x.Scheme}), next.hello.SignatureSchemes())
+			h.SetSignatureSchemes(schemes[:min(limit, len(schemes))]...)
+		})
 	case AxisCipher:
 	default:
 		return true
@@ -165,4 +201,53 @@ func (r *run) takeCounted(s step, next trial, a answer) bool {
 		r.keep(t, b)
 	}
 	return ok
+}
+
+// takeFew takes as many of a list as the endpoint takes.
+func (r *run) takeFew(id string, next trial, edit func(h *probe.Hello, limit int)) bool {
+	limit := r.limits[id]
+	if limit == 0 {
+		return true
+	}
+	t := trial{next.hello.Clone(), next.proxy}
+	edit(t.hello, limit)
+	makeSound(t.hello, r.failing.hello)
+	b, ok := r.believe(fmt.Sprintf("with %d of them", limit), t)
+	if ok && b.works {
+		r.keep(t, b)
+	}
+	return ok
+}
+
+// isEvenness finds out whether a step fails only because the number of suites is odd then, or even: with one of them said twice it
+// works, and with two it does not.
+func (r *run) isEvenness(next trial, a answer) bool {
+	n := len(next.hello.CipherSuites)
+	if r.evenness != nil || next.hello.SSLv2 || n == 0 || n%2 == len(r.working.hello.CipherSuites)%2 || r.spare() < 3 {
+		return false
+	}
+	twice := func(times int) answer {
+		t := trial{next.hello.Clone(), next.proxy}
+		for range times {
+			t.hello.CipherSuites = append(t.hello.CipherSuites, t.hello.CipherSuites[n-1])
+		}
+		return r.send(fmt.Sprintf("with %d cipher suites, one of them %d times", n+times, times+1), t)
+	}
+	p := twice(1)
+	if p.x == nil || !p.works {
+		return false
+	}
+	if q := twice(2); q.x == nil || q.works || kind(q.x) != kind(a.x) {
+		return false
+	}
+	rest, word := (n+1)%2, "odd"
+	if n%2 == 0 {
+		word = "even"
+	}
+	r.evenness = &rest
+	r.add(found{axis: AxisCipher, id: CipherCountIntolerance, offered: []string{fmt.Sprint(len(r.failing.hello.InTLSFormat().CipherSuites))},
+		evidence: fmt.Sprintf("%d cipher suites: %s; the same with the last one said twice: accepted; said three times: %s", n, a.x.Describe(), a.x.Describe()),
+		sentence: fmt.Sprintf("The endpoint fails when the number of cipher suites is %s, whichever they are; the client sends %d.", word, len(r.failing.hello.InTLSFormat().CipherSuites)),
+		fix:      "Update the endpoint, or what stands before it; until then let the client offer one suite more or less."})
+	return true
 }

@@ -27,6 +27,7 @@ type endpoint struct {
 	limit    int      // of the size
 	accepts  string   // that the first cause names among what is accepted
 	slow     bool     // silence or pauses are part of it
+	says     string   // that is in the first cause's sentence
 	together string   // what the first cause names as what it has to come together with
 }
 
@@ -204,7 +205,7 @@ func endpoints(t *testing.T) []endpoint {
 				return reset
 			}
 			return pass
-		}), hello: postQuantum(), causes: []string{"sni/combination-intolerance"}, together: "a size of more than"},
+		}), hello: postQuantum(), causes: []string{"size/combination-intolerance"}, together: "the server name"},
 		{name: "a fingerprint of four", start: goFront(func(c *tls.Config) { c.NextProtos = []string{"h2"} }, func(s *seen) reaction {
 			if s.SupportedGroups.Contains(wire.GroupX25519MLKEM768) && s.ALPN.Contains("h2") && s.Extensions.Has(wire.ExtensionCompressCertificate) && s.Extensions.Has(wire.ExtensionSCT) {
 				return reset
@@ -674,7 +675,7 @@ func limiter(t *testing.T, burst int, every time.Duration, edit func(*tls.Config
 }
 
 func TestBuiltInCausesAreNamed(t *testing.T) {
-	for _, e := range endpoints(t) {
+	for _, e := range append(endpoints(t), hostile(t)...) {
 		t.Run(e.name, func(t *testing.T) {
 			t.Parallel()
 			address := e.start(t)
@@ -699,6 +700,9 @@ func TestBuiltInCausesAreNamed(t *testing.T) {
 				}
 				if e.accepts != "" && !slices.Contains(r.Causes[0].Accepted, e.accepts) {
 					t.Errorf("accepted %v, want %s among it", r.Causes[0].Accepted, e.accepts)
+				}
+				if !strings.Contains(r.Causes[0].Sentence, e.says) {
+					t.Errorf("sentence %q, want %s in it", r.Causes[0].Sentence, e.says)
 				}
 				if e.together != "" && !strings.Contains(strings.Join(r.Causes[0].Together, "; "), e.together) {
 					t.Errorf("together %q, want %s among it", r.Causes[0].Together, e.together)

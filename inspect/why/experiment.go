@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tlstriage/tlstriage/inspect"
@@ -50,9 +51,11 @@ type run struct {
 	working   trial  // the hello that works, as near to it as the walk has come
 	accepted  answer // to that
 	largest   int    // bytes of the largest hello that worked
+	sizes     []int  // bytes of the hellos that worked
 	causes    []found
 	causal    map[Axis]bool
 	size      *sizeFound            // nil: size does not matter
+	evenness  *int                  // nil: it does not matter whether the number of suites is even; otherwise what is left of it by 2
 	pace      time.Duration         // before each connection, for an endpoint that limits them
 	outcomes  map[probe.Outcome]int // of what was sent without changing what goes before TLS
 	patience  time.Duration         // the longest that an answer is waited for
@@ -63,6 +66,7 @@ type run struct {
 	cut       bool                  // a question that matters could not be asked for want of connections
 	confirmed bool                  // the walk came to its end
 	keepsID   bool                  // the endpoint needs a session id
+	minded    string                // the kind of the last answer to a step that failed
 	blocked   bool                  // the endpoint limits connections, and did so in the middle of the experiment
 }
 
@@ -166,7 +170,7 @@ func (r *run) patiently(change string, t trial, a answer) answer {
 func (r *run) exchange(t trial, o probe.Options) answer {
 	target := r.Target
 	target.Proxy = t.proxy
-	hello := t.hello.Fresh()
+	hello := r.fitted(t).Fresh()
 	if r.keepsID && t.hello != r.failing.hello && !hello.SSLv2 && len(hello.SessionID) == 0 {
 		hello.SessionID = make([]byte, 32)
 		_, _ = rand.Read(hello.SessionID) // never fails
@@ -178,6 +182,9 @@ func (r *run) exchange(t trial, o probe.Options) answer {
 func (r *run) note(change string, t trial, a answer) {
 	if a.works {
 		r.largest = max(r.largest, a.x.Hello.Size())
+		if t.proxy == r.failing.proxy && !slices.Contains(r.sizes, a.x.Hello.Size()) {
+			r.sizes = append(r.sizes, a.x.Hello.Size())
+		}
 		for _, c := range countables() {
 			r.most[c.id] = max(r.most[c.id], c.of(a.x.Hello))
 		}

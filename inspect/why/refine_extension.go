@@ -139,7 +139,7 @@ func (r *run) addAll(extra []probe.Extension) bool {
 			h.Set(e.Type, bytes.Clone(e.Body))
 		}
 	})
-	if r.size != nil && more.hello.Size() > r.size.limit || r.overCount(more.hello) {
+	if r.tooLarge(more.hello) || r.overCount(more.hello) {
 		if len(extra) == 1 {
 			return true
 		}
@@ -154,12 +154,15 @@ func (r *run) addAll(extra []probe.Extension) bool {
 		}
 		if len(extra) == 1 {
 			if more.hello.Size() > r.largest && r.isSize(more, a) {
-				return true
+				return r.tooLarge(more.hello) || r.addAll(extra)
 			}
 			if r.cut || r.isCount(more, a) {
 				return !r.cut
 			}
 			t := extra[0].Type
+			if r.isPlace(t, more, a) {
+				return !r.cut
+			}
 			r.addAlone(found{axis: AxisExtension, id: ExtensionIntolerance, offered: []string{t.String()},
 				evidence: fmt.Sprintf("with %s: %s; without it: accepted", t, a.x.Describe()),
 				sentence: fmt.Sprintf("The endpoint fails as soon as the extension %s is sent, instead of ignoring what it does not know (RFC 8446, Section 4.1.2).", extensionName(t)),
@@ -184,4 +187,28 @@ func extensionName(t wire.ExtensionType) string {
 		return t.String() + " (GREASE, which is sent to find endpoints like this one)"
 	}
 	return t.String()
+}
+
+// isPlace finds out whether the endpoint fails on an extension only because it is the last one, which some do when it is empty.
+func (r *run) isPlace(t wire.ExtensionType, more trial, a answer) bool {
+	if len(more.hello.Extensions) < 2 || more.hello.Extensions[len(more.hello.Extensions)-1].Type != t || r.spare() < 3 {
+		return false
+	}
+	first := trial{more.hello.Clone(), more.proxy}
+	first.hello.Reorder(t)
+	p := r.send("with "+t.String()+" as the first extension", first)
+	if p.x == nil || !p.works {
+		return false
+	}
+	body, _ := more.hello.Extension(t)
+	what := "the last extension is " + t.String()
+	if len(body) == 0 {
+		what = "the last extension is empty"
+	}
+	r.keep(first, p)
+	r.add(found{axis: AxisExtension, id: ExtensionOrder, offered: []string{t.String()},
+		evidence: fmt.Sprintf("with %s as the last extension: %s; as the first one: accepted", t, a.x.Describe()),
+		sentence: fmt.Sprintf("The endpoint fails when %s, as it is in the client's order or was in the experiment's; their order means nothing (RFC 8446, Section 4.2).", what),
+		fix:      "Update the endpoint; until then let the client put another extension last (padding, for one)."})
+	return true
 }

@@ -41,20 +41,26 @@ const (
 // Ids of causes. They are stable.
 const (
 	ServerNameRequired        = "server-name-required"
-	ServerNameUnknown         = "server-name-unknown"    // another name is accepted, or none
-	NoCommonVersion           = "no-common-version"      //
-	VersionIntolerance        = "version-intolerance"    // a version that is offered makes it fail, although another one is common
-	NoCommonCipher            = "no-common-cipher"       //
-	CipherIntolerance         = "cipher-intolerance"     // a suite that is offered makes it fail
-	TooManyCiphers            = "too-many-ciphers"       // the number of them does
-	FallbackRefused           = "fallback-refused"       // TLS_FALLBACK_SCSV says that this is a second try with a lower version
-	NoCommonGroup             = "no-common-group"        //
-	GroupIntolerance          = "group-intolerance"      //
-	RetryFailed               = "hello-retry-failed"     // it asks for another key share, and then does not go on
-	KeyShareRequired          = "key-share-required"     // it wants a key share in the first hello
-	KeyShareIntolerance       = "key-share-intolerance"  //
-	NoCommonSignature         = "no-common-signature"    //
-	SignatureIntolerance      = "signature-intolerance"  //
+	ServerNameUnknown         = "server-name-unknown"      // another name is accepted, or none
+	ServerNameCase            = "server-name-case"         // it is accepted in lower case
+	ServerNameFiltered        = "server-name-filtered"     // it is accepted where a filter does not see it
+	NoCommonVersion           = "no-common-version"        //
+	VersionIntolerance        = "version-intolerance"      // a version that is offered makes it fail, although another one is common
+	NoCommonCipher            = "no-common-cipher"         //
+	CipherIntolerance         = "cipher-intolerance"       // a suite that is offered makes it fail
+	TooManyCiphers            = "too-many-ciphers"         // the number of them does
+	CipherCountIntolerance    = "cipher-count-intolerance" // it is odd, or even
+	CipherOrder               = "cipher-order"
+	FallbackRefused           = "fallback-refused"  // TLS_FALLBACK_SCSV says that this is a second try with a lower version
+	NoCommonGroup             = "no-common-group"   //
+	GroupIntolerance          = "group-intolerance" //
+	TooManyGroups             = "too-many-groups"
+	RetryFailed               = "hello-retry-failed"    // it asks for another key share, and then does not go on
+	KeyShareRequired          = "key-share-required"    // it wants a key share in the first hello
+	KeyShareIntolerance       = "key-share-intolerance" //
+	NoCommonSignature         = "no-common-signature"   //
+	SignatureIntolerance      = "signature-intolerance" //
+	TooManySchemes            = "too-many-signature-schemes"
 	NoCommonALPN              = "no-common-alpn"         //
 	ALPNRequired              = "alpn-required"          //
 	ALPNIntolerance           = "alpn-intolerance"       //
@@ -67,6 +73,7 @@ const (
 	TooManyExtensions         = "too-many-extensions"     // the number of them
 	CombinationIntolerance    = "combination-intolerance" // several properties together, none of which is enough
 	HelloTooLarge             = "hello-too-large"
+	HelloTooSmall             = "hello-too-small"
 	HelloSizeIntolerance      = "hello-size-intolerance" // larger ones are accepted
 	FragmentedRecords         = "fragmented-records"     // TLS records
 	FragmentedSegments        = "fragmented-segments"    // TCP segments
@@ -77,6 +84,7 @@ const (
 	ClientCertificateRequired = "client-certificate-required"
 	ClientCertificateRefused  = "client-certificate-refused"
 	PlainHTTP                 = "plain-http"
+	StartTLSRequired          = "starttls-required" // TLS has to be asked for
 	OtherProtocol             = "other-protocol"
 	ConnectionRefused         = "connection-refused"
 	Unreachable               = "unreachable"
@@ -99,7 +107,7 @@ type Cause struct {
 	Sentence string   `json:"sentence"` // for a person
 	Offered  []string `json:"offered,omitempty"`
 	Accepted []string `json:"accepted,omitempty"` // as far as it was found out
-	Limit    int      `json:"limit,omitempty"`    // the most that is accepted: bytes, suites, extensions, connections
+	Limit    int      `json:"limit,omitempty"`    // the most that is accepted: bytes, suites, extensions, connections; hello-too-small: the fewest bytes
 	Together []string `json:"together,omitempty"` // combination-intolerance: what has to come together
 	Fix      string   `json:"fix,omitempty"`      // what to change, in a sentence
 }

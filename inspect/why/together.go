@@ -20,7 +20,7 @@ type trait struct {
 func (r *run) traits(h *probe.Hello, own Axis, extension wire.ExtensionType) []trait {
 	var all []trait
 	add := func(axis Axis, name string, drop func(*probe.Hello)) {
-		if axis != own {
+		if axis != own && !r.causal[axis] { // what is a cause by itself stays as it works
 			all = append(all, trait{axis, name, drop})
 		}
 	}
@@ -74,12 +74,12 @@ func (r *run) dropped(t trial, traits []trait, size int) trial {
 // itself. For a size each hello is padded to it.
 func (r *run) together(t trial, own Axis, extension wire.ExtensionType, size int) []string {
 	all := r.traits(t.hello, own, extension)
-	if len(all) == 0 || r.spare() < 3 || r.failure.x.Outcome == probe.OutcomeTimeout {
+	if len(all) == 0 || r.spare() < 3 {
 		return nil
 	}
 	// It alone, in a hello that has nothing of the rest and works without it.
 	if a := r.send("it alone, without the rest", r.dropped(t, all, size)); a.x == nil || !a.works {
-		if a.x == nil || kind(a.x) == kind(r.failure.x) {
+		if a.x == nil || kind(a.x) == r.minded {
 			if b := r.send("the hello that works, without the rest", r.dropped(r.working, all, 0)); b.x == nil || b.works {
 				return nil
 			}
@@ -94,7 +94,7 @@ func (r *run) together(t trial, own Axis, extension wire.ExtensionType, size int
 			return false
 		}
 		if smaller := t.hello.Size() - d.hello.Size(); size == 0 && smaller > 4 && !sized && r.spare() > 0 {
-			if b := r.send("without "+what+", padded to the same size", r.dropped(t, some, t.hello.Size())); b.x != nil && !b.works && kind(b.x) == kind(r.failure.x) {
+			if b := r.send("without "+what+", padded to the same size", r.dropped(t, some, t.hello.Size())); b.x != nil && !b.works && kind(b.x) == r.minded {
 				sized = true
 				names = append(names, fmt.Sprintf("a size of more than %d bytes (%d fail)", d.hello.Size(), t.hello.Size()))
 				return false

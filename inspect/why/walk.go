@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/tlstriage/tlstriage/inspect"
 	"github.com/tlstriage/tlstriage/inspect/probe"
 )
 
@@ -47,10 +46,10 @@ func (r *run) take(s step) bool {
 	if next.proxy == r.working.proxy && same(next.hello, r.working.hello) {
 		return true
 	}
-	if r.size != nil && next.hello.Size() > r.size.limit {
+	if r.tooLarge(next.hello) {
 		return r.takeReduced(s)
 	}
-	if r.overCount(next.hello) && s.axis != AxisCipher && s.change != itsExtensions {
+	if r.overCount(next.hello) && s.axis != AxisCipher && s.axis != AxisGroup && s.axis != AxisSignature && s.change != itsExtensions {
 		return true // it would be too many by this; nothing follows
 	}
 	a, ok := r.believe("with "+s.change, next)
@@ -67,7 +66,13 @@ func (r *run) take(s step) bool {
 		r.result.Tried = append(r.result.Tried, "with "+s.change+": "+a.x.Describe()+", which the hello in question does not get")
 		return true
 	}
+	if r.isEvenness(next, a) || r.isSmall(next, a) {
+		return r.take(s) // every hello is made to fit from now on
+	}
 	if next.hello.Size() > r.largest && r.isSize(next, a) {
+		if !r.tooLarge(next.hello) {
+			return r.take(s)
+		}
 		return r.takeReduced(s)
 	}
 	if r.isCount(next, a) {
@@ -90,7 +95,7 @@ func (r *run) takeReduced(s step) bool {
 	default:
 		return true
 	}
-	if same(next.hello, r.working.hello) || next.hello.Size() > r.size.limit {
+	if same(next.hello, r.working.hello) || r.tooLarge(next.hello) {
 		return true
 	}
 	a, ok := r.believe("with "+s.change+", as far as they fit", next)
@@ -113,7 +118,7 @@ func (r *run) fitting() trial {
 		}
 		larger := next.hello.Clone()
 		larger.Set(e.Type, e.Body)
-		if larger.Size() <= r.size.limit {
+		if !r.tooLarge(larger) {
 			next.hello = larger
 		}
 	}
@@ -131,6 +136,7 @@ func (r *run) believe(change string, t trial) (a answer, ok bool) {
 		if a.works {
 			return a, true
 		}
+		r.minded = kind(a.x)
 		control := r.expect("the hello that works, again", r.working)
 		if control.x == nil {
 			return a, false
@@ -253,15 +259,18 @@ func (r *run) withoutControl() {
 				sentence: fmt.Sprintf("The endpoint answers every hello with more than is read: data without an end, or a message that claims to be longer than any is (%d bytes were read).", x.Received),
 				fix:      "Look at what listens on this port: it is no TLS server that is well."})
 			return
-		case x.Outcome == probe.OutcomeClosed && x.Error != nil && x.Error.Type == inspect.ErrorOther:
+		case x.Outcome == probe.OutcomeNotTLS:
 			r.add(found{axis: AxisNotTLS, id: OtherProtocol, evidence: everything,
-				sentence: "The endpoint answers every hello with bytes that make no sense as TLS: " + x.Error.Message + ".",
+				sentence: "The endpoint answers every hello with bytes that make no sense as TLS: " + x.Describe() + ".",
 				fix:      "Look at what listens on this port: it is no TLS server that is well."})
 			return
 		case x.Outcome == probe.OutcomeTimeout && x.Received > 0:
 			r.add(found{axis: AxisNetwork, id: IncompleteAnswer, evidence: everything,
 				sentence: fmt.Sprintf("The endpoint begins an answer and does not finish it: %d bytes came in %.1f s, which make no ServerHello.", x.Received, x.Took.Seconds()),
 				fix:      "Look at the endpoint and at the path from it: it stalls or drips, or what it sends after the first bytes is lost (path MTU)."})
+			return
+		}
+		if r.asksForTLS() {
 			return
 		}
 		switch x.Outcome {
