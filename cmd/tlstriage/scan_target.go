@@ -118,16 +118,16 @@ func (c *scanCommand) judgeReport(ctx context.Context, address, name string, r *
 		s.record = asBackend(record, name, r)
 		c.look(ctx, s.record)
 		s.take(s.record)
+		s.ownCause()
 		for _, chain := range r.Chains() {
 			other := asBackend(chain, name, r)
-			t := *other.BackendLeg.TLS
-			t.Established = true // as far as was asked for: the server's flight was read, and nothing else is to be judged
-			other.BackendLeg.TLS = &t
 			c.look(ctx, other)
 			s.alsoOf(other)
 		}
 	}
-	s.withoutEchoes()
+	for i := range s.Findings {
+		reword(&s.Findings[i], address, c.quic)
+	}
 	for _, f := range r.Findings() {
 		s.add(f)
 	}
@@ -175,16 +175,6 @@ func (s *scanned) alsoOf(other *inspect.Connection) {
 }
 
 func (s *scanned) add(f inspect.Finding) { s.Findings = append(s.Findings, f) }
-
-// withoutEchoes drops findings of the record that speak of what our hello lacked, where the scan has asked about everything.
-func (s *scanned) withoutEchoes() {
-	if s.Report.ProxyHeaderExpected {
-		for i := range s.Findings {
-			s.Findings[i].CausedBy = append(s.Findings[i].CausedBy, scan.FindingProxyProtocol)
-		}
-		s.Cause = scan.FindingProxyProtocol
-	}
-}
 
 // conclude brings findings, verdict and cause in line with each other.
 func (s *scanned) conclude() {

@@ -26,10 +26,10 @@ func exhaust[T comparable](s *session, all []T, part int, ask asking[T]) exhaust
 		return e
 	}
 	left := slices.DeleteFunc(slices.Clone(all), func(x T) bool { return slices.Contains(e.found, x) })
-	if len(left) <= 1 {
+	if len(left) <= part {
 		return e
 	}
-	for few := range slices.Chunk(left, max(min(part, len(left)/2), 1)) {
+	for few := range slices.Chunk(left, part) {
 		more := chain(s, few, false, ask)
 		e.attempts += more.attempts
 		e.found = append(e.found, more.found...)

@@ -55,7 +55,7 @@ func (s *session) features(ctx context.Context, r *Report, note func(feature str
 	if v > wire.VersionSSLv3 {
 		h.Set(wire.ExtensionHeartbeat, []byte{1})
 	}
-	x := s.ask(ctx, h, probe.Options{Until: probe.UntilHello})
+	x := s.persist(ctx, h, probe.Options{Until: probe.UntilHello})
 	if hello := x.ServerHello; hello != nil {
 		is := func(b bool) Answer {
 			if b {
@@ -81,7 +81,7 @@ func (s *session) fallback(ctx context.Context, r *Report, note func(feature str
 		}
 		h := s.hello(v, r.suites(v))
 		h.CipherSuites = append(h.CipherSuites, wire.FallbackSCSV)
-		x := s.ask(ctx, h, probe.Options{Until: probe.UntilHello})
+		x := s.persist(ctx, h, probe.Options{Until: probe.UntilHello})
 		switch {
 		case x.Alert != nil && x.Alert.Description == wire.AlertInappropriateFallback:
 			note(FeatureFallbackSCSV, yes(1, x.Describe()))

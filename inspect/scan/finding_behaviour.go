@@ -25,9 +25,25 @@ func proxyProtocolExpected(r *Report) *inspect.Finding {
 	}
 }
 
+func proxyProtocolRefused(r *Report) *inspect.Finding {
+	if !r.ProxyHeaderRefused {
+		return nil
+	}
+	return &inspect.Finding{
+		ID: FindingProxyRefused, Severity: inspect.SeverityError, Title: "The endpoint does not take a PROXY protocol header",
+		Detail: "Behind a PROXY protocol header no hello is answered; without one the same hello is.",
+		Fixes: []inspect.Fix{
+			{Target: "tlstriage", Action: "Ask without it", Snippet: "tlstriage scan HOST:PORT  # not: --proxy-protocol"},
+			{Target: "nginx", Action: "Or let the endpoint expect one", Snippet: "listen 443 ssl proxy_protocol;"},
+			{Target: "haproxy", Action: "Or let the endpoint expect one", Snippet: "bind :443 ssl crt FILE accept-proxy"},
+		},
+		Citation: "haproxy.org, doc/proxy-protocol.txt",
+	}
+}
+
 func startTLSFailed(r *Report) *inspect.Finding {
 	b := r.BrokenLayer()
-	if b == nil || b.Name != LayerFirstBytes || !r.startTLS {
+	if b == nil || b.Name != LayerFirstBytes || !r.startTLSFailed {
 		return nil
 	}
 	return &inspect.Finding{

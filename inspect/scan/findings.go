@@ -27,6 +27,7 @@ const (
 	FindingNameForm        = "server-name-form-refused"
 	FindingNameRequired    = "server-name-required"
 	FindingProxyProtocol   = "server-expects-proxy-protocol"
+	FindingProxyRefused    = "server-refuses-proxy-protocol"
 	FindingNotTLSUpgrade   = "server-starttls-failed"
 	FindingAddressesDiffer = "server-addresses-differ"
 	FindingPreShared       = "server-only-pre-shared-keys"
@@ -57,7 +58,7 @@ func SortFindings(findings []inspect.Finding) {
 // rules are all of them, in the order in which they are told.
 func rules() []func(r *Report) *inspect.Finding {
 	return []func(r *Report) *inspect.Finding{
-		proxyProtocolExpected, startTLSFailed, stopsAnswering, closesAtRandom, onlyPreShared, largeHelloDropped, intolerance, obsoleteVersion, weakCiphers, noForwardSecrecy, weakDH, weakGroup, weakSignature,
+		proxyProtocolExpected, proxyProtocolRefused, startTLSFailed, stopsAnswering, closesAtRandom, onlyPreShared, largeHelloDropped, intolerance, obsoleteVersion, weakCiphers, noForwardSecrecy, weakDH, weakGroup, weakSignature,
 		insecureRenegotiation, compression, heartbeat, noFallback, nameForm, nameRequired, earlyData, noTLS13, noPostQuantum, inconclusive,
 	}
 }

@@ -29,7 +29,7 @@ func (s *session) groupsOf13(ctx context.Context, e *enumerated) (found []wire.N
 			h := s.hello(e.version, e.suites)
 			h.SetGroups(g)
 			h.SetKeyShares(g)
-			if x := s.ask(ctx, h, probe.Options{Until: probe.UntilHello, NoRetry: true}); x.ServerHello != nil && x.ServerHello.Group == g {
+			if x := s.persist(ctx, h, probe.Options{Until: probe.UntilHello, NoRetry: true}); x.ServerHello != nil && x.ServerHello.Group == g {
 				found = append(found, g)
 			}
 		}

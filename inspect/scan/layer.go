@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -60,7 +61,7 @@ func (r *Report) BrokenLayer() *Layer {
 const slowConnect = time.Second
 
 // connected reports on TCP and on what the first bytes are. It reports false where there is no way on.
-func (s *session) connected(r *Report, x *probe.Exchange) bool {
+func (s *session) connected(ctx context.Context, r *Report, x *probe.Exchange) bool {
 	transport, at := "TCP", s.target.Endpoint.Address
 	if s.target.Endpoint.QUIC {
 		transport = "UDP"
@@ -92,24 +93,48 @@ func (s *session) connected(r *Report, x *probe.Exchange) bool {
 	} else {
 		r.layer(LayerTCP, Works, x.Dialled, "%s connects over %s.", at, transport)
 	}
+	if s.target.Endpoint.StartTLS != "" && x.Error != nil && x.Error.Phase == inspect.PhaseProxyProtocol {
+		r.startTLSFailed = true
+		r.layer(LayerFirstBytes, Broken, x.FirstByte, "%s", s.dialogueSentence(ctx, x))
+		return false
+	}
 	if x.Outcome == probe.OutcomeNotTLS {
-		r.layer(LayerFirstBytes, Broken, x.FirstByte, "%s", firstBytesSentence(s.target, x))
+		r.layer(LayerFirstBytes, Broken, x.FirstByte, "%s", firstBytesSentence(x))
 		return false
 	}
 	return true
 }
 
+// dialogueSentence says how the dialogue before TLS failed, and whether TLS is spoken there without one.
+func (s *session) dialogueSentence(ctx context.Context, x *probe.Exchange) string {
+	protocol := s.target.Endpoint.StartTLS
+	sentence := fmt.Sprintf("The endpoint does not go over to TLS by the dialogue of %s: ", protocol)
+	switch x.Error.Type {
+	case inspect.ErrorTimeout:
+		sentence += "it says nothing."
+	case inspect.ErrorClosed:
+		sentence += "it closes the connection."
+	case inspect.ErrorReset:
+		sentence += "it resets the connection."
+	default:
+		sentence += strings.TrimPrefix(x.Error.Message, fmt.Sprintf("probe: starttls %s: ", protocol)) + "."
+	}
+	direct := *s.target
+	direct.Endpoint.StartTLS = ""
+	if y := s.beside(ctx, &direct, s.open()); natureOf(y) == chosen || natureOf(y) == said {
+		sentence += " It speaks TLS from the first byte: leave --starttls out."
+	}
+	return sentence
+}
+
 // firstBytesSentence names what came in place of TLS.
-func firstBytesSentence(t *Target, x *probe.Exchange) string {
+func firstBytesSentence(x *probe.Exchange) string {
 	if x.Plain == nil {
-		if t.Endpoint.StartTLS != "" && x.Error != nil {
-			return fmt.Sprintf("The endpoint does not go over to TLS by the dialogue of %s: %s.", t.Endpoint.StartTLS, x.Error.Message)
-		}
 		return "The endpoint answers with something that is no TLS."
 	}
 	quoted := ""
 	if x.Plain.Summary != "" {
-		quoted = fmt.Sprintf(" (%q)", x.Plain.Summary)
+		quoted = fmt.Sprintf(" (\"%s\")", x.Plain.Summary) // which is printable
 	}
 	switch p := wire.Protocol(x.Plain.Protocol); p {
 	case wire.ProtocolHTTP, wire.ProtocolHTTPResponse:
@@ -118,6 +143,8 @@ func firstBytesSentence(t *Target, x *probe.Exchange) string {
 		return "The port speaks HTTP/2 without TLS (h2c)" + quoted + "."
 	case wire.ProtocolSMTP, wire.ProtocolIMAP, wire.ProtocolPOP3, wire.ProtocolFTP, wire.ProtocolXMPP, wire.ProtocolMySQL, wire.ProtocolLDAP:
 		return fmt.Sprintf("The port speaks %s in the clear%s: TLS begins there after a command, if at all (--starttls %s).", strings.ToUpper(string(p)), quoted, p)
+	case wire.ProtocolSOCKS:
+		return "The port is that of a SOCKS proxy" + quoted + ", which wants to be told first where to go."
 	case wire.ProtocolUnknown:
 		return "The port answers in a protocol that is no TLS" + quoted + "."
 	default:
@@ -127,6 +154,9 @@ func firstBytesSentence(t *Target, x *probe.Exchange) string {
 
 // unanswered is the sentence about an endpoint that takes up no hello of any version.
 func unanswered(r *Report, proxyHeader bool) string {
+	if r.ProxyHeaderRefused {
+		return "No hello is answered behind the PROXY protocol header, and without it there is an answer: leave --proxy-protocol out, or let the endpoint expect one."
+	}
 	if proxyHeader {
 		return "No hello is answered unless a PROXY protocol header comes first: the endpoint expects to stand behind a load balancer (--proxy-protocol)."
 	}

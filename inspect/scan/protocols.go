@@ -43,7 +43,7 @@ func (s *session) alpn(ctx context.Context, r *Report) {
 			return "", false, nil
 		}
 		h.SetALPN(protocols...)
-		x := s.ask(ctx, h, options)
+		x := s.persist(ctx, h, options)
 		return x.ALPN, x.ALPN != "" && versionOf(x) != 0, x
 	}
 	if v, ok := r.oldest12(); ok && v == wire.VersionSSLv3 && !r.accepts(wire.VersionTLS13) {

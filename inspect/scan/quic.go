@@ -3,7 +3,6 @@ package scan
 import (
 	"context"
 
-	"github.com/tlstriage/tlstriage/inspect/probe"
 	"github.com/tlstriage/tlstriage/inspect/quicwire"
 )
 
@@ -25,8 +24,7 @@ func (s *session) quic(ctx context.Context, r *Report) {
 	}
 	other := *s.target
 	other.Endpoint.QUICVersion = reservedVersion
-	asked := &session{scanner: s.scanner, target: &other, slots: s.slots, client: s.client}
-	x := asked.ask(ctx, s.open(), probe.Options{Until: probe.UntilHello})
+	x := s.beside(ctx, &other, s.open())
 	if x.QUIC != nil {
 		for _, v := range x.QUIC.Versions {
 			if !v.Reserved() {
@@ -35,7 +33,4 @@ func (s *session) quic(ctx context.Context, r *Report) {
 		}
 	}
 	r.QUIC = q
-	s.mu.Lock()
-	s.connections += asked.connections
-	s.mu.Unlock()
 }

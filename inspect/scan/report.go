@@ -39,6 +39,7 @@ type Report struct {
 	TicketLifetime      uint32              `json:"ticket_lifetime,omitempty"` // seconds
 	Tolerance           map[string]Answer   `json:"tolerance,omitempty"`
 	HelloLimit          *HelloLimit         `json:"hello_limit,omitempty"`             // nil: no hello was too long
+	ProxyHeaderRefused  bool                `json:"proxy_protocol_refused,omitempty"`  // hellos are answered without the PROXY protocol header that was sent only
 	ProxyHeaderExpected bool                `json:"proxy_protocol_expected,omitempty"` // hellos are answered behind a PROXY protocol header only
 
 	QUIC *QUIC `json:"quic,omitempty"`
@@ -53,12 +54,12 @@ type Report struct {
 	LongestReplied int      `json:"longest_hello_answered"`
 	DurationMS     float64  `json:"duration_ms"`
 
-	startTLS   bool
-	opening    *probe.Exchange // the first hello
-	whole      *probe.Exchange // the handshake that went furthest
-	enumerated map[wire.Version]*enumerated
-	groups     map[wire.Version][]wire.NamedGroup
-	chains     map[string]*probe.Exchange // by leaf: an exchange that presented it
+	startTLSFailed bool
+	opening        *probe.Exchange // the first hello
+	whole          *probe.Exchange // the handshake that went furthest
+	enumerated     map[wire.Version]*enumerated
+	groups         map[wire.Version][]wire.NamedGroup
+	chains         map[string]*probe.Exchange // by leaf: an exchange that presented it
 }
 
 // NewReport is a report about an address of which nothing is known.

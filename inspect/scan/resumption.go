@@ -63,7 +63,7 @@ func (s *session) resumption(ctx context.Context, r *Report, note func(way strin
 
 // newSession goes through a handshake, and gives what was handed out.
 func (s *session) newSession(ctx context.Context, w resuming) (*probe.Session, Answer) {
-	x := s.ask(ctx, w.hello(), probe.Options{Until: probe.UntilFinished})
+	x := s.persist(ctx, w.hello(), probe.Options{Until: probe.UntilFinished})
 	switch {
 	case len(x.Sessions) > 0 && (w.name == ResumeID) == (len(x.Sessions[0].Ticket) == 0):
 		return x.Sessions[0], Answer{}

@@ -17,7 +17,6 @@ import (
 func (s *Scanner) Address(ctx context.Context, target Target) *Report {
 	began := time.Now()
 	r := NewReport(target.Endpoint.Address)
-	r.startTLS = target.Endpoint.StartTLS != ""
 	if target.Endpoint.QUIC && target.ALPN == nil { // "endpoints MUST use ALPN" over QUIC (RFC 9001, Section 8.1)
 		target.ALPN = []string{"h3"}
 	}
@@ -41,7 +40,7 @@ func (s *Scanner) Address(ctx context.Context, target Target) *Report {
 // scan goes from layer to layer, and enumerates where hellos are answered.
 func (s *session) scan(ctx context.Context, r *Report) {
 	r.opening = s.ask(ctx, s.open(), probe.Options{})
-	if !s.connected(r, r.opening) {
+	if !s.connected(ctx, r, r.opening) {
 		return
 	}
 	s.hurry()
@@ -85,6 +84,10 @@ func (s *session) enumerateAll(ctx context.Context, r *Report) {
 		questions[i] = func() { found[i] = s.enumerate(ctx, v) }
 	}
 	together(questions...)
+	for i, e := range found {
+		questions[i] = func() { found[i] = s.insist(ctx, e) }
+	}
+	together(questions...)
 	r.VersionAnswers = map[string]Answer{}
 	for _, e := range found {
 		r.enumerated[e.version] = e
@@ -104,18 +107,17 @@ func (s *session) enumerateAll(ctx context.Context, r *Report) {
 func (s *session) nothing(ctx context.Context, r *Report) {
 	proxyHeader := false
 	together(func() { r.SNI = s.names(ctx, s.open()) }, func() {
-		if s.target.Endpoint.Proxy == nil && !s.target.Endpoint.QUIC && natureOf(r.opening) != said {
-			endpoint := s.target.Endpoint
-			endpoint.Proxy = &probe.ProxyHeader{Version: 1}
-			other := *s.target
-			other.Endpoint = endpoint
-			behind := &session{scanner: s.scanner, target: &other, slots: s.slots, client: s.client}
-			x := behind.ask(ctx, s.open(), probe.Options{Until: probe.UntilHello})
-			proxyHeader = natureOf(x) == chosen
-			s.mu.Lock()
-			s.connections += behind.connections
-			s.mu.Unlock()
+		if s.target.Endpoint.QUIC || natureOf(r.opening) == said {
+			return
 		}
+		other := *s.target
+		if other.Endpoint.Proxy != nil {
+			other.Endpoint.Proxy = nil
+			r.ProxyHeaderRefused = natureOf(s.beside(ctx, &other, s.open())) == chosen
+			return
+		}
+		other.Endpoint.Proxy = &probe.ProxyHeader{Version: 1}
+		proxyHeader = natureOf(s.beside(ctx, &other, s.open())) == chosen
 	})
 	status := Broken
 	if natureOf(r.opening) == silent || natureOf(r.opening) == unconnected {
@@ -123,6 +125,16 @@ func (s *session) nothing(ctx context.Context, r *Report) {
 	}
 	r.layer(LayerHello, status, r.opening.FirstByte, "%s", unanswered(r, proxyHeader))
 	r.ProxyHeaderExpected = proxyHeader
+}
+
+// beside asks in another way than the target says.
+func (s *session) beside(ctx context.Context, other *Target, hello *probe.Hello) *probe.Exchange {
+	aside := &session{scanner: s.scanner, target: other, slots: s.slots, client: s.client}
+	x := aside.ask(ctx, hello, probe.Options{Until: probe.UntilHello})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.connections += aside.connections
+	return x
 }
 
 // keyExchange finds groups and parameters.
@@ -258,9 +270,9 @@ func (s *session) finish(ctx context.Context, h *probe.Hello) *probe.Exchange {
 	if s.target.ALPN == nil && s.target.speaksHTTP() && h.HasExtensions {
 		h.SetALPN("http/1.1")
 	}
-	x := s.ask(ctx, h, options)
+	x := s.persist(ctx, h, options)
 	if x.Alert != nil && x.Alert.Description == wire.AlertNoApplicationProtocol && s.target.ALPN == nil {
-		x = s.ask(ctx, plain.Fresh(), options)
+		x = s.persist(ctx, plain.Fresh(), options)
 	}
 	return x
 }

@@ -28,6 +28,17 @@ func (s *session) unsteady() bool {
 	return s.random > 0
 }
 
+// persist asks again where the connection is closed without a word, as often as that takes to be believed.
+func (s *session) persist(ctx context.Context, hello *probe.Hello, options probe.Options) *probe.Exchange {
+	x := s.ask(ctx, hello, options)
+	for attempt := 1; natureOf(x) == cut && attempt < s.repeats(cut); attempt++ {
+		if x = s.ask(ctx, hello.Fresh(), options); natureOf(x) == chosen || natureOf(x) == said {
+			s.closedAtRandom(attempt)
+		}
+	}
+	return x
+}
+
 // repeats is how often a hello has to fail before that is believed.
 func (s *session) repeats(nature nature) int {
 	if nature == cut && s.unsteady() {
@@ -52,15 +63,18 @@ func (s *session) endUnsure(r *Report) {
 	if !s.unsteady() {
 		return
 	}
-	r.ClosedAtRandom = s.random
-	for _, answers := range []map[string]Answer{r.Tolerance, r.Features, r.Resumption, r.VersionAnswers} {
+	take := func(about string, answers map[string]Answer) {
 		for name, a := range answers {
 			if sure := s.sureOf(a); sure.Reply != a.Reply {
 				answers[name] = sure
-				s.doubts = append(s.doubts, name+": "+sure.Evidence)
+				s.doubt(about, name+": "+sure.Evidence)
 			}
 		}
 	}
+	take(WhatVersions, r.VersionAnswers)
+	take("", r.Tolerance)
+	take("", r.Features)
+	take("", r.Resumption)
 	for i := range r.SNI {
 		n := &r.SNI[i]
 		a := s.sureOf(Answer{Reply: n.Reply, Attempts: n.attempts, Evidence: n.Evidence, cut: n.cut})
@@ -72,6 +86,7 @@ func (s *session) endUnsure(r *Report) {
 func (s *session) stillThere(ctx context.Context, r *Report) {
 	s.mu.Lock()
 	tail, replies := s.tail, s.replies
+	r.ClosedAtRandom = s.random
 	s.mu.Unlock()
 	if tail < 3 || ctx.Err() != nil {
 		return
@@ -92,4 +107,25 @@ func (s *session) spent() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.connections >= s.most()
+}
+
+// insist asks again about a version that was refused by closed connections alone, once it is known that the endpoint closes some at
+// random.
+func (s *session) insist(ctx context.Context, e *enumerated) *enumerated {
+	for e.answer.cut && e.answer.Attempts < repeatsOfUnsteady && s.unsteady() {
+		x := s.ask(ctx, s.small(e.version), probe.Options{Until: probe.UntilHello, NoRetry: true})
+		attempts := e.answer.Attempts + 1
+		switch {
+		case versionOf(x) == e.version:
+			s.closedAtRandom(e.answer.Attempts)
+			return s.enumerate(ctx, e.version)
+		case versionOf(x) != 0:
+			e.answer = Answer{Reply: No, Attempts: attempts, Evidence: "answered with " + versionOf(x).String()}
+		case natureOf(x) == cut || natureOf(x) == said:
+			e.answer = refusal(x, attempts)
+		default:
+			return e
+		}
+	}
+	return e
 }
