@@ -90,7 +90,7 @@ func (q *quicConn) certain() bool {
 	return q.flow.Authentic() || len(q.flow.VersionNegotiation()) > 0
 }
 
-func (q *quicConn) describe(t *Tracker, r *inspect.Connection) {
+func (q *quicConn) describe(t *Tracker, r *inspect.Connection, last *monologue) {
 	client, server := q.flow.Stats(quicwire.FromClient), q.flow.Stats(quicwire.FromServer)
 	if r.Capture.OneWay == inspect.FromClient && client.Handshake+client.OneRTT == 0 {
 		r.Capture.OneWay = "" // nothing says that the server answered at all
@@ -122,7 +122,7 @@ func (q *quicConn) describe(t *Tracker, r *inspect.Connection) {
 	}
 	q.closed(r)
 	if r.ClientLeg.Error == nil && !tls.Established {
-		r.ClientLeg.Error = q.failure(t, r, client, server)
+		r.ClientLeg.Error = q.failure(t, r, client, server, last)
 	}
 }
 
@@ -165,7 +165,7 @@ func closeMessage(end *quicwire.Close) string {
 }
 
 // failure says why no handshake came about; nil when the capture does not show it.
-func (q *quicConn) failure(t *Tracker, r *inspect.Connection, client, server quicwire.Stats) *inspect.Error {
+func (q *quicConn) failure(t *Tracker, r *inspect.Connection, client, server quicwire.Stats, last *monologue) *inspect.Error {
 	if versions := q.flow.VersionNegotiation(); versions != nil && server.Initial+server.Handshake+server.OneRTT == 0 {
 		var names []string
 		for _, v := range versions {
@@ -178,7 +178,25 @@ func (q *quicConn) failure(t *Tracker, r *inspect.Connection, client, server qui
 			Message: "QUIC version negotiation: the server speaks " + strings.Join(names, ", "),
 		}
 	}
-	if r.Capture.OneWay != "" || r.Capture.End != inspect.EndIdle {
+	if r.Capture.OneWay != "" {
+		return nil
+	}
+	if last.inVain() && server.OneRTT+client.OneRTT == 0 {
+		fail := &inspect.Error{Type: inspect.ErrorStalled, Phase: inspect.PhaseHandshake}
+		if server.Datagrams == 0 {
+			if !t.bothWays {
+				return nil
+			}
+			fail.Type = inspect.ErrorNoAnswer
+		}
+		speaker, silent := inspect.FromClient, inspect.FromServer
+		if (last.side == 1) != q.flow.Swapped() {
+			speaker, silent = silent, speaker
+		}
+		fail.Message = fmt.Sprintf("the %s sent %d datagrams in %.1f s, to which the %s answered nothing", speaker, last.datagrams, float64(last.until-last.from)/1e9, silent)
+		return fail
+	}
+	if r.Capture.End != inspect.EndIdle {
 		return nil
 	}
 	if server.Datagrams == 0 && client.Initial >= 3 && t.bothWays {

@@ -14,6 +14,7 @@ type udpConn struct {
 	first, last     uint64
 	sides           [2]inspect.CaptureSide // side 0 sent the first packet
 	settled         bool
+	alone           monologue
 	sum             [2]uint64 // of the last datagram of each side, and when it came
 	sumAt           [2]int64
 	quic            *quicConn
@@ -22,6 +23,24 @@ type udpConn struct {
 	packets         []Packet
 	kept            int64
 }
+
+// monologue is what one side says while the other is silent.
+type monologue struct {
+	side        int
+	datagrams   int
+	from, until int64
+}
+
+func (m *monologue) datagram(side int, at int64) {
+	if m.datagrams == 0 || m.side != side {
+		*m = monologue{side: side, from: at}
+	}
+	m.datagrams++
+	m.until = max(m.until, at)
+}
+
+// inVain reports whether a side said something again and again, for long, and nobody answered.
+func (m *monologue) inVain() bool { return m.datagrams >= 3 && m.until-m.from >= longSilence }
 
 // udp takes up a datagram. Nothing is kept of those that begin neither QUIC nor DTLS.
 func (t *Tracker) udp(s *segment) {
@@ -136,6 +155,7 @@ func (t *Tracker) datagram(f *flow, s *segment) {
 		return
 	}
 	c.last, c.lastAt = s.number, s.at
+	c.alone.datagram(side, s.at)
 	seen.Packets++
 	seen.Bytes += uint64(len(s.payload) + s.missing)
 	seen.Largest = max(seen.Largest, len(s.payload)+s.missing)
@@ -233,7 +253,7 @@ func (t *Tracker) finishUDP(f *flow, c *udpConn, end inspect.CaptureEnd) {
 	case c.quic != nil:
 		r.Transport = inspect.TransportQUIC
 		t.stats.QUIC++
-		c.quic.describe(t, r)
+		c.quic.describe(t, r, &c.alone)
 	case c.vpn != nil:
 		t.stats.TLS++
 		c.vpn.describe(t, r)
