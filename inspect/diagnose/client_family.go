@@ -23,8 +23,8 @@ var clientFamilies = [...]clientKind{
 
 // refusedBy says which clients refuse the chain for the faults with an id; empty where none is known to.
 func (c *chainEvidence) refusedBy(id chain.FaultID) string {
-	if c.reason(id) == chain.ReasonNameConstraints || aboutTrust(id) {
-		return "" // all do, and not all are told; or those that have the same roots
+	if aboutTrust(id) || id == chain.MissingKeyID {
+		return "" // those that have the same roots do; or the fault's own words say who does
 	}
 	var refuse, take []string
 	for _, k := range clientFamilies {

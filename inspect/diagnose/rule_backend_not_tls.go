@@ -79,7 +79,7 @@ func implicitTLS(protocol string) (port string, upgrades bool) {
 // spoken names a protocol for a sentence.
 func spoken(protocol string) string {
 	switch protocol {
-	case "":
+	case "", "unknown":
 		return "something unknown"
 	case "http", "http_response":
 		return "plain HTTP"

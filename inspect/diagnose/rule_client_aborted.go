@@ -16,6 +16,9 @@ var ruleClientAborted = Rule{
 	CausedBy: []string{
 		"server-cert-rejected-by-client", "client-alert", "version-no-overlap", "cipher-no-overlap", "group-no-overlap", "signature-no-overlap",
 		"alpn-no-overlap", "sni-missing", "sni-unknown", "sslv2-hello", "proxy-cannot-serve", "server-alert",
+		// Not what depends on the client's own roots: who is silent about it may have closed for another reason.
+		"default-certificate-served", "cert-malformed", "cert-revoked", "cert-expired", "cert-not-yet-valid", "cert-name-mismatch", "cert-self-signed",
+		"chain-missing-intermediate", "chain-intermediate-expired", "cert-wrong-usage",
 	},
 	check: func(e *evidence) *match {
 		v := e.client
@@ -26,7 +29,7 @@ var ruleClientAborted = Rule{
 		for _, a := range v.tls.Alerts {
 			canceled = canceled || a.Code == alertUserCanceled && a.From == inspect.FromClient
 		}
-		if e.endedBy(inspect.FromServer) || !canceled && e.unanswered() && !e.endedBy(inspect.FromClient) || !canceled && !v.is(inspect.ErrorClosed, inspect.ErrorReset) {
+		if e.quicUnanswered() || e.endedBy(inspect.FromServer) || !canceled && e.unanswered() && !e.endedBy(inspect.FromClient) || !canceled && !v.is(inspect.ErrorClosed, inspect.ErrorReset) {
 			return nil
 		}
 		m := &match{ended: true}
@@ -37,16 +40,24 @@ var ruleClientAborted = Rule{
 		if canceled {
 			how = "cancelled the handshake (user_canceled)"
 		}
-		if len(v.server.CertificateChain) > 0 || sawServerFlight(v) {
+		if sawCertificate(v) {
 			m.fault = inspect.FaultClient
 			m.detail = "the client's side " + how + " after the server's certificate: most often the client does not accept it"
 			m.fixes = []inspect.Fix{
-				fix(forClient, "ask the client what it thinks of the certificate", showCerts(v, v.hello.ServerName)+" -verify_return_error"),
-				fix(forSelf, "if this program's own authority signed it, the client must trust that authority", "tlstriage ca export > ca.pem"),
+				fix(forClient, "ask the client what it thinks of the certificate; browsers also end spare connections like this", showCerts(v, v.hello.ServerName)+" -verify_return_error"),
+			}
+			if !e.foreign() {
+				m.fixes = append(m.fixes, fix(forSelf, "if this program's own authority signed it, the client must trust that authority", "tlstriage ca export > ca.pem"))
 			}
 			return m
 		}
-		m.detail = "the client's side " + how + " " + or(phaseWords(v.phase()), "before the handshake was done")
+		m.detail = "the client's side " + how + " "
+		if sawServerFlight(v) {
+			m.fault = inspect.FaultClient
+			m.detail += "after the server's answer, which holds no certificate as far as it was seen"
+		} else {
+			m.detail += or(phaseWords(v.phase()), "before the handshake was done")
+		}
 		m.fixes = []inspect.Fix{fix(forNetwork, "if it is always the same clients, capture at both ends: who sends the FIN or RST?", "tcpdump -ni any -w out.pcap host "+clientHost(e.c))}
 		return m
 	},
@@ -55,6 +66,19 @@ var ruleClientAborted = Rule{
 // sawServerFlight reports whether the server had answered: its messages are the small letters of the history.
 func sawServerFlight(v view) bool {
 	return v.tls.Handshake != nil && strings.ContainsAny(v.tls.Handshake.History, "abcdefghijklmnopqrstuvwxyz")
+}
+
+// sawCertificate reports whether the server has shown the client its certificate: it is in the record, or messages were seen of
+// which it must have been one.
+func sawCertificate(v view) bool {
+	if len(v.server.CertificateChain) > 0 {
+		return true
+	}
+	if v.tls.Handshake == nil || v.tls.Resumed {
+		return false
+	}
+	history := v.tls.Handshake.History
+	return strings.Contains(history, "x") || v.tls.Version == "TLSv1.3" && strings.Contains(history, "d")
 }
 
 func phaseWords(p inspect.Phase) string {

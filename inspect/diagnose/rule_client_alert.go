@@ -34,8 +34,12 @@ var ruleClientAlert = Rule{
 			m.detail += "; negotiated until then: " + e.client.tls.Version + " " + e.client.tls.Cipher
 		}
 		if a.Code == alertDecryptError || a.Code == alertBadRecordMAC || a.Code == alertRecordOverflow || a.Code == alertUnexpectedMessage {
-			m.fault = inspect.FaultNetwork
-			m.fixes = append(m.fixes, fix(forNetwork, "look for a middlebox that changes handshakes: compare captures at both ends", ""))
+			if e.c.Transport != inspect.TransportQUIC {
+				m.fault = inspect.FaultNetwork
+				m.fixes = append(m.fixes, fix(forNetwork, "look for a middlebox that changes handshakes: compare captures at both ends", ""))
+			} else {
+				m.detail += "; a packet that was changed on the way would have been dropped: one of the two libraries is wrong"
+			}
 		}
 		m.fixes = append(m.fixes, fix(forClient, "the client's own log says more; `tlstriage explain` says what the alert means", "tlstriage explain "+plain(a.Description, strconv.Itoa(int(a.Code)))))
 		return m

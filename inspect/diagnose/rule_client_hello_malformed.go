@@ -26,6 +26,13 @@ var ruleClientHelloMalformed = Rule{
 			m.detail = or(e.client.message(), "the hello's fields contradict each other")
 		case e.client.alerted(inspect.FromServer, alertDecodeError, alertIllegalParameter):
 			m.detail = "the server answered " + spell(e.client.alert(inspect.FromServer))
+			if e.foreign() {
+				m.title = "The server calls the ClientHello malformed"
+				m.detail += "; here it can be read: a value in it is against the rules, or the server trips over an extension that it should pass over"
+				m.fixes = append(m.fixes,
+					fix(forSelf, "find out what in the hello it is", "tlstriage why --to "+backendName(e.client)+" --from FILE …"),
+					fix(forBackend, "if it is new clients alone: update the server's TLS library, or what stands before it; unknown extensions must be passed over (RFC 8446, Section 4.1.2)", ""))
+			}
 		default:
 			return nil
 		}

@@ -34,7 +34,7 @@ var ruleHandshakeUnexplained = Rule{
 				m.detail += "; inferred: " + bound(i.Basis)
 			}
 			if l.view.leg.Error == nil && e.c.Event.Source == inspect.SourceCapture {
-				m.severity, m.fault = inspect.SeverityWarning, inspect.FaultNoise
+				m.severity, m.fault, m.ended = inspect.SeverityWarning, inspect.FaultNoise, false
 				m.title = "The capture does not show how the handshake ended"
 			}
 			if l.view.leg.Error != nil && !e.foreign() {

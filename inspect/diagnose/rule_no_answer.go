@@ -15,7 +15,7 @@ var ruleNoAnswer = Rule{
 		"Check: `nc -vz HOST PORT` from the client; a capture at the server tells whether the requests arrive.",
 	check: func(e *evidence) *match {
 		v, leg := e.far()
-		if !v.is(inspect.ErrorNoAnswer) {
+		if !v.is(inspect.ErrorNoAnswer) && !e.quicUnanswered() {
 			return nil
 		}
 		m := &match{ended: true, leg: leg, detail: or(v.message(), "nothing came back")}
@@ -31,4 +31,12 @@ var ruleNoAnswer = Rule{
 		}
 		return m
 	},
+}
+
+// quicUnanswered reports whether a client of QUIC closed its connection without a single packet of the server in the capture. It says
+// goodbye to nobody: what it gave up on is waiting.
+func (e *evidence) quicUnanswered() bool {
+	c := e.c.Capture
+	return c != nil && e.c.Transport == inspect.TransportQUIC && e.client.is(inspect.ErrorClosed) && e.endedBy(inspect.FromClient) &&
+		c.OneWay == "" && c.Server.Packets == 0 && c.Client.Packets > 1
 }

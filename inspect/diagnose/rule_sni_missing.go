@@ -19,6 +19,10 @@ var ruleSNIMissing = Rule{
 		m := &match{ended: true, accepted: e.accepted(policy.DimensionServerName), detail: "no server_name in the hello"}
 		if a := e.client.alert(inspect.FromServer); a != nil {
 			m.detail += "; the server answered " + spell(a)
+			if a.Code == alertHandshakeFailure {
+				m.title = "The server refuses a hello without a server name"
+				m.detail += ", which gives no reason: most often it needs a name, else it has no version, suite, group or signature in common with the client"
+			}
 		}
 		m.fixes = append([]inspect.Fix{sendSNI()}, defaultServer()...)
 		return m

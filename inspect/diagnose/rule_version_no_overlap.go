@@ -1,6 +1,9 @@
 package diagnose
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/tlstriage/tlstriage/inspect"
 	"github.com/tlstriage/tlstriage/inspect/policy"
 )
@@ -9,12 +12,15 @@ var ruleVersionNoOverlap = Rule{
 	ID: "version-no-overlap", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultClient,
 	when:     clientLegDown,
 	Title:    "Client and server have no TLS version in common",
-	Citation: "RFC 8446, Section 4.2.1",
+	Citation: "RFC 8446, Section 4.2.1; RFC 9000, Section 6",
 	Explanation: "The handshake failed because the client offers no version that the server accepts; the server answers protocol_version (alert 70), older ones handshake_failure (40) or nothing. Check with the " +
-		"client's versions one by one: `openssl s_client -tls1_2 -connect HOST:PORT`.",
+		"client's versions one by one: `openssl s_client -tls1_2 -connect HOST:PORT`. Over QUIC it may be the version of QUIC itself (then the title says so): the server answers with a list of its own.",
 	check: func(e *evidence) *match {
 		if e.refusal != policy.DimensionVersion {
 			return nil
+		}
+		if m := e.quicVersions(); m != nil {
+			return m
 		}
 		m := e.noOverlap(policy.DimensionVersion, "version")
 		top := newest(m.offered)
@@ -25,6 +31,29 @@ var ruleVersionNoOverlap = Rule{
 		m.fixes = e.named(append([]inspect.Fix{updateClient(top)}, acceptVersion(top)...))
 		return m
 	},
+}
+
+// quicVersions is the finding where the two have no version of QUIC in common, and did not come as far as TLS; nil where they did.
+func (e *evidence) quicVersions() *match {
+	if e.c.Transport != inspect.TransportQUIC || !e.client.is(inspect.ErrorNoCommonVersion) || e.client.alert(inspect.FromServer) != nil {
+		return nil
+	}
+	m := &match{
+		ended: true, fault: inspect.FaultBackend, title: "Client and server have no version of QUIC in common",
+		detail: or(e.client.message(), "the server answered with other versions of QUIC than the client's") + "; TLS was not spoken yet. Clients that have TCP as well fall back to it",
+	}
+	// The record has the server's versions only in this sentence.
+	_, versions, _ := strings.Cut(e.client.message(), "the server speaks ")
+	if spoken := strings.Split(versions, ", "); slices.Contains(spoken, "v1") {
+		m.fault = inspect.FaultClient
+		m.fixes = []inspect.Fix{fix(forClient, "update its QUIC library: the server speaks version 1, the one that is published", "")}
+		return m
+	}
+	m.fixes = []inspect.Fix{
+		fix(forBackend, "update its QUIC library: it does not speak version 1, the one that is published (RFC 9000)", ""),
+		fix(forClient, "or let it use TCP until then", "curl --http2 https://"+plain(e.client.hello.ServerName, "NAME")+"/"),
+	}
+	return m
 }
 
 // updateClient is what to tell whoever runs a client that knows at most a version.

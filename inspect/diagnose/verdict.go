@@ -20,7 +20,7 @@ func settle(c *inspect.Connection, e *evidence, hits []hit) {
 
 	for i := range hits {
 		for _, id := range hits[i].rule.CausedBy {
-			if id != hits[i].rule.ID && slices.Contains(e.found, id) && mayCause(hits, id, hits[i].finding.Severity) {
+			if id != hits[i].rule.ID && slices.Contains(e.found, id) && mayCause(hits, id, &hits[i].finding) {
 				hits[i].finding.CausedBy = append(hits[i].finding.CausedBy, id)
 			}
 		}
@@ -57,11 +57,18 @@ func settle(c *inspect.Connection, e *evidence, hits []hit) {
 	}
 }
 
-// mayCause reports whether a finding can be the cause of one of a severity: what is merely worth knowing causes no failure.
-func mayCause(hits []hit, id string, severity inspect.Severity) bool {
-	return severity == inspect.SeverityInfo || slices.ContainsFunc(hits, func(h hit) bool {
-		return h.finding.ID == id && h.finding.Severity != inspect.SeverityInfo
-	})
+// mayCause reports whether a finding can be the cause of f: what is merely worth knowing causes no failure, and what is wrong with
+// the backend's certificate is not what a client saw that this program served with its own.
+func mayCause(hits []hit, id string, f *inspect.Finding) bool {
+	for i := range hits {
+		h := &hits[i]
+		if h.finding.ID != id {
+			continue
+		}
+		unseen := h.rule.when&(chainFaulty|chainSeen|revocationKnown) != 0 && h.finding.Leg == inspect.LegBackend && f.Leg == inspect.LegClient
+		return !unseen && (f.Severity == inspect.SeverityInfo || h.finding.Severity != inspect.SeverityInfo)
+	}
+	return false
 }
 
 // blameBackend makes what ended the client leg a consequence of what ended the backend leg: the backend leg comes first in

@@ -1,0 +1,101 @@
+package diagnose
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/tlstriage/tlstriage/certs/certstest"
+	"github.com/tlstriage/tlstriage/inspect"
+)
+
+// What is said of connections between strangers must be true of them: nothing about this program's own certificates, no certificate
+// that was not shown, no TLS where it did not come so far.
+func TestConnectionsBetweenStrangers(t *testing.T) {
+	history := func(version, letters string, resumed bool) func(*inspect.Connection) {
+		return func(c *inspect.Connection) {
+			c.ClientLeg.TLS.Version, c.ClientLeg.TLS.Resumed = version, resumed
+			c.ClientLeg.TLS.Handshake, c.ClientLeg.TLS.Server = &inspect.Handshake{History: letters}, nil
+		}
+	}
+	quic := func(c *inspect.Connection) { c.Transport = inspect.TransportQUIC }
+	says := func(words string) func(*inspect.Connection) {
+		return func(c *inspect.Connection) { c.ClientLeg.Error.Message = words }
+	}
+	byClient := shows(inspect.Capture{End: inspect.EndFINClient})
+	expired := func(c *inspect.Connection) {
+		c.ClientLeg.TLS.Server.CertificateChain[0].NotAfter = noon.AddDate(0, 0, -1)
+	}
+	pki := certstest.NewAt(t, noon)
+	untrusted := func(c *inspect.Connection) {
+		c.ClientLeg.Error, c.ClientLeg.TLS.Server = nil, &inspect.Server{CertificateChain: inspect.Certificates(pki.Make(certstest.Healthy, siteName).Raw())}
+	}
+	for _, tt := range []struct {
+		name   string
+		in     *inspect.Connection
+		cause  string
+		fault  inspect.Fault
+		words  string // in the cause's title or detail
+		silent string // nowhere in the cause
+	}{
+		{"the client closes at the certificate", captured(fails(inspect.ErrorClosed), byClient), "client-aborted", inspect.FaultClient, "after the server's certificate", "tlstriage ca"},
+		{"it is expired, too", captured(fails(inspect.ErrorClosed), byClient, expired), "cert-expired", inspect.FaultBackend, "expired", ""},
+		{"the certificate is encrypted", captured(fails(inspect.ErrorClosed), byClient, history("TLSv1.3", "Csid", false)), "client-aborted", inspect.FaultClient, "after the server's certificate", ""},
+		{"an abbreviated handshake has none", captured(fails(inspect.ErrorClosed), byClient, history("TLSv1.2", "Csif", true)), "client-aborted", inspect.FaultClient, "holds no certificate", "after the server's certificate"},
+		{"it did not come so far", captured(fails(inspect.ErrorReset), shows(inspect.Capture{End: inspect.EndResetClient}), history("TLSv1.2", "Cs", false)), "client-aborted", inspect.FaultClient, "holds no certificate", "after the server's certificate"},
+		{"QUIC without an answer", captured(unanswered(inspect.ErrorClosed), quic, shows(inspect.Capture{End: inspect.EndFINClient, Client: inspect.CaptureSide{Packets: 6}}), says("CONNECTION_CLOSE NO_ERROR from the client: No recent network activity")),
+			"no-answer", inspect.FaultNetwork, "No recent network activity", "certificate"},
+		{"QUIC of which one side was captured", captured(unanswered(inspect.ErrorClosed), quic, shows(inspect.Capture{End: inspect.EndFINClient, OneWay: inspect.FromClient, Client: inspect.CaptureSide{Packets: 6}})),
+			"client-aborted", inspect.FaultClient, "", "nothing came back"},
+		{"no version of QUIC in common, an old server", captured(unanswered(inspect.ErrorNoCommonVersion), quic, says("QUIC version negotiation: the server speaks draft-29, draft-28")),
+			"version-no-overlap", inspect.FaultBackend, "version of QUIC", "ssl_protocols"},
+		{"no version of QUIC in common, an old client", captured(unanswered(inspect.ErrorNoCommonVersion), quic, says("QUIC version negotiation: the server speaks v1, draft-29")),
+			"version-no-overlap", inspect.FaultClient, "version of QUIC", "TLS 1.2"},
+		{"a hello that only the server cannot read", captured(fails(inspect.ErrorAlertSent), clientAlert(inspect.FromServer, alertDecodeError, "decode_error")),
+			"client-hello-malformed", inspect.FaultClient, "here it can be read", "does not parse"},
+		{"a hello without a name, and no reason", captured(fails(inspect.ErrorAlertSent), edit(func(h *inspect.Hello) { h.ServerName = "" }), clientAlert(inspect.FromServer, alertHandshakeFailure, "handshake_failure")),
+			"sni-missing", inspect.FaultClient, "which gives no reason", "the server needs one"},
+		{"record_overflow over QUIC", captured(fails(inspect.ErrorAlertReceived), quic, clientAlert(inspect.FromClient, alertRecordOverflow, "record_overflow")),
+			"client-alert", inspect.FaultClient, "one of the two libraries", "middlebox"},
+		{"a capture that ends in the middle, and an old client", captured(unanswered(""), func(c *inspect.Connection) { c.ClientLeg.Error = nil }, hello(oldHello("TLSv1.0"))),
+			"client-legacy-version", inspect.FaultClient, "TLSv1.0", ""},
+		{"a capture that ends at a certificate that is not trusted here", captured(fails(""), untrusted), "handshake-unexplained", inspect.FaultNoise, "does not show", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			new(Diagnoser).Diagnose(tt.in)
+			if tt.in.Cause != tt.cause || tt.in.Fault != tt.fault {
+				t.Fatalf("cause %s, fault %s; want %s, %s: %+v", tt.in.Cause, tt.in.Fault, tt.cause, tt.fault, tt.in.Findings)
+			}
+			f := tt.in.Findings[0]
+			if said := f.Title + "; " + f.Detail; !strings.Contains(said, tt.words) {
+				t.Errorf("%q does not say %q", said, tt.words)
+			}
+			all := f.Title + f.Detail
+			for _, x := range f.Fixes {
+				all += x.Action + x.Snippet
+			}
+			if tt.silent != "" && strings.Contains(all, tt.silent) {
+				t.Errorf("%q says %q", all, tt.silent)
+			}
+		})
+	}
+}
+
+// What the backend's certificate is like says nothing about why a client refuses the one that this program serves.
+func TestClientsDoNotSeeTheBackendsCertificate(t *testing.T) {
+	for name, refuses := range map[string]func(*inspect.Connection){
+		"server-cert-rejected-by-client": clientAlert(inspect.FromClient, alertUnknownCA, "unknown_ca"),
+		"client-aborted":                 func(c *inspect.Connection) { c.ClientLeg.Error.Type = inspect.ErrorClosed },
+	} {
+		c := with(fails(inspect.ErrorAlertReceived))
+		c.BackendLeg.TLS.Server.CertificateChain[0].NotAfter = noon.AddDate(0, 0, -1)
+		c.BackendLeg.TLS.Server.Validation = nil
+		refuses(c)
+		new(Diagnoser).Diagnose(c)
+		if c.Cause != name || len(c.Findings[0].CausedBy) > 0 || c.Fault != inspect.FaultClient {
+			t.Errorf("cause %s, fault %s: %+v", c.Cause, c.Fault, c.Findings)
+		}
+		if len(c.Findings) < 2 || c.Findings[1].ID != "cert-expired" {
+			t.Errorf("%s: what is wrong with the backend's certificate is not said", name)
+		}
+	}
+}
