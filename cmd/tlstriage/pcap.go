@@ -22,6 +22,7 @@ import (
 	"github.com/tlstriage/tlstriage/inspect/capture"
 	"github.com/tlstriage/tlstriage/inspect/diagnose"
 	"github.com/tlstriage/tlstriage/inspect/policy/importer"
+	"github.com/tlstriage/tlstriage/inspect/report"
 )
 
 // pcapCommand is one run of `tlstriage pcap`.
@@ -29,7 +30,9 @@ type pcapCommand struct {
 	iface, policy, keylog, ca, output, failOn, write string
 	sni, since                                       string
 	client                                           string
-	failed, follow, verbose                          bool
+	failed, refused, follow, verbose                 bool
+	ports                                            []uint16 // of --tls-port
+	morePorts                                        []uint
 
 	policies endpointPolicies
 	judges   []*diagnose.Diagnoser // one for each of the policies, or just one
@@ -70,7 +73,9 @@ TLS is found by its bytes on any port, behind STARTTLS, proxies and tunnels.`,
 	cmd.Flags().StringVar(&p.ca, "ca", "", "`FILE` with the roots to judge chains by; default: the system's")
 	cmd.Flags().StringVar(&p.sni, "sni", "", "only connections whose client asks for this `NAME`; * stands for anything, ? for one letter, [ab] for one of these")
 	cmd.Flags().StringVar(&p.client, "client", "", "only connections of this client: an address or a `NETWORK`")
-	cmd.Flags().BoolVar(&p.failed, "failed", false, "only connections that failed")
+	cmd.Flags().BoolVar(&p.failed, "failed", false, "only connections that failed, not those that --policy alone would refuse")
+	cmd.Flags().BoolVar(&p.refused, "refused", false, "only connections that --policy would refuse")
+	cmd.Flags().UintSliceVar(&p.morePorts, "tls-port", nil, "`PORT`s where TLS is expected, beside the usual ones: what fails there before the first byte of TLS is told, too")
 	cmd.Flags().StringVar(&p.since, "since", "", "only connections that began after `TIME` (RFC 3339, or a duration before now)")
 	cmd.Flags().BoolVar(&p.follow, "follow", false, "go on reading the last file as it grows")
 	cmd.Flags().StringVar(&p.write, "write", "", "cut the handshakes of the connections that are shown into `FILE` (pcapng)")
@@ -153,6 +158,15 @@ func (p *pcapCommand) prepare(cmd *cobra.Command) error {
 			p.judges = append(p.judges, own)
 		}
 	}
+	if p.refused && p.policy == "" {
+		return errors.New("--refused needs --policy")
+	}
+	for _, port := range p.morePorts {
+		if port == 0 || port > 65535 {
+			return fmt.Errorf("--tls-port: %d is no port", port)
+		}
+		p.ports = append(p.ports, uint16(port))
+	}
 	if p.client != "" {
 		var err error
 		if p.network, err = parseNetwork(p.client); err != nil {
@@ -232,6 +246,9 @@ const maxKeyLog = 64 << 20
 
 func (p *pcapCommand) options(args []string) (capture.Options, error) {
 	o := capture.Options{OnConnection: p.observe, Salt: "pcap"}
+	if len(p.ports) > 0 {
+		o.Ports = append(capture.DefaultPorts(), p.ports...)
+	}
 	if p.follow || slices.Contains(args, "-") { // somebody may be looking on
 		o.Limits.Wait = capture.LiveWait
 	}
@@ -388,7 +405,10 @@ func (p *pcapCommand) brief(c *inspect.Connection) *inspect.Connection {
 
 // wanted reports whether a record passes the filters.
 func (p *pcapCommand) wanted(c *inspect.Connection) bool {
-	if p.failed && c.Verdict != inspect.Failed {
+	if p.failed && (c.Verdict != inspect.Failed || report.OnPaper(c)) {
+		return false
+	}
+	if p.refused && (c.Policy == nil || c.Policy.Accepted) {
 		return false
 	}
 	if !p.after.IsZero() && c.Timestamp.Before(p.after) {

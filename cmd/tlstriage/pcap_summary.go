@@ -12,11 +12,13 @@ import (
 
 	"github.com/tlstriage/tlstriage/inspect"
 	"github.com/tlstriage/tlstriage/inspect/capture"
+	"github.com/tlstriage/tlstriage/inspect/report"
 )
 
 // captureSummary is what a capture holds, counted.
 type captureSummary struct {
 	connections, failed, warned int
+	refused                     int // that went well, and that the policy would refuse
 	shapes                      map[string]bool
 	versions                    map[string]int
 	causes                      map[string]*causeSummary
@@ -44,7 +46,11 @@ func (s *captureSummary) add(c *inspect.Connection) {
 	s.connections++
 	switch c.Verdict {
 	case inspect.Failed:
-		s.failed++
+		if report.OnPaper(c) {
+			s.refused++
+		} else {
+			s.failed++
+		}
 	case inspect.Warning:
 		s.warned++
 	}
@@ -104,8 +110,12 @@ func (s *causeSummary) where() string {
 // text is the summary for a terminal: what was seen, then the causes, the most frequent first and noise last.
 func (s *captureSummary) text(stats capture.Stats) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, %s, %s; %d failed, %d with warnings\n", many(stats.Packets, "packet"), many(uint64(s.connections), "connection"),
+	fmt.Fprintf(&b, "%s, %s, %s; %d failed, %d with warnings", many(stats.Packets, "packet"), many(uint64(s.connections), "connection"),
 		many(uint64(len(s.shapes)), "distinct client"), s.failed, s.warned)
+	if s.refused > 0 {
+		fmt.Fprintf(&b, ", %d that the policy would refuse", s.refused)
+	}
+	b.WriteString("\n")
 	if len(s.versions) > 0 {
 		b.WriteString("versions ")
 		for _, v := range slices.Sorted(maps.Keys(s.versions)) {

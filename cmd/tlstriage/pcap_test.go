@@ -90,3 +90,47 @@ func TestPcapSummary(t *testing.T) {
 		t.Errorf("%q in\n%s", row, text)
 	}
 }
+
+// TestPcapOnPaper holds a connection that went well against a policy that would refuse it: it has not failed.
+func TestPcapOnPaper(t *testing.T) {
+	good := filepath.Join("..", "..", "..", "shared", "captures", "files", "CESNET+FlowTest", "pcap", "tls13.pcap")
+	if _, err := os.Stat(good); err != nil {
+		t.Skipf("the captures are not here: %v", err)
+	}
+	strict := filepath.Join(t.TempDir(), "strict.yaml")
+	if err := os.WriteFile(strict, []byte("name: strict\nversions: [TLSv1.2]\nciphers: [TLS_RSA_WITH_AES_128_CBC_SHA]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text := runPcap(t, good, "--policy", strict)
+	for _, want := range []string{"  WOULD FAIL  policy-rejects-", "1 connection, 1 distinct client; 0 failed, 0 with warnings, 1 that the policy would refuse"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	if text := runPcap(t, good, "--policy", strict, "--failed"); !strings.Contains(text, " 0 connections") {
+		t.Errorf("--failed:\n%s", text)
+	}
+	if text := runPcap(t, good, "--policy", strict, "--refused"); !strings.Contains(text, " 1 connection,") {
+		t.Errorf("--refused:\n%s", text)
+	}
+}
+
+// TestPcapTLSPort names a port that is not one of TLS for anybody else.
+func TestPcapTLSPort(t *testing.T) {
+	file, err := capture.Compose(capture.Exchange{
+		Client: netip.MustParseAddrPort("192.0.2.7:40000"), Server: netip.MustParseAddrPort("198.51.100.1:10447"), Began: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC), End: inspect.EndFINServer,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(t.TempDir(), "empty.pcapng")
+	if err := os.WriteFile(name, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if text := runPcap(t, name); !strings.Contains(text, " 0 connections") {
+		t.Errorf("without the port:\n%s", text)
+	}
+	if text := runPcap(t, name, "--tls-port", "10447,10448"); !strings.Contains(text, " 1 connection,") {
+		t.Errorf("with it:\n%s", text)
+	}
+}

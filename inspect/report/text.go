@@ -83,6 +83,9 @@ func (t *Text) connection(b *strings.Builder, c *inspect.Connection) {
 	switch c.Verdict {
 	case inspect.Failed:
 		mark, word, tint = "✗", "FAILED", red
+		if OnPaper(c) {
+			word = "WOULD FAIL"
+		}
 	case inspect.Warning:
 		mark, word, tint = "!", "WARNING", yellow
 	}
@@ -108,6 +111,19 @@ func (t *Text) connection(b *strings.Builder, c *inspect.Connection) {
 	if t.o.Verbose {
 		t.row(b, "record", clean(c.Event.ID))
 	}
+}
+
+// OnPaper reports whether a captured connection went well, and only a policy that it was held against would have refused it.
+func OnPaper(c *inspect.Connection) bool {
+	if c.Event.Source != inspect.SourceCapture || c.Event.Outcome != inspect.Success || c.Policy == nil || c.Policy.Accepted || c.Verdict != inspect.Failed {
+		return false
+	}
+	for i := range c.Findings {
+		if f := &c.Findings[i]; f.Severity == inspect.SeverityError && !strings.HasPrefix(f.ID, "policy-rejects-") {
+			return false
+		}
+	}
+	return true
 }
 
 // between says who connected to what. A record without a client is this program's own look at a backend.
