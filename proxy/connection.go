@@ -19,6 +19,7 @@ import (
 type connection struct {
 	server   *Server
 	listener *Listener
+	quic     *QUIC // nil: TCP
 	limits   Limits
 	conn     net.Conn
 	started  time.Time
@@ -293,8 +294,8 @@ type connectionKey struct{}
 // BackendCertificate is the certificate that the backend presented on the leg behind the handshake whose context
 // (tls.ClientHelloInfo.Context) ctx is: what a minted certificate should mirror. Nil when there is none.
 func BackendCertificate(ctx context.Context) *x509.Certificate {
-	c, ok := ctx.Value(connectionKey{}).(*connection)
-	if !ok || c.backend == nil || len(c.backend.chain) == 0 {
+	c := connectionIn(ctx)
+	if c == nil || c.backend == nil || len(c.backend.chain) == 0 {
 		return nil
 	}
 	if state := c.backend.state; state != nil && len(state.PeerCertificates) > 0 {

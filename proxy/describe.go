@@ -23,6 +23,7 @@ func (c *connection) settle() {
 		r.Policy = &outcome
 	}
 	r.ClientLeg = c.describeClient()
+	c.quic.describe(r.ClientLeg)
 	if c.backend != nil {
 		r.BackendLeg = c.backend.describe(&c.server.describer)
 		c.backend.observer, c.backend.chain, c.backend.request, c.backend.state = nil, nil, nil, nil

@@ -30,6 +30,12 @@ type Listener struct {
 	Mode    Mode   // empty: Bridge
 	Routes  []*Route
 
+	// QUIC is the address (UDP) that package proxy/h3 listens on beside Address, in the modes HTTP and Passthrough. Empty: none.
+	QUIC string
+
+	// AltSvc is what answers over TCP say of the way over QUIC (RFC 7838), in HTTP mode. Nil or an empty answer: nothing.
+	AltSvc func() string
+
 	// ProxyProtocol requires a PROXY protocol header (v1 or v2) from every peer for which Trusted returns true, and
 	// refuses all other peers. Nil: no header is expected.
 	ProxyProtocol *TrustedPeers

@@ -1,0 +1,381 @@
+package h3
+
+import (
+	"container/list"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/quicwire"
+	"github.com/tlstriage/tlstriage/inspect/wire"
+	"github.com/tlstriage/tlstriage/proxy"
+)
+
+// flowKey tells clients' beginnings apart: by address, and by the connection id that the client made up.
+type flowKey struct {
+	addr netip.AddrPort
+	id   string
+}
+
+// flow is the beginning of one client's connection: the datagrams that bring its hello.
+type flow struct {
+	socket   *socket
+	key      flowKey
+	began    time.Time
+	state    atomic.Int32 // a flowState
+	reader   *quicwire.Flow
+	sourceID []byte // the client's own id
+	version  quicwire.Version
+	held     []heldDatagram
+	heldSize int
+	oob      []byte // of the first datagram
+	server   net.Addr
+	facts    inspect.QUIC
+	q        *proxy.QUIC
+	link     *link // of the connection that it became; guarded by hellos.mu
+	answer   []byte
+	spoken   quicwire.Version // of a client that speaks no version that is spoken here
+	place    *list.Element
+}
+
+// flowState is how far the beginning has come.
+type flowState = int32
+
+const (
+	flowWaiting flowState = iota // for the rest of the hello
+	flowHanded                   // to quic-go
+	flowRefused                  // and told so
+	flowPassed                   // to the backend
+)
+
+// heldDatagram is one that waits for the rest of its hello.
+type heldDatagram struct {
+	bytes, oob []byte
+	addr       net.Addr
+}
+
+// Bounds of what one client can make us hold.
+const (
+	maxHeld     = 64 << 10
+	maxHeldEach = 48
+	handedTime  = 10 * time.Second // for which a client may repeat its first datagrams, not having heard from us
+)
+
+// hellos are the beginnings of connections on one socket.
+type hellos struct {
+	socket *socket
+	limit  int
+
+	mu       sync.Mutex
+	flows    map[flowKey]*flow
+	order    list.List // oldest first
+	demanded map[netip.AddrPort]demand
+	last     map[netip.AddrPort]*flow // the newest that was handed on with a token
+	ready    []heldDatagram           // that quic-go is to read next; only for its reader
+}
+
+// demand is a Retry that a client was sent.
+type demand struct {
+	at      time.Time
+	retries int
+}
+
+func newHellos(s *socket, limit int) *hellos {
+	return &hellos{socket: s, limit: limit, flows: make(map[flowKey]*flow), demanded: make(map[netip.AddrPort]demand), last: make(map[netip.AddrPort]*flow)}
+}
+
+// datagram looks at a datagram with a long header of an Initial packet. It reports whether quic-go is to have it.
+func (h *hellos) datagram(b, oob []byte, from net.Addr, header *quicwire.Header) (hand bool) {
+	now := time.Now()
+	addr := addrPort(from)
+	key := flowKey{addr, string(header.DestinationID)}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	f := h.flows[key]
+	if f == nil {
+		if len(header.DestinationID) == ownIDSize && len(header.Token) == 0 && !h.socket.passes() {
+			return true // of a connection that has an answer already
+		}
+		if len(header.Token) == 0 && h.demand(addr, now) {
+			return true // it gets a Retry
+		}
+		f = h.add(key, now, oob, header)
+	}
+	switch f.state.Load() {
+	case flowHanded:
+		return true
+	case flowRefused:
+		h.socket.answer(f, addr)
+		return false
+	case flowPassed:
+		return false
+	}
+	counts := &h.socket.server.counts
+	f.facts.Datagrams++
+	if len(b) < minInitial {
+		// RFC 9000, Section 14.1: a server MUST discard it.
+		f.facts.ShortDatagrams++
+		counts.short.Add(1)
+		return false
+	}
+	_ = f.reader.Datagram(quicwire.FromClient, b) // what cannot be read of it is counted
+	if !f.reader.Authentic() {
+		counts.unreadable.Add(1)
+		h.remove(f) // whoever sent it does not know the keys that everybody knows
+		return false
+	}
+	f.hold(b, oob, from)
+	var m quicwire.Message
+	if !f.reader.Next(&m) {
+		return false
+	}
+	h.whole(f, &m)
+	return false // it is among those that were held
+}
+
+const minInitial = 1200
+
+// add begins a flow; the oldest makes room. h.mu is held.
+func (h *hellos) add(key flowKey, now time.Time, oob []byte, header *quicwire.Header) *flow {
+	if len(h.flows) >= h.limit {
+		oldest := h.order.Front().Value.(*flow)
+		if oldest.state.Load() == flowWaiting {
+			h.socket.server.counts.evicted.Add(1)
+		}
+		h.remove(oldest)
+	}
+	f := &flow{socket: h.socket, key: key, began: now, reader: &quicwire.Flow{MaxCrypto: maxHeld, MaxDatagrams: maxHeldEach}, version: header.Version, sourceID: append([]byte(nil), header.SourceID...), oob: append([]byte(nil), oob...)}
+	f.server = h.socket.localAddr(oob)
+	f.facts.Version = header.Version.String()
+	f.facts.Token = len(header.Token) > 0
+	f.facts.Retries = h.demanded[key.addr].retries
+	f.place = h.order.PushBack(f)
+	h.flows[key] = f
+	return f
+}
+
+// remove forgets a flow. h.mu is held.
+func (h *hellos) remove(f *flow) {
+	if h.flows[f.key] == f {
+		delete(h.flows, f.key)
+		h.order.Remove(f.place)
+		if h.last[f.key.addr] == f {
+			delete(h.last, f.key.addr)
+		}
+	}
+	f.held, f.reader = nil, nil
+}
+
+// hold keeps a datagram until its hello is whole.
+func (f *flow) hold(b, oob []byte, from net.Addr) {
+	if len(f.held) >= maxHeldEach || f.heldSize+len(b) > maxHeld {
+		return
+	}
+	f.held = append(f.held, heldDatagram{append([]byte(nil), b...), append([]byte(nil), oob...), from})
+	f.heldSize += len(b)
+}
+
+// whole decides about a client whose hello is whole. h.mu is held.
+func (h *hellos) whole(f *flow, m *quicwire.Message) {
+	counts := &h.socket.server.counts
+	counts.hellos.Add(1)
+	counts.helloDatagrams.Add(uint64(m.Datagrams))
+	h.cameBack(f)
+	f.facts.CryptoFrames = m.Frames
+	var hello wire.ClientHello
+	if wire.ParseClientHello(m.Bytes, &hello) == nil {
+		f.facts.TransportParameters = inspect.TransportParametersOf(&hello, f.version)
+	}
+	if h.socket.isStopped() {
+		f.state.Store(flowRefused)
+		h.socket.refuse(f, 0)
+		return
+	}
+	client := f.client(m.Bytes, m.Datagrams)
+	var next proxy.QUICNext
+	f.q, next = h.socket.server.Proxy.BeginQUIC(h.socket.config.Load(), client, nil)
+	switch next {
+	case proxy.QUICTerminate:
+		f.state.Store(flowHanded)
+		h.ready = append(h.ready, f.held...)
+		if f.facts.Token {
+			h.last[f.key.addr] = f
+		}
+	case proxy.QUICPass:
+		f.state.Store(flowPassed)
+		h.socket.relays.begin(f, f.held)
+	case proxy.QUICRefused:
+		f.state.Store(flowRefused)
+		counts.refused.Add(1)
+	}
+	f.held, f.reader = nil, nil
+}
+
+// client is the flow as package proxy takes it.
+func (f *flow) client(hello []byte, datagrams int) proxy.QUICClient {
+	facts := f.facts
+	return proxy.QUICClient{
+		Client: net.UDPAddrFromAddrPort(f.key.addr), Server: f.server, Began: f.began,
+		Hello: hello, Datagrams: datagrams, Facts: &facts, Close: f.close,
+	}
+}
+
+// close ends the client's connection. Before there is one, that is said in an Initial packet. It is called with hellos.mu held where
+// the client is refused, and without it later.
+func (f *flow) close(alert wire.AlertDescription) {
+	if f.state.Load() == flowWaiting {
+		f.socket.refuse(f, alert)
+		return
+	}
+	if f.state.Load() == flowPassed {
+		return // the relay sees that its socket is closed
+	}
+	h := f.socket.hellos
+	h.mu.Lock()
+	l := f.link
+	h.mu.Unlock()
+	if l != nil {
+		l.close(alert)
+	}
+}
+
+func (f *flow) attach(l *link) {
+	h := f.socket.hellos
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	f.link = l
+}
+
+// take finds the flow of a connection that quic-go begins. After a Retry, the id is that of the packet before it.
+func (h *hellos) take(addr netip.AddrPort, id []byte) *flow {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	f := h.flows[flowKey{addr, string(id)}]
+	if f == nil || f.state.Load() != flowHanded {
+		f = h.last[addr]
+	}
+	if f == nil || f.q == nil || f.link != nil {
+		return nil
+	}
+	return f
+}
+
+// next gives quic-go's reader a datagram that was held.
+func (h *hellos) next() (heldDatagram, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.ready) == 0 {
+		return heldDatagram{}, false
+	}
+	d := h.ready[0]
+	if h.ready = h.ready[1:]; len(h.ready) == 0 {
+		h.ready = nil
+	}
+	return d, true
+}
+
+// open is the number of hellos that are not whole yet.
+func (h *hellos) open() (n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, f := range h.flows {
+		if f.state.Load() == flowWaiting {
+			n++
+		}
+	}
+	return n
+}
+
+// demand reports whether a client whose packet has no token is to be sent a Retry. h.mu is held.
+func (h *hellos) demand(addr netip.AddrPort, now time.Time) bool {
+	if h.socket.passes() || !h.socket.server.wantsRetry() {
+		return false
+	}
+	d, known := h.demanded[addr]
+	if !known && len(h.demanded) >= h.limit {
+		return true // it gets one without being remembered
+	}
+	d.at = now
+	d.retries++
+	h.demanded[addr] = d
+	h.socket.server.counts.retries.Add(1)
+	return true
+}
+
+// wantsRetry reports whether clients have to show that their address is their own.
+func (s *Server) wantsRetry() bool {
+	switch s.Retry {
+	case RetryAlways:
+		return true
+	case RetryNever:
+		return false
+	}
+	return s.handshakes.Load() >= int64(s.limits.OpenHandshakes)
+}
+
+// demands is quic-go's VerifySourceAddress, for packets without a token or with one that is not valid.
+func (s *socket) demands(addr net.Addr) bool {
+	if s.server.wantsRetry() {
+		return true
+	}
+	s.hellos.mu.Lock()
+	defer s.hellos.mu.Unlock()
+	_, ok := s.hellos.demanded[addrPort(addr)]
+	return ok
+}
+
+// expire forgets what is too old. Hellos that never became whole have a record.
+func (h *hellos) expire(now time.Time) {
+	var late []*flow
+	limit := h.socket.server.limits.Timeouts.ClientHello
+	h.mu.Lock()
+	for e := h.order.Front(); e != nil; {
+		f := e.Value.(*flow)
+		e = e.Next()
+		age := now.Sub(f.began)
+		if f.state.Load() == flowWaiting && age >= limit {
+			late = append(late, f)
+			delete(h.flows, f.key)
+			h.order.Remove(f.place)
+		} else if f.state.Load() != flowWaiting && age >= max(limit, handedTime) {
+			h.remove(f)
+		} else if age < min(limit, handedTime) {
+			break // and so are all behind it
+		}
+	}
+	for addr, d := range h.demanded {
+		if now.Sub(d.at) >= limit {
+			delete(h.demanded, addr)
+		}
+	}
+	h.mu.Unlock()
+	for _, f := range late {
+		h.socket.incomplete(f)
+	}
+}
+
+// incomplete gives the record of a client whose hello never became whole.
+func (s *socket) incomplete(f *flow) {
+	s.server.counts.incomplete.Add(1)
+	if f.spoken != 0 {
+		f.facts.ServerVersions = []string{quicwire.Version1.String(), quicwire.Version2.String()}
+		s.begin(f, nil, &inspect.Error{Type: inspect.ErrorNoCommonVersion, Phase: inspect.PhasePeek, Message: "QUIC version negotiation: the client speaks " + f.spoken.String() + ", and did not come back with another"})
+		return
+	}
+	hello, _ := f.reader.Partial(quicwire.FromClient)
+	e := &inspect.Error{Type: inspect.ErrorIncompleteHello, Phase: inspect.PhasePeek, Message: "the rest of the hello never came"}
+	if len(hello) == 0 {
+		e = &inspect.Error{Type: inspect.ErrorTimeout, Phase: inspect.PhasePeek, Message: "no packet came that a hello could be read from"}
+	}
+	s.begin(f, hello, e)
+}
+
+func (s *socket) begin(f *flow, hello []byte, why *inspect.Error) {
+	client := f.client(hello, f.facts.Datagrams)
+	client.Close = nil
+	s.server.Proxy.BeginQUIC(s.config.Load(), client, why)
+	s.settle()
+}

@@ -1,0 +1,465 @@
+package h3
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"golang.org/x/net/ipv4"
+
+	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/quicwire"
+	"github.com/tlstriage/tlstriage/inspect/wire"
+	"github.com/tlstriage/tlstriage/proxy"
+)
+
+// relay is one connection whose datagrams go to the backend and back untouched.
+type relay struct {
+	set     *relays
+	q       *proxy.QUIC
+	backend net.Conn // nil until it is dialled
+	oob     []byte   // of the client's first datagram
+	began   time.Time
+
+	// Guarded by relays.mu.
+	client  netip.AddrPort
+	ids     []string // under which it is known
+	waiting []heldDatagram
+	read    int       // of these, those that the reader has seen
+	last    time.Time // something moved
+	closing time.Time // it said goodbye in the clear; zero: not yet
+	path    *path     // of a client that came from another address, until that has shown itself
+	ended   bool
+	why     proxy.QUICPassed
+
+	watch  sync.Mutex // of what follows
+	reader *quicwire.Flow
+}
+
+// path is a new address of a client. Whoever has seen a connection id can forge it, so that at first no more is sent there than three
+// times what came (RFC 9000, Section 9.3.1), as long as nothing answers to what was sent.
+type path struct{ received, sent, answers int }
+
+// pathAnswers is how many datagrams must come from a new address after something was sent there, before it is believed.
+const pathAnswers = 3
+
+// relays are the connections that pass through a socket.
+type relays struct {
+	socket *socket
+
+	mu     sync.Mutex
+	byID   map[string]*relay
+	byAddr map[netip.AddrPort]*relay // the newest of each address
+	all    map[*relay]struct{}
+	sizes  [maxID + 1]int // how many ids there are of each length
+	closed bool
+	copies sync.WaitGroup
+}
+
+const (
+	maxID        = 20 // RFC 9000, Section 17.2
+	maxIDs       = 16 // of a connection that are remembered
+	maxWaiting   = 64 // datagrams that wait until the backend is dialled
+	goodbyeTime  = 3 * time.Second
+	settledReads = 64 // datagrams of a side that are looked into
+)
+
+func newRelays(s *socket) *relays {
+	return &relays{socket: s, byID: make(map[string]*relay), byAddr: make(map[netip.AddrPort]*relay), all: make(map[*relay]struct{})}
+}
+
+func (r *relays) count() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.all)
+}
+
+// begin passes a connection on whose hello is whole.
+func (r *relays) begin(f *flow, held []heldDatagram) {
+	counts := &r.socket.server.counts
+	counts.passed.Add(1)
+	now := time.Now()
+	x := &relay{set: r, q: f.q, client: f.key.addr, oob: f.oob, began: f.began, last: now, waiting: held, read: len(held), reader: f.reader}
+	r.mu.Lock()
+	if r.closed {
+		r.mu.Unlock()
+		return
+	}
+	r.all[x] = struct{}{}
+	counts.flows.Add(1)
+	r.know(x, []byte(f.key.id))
+	r.byAddr[x.client] = x
+	r.copies.Add(1)
+	r.mu.Unlock()
+	go x.run()
+}
+
+// know remembers a connection id that the client may send to. r.mu is held.
+func (r *relays) know(x *relay, id []byte) {
+	if len(id) == 0 || len(id) > maxID || len(x.ids) >= maxIDs || r.byID[string(id)] != nil {
+		return
+	}
+	key := string(id)
+	r.byID[key] = x
+	r.sizes[len(id)]++
+	x.ids = append(x.ids, key)
+}
+
+// take sends a datagram of a client on, where it belongs to a connection that passes through.
+func (r *relays) take(b []byte, from net.Addr) bool {
+	r.mu.Lock()
+	if len(r.all) == 0 || len(b) == 0 {
+		r.mu.Unlock()
+		return false
+	}
+	addr := addrPort(from)
+	x := r.find(b, addr)
+	if x == nil {
+		r.mu.Unlock()
+		return false
+	}
+	now := time.Now()
+	x.last = now
+	if x.client != addr {
+		r.moved(x, addr)
+	}
+	if x.path != nil {
+		x.path.came(len(b))
+		if x.path.answers >= pathAnswers {
+			x.path = nil
+		}
+	}
+	backend := x.backend
+	if backend == nil {
+		if len(x.waiting) < maxWaiting {
+			x.waiting = append(x.waiting, heldDatagram{bytes: append([]byte(nil), b...)})
+		}
+		r.mu.Unlock()
+		return true
+	}
+	r.mu.Unlock()
+	x.look(quicwire.FromClient, b, now)
+	_, _ = backend.Write(b) // what is lost is QUIC's to send again
+	return true
+}
+
+// find is the connection of a client's datagram: by the id that it is sent to; where that is none that was ever seen in the clear,
+// by the address that it comes from. r.mu is held.
+func (r *relays) find(b []byte, addr netip.AddrPort) *relay {
+	if b[0]&0x80 != 0 {
+		if len(b) < 6 || len(b) < 6+int(b[5]) {
+			return nil
+		}
+		id := b[6 : 6+int(b[5])]
+		if x := r.byID[string(id)]; x != nil {
+			return x
+		}
+		var h quicwire.Header
+		if _, err := quicwire.ParseHeader(b, &h); err != nil || h.Type == quicwire.PacketInitial {
+			return nil // it may begin another connection
+		}
+		return r.byAddr[addr]
+	}
+	own := r.byAddr[addr]
+	for size := min(maxID, len(b)-1); size > 0; size-- {
+		if r.sizes[size] == 0 {
+			continue
+		}
+		if x := r.byID[string(b[1:1+size])]; x != nil {
+			return x
+		}
+	}
+	return own
+}
+
+// moved follows a client to another address (RFC 9000, Section 9). The backend sees none of it. r.mu is held.
+func (r *relays) moved(x *relay, addr netip.AddrPort) {
+	r.socket.server.counts.migrations.Add(1)
+	if r.byAddr[x.client] == x {
+		delete(r.byAddr, x.client)
+	}
+	x.client, x.path = addr, &path{}
+	r.byAddr[addr] = x
+}
+
+func (p *path) came(n int) {
+	p.received += n
+	if p.sent > 0 {
+		p.answers++
+	}
+}
+
+// allows reports whether a datagram may be sent to the new address, and counts it.
+func (p *path) allows(n int) bool {
+	if p.sent+n > 3*p.received {
+		return false
+	}
+	p.sent += n
+	return true
+}
+
+// run dials the backend and copies what comes from there, until the connection is over.
+func (x *relay) run() {
+	defer x.set.copies.Done()
+	backend, err := x.q.Pass()
+	if err != nil {
+		x.set.forget(x)
+		return
+	}
+	x.set.mu.Lock()
+	x.backend = backend
+	waiting := x.waiting
+	x.waiting = nil
+	ended := x.ended
+	x.set.mu.Unlock()
+	if ended {
+		backend.Close()
+	}
+	now := time.Now()
+	for i, d := range waiting {
+		if i >= x.read {
+			x.look(quicwire.FromClient, d.bytes, now)
+		}
+		_, _ = backend.Write(d.bytes)
+	}
+	err = x.copy(backend)
+	backend.Close()
+	x.set.forget(x)
+	x.finish(err)
+}
+
+// copy sends what the backend says to the client, wherever that is.
+func (x *relay) copy(backend net.Conn) error {
+	b := make([]byte, 1<<16)
+	for {
+		n, err := backend.Read(b)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			continue
+		}
+		now := time.Now()
+		x.set.mu.Lock()
+		x.last = now
+		to, allowed := x.client, x.path == nil || x.path.allows(n)
+		if b[0]&0x80 != 0 {
+			var h quicwire.Header
+			if _, err := quicwire.ParseHeader(b[:n], &h); err == nil || len(h.SourceID) > 0 {
+				x.set.know(x, h.SourceID)
+			}
+		}
+		x.set.mu.Unlock()
+		x.look(quicwire.FromServer, b[:n], now)
+		if allowed {
+			_ = x.set.socket.send(b[:n], to, x.oob)
+		}
+	}
+}
+
+// look reads what a datagram shows in the clear, while it may show something.
+func (x *relay) look(from quicwire.Side, b []byte, now time.Time) {
+	x.watch.Lock()
+	defer x.watch.Unlock()
+	if x.reader == nil {
+		return
+	}
+	_ = x.reader.Datagram(from, b)
+	var m quicwire.Message
+	for x.reader.Next(&m) {
+		side := inspect.FromClient
+		if m.From == quicwire.FromServer {
+			side = inspect.FromServer
+		}
+		if m.Level == quicwire.LevelInitial {
+			x.q.Watch(side, m.Bytes, now)
+		}
+	}
+	client, server := x.reader.Stats(quicwire.FromClient), x.reader.Stats(quicwire.FromServer)
+	if end := x.reader.Close(); end != nil {
+		x.set.mu.Lock()
+		if x.closing.IsZero() {
+			x.closing = now
+		}
+		x.set.mu.Unlock()
+		x.seen()
+	} else if client.OneRTT > 0 && server.OneRTT > 0 || client.Datagrams+server.Datagrams > settledReads {
+		x.seen()
+	}
+}
+
+// seen keeps of what was read what the record needs, and reads no more. x.watch is held.
+func (x *relay) seen() {
+	r := x.reader
+	x.reader = nil
+	client, server := r.Stats(quicwire.FromClient), r.Stats(quicwire.FromServer)
+	why := &x.why
+	why.Established = server.Handshake+server.OneRTT > 0 && client.OneRTT > 0
+	if end := r.Close(); end != nil {
+		why.Close = inspect.QUICCloseOf(end)
+		if description, ok := end.Alert(); ok {
+			from := inspect.FromClient
+			if end.From == quicwire.FromServer {
+				from = inspect.FromServer
+			}
+			alert := inspect.NewAlert(wire.AlertLevelFatal, wire.AlertDescription(description), from)
+			why.Alert = &alert
+		}
+	}
+	why.Retry = r.Retry() != nil
+	if versions := r.VersionNegotiation(); versions != nil && server.Initial == 0 {
+		for _, v := range versions {
+			if !v.Reserved() {
+				why.Versions = append(why.Versions, v.String())
+			}
+		}
+	}
+}
+
+// finish hands over the record.
+func (x *relay) finish(err error) {
+	x.watch.Lock()
+	if x.reader != nil {
+		x.seen()
+	}
+	x.watch.Unlock()
+	x.set.mu.Lock()
+	why := x.why
+	late := x.ended
+	x.set.mu.Unlock()
+	if !late || !errors.Is(err, net.ErrClosed) {
+		why.Backend = err
+	}
+	x.q.Passed(why)
+}
+
+// forget takes a connection out of the tables.
+func (r *relays) forget(x *relay) {
+	r.mu.Lock()
+	if _, ok := r.all[x]; !ok {
+		r.mu.Unlock()
+		return
+	}
+	delete(r.all, x)
+	r.socket.server.counts.flows.Add(-1)
+	for _, id := range x.ids {
+		delete(r.byID, id)
+		r.sizes[len(id)]--
+	}
+	if r.byAddr[x.client] == x {
+		delete(r.byAddr, x.client)
+	}
+	r.mu.Unlock()
+	r.socket.settle()
+}
+
+// expire ends what is over: connections that said goodbye, that did not come about in time, and on which nothing moves.
+func (r *relays) expire(now time.Time) {
+	t := r.socket.server.limits.Timeouts
+	r.mu.Lock()
+	var over []*relay
+	for x := range r.all {
+		idle := now.Sub(x.last) >= t.Idle
+		switch {
+		case x.ended:
+			continue
+		case !x.closing.IsZero() && now.Sub(x.closing) >= goodbyeTime:
+		case idle:
+			x.why.Idle = true
+		default:
+			continue
+		}
+		over = append(over, x)
+	}
+	handshaking := make([]*relay, 0, len(r.all))
+	for x := range r.all {
+		if !x.ended && now.Sub(x.began) >= t.ClientHandshake {
+			handshaking = append(handshaking, x)
+		}
+	}
+	r.mu.Unlock()
+	for _, x := range handshaking {
+		x.watch.Lock()
+		late := x.reader != nil && x.reader.Stats(quicwire.FromClient).OneRTT == 0
+		x.watch.Unlock()
+		if late {
+			r.mu.Lock()
+			x.why.Late = true
+			r.mu.Unlock()
+			over = append(over, x)
+		}
+	}
+	for _, x := range over {
+		x.end()
+	}
+}
+
+// end makes a connection's copying end.
+func (x *relay) end() {
+	x.set.mu.Lock()
+	x.ended = true
+	backend := x.backend
+	x.set.mu.Unlock()
+	if backend != nil {
+		backend.Close()
+	}
+}
+
+// close ends all.
+func (r *relays) close() {
+	r.mu.Lock()
+	r.closed = true
+	all := make([]*relay, 0, len(r.all))
+	for x := range r.all {
+		all = append(all, x)
+	}
+	r.mu.Unlock()
+	for _, x := range all {
+		x.end()
+	}
+	r.copies.Wait()
+}
+
+// relay reads a socket of which everything is passed through.
+func (s *socket) relay() {
+	ms := make([]ipv4.Message, 8)
+	for i := range ms {
+		ms[i].Buffers, ms[i].OOB = [][]byte{make([]byte, 1<<16)}, make([]byte, maxOOB)
+	}
+	for {
+		n, err := s.batch.ReadBatch(ms, 0)
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		for i := range max(n, 0) {
+			m := &ms[i]
+			s.pass(m.Buffers[0][:m.N], m.OOB[:m.NN], m.Addr)
+		}
+	}
+}
+
+// pass takes a datagram of a socket of which everything is passed through.
+func (s *socket) pass(b, oob []byte, from net.Addr) {
+	if s.relays.take(b, from) {
+		return
+	}
+	var h quicwire.Header
+	if len(b) == 0 || b[0]&0x80 == 0 {
+		s.server.counts.strays.Add(1)
+		return
+	}
+	s.server.counts.datagrams.Add(1)
+	_, err := quicwire.ParseHeader(b, &h)
+	switch {
+	case h.Version != 0 && !h.Version.Opens():
+		s.hellos.other(b, oob, from, h.Version) // whose name cannot be read, and with it the route
+	case err != nil:
+		s.server.counts.unreadable.Add(1)
+	case h.Type != quicwire.PacketInitial:
+		s.server.counts.strays.Add(1)
+	default:
+		s.hellos.datagram(b, oob, from, &h)
+	}
+}
