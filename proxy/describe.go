@@ -42,11 +42,11 @@ func (c *connection) finish() {
 		c.clientErr = &inspect.Error{Type: inspect.ErrorShutdown, Message: "cut at the end of draining", Phase: inspect.PhaseTransfer}
 	}
 	addEnd(r.ClientLeg, c.clientErr, c.clientFacts, c.clientAlerts)
-	if c.backend != nil {
 	r.ClientLeg.PeerEnd = c.clientEnd
+	if c.backend != nil {
 		addEnd(r.BackendLeg, c.backend.err, c.backend.facts, c.backend.alerts)
-	}
 		r.BackendLeg.PeerEnd, r.BackendLeg.OpenEnded = c.backend.peerEnd, c.backend.openEnded
+	}
 	r.Event.Outcome = inspect.Success
 	if !r.ClientLeg.Established() || r.BackendLeg != nil && !r.BackendLeg.Established() {
 		r.Event.Outcome = inspect.Failure
