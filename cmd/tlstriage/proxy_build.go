@@ -305,6 +305,7 @@ func (p *plan) route(l *proxy.Listener, c *configs.Route, types []policy.Certifi
 			return nil, err
 		}
 		judge.Policy, policies = loaded.Policy, policiesOf(loaded)
+		judge.Policies = policies.all
 		p.problems = append(p.problems, loaded.Problems...)
 	}
 	if c.Backend.CA != "" {

@@ -17,6 +17,9 @@ import (
 type Diagnoser struct {
 	// Policy is what the real endpoint accepts; nil: none is given. A Connection that already carries a policy's outcome keeps it.
 	Policy *policy.Policy
+	// Policies are, of a listener that chooses by server name, what each of its sites accepts, Policy among them: a record that names
+	// one of them is judged by that one. Empty: Policy holds for all.
+	Policies []*policy.Policy
 	// Own is what this program itself accepts on the client leg, for the sets shown in findings; nil: not known.
 	Own *policy.Policy
 	// Roots are what the backend's chain must lead to; nil: the system's.
@@ -46,7 +49,7 @@ type Diagnoser struct {
 // Knowing is a Diagnoser with the same fields that knows more certificates, which are no more trusted than KnownCAs are.
 func (d *Diagnoser) Knowing(more ...*x509.Certificate) *Diagnoser {
 	return &Diagnoser{
-		Policy: d.Policy, Own: d.Own, Roots: d.Roots, KnownCAs: slices.Concat(d.KnownCAs, more), Shown: d.Shown, Logs: d.Logs, Now: d.Now,
+		Policy: d.Policy, Policies: d.Policies, Own: d.Own, Roots: d.Roots, KnownCAs: slices.Concat(d.KnownCAs, more), Shown: d.Shown, Logs: d.Logs, Now: d.Now,
 		ExpiringSoon: d.ExpiringSoon, Systems: d.Systems, Alone: d.Alone,
 	}
 }

@@ -182,8 +182,8 @@ func (e *evidence) accepted(dim policy.Dimension) []string {
 	if e.rejects(dim) {
 		return e.c.Policy.Accepts
 	}
-	if e.foreign() && e.d.Policy != nil {
-		return accepts(e.d.Policy, dim)
+	if p := e.policy(); e.foreign() && p != nil {
+		return accepts(p, dim)
 	}
 	return nil
 }

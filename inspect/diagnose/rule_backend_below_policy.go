@@ -14,10 +14,7 @@ var ruleBackendBelowPolicy = Rule{
 	Citation:    "RFC 9325, Section 3.1.1",
 	Explanation: "The leg behind the proxy is weaker than the policy of the leg before it: version or suite would be refused from a client. Clients see a strong front, and their data goes on over a weak leg. Check: `nmap --script ssl-enum-ciphers -p PORT HOST`.",
 	check: func(e *evidence) *match {
-		p := e.d.Policy
-		if p == nil && e.c.Policy != nil {
-			p = e.d.builtin(e.c.Policy.Name)
-		}
+		p := e.policy()
 		if p == nil || !e.backend.established() || e.backend.leg.Plain || e.backend.leg.Passthrough {
 			return nil
 		}
@@ -35,6 +32,35 @@ var ruleBackendBelowPolicy = Rule{
 		m.detail = "the backend negotiated " + t.Version + " " + bound(t.Cipher) + "; policy " + bound(p.Name) + " accepts " + enumerate(m.accepted)
 		return m
 	},
+}
+
+// policy is what the real endpoint accepts from this client: the policy that the record names, as far as it is known; else the one
+// that is given; nil where there is none.
+func (e *evidence) policy() *policy.Policy {
+	given, named := e.d.Policy, e.c.Policy
+	if named == nil || given != nil && given.Name == named.Name {
+		return given
+	}
+	for _, p := range e.d.Policies {
+		if p.Name == named.Name {
+			return p
+		}
+	}
+	if p := e.d.builtin(named.Name); p != nil {
+		return p
+	}
+	return given
+}
+
+// policyName is what the policy is called that e's connection is held against; empty without one.
+func (e *evidence) policyName() string {
+	if e.c.Policy != nil {
+		return e.c.Policy.Name
+	}
+	if e.d.Policy != nil {
+		return e.d.Policy.Name
+	}
+	return ""
 }
 
 // builtin finds a built-in policy by name and keeps it; nil when there is none. There are as many as are built in, at most.

@@ -69,6 +69,8 @@ func (e *evidence) noOverlap(dim policy.Dimension, what string) *match {
 	m := &match{ended: true, offered: offered(e.client.hello, dim), accepted: e.accepted(dim), fault: e.blame(dim)}
 	m.detail = "the client offers " + enumerate(m.offered)
 	switch {
+	case len(m.accepted) > 0 && e.foreign():
+		m.detail += "; policy " + bound(e.policyName()) + " accepts " + enumerate(m.accepted)
 	case len(m.accepted) > 0:
 		m.detail += "; the server accepts " + enumerate(m.accepted)
 	default:

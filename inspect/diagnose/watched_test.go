@@ -1,11 +1,14 @@
 package diagnose
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/tlstriage/tlstriage/certs/certstest"
 	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/policy"
+	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
 // What is said of connections between strangers must be true of them: nothing about this program's own certificates, no certificate
@@ -97,5 +100,27 @@ func TestClientsDoNotSeeTheBackendsCertificate(t *testing.T) {
 		if len(c.Findings) < 2 || c.Findings[1].ID != "cert-expired" {
 			t.Errorf("%s: what is wrong with the backend's certificate is not said", name)
 		}
+	}
+}
+
+// Of a listener with several sites, each connection is held against the policy of its own.
+func TestSitesOfAListenerHavePoliciesOfTheirOwn(t *testing.T) {
+	strict := &policy.Policy{Name: "nginx.conf#endpoint=strict", Versions: []wire.Version{wire.VersionTLS13}}
+	lax := &policy.Policy{Name: "nginx.conf#endpoint=lax", Versions: []wire.Version{wire.VersionTLS12, wire.VersionTLS13}}
+	d := Diagnoser{Policy: lax, Policies: []*policy.Policy{lax, strict}}
+	for _, p := range d.Policies {
+		c := with(func(c *inspect.Connection) {
+			c.BackendLeg.TLS.Version = "TLSv1.2"
+			c.Policy = &inspect.PolicyOutcome{Name: p.Name, Accepted: true}
+		})
+		d.Diagnose(c)
+		if below := slices.ContainsFunc(c.Findings, func(f inspect.Finding) bool { return f.ID == "backend-below-policy" }); below != (p == strict) {
+			t.Errorf("%s: %+v", p.Name, c.Findings)
+		}
+	}
+	c := captured(fails(inspect.ErrorAlertSent), hello(oldHello("TLSv1.1")), clientAlert(inspect.FromServer, 70, "protocol_version"))
+	c.Policy = &inspect.PolicyOutcome{Name: strict.Name, Accepted: true}
+	if d.Diagnose(c); !slices.Equal(c.Findings[0].Accepted, []string{"TLSv1.3"}) || !strings.Contains(c.Findings[0].Detail, "policy "+strict.Name+" accepts TLSv1.3") {
+		t.Errorf("%+v", c.Findings[0])
 	}
 }
