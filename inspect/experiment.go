@@ -13,6 +13,7 @@ type Cause struct {
 	Axis     string `json:"axis"` // sni | version | cipher | group | …
 	Evidence string `json:"evidence"`
 	Sentence string `json:"sentence"`
+	Fix      string `json:"fix,omitempty"` // what to change
 }
 
 // Canary says whose shadow a record is: the hello of a live client was sent to a canary, too, and fared there as the record says.

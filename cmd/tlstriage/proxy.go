@@ -360,7 +360,9 @@ func (p *proxyCommand) observe(c *inspect.Connection) {
 	if c.BackendLeg != nil {
 		p.monitor.Observe(targetName(routeKey{c.Listener, c.Route}), c)
 	}
-	p.explainer.explain(c)
+	if p.explainer.explain(c) {
+		p.judge(c)
+	}
 	p.note(c)
 	if p.plan.Load().config.Admin.Enabled() { // nobody else asks
 		p.admin.Observe(c)

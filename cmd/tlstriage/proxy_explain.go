@@ -50,23 +50,25 @@ var unexplained = map[string]bool{
 }
 
 // explain puts into a record what experiments show of a backend that failed for no certain reason. The record waits for them a little,
-// once; later ones have it from memory.
-func (x *explainer) explain(c *inspect.Connection) {
+// once; later ones have it from memory. It reports whether there is something new to judge by.
+func (x *explainer) explain(c *inspect.Connection) bool {
 	leg := c.BackendLeg
 	if x == nil || leg == nil || leg.Error == nil || leg.Error.Phase != inspect.PhaseHandshake || !unexplained[c.Cause] || leg.TLS == nil || leg.TLS.Client == nil || leg.Passthrough {
-		return
+		return false
 	}
 	key := explained{leg.TLS.Client.Shape, leg.TLS.Client.ServerName, net.JoinHostPort(leg.Address, strconv.Itoa(leg.Port)), leg.ProxyProtocol}
 	e := x.experiment(key, leg)
 	if e == nil {
-		return
+		return false
 	}
 	select {
 	case <-e.done:
 		leg.Experiment = e.result
+		return true
 	case <-time.After(explainWait):
 	case <-x.ctx.Done():
 	}
+	return false
 }
 
 // experiment is the one about a key: known, begun, or nil while another one runs.
@@ -105,7 +107,7 @@ func (x *explainer) run(e *experiment, what *why.Experiment) {
 	found := what.Run(ctx)
 	result := &inspect.Experiment{Verdict: string(found.Verdict), Connections: found.Connections}
 	for _, c := range found.Causes {
-		result.Causes = append(result.Causes, inspect.Cause{ID: c.ID, Axis: string(c.Axis), Evidence: inspect.Bounded(c.Evidence), Sentence: inspect.Bounded(c.Sentence)})
+		result.Causes = append(result.Causes, inspect.Cause{ID: c.ID, Axis: string(c.Axis), Evidence: inspect.Bounded(c.Evidence), Sentence: inspect.Bounded(c.Sentence), Fix: inspect.Bounded(c.Fix)})
 		x.log.Warn("backend explained by experiment: "+c.Sentence, zap.String("backend", what.Target.Address), zap.String("cause", c.ID), zap.String("evidence", c.Evidence))
 	}
 	x.mu.Lock()

@@ -14,7 +14,7 @@ var catalog = [...]*Rule{
 	&ruleProxyNameViewsDiffer, &ruleSSLv2Hello,
 
 	// The backend leg comes before the client leg's handshake.
-	&ruleBackendUnresolvable, &ruleBackendRefused, &ruleBackendUnreachable, &ruleBackendNotTLS,
+	&ruleBackendUnresolvable, &ruleBackendRefused, &ruleBackendUnreachable, &ruleBackendNotTLS, &ruleBackendExplained,
 	&ruleBackendVersionNoOverlap, &ruleBackendCipherNoOverlap, &ruleSNIRequiredByBackend,
 	&ruleBackendRequiresClientCert, &ruleBackendRejectsClientCert, &ruleBackendClientCertUnfit, &ruleBackendALPNMismatch,
 	&ruleBackendProtocolError, &ruleBackendAlert, &ruleSegmentLost, &ruleNoAnswer, &ruleHandshakeStalled, &ruleBackendTimeout, &ruleBackendReset, &ruleBackendClosed,

@@ -101,6 +101,9 @@ func (e *evidence) blame(dim policy.Dimension) inspect.Fault {
 // backendRefusal is the id of the rule that explains why the backend ended the backend leg; empty when it did not.
 func (e *evidence) backendRefusal() string {
 	v := e.backend
+	if e.explainedByExperiment() {
+		return idBackendExplained
+	}
 	switch v.ended() {
 	case inspect.ErrorNoCommonVersion:
 		return idBackendVersionNoOverlap
@@ -185,4 +188,5 @@ const (
 	idBackendRejectsClientCert  = "backend-rejects-client-cert"
 	idSNIRequiredByBackend      = "sni-required-by-backend"
 	idBackendAlert              = "backend-alert"
+	idBackendExplained          = "backend-explained"
 )

@@ -17,7 +17,7 @@ var ruleBackendProtocolError = Rule{
 		if !e.backend.is(inspect.ErrorAlertSent, inspect.ErrorUnsupported) || a != nil && refusesCertificate(a.Code) {
 			return nil
 		}
-		if slices.Contains(e.found, ruleBackendClientCertUnfit.ID) {
+		if slices.Contains(e.found, ruleBackendClientCertUnfit.ID) || e.backendBy == idBackendExplained {
 			return nil // it is our own certificate that does not fit
 		}
 		m := &match{ended: true, detail: backendWords(e.backend)}

@@ -9,7 +9,7 @@ var ruleBackendTimeout = Rule{
 	Citation: "RFC 9293, Section 3.8.3",
 	Explanation: "The phase says where to look. Dial: packets are dropped on the way (security group, firewall, wrong address). Handshake: the connection stands but no ServerHello comes: a service that does not speak TLS and waits, " +
 		"one that is overloaded, or a path that loses large packets. Check: `openssl s_client -connect HOST:PORT` from this machine.",
-	CausedBy: []string{"client-hello-fragmented"},
+	CausedBy: []string{"client-hello-fragmented", idBackendExplained},
 	check: func(e *evidence) *match {
 		v, leg := e.far()
 		if !v.is(inspect.ErrorTimeout) || leg == inspect.LegClient && !e.unanswered() && v.phase() != inspect.PhaseDial {

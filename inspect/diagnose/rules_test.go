@@ -31,6 +31,7 @@ func ruleCases() []ruleCase {
 		{name: "the client closes before any answer, in a capture", in: captured(unanswered(inspect.ErrorClosed), shows(inspect.Capture{End: inspect.EndFINClient})), cause: "client-aborted", fault: inspect.FaultClient, verdict: inspect.Failed, never: []string{"backend-closed", "handshake-unexplained"}},
 		{name: "the server closes behind its flight, in a capture", in: captured(fails(inspect.ErrorClosed), shows(inspect.Capture{End: inspect.EndFINServer}), func(c *inspect.Connection) { c.ClientLeg.TLS.Handshake = &inspect.Handshake{History: "Csxkn"} }), cause: "backend-closed", fault: inspect.FaultBackend, verdict: inspect.Failed, never: []string{"client-aborted"}},
 		{name: "an encrypted alert in place of Finished", in: captured(fails(inspect.ErrorClosed), shows(inspect.Capture{Inferred: []inspect.Inference{{Kind: inspect.InferredCertificateRefused, Basis: "19 bytes after the server's flight"}}})), cause: "server-cert-rejected-by-client", fault: inspect.FaultClient, verdict: inspect.Failed},
+		{name: "an encrypted alert after an empty certificate message", in: captured(fails(inspect.ErrorAlertSent), shows(inspect.Capture{Inferred: []inspect.Inference{{Kind: inspect.InferredClientCertificateMissing, Basis: "25 bytes before Finished"}}})), cause: "client-cert-missing", fault: inspect.FaultClient, verdict: inspect.Failed},
 		{name: "an encrypted alert after the client's certificate", in: captured(fails(inspect.ErrorClosed), shows(inspect.Capture{Inferred: []inspect.Inference{{Kind: inspect.InferredClientCertificateRefused, Basis: "19 bytes after Finished"}}})), cause: "client-cert-untrusted", fault: inspect.FaultClient, verdict: inspect.Failed},
 		{name: "no PROXY header", in: silentFront(inspect.ErrorProxyProtocol, "", ""), cause: "proxy-protocol-missing", fault: inspect.FaultProxy, verdict: inspect.Failed},
 		{name: "shut down in the handshake", in: frontFails(inspect.ErrorShutdown, inspect.PhaseHandshake), cause: "proxy-shutdown", fault: inspect.FaultProxy, verdict: inspect.Failed},
@@ -341,7 +342,7 @@ func TestHealthyConnectionsGiveNoFinding(t *testing.T) {
 func TestEveryRuleIsTriggeredByACaseAndSilentInAnother(t *testing.T) {
 	seen := map[string]int{}
 	cases := ruleCases()
-	for _, tt := range slices.Concat(cases, chainCases(t), formCases(t), revocationCases(t), lookCases(t), clientCertCases(t), httpCases(), canaryCases()) {
+	for _, tt := range slices.Concat(cases, chainCases(t), formCases(t), revocationCases(t), lookCases(t), clientCertCases(t), httpCases(), canaryCases(), experimentCases()) {
 		d := tt.diagnoser()
 		d.Diagnose(tt.in)
 		for _, f := range tt.in.Findings {

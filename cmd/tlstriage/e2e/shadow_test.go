@@ -103,11 +103,12 @@ func TestBackendsAreExplainedByExperiment(t *testing.T) {
 		}
 		c.CloseIdleConnections()
 		r := p.nextFor(t)
-		expect(t, r, want{cause: "backend-reset", fault: inspect.FaultNetwork, verdict: inspect.Failed, outcome: inspect.Failure})
 		e := r.BackendLeg.Experiment
 		if e == nil && try < 19 {
+			expect(t, r, want{cause: "backend-reset", fault: inspect.FaultNetwork, verdict: inspect.Failed, outcome: inspect.Failure})
 			continue // it takes its time, and the next record has it
 		}
+		expect(t, r, want{cause: "backend-explained", fault: inspect.FaultNetwork, verdict: inspect.Failed, outcome: inspect.Failure})
 		if e == nil || e.Verdict != "explained" || len(e.Causes) == 0 || e.Causes[0].ID != "hello-too-large" || !strings.Contains(e.Causes[0].Evidence, "700") || e.Connections > 40 {
 			t.Errorf("%+v", e)
 		}
