@@ -29,7 +29,7 @@ type layer struct {
 
 // layers is the diagram. A package that is not here does not exist yet: its first file comes with its line.
 func layers() map[string]layer {
-	bytesRow := []string{"inspect/wire", "inspect/fingerprint", "inspect/quicwire", "inspect/keylog"}
+	bytesRow := []string{"inspect/wire", "inspect/fingerprint", "inspect/quicwire", "inspect/keylog", "inspect/starttls"}
 	record := append([]string{"inspect"}, bytesRow...)
 	with := func(base []string, more ...string) []string { return append(slices.Clone(base), more...) }
 	judged := with(record, "inspect/policy", "inspect/policy/imported")
@@ -86,6 +86,7 @@ func layers() map[string]layer {
 		"inspect/fingerprint": {imports: []string{"inspect/wire"}, pure: true},
 		"inspect/quicwire":    {pure: true},
 		"inspect/keylog":      {pure: true},
+		"inspect/starttls":    {imports: []string{"inspect/wire"}, pure: true}, // reads and writes what it is handed
 		// Islands.
 		"configs":          {},
 		"certs":            {},

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/starttls"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
@@ -153,7 +154,7 @@ func (r *run) preface() bool {
 		}
 	}
 	if r.target.StartTLS != "" {
-		if err := startTLS(r.target.StartTLS, r.target.host(), r.conn); err != nil {
+		if _, err := starttls.Ask(r.target.StartTLS, r.target.host(), r.conn); err != nil {
 			r.fail(err)
 			return false
 		}

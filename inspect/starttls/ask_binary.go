@@ -1,9 +1,8 @@
-package probe
+package starttls
 
 import (
 	"io"
-
-	"github.com/tlstriage/tlstriage/inspect/wire"
+	"strconv"
 )
 
 // postgres sends an SSLRequest, to which the server says S or N.
@@ -71,7 +70,7 @@ func (d *dialogue) sized(header int, length func(head []byte) int) ([]byte, erro
 
 // ldap sends the extended request StartTLS with message id 1 and reads its result code.
 func (d *dialogue) ldap() error {
-	const oid = "1.3.6.1.4.1.1466.20037"
+	const oid = ldapStartTLS
 	request := append([]byte{0x30, byte(7 + len(oid)), 0x02, 0x01, 0x01, 0x77, byte(2 + len(oid)), 0x80, byte(len(oid))}, oid...)
 	if err := d.say(string(request)); err != nil {
 		return err
@@ -80,6 +79,11 @@ func (d *dialogue) ldap() error {
 	if err != nil {
 		return err
 	}
+	return d.ldapConsent(answer)
+}
+
+// ldapConsent reads the result of the operation.
+func (d *dialogue) ldapConsent(answer []byte) error {
 	// LDAPMessage ::= SEQUENCE { messageID, ExtendedResponse [APPLICATION 24] { resultCode ENUMERATED, … } }
 	_, rest, ok := berElement(answer, 0x02)
 	var response, code []byte
@@ -93,7 +97,14 @@ func (d *dialogue) ldap() error {
 	case !ok || len(code) != 1:
 		return d.unexpected(false, string(answer))
 	case code[0] != 0:
-		return d.unexpected(true, wire.FirstLine(response, shownAnswer))
+		text := "result code " + strconv.Itoa(int(code[0]))
+		if _, rest, ok := berElement(response, 0x0a); ok {
+			_, rest, _ = berElement(rest, 0x04) // matchedDN
+			if why, _, _ := berElement(rest, 0x04); len(why) > 0 {
+				text += ": " + string(why)
+			}
+		}
+		return d.unexpected(true, text)
 	}
 	return nil
 }
