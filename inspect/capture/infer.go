@@ -135,16 +135,16 @@ func (c *tcpConn) serverRefused(r *inspect.Connection, client, server []recordMa
 			return
 		}
 	}
-	what := "a certificate message"
+	kind, what, refused := inspect.InferredClientCertificateRefused, "a certificate message", "refused the client's certificate"
 	if int(client[0].length) == lengths.alert-2+emptyCertificate && flight > 0 {
-		what = "a certificate message without a certificate, by its length"
+		kind, what, refused = inspect.InferredClientCertificateMissing, "a certificate message without a certificate, by its length", "refused a client without a certificate"
 	}
 	basis := fmt.Sprintf("the client's flight holds more than its Finished (%s: its first record has %d bytes), and the server answered with one record of %d bytes, the length of an alert, and nothing more", what, client[0].length, behind[0].length)
 	r.Capture.Inferred = append(r.Capture.Inferred, inspect.Inference{
-		Kind: inspect.InferredClientCertificateRefused, Basis: basis, Packets: []uint64{finished.packet, behind[0].packet},
+		Kind: kind, Basis: basis, Packets: []uint64{finished.packet, behind[0].packet},
 	})
 	r.ClientLeg.TLS.Established = false
-	r.ClientLeg.Error = &inspect.Error{Type: inspect.ErrorAlertSent, Phase: inspect.PhaseHandshake, Message: "inferred: the server refused the client's certificate, in an encrypted alert"}
+	r.ClientLeg.Error = &inspect.Error{Type: inspect.ErrorAlertSent, Phase: inspect.PhaseHandshake, Message: "inferred: the server " + refused + ", in an encrypted alert"}
 }
 
 // mostThought is how long, in nanoseconds, a server takes at most to refuse a certificate: a round trip, and what it has to compute or to ask.

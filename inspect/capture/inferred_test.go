@@ -156,7 +156,7 @@ func TestInferredRefusals(t *testing.T) {
 		},
 		"the server misses a certificate": {
 			trusting, with(serving, func(c *tls.Config) { c.ClientAuth = tls.RequireAnyClientCert }), nothing,
-			inspect.InferredClientCertificateRefused, "certificate_required",
+			inspect.InferredClientCertificateMissing, "certificate_required",
 		},
 		"healthy":                               {trusting, serving, talk, "", ""},
 		"healthy, nothing is said":              {trusting, serving, goodbye, "", ""},

@@ -4,16 +4,18 @@ import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleClientCertMissing = Rule{
 	ID: "client-cert-missing", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultClient,
-	when:     clientCertFaulty,
+	when:     clientCertFaulty | inferred,
 	Title:    "The server wants a client certificate and the client sent none",
 	Citation: "RFC 8446, Section 4.4.2.4",
 	Explanation: "The server asked for a certificate (mutual TLS) and got none: the client has none configured, or none that fits the authorities and signature schemes that the server lists. In TLS 1.3 the answer is certificate_required " +
 		"(alert 116), before it bad_certificate (42) or handshake_failure (40). Check: `openssl s_client -connect HOST:PORT` prints the acceptable authorities.",
 	check: func(e *evidence) *match {
-		if e.clientCert != certMissing {
+		m := &match{ended: e.client.failed(), detail: "no client certificate came"}
+		if i := e.inferred(inspect.InferredClientCertificateMissing); i != nil && e.client.alert(inspect.FromServer) == nil {
+			m.title, m.detail = "The server seems to want a client certificate, and the client to have none", "inferred: "+bound(i.Basis)
+		} else if e.clientCert != certMissing {
 			return nil
 		}
-		m := &match{ended: e.client.failed(), detail: "no client certificate came"}
 		if r := e.client.server.CertificateRequest; r != nil && len(r.Authorities) > 0 {
 			m.accepted = r.Authorities
 			m.detail += "; the server takes those of " + enumerate(r.Authorities)
