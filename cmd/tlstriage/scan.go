@@ -37,6 +37,7 @@ type scanCommand struct {
 	timeout                                     time.Duration
 
 	against scanAgainst
+	changed func(flag string) bool // whether it was given
 	chainJudge
 	scanner *scan.Scanner
 	target  scan.Target // what is the same for all
@@ -103,6 +104,7 @@ func (c *scanCommand) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return usage(err)
 	}
+	c.changed = cmd.Flags().Changed
 	if err := c.prepare(); err != nil {
 		return usage(err)
 	}
@@ -166,10 +168,15 @@ func (c *scanCommand) named(cmd *cobra.Command, args []string) ([]string, error)
 		lines := bufio.NewScanner(io.LimitReader(in, maxTargetsFile))
 		for n := 1; lines.Scan(); n++ {
 			line, _, _ := strings.Cut(lines.Text(), "#")
-			for _, word := range strings.FieldsFunc(line, func(r rune) bool { return r == ' ' || r == '\t' || r == ',' }) {
-				if err := add(word); err != nil {
-					return nil, fmt.Errorf("%s:%d: %w", c.targets, n, err)
-				}
+			words := strings.Fields(line)
+			if len(words) == 0 {
+				continue
+			}
+			if len(words) > 1 {
+				return nil, fmt.Errorf("%s:%d: there is more than one target in the line", c.targets, n)
+			}
+			if err := add(words[0]); err != nil {
+				return nil, fmt.Errorf("%s:%d: %w", c.targets, n, err)
 			}
 			if len(targets) > maxTargets {
 				return nil, fmt.Errorf("%s: more than %d targets", c.targets, maxTargets)
@@ -210,7 +217,7 @@ func (c *scanCommand) withPort(text string) (string, error) {
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
 		return "", fmt.Errorf("%s: %q is no port", text, port)
 	}
-	if host == "" || strings.ContainsAny(host, "/ []") {
+	if host == "" || strings.ContainsAny(host, "/ [],") {
 		return "", fmt.Errorf("%s: that is not HOST:PORT", text)
 	}
 	return net.JoinHostPort(host, port), nil
@@ -230,6 +237,20 @@ func (c *scanCommand) prepare() error {
 			return fmt.Errorf("--at: %q is no time like 2027-01-31T00:00:00Z", c.at)
 		}
 		c.judge.Now = c.when
+	}
+	if c.concurrency < 0 || c.changed("concurrency") && c.concurrency == 0 {
+		return fmt.Errorf("--concurrency: %d is no number of connections", c.concurrency)
+	}
+	if c.connections < 0 || c.changed("max-connections") && c.connections == 0 {
+		return fmt.Errorf("--max-connections: %d is no number of connections", c.connections)
+	}
+	if c.changed("sni") && c.sni == "" {
+		return errors.New("--sni: the name is empty; --no-sni sends none")
+	}
+	for _, protocol := range c.alpn {
+		if len(protocol) == 0 || len(protocol) > 255 { // opaque ProtocolName<1..2^8-1> (RFC 7301, Section 3.1)
+			return fmt.Errorf("--alpn: %.20q has %d bytes; a protocol's name has 1 to 255", protocol, len(protocol))
+		}
 	}
 	if c.timeout <= 0 {
 		return fmt.Errorf("--timeout: %v is no time to wait", c.timeout)

@@ -86,7 +86,7 @@ func (a *scanAgainst) collect(cmd *cobra.Command) error {
 	if a.as != "" {
 		one, err := clients.One(a.as)
 		if err != nil {
-			return usage(fmt.Errorf("--as: %w", err))
+			return usage(fmt.Errorf("--as: %w%s", err, loadBalancersThatAreKnown(err)))
 		}
 		samples = append(samples, one)
 	}
@@ -99,6 +99,26 @@ func (a *scanAgainst) collect(cmd *cobra.Command) error {
 		return usage(errors.New("--explain needs --clients, --as or --from"))
 	}
 	return nil
+}
+
+// loadBalancersThatAreKnown are added to an error about a client that is not: most who ask want one of them.
+func loadBalancersThatAreKnown(err error) string {
+	var unknown *clients.UnknownError
+	if !errors.As(err, &unknown) {
+		return ""
+	}
+	samples, err := clients.Select(clients.GroupLoadBalancers)
+	if err != nil {
+		return ""
+	}
+	var names []string
+	for _, s := range samples {
+		if name, _, _ := strings.Cut(s.Name, "-"); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return "; of load balancers there are " + strings.Join(names, ", ") + "; any other client can be given as a capture or recording (--from)"
 }
 
 // The most of a line of a baseline: one target.
@@ -138,9 +158,10 @@ func readBaseline(name string) (map[string]*scan.Report, error) {
 
 // Ids of findings of what an endpoint was held against.
 const (
-	findingPolicyDrift    = "server-policy-drift"
-	findingChanged        = "server-changed"
-	findingClientsRefused = "server-refuses-clients"
+	findingPolicyDrift     = "server-policy-drift"
+	findingChanged         = "server-changed"
+	findingClientsNameless = "server-clients-need-name"
+	findingClientsRefused  = "server-refuses-clients"
 )
 
 // hold holds a result against everything.
@@ -220,7 +241,11 @@ func (s *scanned) against(row func(what, format string, values ...any), most int
 		}
 	}
 	if s.Clients != nil {
-		row("clients", "%d tried, %d refused, %d undetermined", s.Clients.Tried, len(s.Clients.Refused), s.Clients.Undetermined)
+		nameless := ""
+		if n := len(s.Clients.Nameless); n > 0 {
+			nameless = fmt.Sprintf(", %d need a server name", n)
+		}
+		row("clients", "%d tried, %d refused, %d undetermined%s", s.Clients.Tried, len(s.Clients.Refused), s.Clients.Undetermined, nameless)
 		for _, r := range s.Clients.Refused[:min(len(s.Clients.Refused), 5*most)] {
 			text := r.Why
 			if text == "" {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tlstriage/tlstriage/inspect"
@@ -16,6 +17,7 @@ type scannedClients struct {
 	Tried        int             `json:"tried"`
 	Refused      []refusedClient `json:"refused"`
 	Undetermined int             `json:"undetermined"`
+	Nameless     []string        `json:"need_a_server_name,omitempty"` // their samples have no server name: they are refused without one, and taken with one
 	Connections  int             `json:"connections"`
 }
 
@@ -47,6 +49,7 @@ func (a *scanAgainst) tryClients(ctx context.Context, c *scanCommand, s *scanned
 	}
 	report, err := runner.Run(ctx, a.subjects)
 	found := &scannedClients{Refused: []refusedClient{}}
+	named := a.withName(ctx, runner, report, s)
 	s.Clients = found
 	if report == nil {
 		return
@@ -60,6 +63,8 @@ func (a *scanAgainst) tryClients(ctx context.Context, c *scanCommand, s *scanned
 		switch {
 		case answer.Undetermined != "":
 			found.Undetermined++
+		case !answer.Accepted && named[i]:
+			found.Nameless = append(found.Nameless, a.subjects[i].Label())
 		case !answer.Accepted:
 			subject := a.subjects[i]
 			r := refusedClient{Client: subject.Label(), Answer: answer.String(), Connections: subject.Connections}
@@ -71,6 +76,40 @@ func (a *scanAgainst) tryClients(ctx context.Context, c *scanCommand, s *scanned
 		}
 	}
 	a.judgeClients(s)
+}
+
+// withName finds out which of the gallery's clients that were captured without a server name would be taken with one, by an endpoint
+// that wants one: how a sample was captured says nothing about how the client is used. What was recorded is left as it is.
+func (a *scanAgainst) withName(ctx context.Context, runner *replay.Runner, report *replay.Report, s *scanned) map[int]bool {
+	wanted := slices.ContainsFunc(s.SNI, func(n scan.NameAnswer) bool { return n.Form == scan.NameNone && n.Reply == scan.No })
+	if report == nil || !wanted || s.ServerName == "" || a.recorded {
+		return nil
+	}
+	var again []*replay.Subject
+	var indexes []int
+	for i, answer := range report.Answers(0) {
+		subject := a.subjects[i]
+		if answer.Undetermined != "" || answer.Accepted || subject.Name != "" || !subject.Hello.HasExtensions {
+			continue
+		}
+		with := *subject
+		with.Name, with.Hello = s.ServerName, subject.Hello.Clone()
+		with.Hello.SetServerName(s.ServerName)
+		again, indexes = append(again, &with), append(indexes, i)
+	}
+	if again == nil {
+		return nil
+	}
+	second, _ := runner.Run(ctx, again)
+	if second == nil {
+		return nil
+	}
+	report.Connections += second.Connections
+	taken := map[int]bool{}
+	for i, answer := range second.Answers(0) {
+		taken[indexes[i]] = answer.Undetermined == "" && answer.Accepted
+	}
+	return taken
 }
 
 // explain finds out by experiment.
@@ -146,6 +185,12 @@ func intersection(subject *replay.Subject, r *scan.Report) string {
 
 // judgeClients makes a finding of the clients that are refused.
 func (a *scanAgainst) judgeClients(s *scanned) {
+	if nameless := s.Clients.Nameless; len(nameless) > 0 {
+		s.add(inspect.Finding{
+			ID: findingClientsNameless, Severity: inspect.SeverityInfo, Leg: inspect.LegBackend, Title: fmt.Sprintf("%d of %d clients of the gallery need to send a server name", len(nameless), s.Clients.Tried),
+			Detail: "Their samples were captured without one; with the right name they are taken. Of these only those cannot talk to the endpoint that connect by address, or have no server_name extension: " + some(nameless, 12) + ".",
+		})
+	}
 	n := len(s.Clients.Refused)
 	if n == 0 {
 		return

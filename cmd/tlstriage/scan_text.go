@@ -42,7 +42,11 @@ func (s *scanned) table(verbose bool) string {
 	row("broken", "%s", s.sentence())
 	if len(s.Versions) == 0 {
 		for _, l := range s.Layers {
-			row(string(l.Name), "%s", l.Status)
+			text := string(l.Status)
+			if l.Status == scan.Unclear {
+				text += ": " + l.Sentence
+			}
+			row(string(l.Name), "%s", text)
 		}
 		row("connections", "%s", s.effort())
 		_ = w.Flush() // into memory
@@ -71,7 +75,9 @@ func (s *scanned) table(verbose bool) string {
 	if alpn == "" {
 		alpn = "none"
 	}
-	if s.UnknownALPN != "" {
+	if s.UnknownALPN == string(scan.Inconclusive) && len(s.ALPN) == 0 {
+		alpn = "inconclusive"
+	} else if s.UnknownALPN != "" {
 		alpn += " (unknown ones are " + s.UnknownALPN + ")"
 	}
 	row("alpn", "%s", alpn)

@@ -18,6 +18,9 @@ var scanWords = strings.NewReplacer(
 // dialWords is how Go begins the text of an error of the network: "read tcp 127.0.0.1:41224->127.0.0.1:443: ".
 var dialWords = regexp.MustCompile(`\b(?:read|write|dial) (?:tcp|udp)[46]? [^ ]+: (?:read: |write: |connect: )?`)
 
+// checkWords is how a rule's fix asks again by another command.
+var checkWords = regexp.MustCompile(`tlstriage certs check \S+ --(?:name|ca)\b`)
+
 // reword says what a rule found in the words of a scan of a target.
 func reword(f *inspect.Finding, target string, quic bool) {
 	f.Detail = scanWords.Replace(f.Detail)
@@ -28,18 +31,18 @@ func reword(f *inspect.Finding, target string, quic bool) {
 	f.Detail = strings.ReplaceAll(f.Detail, "i/o timeout (phase handshake)", "no answer in time")
 	f.Detail = strings.ReplaceAll(f.Detail, "i/o timeout", "no answer in time")
 	f.Detail = strings.ReplaceAll(f.Detail, ": EOF", ": closed without a word")
-	ours := strings.NewReplacer("tlstriage certs check "+target+" --name ", "tlstriage scan "+target+" --sni ", "tlstriage certs check "+target+" --ca ", "tlstriage scan "+target+" --ca ")
-	if at := regexp.MustCompile(`tlstriage certs check (\S+) --name `); f.ID == "sni-required-by-backend" {
-		for i := range f.Fixes {
-			f.Fixes[i].Snippet = at.ReplaceAllString(f.Fixes[i].Snippet, "tlstriage scan "+target+" --sni ")
-		}
-	}
 	if f.ID == "backend-requires-client-cert" {
 		f.Fixes = slices.Insert(f.Fixes, 0, inspect.Fix{Target: "tlstriage", Action: "show a certificate that the server accepts", Snippet: "tlstriage scan " + target + " --client-cert FILE --client-key FILE"})
 	}
 	for i := range f.Fixes {
 		x := &f.Fixes[i]
-		x.Snippet = ours.Replace(x.Snippet)
+		x.Snippet = checkWords.ReplaceAllStringFunc(x.Snippet, func(command string) string {
+			flag := "--sni"
+			if strings.HasSuffix(command, "--ca") {
+				flag = "--ca"
+			}
+			return "tlstriage scan " + target + " " + flag
+		})
 		x.Action = scanWords.Replace(x.Action)
 		if quic {
 			x.Snippet = strings.ReplaceAll(x.Snippet, "ss -ltnp", "ss -lunp")

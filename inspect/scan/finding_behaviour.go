@@ -272,11 +272,15 @@ func nameRequired(r *Report) *inspect.Finding {
 }
 
 func inconclusive(r *Report) *inspect.Finding {
-	if len(r.Inconclusive) == 0 || r.newest() == 0 {
+	if len(r.Inconclusive) == 0 || r.newest() == 0 && len(r.Certificates) == 0 {
 		return nil
+	}
+	count := " Endpoints that count connections need --gentle."
+	if r.Partial && r.StoppedAfter == 0 {
+		count = " The scan was ended, or reached its bound on connections (--max-connections)."
 	}
 	return &inspect.Finding{
 		ID: FindingInconclusive, Severity: inspect.SeverityInfo, Title: "Not everything could be found out",
-		Detail: strings.Join(r.Inconclusive[:min(len(r.Inconclusive), 8)], "; ") + ". Endpoints that count connections need --gentle.",
+		Detail: strings.Join(r.Inconclusive[:min(len(r.Inconclusive), 8)], "; ") + "." + count,
 	}
 }

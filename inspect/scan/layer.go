@@ -160,6 +160,17 @@ func unanswered(r *Report, proxyHeader bool) string {
 	if proxyHeader {
 		return "No hello is answered unless a PROXY protocol header comes first: the endpoint expects to stand behind a load balancer (--proxy-protocol)."
 	}
+	most := r.commonEvidence()
+	for _, n := range r.SNI {
+		if n.Reply == Yes && n.Form != NameRight {
+			return fmt.Sprintf("No hello with the server name %q is answered, in no version (%s); with %s there is an answer.", r.asked(), most, n.describe())
+		}
+	}
+	return fmt.Sprintf("The endpoint takes up no hello, from SSLv2 to TLS 1.3, with any suite: %s.", most)
+}
+
+// commonEvidence is what most versions were answered with.
+func (r *Report) commonEvidence() string {
 	count := map[string]int{}
 	most := ""
 	for _, v := range versions() {
@@ -172,12 +183,7 @@ func unanswered(r *Report, proxyHeader bool) string {
 			most = e.answer.Evidence
 		}
 	}
-	for _, n := range r.SNI {
-		if n.Reply == Yes && n.Form != NameRight {
-			return fmt.Sprintf("No hello with the server name %q is answered, in no version (%s); with %s there is an answer.", r.asked(), most, n.describe())
-		}
-	}
-	return fmt.Sprintf("The endpoint takes up no hello, from SSLv2 to TLS 1.3, with any suite: %s.", most)
+	return most
 }
 
 // asked is the server name that was asked for.

@@ -45,6 +45,12 @@ func (s *session) scan(ctx context.Context, r *Report) {
 	}
 	s.hurry()
 	s.enumerateAll(ctx, r)
+	if r.newest() == 0 && natureOf(r.opening) == chosen { // there was an answer, and nothing more could be asked
+		s.stillThere(ctx, r)
+		r.layer(LayerHello, Unclear, r.opening.FirstByte, "One hello was answered (%s), and no other: %s.", r.opening.Describe(), r.commonEvidence())
+		r.present(r.opening, r.opening.Scheme)
+		return
+	}
 	if r.newest() == 0 {
 		s.nothing(ctx, r)
 		return

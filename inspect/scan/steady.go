@@ -88,7 +88,7 @@ func (s *session) stillThere(ctx context.Context, r *Report) {
 	tail, replies := s.tail, s.replies
 	r.ClosedAtRandom = s.random
 	s.mu.Unlock()
-	if tail < 3 || ctx.Err() != nil {
+	if tail < 3 || ctx.Err() != nil || s.spent() {
 		return
 	}
 	for range repeatsOfSteady {
