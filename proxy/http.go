@@ -2,39 +2,63 @@ package proxy
 
 import (
 	"context"
-	"crypto/tls"
 	"net"
 	"net/http"
 	"sync"
+	"time"
 )
 
-// httpFront is the HTTP server behind all listeners in mode HTTP. Connections come to it with their handshake done.
+// httpFront are the HTTP servers behind all listeners in mode HTTP, one for each version that is spoken over TCP: which of them it is was
+// agreed on by ALPN, and nobody may speak the other. Connections come to them with their handshake done.
 type httpFront struct {
-	server   *http.Server
+	h1, h2 *httpServer
+}
+
+type httpServer struct {
+	*http.Server
 	accepted *handover
 }
 
 // The most header bytes of a request.
 const maxRequestHeader = 64 << 10
 
+// The most requests that a client may ask at once over HTTP/2. Each may need a connection to the backend.
+const maxStreams = 100
+
 func newHTTPFront(limits Limits) *httpFront {
-	f := &httpFront{accepted: &handover{conns: make(chan net.Conn), closed: make(chan struct{})}}
-	var protocols http.Protocols
-	protocols.SetHTTP1(true)
-	protocols.SetHTTP2(true)
-	f.server = &http.Server{
-		Handler:           http.HandlerFunc(serveRequest),
-		Protocols:         &protocols,
-		ReadHeaderTimeout: limits.Timeouts.RequestHeader,
-		IdleTimeout:       limits.Timeouts.Idle,
-		MaxHeaderBytes:    maxRequestHeader,
-		ErrorLog:          discardLog,
+	var h1, h2 http.Protocols
+	h1.SetHTTP1(true)
+	h2.SetUnencryptedHTTP2(true) // which it is above the connections that are handed over
+	return &httpFront{newHTTPServer(limits, &h1), newHTTPServer(limits, &h2)}
+}
+
+func newHTTPServer(limits Limits, protocols *http.Protocols) *httpServer {
+	s := &httpServer{accepted: &handover{conns: make(chan net.Conn), closed: make(chan struct{})}}
+	s.Server = &http.Server{
+		Handler:                      http.HandlerFunc(serveRequest),
+		Protocols:                    protocols,
+		ReadHeaderTimeout:            limits.Timeouts.RequestHeader,
+		IdleTimeout:                  limits.Timeouts.Idle,
+		MaxHeaderBytes:               maxRequestHeader,
+		HTTP2:                        &http.HTTP2Config{MaxConcurrentStreams: maxStreams, WriteByteTimeout: limits.Timeouts.Idle},
+		DisableGeneralOptionsHandler: true, // "OPTIONS *" is the backend's to answer
+		ErrorLog:                     discardLog,
 		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
-			return context.WithValue(ctx, sessionKey{}, conn.(*tls.Conn).NetConn().(*tap).session)
+			return context.WithValue(ctx, sessionKey{}, conn.(*frontConn).session)
 		},
 	}
-	go func() { _ = f.server.Serve(f.accepted) }() // until it is shut down
-	return f
+	go func() { _ = s.Serve(s.accepted) }() // until it is shut down
+	return s
+}
+
+// take gives a connection to the server of its protocol; false when that has stopped.
+func (f *httpFront) take(conn *frontConn) bool {
+	server := f.h1
+	if conn.frames != nil {
+		server = f.h2
+		conn.SetReadDeadline(time.Now().Add(server.ReadHeaderTimeout)) // of the preface; who has read that lifts it
+	}
+	return server.accepted.hand(conn)
 }
 
 // http is the server's front, made when the first connection needs it.
@@ -53,11 +77,13 @@ func (s *Server) drainHTTP(ctx context.Context) {
 	front := s.front
 	s.mu.Unlock()
 	if front != nil {
-		s.handling.Go(func() { _ = front.server.Shutdown(ctx) }) // what is left when ctx ends is cut by the connections
+		// What is left when ctx ends is cut by the connections.
+		s.handling.Go(func() { _ = front.h1.Shutdown(ctx) })
+		s.handling.Go(func() { _ = front.h2.Shutdown(ctx) })
 	}
 }
 
-// handover is the listener of an httpFront: what was accepted elsewhere is handed to it.
+// handover is the listener of an HTTP server: what was accepted elsewhere is handed to it.
 type handover struct {
 	conns  chan net.Conn
 	closed chan struct{}

@@ -64,12 +64,17 @@ func requestOf(r *http.Request) *httpRequest { return r.Context().Value(requestK
 func (s *httpSession) serve(w http.ResponseWriter, r *http.Request) {
 	q := &httpRequest{Context: r.Context(), ResponseWriter: w, s: s, started: time.Now(), body: r.Body, old: !r.ProtoAtLeast(1, 1)}
 	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		panic(http.ErrAbortHandler) // the connection ended before this request's turn came
+	}
 	s.active++
 	s.record.Requests++
 	q.number = s.record.Requests
 	unreachable := s.record.BackendConnections == 0 && s.broken != nil
 	broken := s.broken
 	s.mu.Unlock()
+	s.front.begin()
 	defer q.end(r)
 	host := hostOf(r.Host)
 	refused := q.check(r)

@@ -20,6 +20,7 @@ type httpSession struct {
 	c         *connection
 	transport *http.Transport
 	proxy     *httputil.ReverseProxy
+	front     *frontConn // nil: of another transport
 	ending    sync.Once
 
 	mu      sync.Mutex
@@ -38,8 +39,9 @@ func (c *connection) serveHTTP() {
 	s := c.beginHTTP()
 	c.client.session, c.client.closing, c.client.active = s, s.end, &c.lastActive
 	c.watchIdle(s.checkIdle, c.firstRest())
-	if !c.server.http().accepted.hand(c.clientTLS) {
-		c.clientTLS.Close()
+	s.front = newFrontConn(c.clientTLS, s)
+	if !c.server.http().take(s.front) {
+		s.front.Close()
 	}
 }
 
@@ -199,6 +201,7 @@ func (s *httpSession) fail(leg *backendLeg) {
 
 // release counts a request that is answered, and finishes a session whose last one it was.
 func (s *httpSession) release() {
+	s.front.end()
 	s.mu.Lock()
 	s.active--
 	last := s.closed && s.active == 0

@@ -1,0 +1,178 @@
+package proxy
+
+import (
+	"bytes"
+	"crypto/tls"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"sync/atomic"
+
+	"github.com/tlstriage/tlstriage/inspect"
+)
+
+// frontConn is a client's connection as the HTTP servers have it, above TLS. It notices what these answer by themselves to a client
+// that breaks the rules, of which nobody else would hear: no request comes of it.
+type frontConn struct {
+	net.Conn // a *tls.Conn, of which the servers see no more than that it is a connection
+	session  *httpSession
+	frames   *frameWatch // of HTTP/2; nil: HTTP/1
+
+	read   atomic.Int64 // bytes
+	parsed atomic.Int64 // of them, when a request began or ended last
+	asking atomic.Int32 // requests that are being answered
+}
+
+func newFrontConn(conn *tls.Conn, session *httpSession) *frontConn {
+	f := &frontConn{Conn: conn, session: session}
+	if conn.ConnectionState().NegotiatedProtocol == "h2" {
+		f.frames = new(frameWatch)
+	}
+	return f
+}
+
+// begin and end are called for each request.
+func (f *frontConn) begin() {
+	if f != nil {
+		f.asking.Add(1)
+		f.parsed.Store(f.read.Load())
+	}
+}
+
+func (f *frontConn) end() {
+	if f != nil {
+		f.parsed.Store(f.read.Load())
+		f.asking.Add(-1)
+	}
+}
+
+func (f *frontConn) Read(b []byte) (int, error) {
+	n, err := f.Conn.Read(b)
+	f.read.Add(int64(n))
+	if err != nil && errors.Is(err, os.ErrDeadlineExceeded) && f.asking.Load() == 0 && f.read.Load() > f.parsed.Load() {
+		f.parsed.Store(f.read.Load())
+		f.slow()
+	}
+	return n, err
+}
+
+// slow is for a client whose request did not come to the end of its header in time.
+func (f *frontConn) slow() {
+	status := 0
+	if f.frames == nil && !f.session.isClosed() {
+		status = http.StatusRequestTimeout
+		_, _ = io.WriteString(f.Conn, "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+	}
+	f.session.refuse(inspect.HTTPFailure{Type: inspect.HTTPSlowRequest, Status: status, Message: "the header did not come in time"})
+}
+
+// What net/http writes behind the status line of a request that it refuses.
+var refusalHeader = []byte("\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n")
+
+// The longest of these answers: a status, the header, and a reason that is not made of what the client sent.
+const maxServerRefusal = 512
+
+func (f *frontConn) Write(b []byte) (int, error) {
+	if f.frames != nil {
+		f.frames.write(b, f.broken)
+	} else if len(b) < maxServerRefusal && len(b) > 12 && (b[9] == '4' || b[9] == '5') && bytes.HasPrefix(b, []byte("HTTP/1.1 ")) {
+		if line, reason, ok := bytes.Cut(b, refusalHeader); ok {
+			status := int(line[9]-'0')*100 + int(line[10]-'0')*10 + int(line[11]-'0')
+			f.session.refuse(inspect.HTTPFailure{Type: inspect.HTTPBadRequest, Status: status, Message: string(reason)})
+		}
+	}
+	return f.Conn.Write(b)
+}
+
+// CloseWrite ends what is sent, so that the client gets to read the last of it.
+func (f *frontConn) CloseWrite() error { return f.Conn.(*tls.Conn).CloseWrite() }
+
+// Codes of HTTP/2 by which a server says that the client broke a rule (RFC 9113, Section 7).
+var brokenRules = map[uint32]string{
+	0x1: "PROTOCOL_ERROR", 0x3: "FLOW_CONTROL_ERROR", 0x4: "SETTINGS_TIMEOUT", 0x5: "STREAM_CLOSED", 0x6: "FRAME_SIZE_ERROR",
+	0x7: "REFUSED_STREAM", 0x9: "COMPRESSION_ERROR", 0xb: "ENHANCE_YOUR_CALM",
+}
+
+// broken notes a frame by which the server ends a stream or the connection.
+func (f *frontConn) broken(kind byte, code uint32) {
+	name, ok := brokenRules[code]
+	if !ok {
+		return
+	}
+	what := "a stream of HTTP/2 was reset"
+	if kind == frameGoAway {
+		what = "the connection of HTTP/2 was ended"
+	}
+	f.session.refuse(inspect.HTTPFailure{Type: inspect.HTTPBadRequest, Message: fmt.Sprintf("%s with %s", what, name)})
+}
+
+// refuse notes what was answered without a request.
+func (s *httpSession) refuse(f inspect.HTTPFailure) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over {
+		return
+	}
+	if f.Status != 0 {
+		s.count(f.Status)
+	}
+	s.note(f)
+}
+
+func (s *httpSession) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
+}
+
+// Types of frames that end something (RFC 9113, Section 6).
+const (
+	frameResetStream = 0x3
+	frameGoAway      = 0x7
+)
+
+// frameWatch follows the frames of HTTP/2 in what is written, however it is cut into pieces.
+type frameWatch struct {
+	header  [9]byte
+	payload [8]byte // its beginning, of the types that matter
+	have    int     // bytes of header
+	got     int     // bytes of payload
+	left    int     // bytes of the frame still to come
+}
+
+// write looks at the next bytes, and tells of the codes in frames that end a stream or the connection.
+func (w *frameWatch) write(b []byte, tell func(kind byte, code uint32)) {
+	for len(b) > 0 {
+		if w.have < len(w.header) {
+			n := copy(w.header[w.have:], b)
+			w.have += n
+			b = b[n:]
+			if w.have < len(w.header) {
+				return
+			}
+			w.left = int(w.header[0])<<16 | int(w.header[1])<<8 | int(w.header[2])
+			w.got = 0
+		}
+		n := min(w.left, len(b))
+		kind := w.header[3]
+		if kind == frameResetStream || kind == frameGoAway {
+			w.got += copy(w.payload[min(w.got, len(w.payload)):], b[:n])
+		}
+		w.left -= n
+		b = b[n:]
+		if w.left > 0 {
+			continue
+		}
+		w.have = 0
+		switch {
+		case kind == frameResetStream && w.got >= 4:
+			tell(kind, binary.BigEndian.Uint32(w.payload[:4]))
+		case kind == frameGoAway && w.got >= 8:
+			tell(kind, binary.BigEndian.Uint32(w.payload[4:8]))
+		}
+	}
+}
