@@ -264,11 +264,9 @@ func (r *revocations) verifyClient(file string, authorities []*x509.Certificate,
 		return nil, err
 	}
 	for _, l := range lists {
-		if time.Now().Before(l.ThisUpdate) {
-			log.Warn("client_crl: a list is not valid yet: every client of its issuer is refused; check the clocks", zap.String("file", file), zap.String("issuer", issuerName(l.Issuer)), zap.Time("this_update", l.ThisUpdate))
-		}
-		if !l.NextUpdate.IsZero() && time.Now().After(l.NextUpdate) {
-			log.Warn("client_crl: a list is out of date: every client of its issuer is refused", zap.String("file", file), zap.String("issuer", issuerName(l.Issuer)), zap.Time("next_update", l.NextUpdate))
+		if flaw := l.Flaw(time.Now(), revocation.Verification{}); flaw != "" {
+			log.Warn("client_crl: a list vouches for nobody: every client of its issuer is refused", zap.String("file", file), zap.String("issuer", issuerName(l.Issuer)), zap.String("why", flaw),
+				zap.Time("this_update", l.ThisUpdate), zap.Time("next_update", l.NextUpdate))
 		}
 	}
 	for _, ca := range authorities {

@@ -3,6 +3,8 @@ package main
 import (
 	"crypto/rand"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -22,8 +24,8 @@ import (
 // Lists that let nobody in are said at the start, with why: out of date, not valid yet, or of another authority.
 func TestListsThatCoverNobodyAreSaidAtTheStart(t *testing.T) {
 	pki := certstest.New(t)
-	list := func(by *certs.Pair, from, until time.Duration) []byte {
-		der, err := x509.CreateRevocationList(rand.Reader, &x509.RevocationList{Number: big.NewInt(1), ThisUpdate: pki.Now.Add(from), NextUpdate: pki.Now.Add(until)}, by.Certificate, by.Key)
+	list := func(by *certs.Pair, from, until time.Duration, extra ...pkix.Extension) []byte {
+		der, err := x509.CreateRevocationList(rand.Reader, &x509.RevocationList{Number: big.NewInt(1), ThisUpdate: pki.Now.Add(from), NextUpdate: pki.Now.Add(until), ExtraExtensions: extra}, by.Certificate, by.Key)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -36,8 +38,10 @@ func TestListsThatCoverNobodyAreSaidAtTheStart(t *testing.T) {
 		want []string
 	}{
 		{"current", list(pki.Root, -hour, hour), nil},
-		{"old", list(pki.Root, -3*hour, -hour), []string{"out of date"}},
-		{"of tomorrow", list(pki.Root, 24*hour, 48*hour), []string{"not valid yet"}},
+		{"old", list(pki.Root, -3*hour, -hour), []string{"vouches for nobody: every client of its issuer is refused, the answer (good) was good until"}},
+		{"of tomorrow", list(pki.Root, 24*hour, 48*hour), []string{"vouches for nobody: every client of its issuer is refused, the answer is of"}},
+		{"a delta", list(pki.Root, -hour, hour, pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 27}, Critical: true, Value: []byte{2, 1, 1}}), []string{"vouches for nobody: every client of its issuer is refused, the list is a delta"}},
+		{"with a critical extension", list(pki.Root, -hour, hour, pkix.Extension{Id: asn1.ObjectIdentifier{1, 2, 3}, Critical: true, Value: []byte{5, 0}}), []string{"critical extension 1.2.3"}},
 		{"of another authority", list(pki.OtherRoot, -hour, hour), []string{"no list of this authority"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -56,7 +60,8 @@ func TestListsThatCoverNobodyAreSaidAtTheStart(t *testing.T) {
 			}
 			var said []string
 			for _, e := range logs.All() {
-				said = append(said, e.Message)
+				why, _ := e.ContextMap()["why"].(string)
+				said = append(said, e.Message+", "+why)
 			}
 			if len(said) != len(tt.want) {
 				t.Fatalf("said: %q, want %q", said, tt.want)

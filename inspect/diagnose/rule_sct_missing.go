@@ -1,14 +1,9 @@
 package diagnose
 
 import (
-	"time"
-
 	"github.com/tlstriage/tlstriage/certs/chain"
 	"github.com/tlstriage/tlstriage/inspect"
 )
-
-// presentCounts is the day from which Chrome counts timestamps as it does now.
-var presentCounts = time.Date(2022, 4, 15, 0, 0, 0, 0, time.UTC)
 
 var ruleSCTMissing = Rule{
 	ID: string(chain.SCTMissing), Severity: inspect.SeverityWarning, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
@@ -20,10 +15,6 @@ var ruleSCTMissing = Rule{
 	check: func(e *evidence) *match {
 		m := e.chainFault(chain.SCTMissing)
 		if m != nil {
-			if leaf := e.chain.leaf(); !leaf.NotBefore.IsZero() && leaf.NotBefore.Before(presentCounts) {
-				m.severity = inspect.SeverityInfo
-				m.detail += "; it was issued before 15 April 2022, when browsers wanted fewer"
-			}
 			if e.chain.reason(chain.SCTMissing) == chain.ReasonTooFewSCTs {
 				m.title = "The certificate comes with too few certificate timestamps"
 			}
