@@ -111,11 +111,16 @@ func Rules() []Rule {
 	return rules
 }
 
-// Lookup returns the rule with an id.
+// Lookup returns the rule with an id, those of a scan among them.
 func Lookup(id string) (Rule, bool) {
 	for _, r := range catalog {
 		if r.ID == id {
 			return *r, true
+		}
+	}
+	for _, r := range scanCatalog {
+		if r.ID == id {
+			return r, true
 		}
 	}
 	return Rule{}, false

@@ -34,6 +34,7 @@ func WriteCatalogue(w io.Writer) error {
 			}
 		}
 	}
+	writeScanCatalogue(&b)
 	_, err := io.WriteString(w, b.String())
 	return err
 }
