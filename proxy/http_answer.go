@@ -13,9 +13,25 @@ import (
 	"github.com/tlstriage/tlstriage/inspect"
 )
 
+// advertise tells a client over TCP of the way over QUIC, where there is one.
+func (s *httpSession) advertise(w http.ResponseWriter) {
+	if s.c.quic != nil || s.c.listener.AltSvc == nil {
+		return
+	}
+	if value := s.c.listener.AltSvc(); value != "" {
+		w.Header().Set("Alt-Svc", value)
+		s.mu.Lock()
+		s.record.AltSvc = &inspect.AltSvc{Sent: true}
+		s.mu.Unlock()
+	}
+}
+
 // answered looks at an answer of the backend on its way to the client.
 func (s *httpSession) answered(r *http.Response) error {
 	q := requestOf(r.Request)
+	if q.late.Load() || q.unread.Load() != nil {
+		return errHalfAsked
+	}
 	q.answered = r
 	if r.StatusCode == http.StatusSwitchingProtocols && r.Request.Header["Upgrade"] == nil {
 		return errUnaskedSwitch
@@ -35,6 +51,9 @@ func (s *httpSession) answered(r *http.Response) error {
 	}
 	return nil
 }
+
+// errHalfAsked is for an answer to what the backend took for a whole request when its connection was closed.
+var errHalfAsked = errors.New("the request did not come to its end")
 
 var errUnaskedSwitch = errors.New("the backend switches protocols although nobody asked for that")
 

@@ -25,6 +25,7 @@ type frontConn struct {
 	read   atomic.Int64 // bytes
 	parsed atomic.Int64 // of them, when a request began or ended last
 	asking atomic.Int32 // requests that are being answered
+	told   atomic.Bool  // the client has its last answer
 }
 
 func newFrontConn(conn *tls.Conn, session *httpSession) *frontConn {
@@ -65,6 +66,7 @@ func (f *frontConn) slow() {
 	status := 0
 	if f.frames == nil && !f.session.isClosed() {
 		status = http.StatusRequestTimeout
+		f.told.Store(true)
 		_, _ = io.WriteString(f.Conn, "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 	}
 	f.session.refuse(inspect.HTTPFailure{Type: inspect.HTTPSlowRequest, Status: status, Message: "the header did not come in time"})
@@ -77,6 +79,9 @@ var refusalHeader = []byte("\r\nContent-Type: text/plain; charset=utf-8\r\nConne
 const maxServerRefusal = 512
 
 func (f *frontConn) Write(b []byte) (int, error) {
+	if f.told.Load() {
+		return len(b), nil
+	}
 	if f.frames != nil {
 		f.frames.write(b, f.broken)
 	} else if len(b) < maxServerRefusal && len(b) > 12 && (b[9] == '4' || b[9] == '5') && bytes.HasPrefix(b, []byte("HTTP/1.1 ")) {

@@ -76,6 +76,7 @@ func (s *httpSession) serve(w http.ResponseWriter, r *http.Request) {
 	s.mu.Unlock()
 	s.front.begin()
 	defer q.end(r)
+	s.advertise(w)
 	host := hostOf(r.Host)
 	refused := q.check(r)
 	switch {
