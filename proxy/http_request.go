@@ -12,6 +12,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -32,6 +33,9 @@ type httpRequest struct {
 	url     *url.URL // at the backend
 	id      string   // X-Request-Id
 	old     bool     // HTTP/1.0: no interim answers
+
+	mu   sync.Mutex // of the writer's deadlines
+	over bool       // the writer is not ours any more
 
 	body     io.ReadCloser
 	received atomic.Int64
@@ -127,6 +131,9 @@ func (q *httpRequest) check(r *http.Request) error {
 func (q *httpRequest) end(r *http.Request) {
 	s := q.s
 	p := recover()
+	q.mu.Lock()
+	q.over = true
+	q.mu.Unlock()
 	if p != nil {
 		q.aborted = true
 		if p != http.ErrAbortHandler {
@@ -181,10 +188,12 @@ func (q *httpRequest) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return conn, rw, err
 }
 
-// Read reads the request's body, of which something must come within the time for that.
+// Read reads the request's body, of which something must come within the time for that. The transport may still do so when the request
+// was answered.
 func (q *httpRequest) Read(b []byte) (int, error) {
-	rc := http.NewResponseController(q.ResponseWriter)
-	_ = rc.SetReadDeadline(time.Now().Add(q.s.c.limits.Timeouts.RequestBody))
+	if !q.deadline(time.Now().Add(q.s.c.limits.Timeouts.RequestBody)) {
+		return 0, http.ErrBodyReadAfterClose
+	}
 	n, err := q.body.Read(b)
 	q.received.Add(int64(n))
 	switch {
@@ -196,8 +205,19 @@ func (q *httpRequest) Read(b []byte) (int, error) {
 	case err != io.EOF:
 		q.unread.Store(&err)
 	}
-	_ = rc.SetReadDeadline(time.Time{})
+	q.deadline(time.Time{})
 	return n, err
+}
+
+// deadline is until when something of the body must come; false: the request was answered, and what answered it must not be touched
+// any more.
+func (q *httpRequest) deadline(t time.Time) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.over {
+		_ = http.NewResponseController(q.ResponseWriter).SetReadDeadline(t)
+	}
+	return !q.over
 }
 
 // Close closes the request's body.
