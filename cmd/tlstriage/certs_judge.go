@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/tlstriage/tlstriage/certs/revocation"
@@ -83,10 +82,4 @@ func (j *chainJudge) look(ctx context.Context, r *inspect.Connection) {
 	}
 	judge.Diagnose(r)
 	sayFetched(r, found, failure)
-	for i := range r.Findings { // titles are the rules' own words, which speak of a proxy and its backend
-		r.Findings[i].Title = backendWords.Replace(r.Findings[i].Title)
-	}
 }
-
-// backendWords are what rules call a server, and what it is called where no proxy stands before it. It is never changed.
-var backendWords = strings.NewReplacer("The backend", "The server", "the backend", "the server", " from the proxy", "")

@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"crypto/x509"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,12 +12,20 @@ import (
 
 // Where a server is looked at by itself nobody is told to do anything with a proxy, and an error still has a fix.
 func TestNoProxyIsSpokenOfWhereThereIsNone(t *testing.T) {
-	for _, tt := range lookCases(t) {
+	for _, tt := range slices.Concat(ruleCases(), chainCases(t), revocationCases(t), lookCases(t), clientCertCases(t)) {
+		if tt.in.BackendLeg == nil {
+			continue
+		}
 		d := tt.diagnoser().Knowing()
 		d.Alone = true
 		tt.in.ClientLeg = nil
 		d.Diagnose(tt.in)
 		for _, f := range tt.in.Findings {
+			for _, words := range []string{"backend ", "backend'", "proxy's", "the proxy ", "this proxy"} {
+				if strings.Contains(f.Title+" "+f.Detail+" ", words) {
+					t.Errorf("%s: %s: %s; %s", tt.name, f.ID, f.Title, f.Detail)
+				}
+			}
 			if f.Severity == inspect.SeverityError && len(f.Fixes) == 0 {
 				t.Errorf("%s: %s has no fix", tt.name, f.ID)
 			}

@@ -80,7 +80,7 @@ func (e *evidence) judge(f facts) {
 		}
 		e.found = append(e.found, r.ID)
 		if e.d.Alone {
-			m.fixes = withoutProxy(m.fixes, e.alone())
+			e.speakAlone(m, r.Title)
 		}
 		h := hit{finding: r.finding(m, e.d.Systems), rule: r, fault: r.Fault, ended: m.ended}
 		if m.fault != "" {

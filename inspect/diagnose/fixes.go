@@ -30,27 +30,6 @@ func fix(target, action, snippet string) inspect.Fix {
 	return inspect.Fix{Target: target, Action: action, Snippet: snippet}
 }
 
-// withoutProxy turns what is to be done with the proxy's flags into what is to be done with those of `certs check`, and leaves out
-// what only a proxy can do. The target is what is checked.
-func withoutProxy(fixes []inspect.Fix, target string) []inspect.Fix {
-	const proxy = "tlstriage proxy "
-	check := "tlstriage certs check " + target + " "
-	flags := strings.NewReplacer(proxy, check, "--backend-sni ", "--name ", "--backend-ca ", "--ca ")
-	var out []inspect.Fix
-	for _, f := range fixes {
-		if f.Target == forSelf {
-			f.Snippet = flags.Replace(f.Snippet)
-			if after, ok := strings.CutPrefix(f.Snippet, check); ok && !strings.HasPrefix(after, "--name ") && !strings.HasPrefix(after, "--ca ") && !strings.HasPrefix(after, "--revocation") {
-				continue
-			}
-		}
-		if !strings.Contains(f.Action, "in the proxy's place") {
-			out = append(out, f)
-		}
-	}
-	return out
-}
-
 // concerns reports whether a fix's target is among the systems asked for: the same, or one of a family ("aws" has "aws/alb").
 // What the client, the network or this program must do concerns every system.
 func concerns(target string, systems []string) bool {

@@ -17,7 +17,7 @@ var ruleBackendVersionNoOverlap = Rule{
 			return nil
 		}
 		m := &match{ended: e.backend.failed(), offered: offered(e.backend.hello, policy.DimensionVersion), detail: refusedWords(e.backend, policy.DimensionVersion)}
-		if newest(m.offered) != "TLSv1.3" {
+		if newest(m.offered) != "TLSv1.3" && !e.d.Alone {
 			m.fault = inspect.FaultProxy // by its own configuration it offers less than it could
 			m.fixes = []inspect.Fix{fix(forSelf, "offer TLS 1.3 too: leave --backend-max-version out", "tlstriage proxy --backend-max-version TLSv1.3 …")}
 			return m

@@ -35,7 +35,7 @@ var ruleCertRejected = Rule{
 		if invalid(v) && v.server.Validation.Error != "" {
 			m.detail = bound(v.server.Validation.Error)
 		}
-		m.fixes = append([]inspect.Fix{fix(forBackend, "take the chain apart: the proxy checks its backend when it starts", "tlstriage proxy --listen 127.0.0.1:0 --backend https://"+backendName(v))}, serveChain("serve a chain that verifies")...)
+		m.fixes = append([]inspect.Fix{fix(forBackend, "take the chain apart", "tlstriage certs check "+or(e.file(), backendName(v)))}, serveChain("serve a chain that verifies")...)
 		return m
 	},
 }

@@ -14,7 +14,7 @@ var ruleClientCertCannotPass = Rule{
 		asked := e.backend.server.CertificateRequest
 		required := e.backendBy == idBackendRequiresClientCert
 		refused := e.backendBy == idBackendRejectsClientCert
-		if e.foreign() || !required && !refused && (asked == nil || asked.CertificateSent) {
+		if e.foreign() || !e.client.exists() || !required && !refused && (asked == nil || asked.CertificateSent) {
 			return nil
 		}
 		m := &match{severity: inspect.SeverityWarning}

@@ -93,6 +93,9 @@ func (e *evidence) shownWords() string {
 // betterToShow says how to come by a certificate that the backend takes.
 func (e *evidence) betterToShow(why clientCertFault) []inspect.Fix {
 	use := func(action string) inspect.Fix {
+		if e.d.Alone {
+			return fix(forSelf, action, "tlstriage scan "+backendName(e.backend)+" --client-cert FILE --client-key FILE")
+		}
 		return fix(forSelf, action, "tlstriage proxy --backend-cert FILE --backend-key FILE …")
 	}
 	switch why {
