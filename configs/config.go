@@ -43,6 +43,12 @@ type Listener struct {
 	ClientIdentity       ClientIdentity `yaml:"client_identity"`        // header that tells the backend who a client proved to be, in mode http
 	Certificates         []Certificate  `yaml:"certificates"`           // served, chosen by SNI; empty: the local authority mints them
 	Fallback             Fallback       `yaml:"fallback"`               // what becomes of a client that this program cannot serve
+	QUIC                 Switch         `yaml:"quic"`                   // on: QUIC, too, over UDP; in mode http that is HTTP/3
+	QUICAddress          string         `yaml:"quic_address"`           // HOST:PORT for QUIC; empty: as address
+	QUICRetry            QUICRetry      `yaml:"quic_retry"`             // when a client over QUIC first has to show that its address is its own
+	AltSvc               AltSvc         `yaml:"alt_svc"`                // what answers over TCP say of the way over QUIC, in mode http
+	StartTLS             StartTLS       `yaml:"starttls"`               // protocol in which clients ask for TLS; empty: they speak TLS at once
+	OriginalDst          OriginalDst    `yaml:"original_dst"`           // connections were redirected here: each goes on to where its client wanted to go
 	NoResumption         bool           `yaml:"no_resumption"`          // no session is resumed, neither with clients nor with backends
 	Routes               []Route        `yaml:"routes"`                 // by SNI; at least one
 }

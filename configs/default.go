@@ -69,6 +69,9 @@ func (c *Config) complete() {
 		setDefault(&l.Fallback, FallbackRefuse)
 		for j := range l.Routes {
 			b := &l.Routes[j].Backend
+		setDefault(&l.QUIC, Off)
+		setDefault(&l.QUICRetry, QUICRetryAuto)
+		setDefault(&l.AltSvc, AltSvcOff)
 			setDefault(&b.Verify, VerifyReport)
 			setDefault(&b.ProxyProtocol, ProxyHeaderNone)
 			setDefault(&b.Protocol, ProtocolAuto)

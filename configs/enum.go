@@ -48,6 +48,48 @@ const (
 	FallbackPassthrough Fallback = "passthrough" // hand it to the backend untouched
 )
 
+// QUICRetry is when a client over QUIC first has to show that its address is its own, which costs it a round trip.
+type QUICRetry string
+
+// Occasions.
+const (
+	QUICRetryAuto   QUICRetry = "auto" // while many handshakes of unknown addresses are open
+	QUICRetryAlways QUICRetry = "always"
+	QUICRetryNever  QUICRetry = "never"
+)
+
+// AltSvc is what answers over TCP say of the way over QUIC (RFC 7838): AltSvcOff, AltSvcOn, or the header's value.
+type AltSvc string
+
+// What is not a value by itself.
+const (
+	AltSvcOff AltSvc = "off"
+	AltSvcOn  AltSvc = "on" // h3 at the port that is listened on, for a day
+)
+
+// StartTLS is the protocol in which TLS is asked for, on connections that begin in plain text.
+type StartTLS string
+
+// Protocols of StartTLS.
+const (
+	StartTLSNone     StartTLS = "none"
+	StartTLSPostgres StartTLS = "postgres"
+	StartTLSSMTP     StartTLS = "smtp"
+	StartTLSIMAP     StartTLS = "imap"
+	StartTLSPOP3     StartTLS = "pop3"
+	StartTLSLDAP     StartTLS = "ldap"
+)
+
+// OriginalDst is how the kernel hands over connections that were on their way to another address.
+type OriginalDst string
+
+// Ways of handing over.
+const (
+	OriginalDstOff      OriginalDst = "off"
+	OriginalDstRedirect OriginalDst = "redirect" // by REDIRECT or DNAT on this machine
+	OriginalDstTProxy   OriginalDst = "tproxy"   // by TPROXY: what the client connected to is the local address
+)
+
 // BackendVerify is whether a faulty backend chain stops the traffic. It is reported either way.
 type BackendVerify string
 
@@ -75,6 +117,7 @@ const (
 	ProtocolAuto  BackendProtocol = "auto" // HTTP/2 where client and backend both speak it
 	ProtocolHTTP1 BackendProtocol = "h1"
 	ProtocolHTTP2 BackendProtocol = "h2" // without TLS: by prior knowledge
+	ProtocolHTTP3 BackendProtocol = "h3" // over QUIC
 )
 
 // ACMEChallenge is how an authority validates a name (RFC 8555, Section 8).

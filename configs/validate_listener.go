@@ -81,6 +81,7 @@ func (v *validator) listener(l *Listener, path string) {
 
 // passthroughListener refuses what only termination can protect with. Certificates protect nothing by being unused: they
 // are a warning, so that a mode can be tried without taking a configuration apart.
+	v.quic(l, path)
 func (v *validator) passthroughListener(l *Listener, path string, asks bool) {
 	const why = "has no effect in mode passthrough, where TLS is not terminated"
 	if asks {

@@ -11,6 +11,14 @@ type HTTP struct {
 	Statuses           []HTTPStatus  `json:"statuses,omitempty"`      // sent to the client, by number
 	Failures           []HTTPFailure `json:"failures,omitempty"`      // requests that this program had to answer itself: the first ones
 	FailuresMore       int           `json:"failures_more,omitempty"` // those beyond
+	AltSvc             *AltSvc       `json:"alt_svc,omitempty"`       // the client was told of another way, over QUIC
+}
+
+// AltSvc is what became of telling clients over TCP of the way over QUIC (RFC 7838).
+type AltSvc struct {
+	Sent      bool   `json:"sent"`                // to this client
+	Returned  int    `json:"returned,omitempty"`  // clients of this listener that were told and came back over TCP all the same, where that was counted up
+	Datagrams uint64 `json:"datagrams,omitempty"` // of QUIC that came to this listener meanwhile, likewise
 }
 
 // HTTPStatus counts answers.

@@ -28,6 +28,17 @@ type QUICClient struct {
 	Close func(alert wire.AlertDescription)
 }
 
+// QUICRetry says when a client has to show that its address is its own before anything is done for it (RFC 9000, Section 8.1.2). It
+// costs the client a round trip.
+type QUICRetry string
+
+// Occasions of a Retry.
+const (
+	RetryAuto   QUICRetry = "auto" // while many handshakes are open with clients of whom that is not known
+	RetryAlways QUICRetry = "always"
+	RetryNever  QUICRetry = "never"
+)
+
 // QUICNext is what becomes of a client over QUIC.
 type QUICNext uint8
 

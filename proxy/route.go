@@ -41,6 +41,9 @@ type Listener struct {
 	ProxyProtocol *TrustedPeers
 
 	// Fallback hands a client that crypto/tls cannot serve to the backend untouched instead of refusing it.
+	// QUICRetry is when a client over QUIC first has to show that its address is its own. Empty: RetryAuto.
+	QUICRetry QUICRetry
+
 	Fallback bool
 
 	// ForwardedTrusted are clients whose own X-Forwarded-For and its siblings are passed on (HTTP mode); from all others they are removed.

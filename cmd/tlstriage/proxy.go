@@ -26,6 +26,7 @@ import (
 	"github.com/tlstriage/tlstriage/inspect/report"
 	"github.com/tlstriage/tlstriage/proxy"
 	"github.com/tlstriage/tlstriage/proxy/admin"
+	"github.com/tlstriage/tlstriage/proxy/h3"
 	"github.com/tlstriage/tlstriage/proxy/monitor"
 )
 
@@ -90,6 +91,7 @@ type proxyCommand struct {
 	plan       atomic.Pointer[plan]
 	challenges *challenges // of http-01; nil: they are not answered
 	server     *proxy.Server
+	quic       *h3.Server // its UDP side
 	admin      *admin.Admin
 	out        printer
 	recording  *recorder
@@ -186,7 +188,13 @@ func (p *proxyCommand) run(ctx context.Context) error {
 	if err := p.startAdmin(background, &running, config); err != nil {
 		return failed(err)
 	}
+	p.quic = p.newQUIC(config.Limits)
+	p.advertise(plan)
 	if err := p.server.Start(plan.listeners); err != nil {
+		return failed(err)
+	}
+	if err := p.startQUIC(plan); err != nil {
+		_ = p.server.Shutdown(background) // which is idle still
 		return failed(err)
 	}
 	if plan.acme != nil {
@@ -438,7 +446,8 @@ func (p *proxyCommand) reload() error {
 	}
 	answering, err := p.challengesFor(config)
 	if err == nil {
-		if err = p.server.Reload(next.listeners); err != nil && answering != nil && answering != p.challenges {
+		p.advertise(next)
+		if err = p.reloadServers(next.listeners); err != nil && answering != nil && answering != p.challenges {
 			answering.close()
 		}
 	}
@@ -467,7 +476,7 @@ func (p *proxyCommand) drain(config *configs.Config) error {
 	p.log.Info("draining", zap.Int64("connections", p.server.Active()), zap.Duration("timeout", config.Limits.Timeouts.Drain))
 	ctx, cancel := context.WithTimeout(context.Background(), config.Limits.Timeouts.Drain)
 	defer cancel()
-	if err := p.server.Shutdown(ctx); err != nil {
+	if err := p.shutdown(ctx); err != nil {
 		p.log.Warn("connections were cut at the end of the drain time")
 	}
 	if dropped := p.server.Dropped(); dropped > 0 {

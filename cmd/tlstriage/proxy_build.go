@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
@@ -147,6 +148,12 @@ func (p *plan) listener(c *configs.Listener) (*proxy.Listener, error) {
 		l.ProxyProtocol = &proxy.TrustedPeers{Prefixes: c.ProxyProtocolTrusted}
 	}
 	serve, types, err := p.certificates(c, l.Mode)
+	if c.QUIC == configs.On {
+		l.QUIC, l.QUICRetry = cmp.Or(c.QUICAddress, c.Address), proxy.QUICRetry(c.QUICRetry)
+	}
+	if c.AltSvc != configs.AltSvcOff && c.AltSvc != configs.AltSvcOn {
+		l.AltSvc = func() string { return string(c.AltSvc) }
+	}
 	if err != nil {
 		return nil, err
 	}

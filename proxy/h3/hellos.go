@@ -291,7 +291,7 @@ func (h *hellos) open() (n int) {
 
 // demand reports whether a client whose packet has no token is to be sent a Retry. h.mu is held.
 func (h *hellos) demand(addr netip.AddrPort, now time.Time) bool {
-	if h.socket.passes() || !h.socket.server.wantsRetry() {
+	if h.socket.passes() || !h.socket.wantsRetry() {
 		return false
 	}
 	d, known := h.demanded[addr]
@@ -306,19 +306,19 @@ func (h *hellos) demand(addr netip.AddrPort, now time.Time) bool {
 }
 
 // wantsRetry reports whether clients have to show that their address is their own.
-func (s *Server) wantsRetry() bool {
-	switch s.Retry {
-	case RetryAlways:
+func (s *socket) wantsRetry() bool {
+	switch s.config.Load().QUICRetry {
+	case proxy.RetryAlways:
 		return true
-	case RetryNever:
+	case proxy.RetryNever:
 		return false
 	}
-	return s.handshakes.Load() >= int64(s.limits.OpenHandshakes)
+	return s.server.handshakes.Load() >= int64(s.server.limits.OpenHandshakes)
 }
 
 // demands is quic-go's VerifySourceAddress, for packets without a token or with one that is not valid.
 func (s *socket) demands(addr net.Addr) bool {
-	if s.server.wantsRetry() {
+	if s.wantsRetry() {
 		return true
 	}
 	s.hellos.mu.Lock()

@@ -211,7 +211,7 @@ func (handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		l.mu.Lock()
 		q := l.q
 		l.mu.Unlock()
-		q.ServeHTTP(w, r)
+		q.ServeHTTP(&answer{w, l}, r)
 	}
 }
 

@@ -17,17 +17,6 @@ import (
 	"github.com/tlstriage/tlstriage/proxy"
 )
 
-// RetryMode says when a client has to show that its address is its own before anything is done for it (RFC 9000, Section 8.1.2). It
-// costs the client a round trip.
-type RetryMode string
-
-// Modes of Retry.
-const (
-	RetryAuto   RetryMode = "auto" // while more handshakes are open than Limits.OpenHandshakes; the default
-	RetryAlways RetryMode = "always"
-	RetryNever  RetryMode = "never"
-)
-
 // Limits bound what strangers can make the UDP side hold. A zero field means its default.
 type Limits struct {
 	Hellos         int // that are not whole yet, or were just handed on, for each listener; the oldest makes room. Default 4,096
@@ -63,7 +52,6 @@ type Server struct {
 	Proxy  *proxy.Server // started before, and shut down beside
 	Log    *zap.Logger   // nil: silent
 	Limits Limits
-	Retry  RetryMode // empty: RetryAuto
 
 	limits Limits
 	http   *http3.Server
@@ -81,9 +69,6 @@ type Server struct {
 func (s *Server) Start(listeners []*proxy.Listener) error {
 	if s.Log == nil {
 		s.Log = zap.NewNop()
-	}
-	if s.Retry == "" {
-		s.Retry = RetryAuto
 	}
 	s.limits = s.Limits.withDefaults()
 	s.sockets = make(map[string]*socket)

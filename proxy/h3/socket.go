@@ -33,7 +33,8 @@ type socket struct {
 	running   sync.WaitGroup
 
 	mu      sync.Mutex
-	conns   map[*link]struct{} // established
+	conns   map[*link]struct{}  // established
+	leaving map[*link]time.Time // of these, those that are to go; since when they have no requests
 	stopped bool
 	idle    chan struct{} // closed when it is stopped and the last connection has ended
 	isIdle  bool
@@ -55,7 +56,7 @@ func (s *Server) open(address string, l *proxy.Listener) (*socket, error) {
 	}
 	sock := &socket{
 		server: s, udp: udp, batch: ipv4.NewPacketConn(udp), mode: l.Mode,
-		conns: make(map[*link]struct{}), done: make(chan struct{}), idle: make(chan struct{}),
+		conns: make(map[*link]struct{}), leaving: make(map[*link]time.Time), done: make(chan struct{}), idle: make(chan struct{}),
 	}
 	sock.config.Store(l)
 	sock.hellos = newHellos(sock, s.limits.Hellos)
@@ -109,6 +110,7 @@ func (s *socket) tick() {
 		case now := <-every.C:
 			s.hellos.expire(now)
 			s.relays.expire(now)
+			s.part(now)
 			s.settle()
 		case <-s.done:
 			return
@@ -163,7 +165,6 @@ const goingAway = time.Second
 func (s *socket) drain(ctx context.Context) {
 	every := time.NewTicker(50 * time.Millisecond)
 	defer every.Stop()
-	quiet := make(map[*link]time.Time)
 	for {
 		select {
 		case <-s.idle:
@@ -175,14 +176,9 @@ func (s *socket) drain(ctx context.Context) {
 			return
 		case now := <-every.C:
 			for _, l := range s.established() {
-				if l.q.Requests() > 0 {
-					delete(quiet, l)
-				} else if since, ok := quiet[l]; !ok {
-					quiet[l] = now
-				} else if now.Sub(since) >= goingAway {
-					l.close(0)
-				}
+				s.dismiss(l)
 			}
+			s.part(now)
 		}
 	}
 }

@@ -1,0 +1,37 @@
+package configs
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestQUICSettings(t *testing.T) {
+	for _, test := range []struct{ name, listener, want string }{
+		{"off", "mode: bridge", ""},
+		{"http", "{mode: http, quic: on}", ""},
+		{"passthrough", "{mode: passthrough, quic: on}", ""},
+		{"advertised", "{mode: http, quic: on, alt_svc: on}", ""},
+		{"advertised elsewhere", `{mode: http, alt_svc: 'h3=":443"; ma=60'}`, ""},
+		{"own address", `{mode: http, quic: on, quic_address: ":9443", quic_retry: always}`, ""},
+		{"bridge", "{mode: bridge, quic: on}", "needs mode http or passthrough"},
+		{"PROXY protocol", "{mode: http, quic: on, proxy_protocol: on}", "cannot go with proxy_protocol"},
+		{"address without QUIC", `{mode: http, quic_address: ":9443"}`, "while quic is off"},
+		{"Retry without QUIC", `{mode: http, quic_retry: never}`, "while quic is off"},
+		{"Retry in passthrough", `{mode: passthrough, quic: on, quic_retry: always}`, "has no effect in mode passthrough"},
+		{"unknown Retry", `{mode: http, quic: on, quic_retry: sometimes}`, "sometimes"},
+		{"Alt-Svc of nothing", `{mode: http, alt_svc: on}`, "quic is off"},
+		{"Alt-Svc in passthrough", `{mode: passthrough, quic: on, alt_svc: on}`, "has no effect but in mode http"},
+		{"Alt-Svc that is none", `{mode: http, quic: on, alt_svc: "yes"}`, "is expected"},
+		{"Alt-Svc that smuggles", `{mode: http, quic: on, alt_svc: "h3=\":443\"\r\nX: y"}`, "is expected"},
+		{"bad address", `{mode: http, quic: on, quic_address: nowhere}`, "quic_address"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			listener := strings.TrimSuffix(strings.TrimPrefix(test.listener, "{"), "}")
+			text := "listeners: [{address: \":8443\", routes: [{backend: {url: \"https://b.example:443\"}}], " + listener + "}]"
+			_, err := Resolve([]byte(text), "f.yaml", nil, nil)
+			if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+				t.Errorf("%v, want %q", err, test.want)
+			}
+		})
+	}
+}
