@@ -75,6 +75,7 @@ const (
 	HTTPTimeout      HTTPFailureType = "timeout"       // it did not begin to answer in time
 	HTTPBadResponse  HTTPFailureType = "bad_response"  // what it sent is no answer in HTTP, or another version of it
 	HTTPLargeHeader  HTTPFailureType = "large_header"  // the header of its answer is larger than this program takes
+	HTTPUnavailable  HTTPFailureType = "unavailable"   // the backend itself answered 502, 503 or 504, and that was passed on
 	HTTPStreamReset  HTTPFailureType = "stream_reset"  // it ended the request's stream with an error code of HTTP/2, and kept the connection
 	HTTPAlert        HTTPFailureType = "alert"         // it ended TLS with an alert
 	HTTPMisdirected  HTTPFailureType = "misdirected"   // the request's host belongs to another route than the name of the handshake

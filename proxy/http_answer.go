@@ -36,6 +36,9 @@ func (s *httpSession) answered(r *http.Response) error {
 	if r.StatusCode == http.StatusSwitchingProtocols && r.Request.Header["Upgrade"] == nil {
 		return errUnaskedSwitch
 	}
+	if r.StatusCode >= http.StatusBadGateway && r.StatusCode <= http.StatusGatewayTimeout {
+		q.fail(unavailable(r))
+	}
 	s.watchRedirects(q, r)
 	s.watchRefusal(r)
 	s.mu.Lock()
@@ -50,6 +53,18 @@ func (s *httpSession) answered(r *http.Response) error {
 		r.Body = &watchedBody{r.Body, q}
 	}
 	return nil
+}
+
+// unavailable is an answer by which a backend says that it, or what is behind it, cannot do its work.
+func unavailable(r *http.Response) inspect.HTTPFailure {
+	f := inspect.HTTPFailure{Type: inspect.HTTPUnavailable, Status: r.StatusCode, Message: "the backend's own answer"}
+	if name := r.Header.Get("Server"); name != "" {
+		f.Message += ", by " + inspect.Bounded(name)
+	}
+	if after := r.Header.Get("Retry-After"); after != "" {
+		f.Message += ", Retry-After " + inspect.Bounded(after)
+	}
+	return f
 }
 
 // errHalfAsked is for an answer to what the backend took for a whole request when its connection was closed.

@@ -44,7 +44,8 @@ var catalog = [...]*Rule{
 	&ruleALPNDiffersBetweenLegs, &ruleNameDiffersBetweenLegs, &ruleClientCertCannotPass, &ruleClientLegacyVersion, &ruleClientWeakCiphers,
 
 	// What went over connections that were established.
-	&ruleHTTPBackendReset, &ruleHTTPBackendClosed, &ruleHTTPBadResponse, &ruleHTTPTimeout, &ruleHTTPMisdirected, &ruleHTTPRedirectLoop,
+	&ruleHTTPBackendReset, &ruleHTTPBackendClosed, &ruleHTTPStreamReset, &ruleHTTPLargeHeader, &ruleHTTPBadResponse, &ruleHTTPTimeout, &ruleHTTPUnavailable,
+	&ruleHTTPMisdirected, &ruleHTTPBadRequest, &ruleHTTPSlowRequest, &ruleHTTPRedirectLoop,
 
 	&ruleCanaryDiffers,
 

@@ -21,13 +21,18 @@ func (e *evidence) httpFailures(kind inspect.HTTPFailureType) string {
 			if f.Host != "" {
 				words = or(words, "host") + ": " + f.Host
 			}
-			words = "answered with " + strconv.Itoa(f.Status) + sep(words) + bound(words)
+			told := "without an answer"
+			if f.Status != 0 {
+				told = "answered with " + strconv.Itoa(f.Status)
+			}
+			words = told + sep(words) + bound(words)
 		}
 	}
 	if n == 0 {
 		return ""
 	}
-	return strconv.Itoa(n) + " of " + strconv.Itoa(e.c.HTTP.Requests) + " requests, the first " + words
+	// What was refused before it was a request is not among the requests.
+	return strconv.Itoa(n) + " of " + strconv.Itoa(max(n, e.c.HTTP.Requests)) + " requests, the first " + words
 }
 
 func sep(words string) string {

@@ -27,6 +27,11 @@ func httpCases() []ruleCase {
 		{name: "too late", in: requested(inspect.HTTPTimeout, 504), cause: "http-timeout", fault: inspect.FaultBackend, verdict: inspect.Failed, never: quiet},
 		{name: "another host", in: requested(inspect.HTTPMisdirected, 421), cause: "http-misdirected", fault: inspect.FaultClient, verdict: inspect.Failed, never: quiet},
 		{name: "a redirect to itself", in: requested(inspect.HTTPRedirectLoop, 301), cause: "http-redirect-loop", fault: inspect.FaultBackend, verdict: inspect.Failed, never: quiet},
+		{name: "a stream reset", in: requested(inspect.HTTPStreamReset, 502), cause: "http-stream-reset", fault: inspect.FaultBackend, verdict: inspect.Failed, never: quiet},
+		{name: "a header too large", in: requested(inspect.HTTPLargeHeader, 502), cause: "http-large-header", fault: inspect.FaultBackend, verdict: inspect.Failed, never: quiet},
+		{name: "the backend's own 503", in: requested(inspect.HTTPUnavailable, 503), cause: "http-unavailable", fault: inspect.FaultBackend, verdict: inspect.Failed, never: quiet},
+		{name: "no request", in: requested(inspect.HTTPBadRequest, 400), cause: "http-bad-request", fault: inspect.FaultClient, verdict: inspect.Failed, never: quiet},
+		{name: "half a request", in: requested(inspect.HTTPSlowRequest, 408), cause: "http-slow-request", fault: inspect.FaultClient, verdict: inspect.Failed, never: quiet},
 		{name: "all answered", in: requested("", 0), verdict: inspect.OK, never: quiet},
 		{name: "draining", in: requested(inspect.HTTPDraining, 503), verdict: inspect.OK, never: quiet},
 	}
