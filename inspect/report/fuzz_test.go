@@ -42,6 +42,7 @@ func FuzzWriters(f *testing.F) {
 				t.Fatalf("%U reaches the terminal: %q", r, text.String())
 			}
 		}
+		same(t, NewJSON(nil, RawAll), c)
 		var line bytes.Buffer
 		if NewJSON(&line, RawAll).Write(c) != nil {
 			return // a time outside of what JSON can hold

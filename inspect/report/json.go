@@ -1,8 +1,6 @@
 package report
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"sync"
@@ -35,16 +33,13 @@ type JSON struct {
 	mu  sync.Mutex
 	w   io.Writer
 	raw Raw
-	buf bytes.Buffer
-	enc *json.Encoder
+	buf []byte
+	enc encoder
 }
 
 // NewJSON returns a writer of records to w; an empty raw means RawAll.
 func NewJSON(w io.Writer, raw Raw) *JSON {
-	j := &JSON{w: w, raw: raw}
-	j.enc = json.NewEncoder(&j.buf)
-	j.enc.SetEscapeHTML(false)
-	return j
+	return &JSON{w: w, raw: raw}
 }
 
 // Write writes one record. The connection is not changed.
@@ -64,11 +59,12 @@ func (j *JSON) encode(c *inspect.Connection) ([]byte, error) {
 	if j.raw == RawNone || j.raw == RawFailures && c.Verdict != inspect.Failed {
 		c = withoutBytes(c)
 	}
-	j.buf.Reset()
-	if err := j.enc.Encode(c); err != nil {
+	line, err := j.enc.append(j.buf[:0], c)
+	if err != nil {
 		return nil, fmt.Errorf("record %q: %w", c.Event.ID, err)
 	}
-	return spellOut(j.buf.Bytes()), nil
+	j.buf = append(line, '\n')
+	return j.buf, nil
 }
 
 // Encode is one record as JSON writes it, with its line feed, for whoever sends it elsewhere.
