@@ -19,8 +19,13 @@ import java.io.*; import java.security.*; import java.util.*; import javax.net.s
 public class Server {
   public static void main(String[] a) throws Exception {
     KeyStore ks = KeyStore.getInstance("PKCS12");
-    try (InputStream in = new FileInputStream(a[1])) { ks.load(in, "secret".toCharArray()); }
-    KeyManagerFactory k = KeyManagerFactory.getInstance("SunX509"); k.init(ks, "secret".toCharArray());
+    char[] secret = "secret".toCharArray(); ks.load(null, secret);
+    for (String file : a[1].split(",")) {
+      KeyStore one = KeyStore.getInstance("PKCS12");
+      try (InputStream in = new FileInputStream(file)) { one.load(in, secret); }
+      for (String alias : Collections.list(one.aliases())) ks.setKeyEntry(file, one.getKey(alias, secret), secret, one.getCertificateChain(alias));
+    }
+    KeyManagerFactory k = KeyManagerFactory.getInstance("SunX509"); k.init(ks, secret);
     SSLContext c = SSLContext.getInstance("TLS"); c.init(k.getKeyManagers(), null, null);
     SSLServerSocket s = (SSLServerSocket) c.getServerSocketFactory().createServerSocket(Integer.parseInt(a[0]), 200, java.net.InetAddress.getLoopbackAddress());
     s.setEnabledProtocols(a[2].split(",")); s.setEnabledCipherSuites(s.getSupportedCipherSuites());
@@ -34,21 +39,27 @@ public class Server {
   }
 }`
 
-// TestScanOfJavaWithEverythingOpened scans a JSSE from which nothing is disabled any more: SSLv3, NULL, anonymous suites.
+// TestScanOfJavaWithEverythingOpened scans a JSSE from which nothing is disabled any more: SSLv3, NULL, anonymous and EXPORT suites, with
+// keys of two kinds. It answers lists of schemes that have none for its first key with internal_error, speaks ECDHE in SSLv3, and has
+// primes of 512 bits for EXPORT suites.
 func TestScanOfJavaWithEverythingOpened(t *testing.T) {
 	java, openssl := importertest.Program(t, "java"), importertest.Program(t, "openssl")
 	dir := t.TempDir()
-	importertest.KeyPairs(t, dir, "rsa")
-	store := filepath.Join(dir, "rsa.p12")
-	if said, ok := importertest.Run(t, openssl, "pkcs12", "-export", "-in", filepath.Join(dir, "rsa.crt"), "-inkey", filepath.Join(dir, "rsa.key"), "-out", store, "-passout", "pass:secret"); !ok {
-		t.Fatal(said)
+	importertest.KeyPairs(t, dir, "rsa", "ec")
+	var stores []string
+	for _, key := range []string{"rsa", "ec"} {
+		store := filepath.Join(dir, key+".p12")
+		if said, ok := importertest.Run(t, openssl, "pkcs12", "-export", "-in", filepath.Join(dir, key+".crt"), "-inkey", filepath.Join(dir, key+".key"), "-out", store, "-passout", "pass:secret"); !ok {
+			t.Fatal(said)
+		}
+		stores = append(stores, store)
 	}
 	security := filepath.Join(dir, "java.security")
 	importertest.Write(t, security, "jdk.tls.disabledAlgorithms=\njdk.tls.legacyAlgorithms=\njdk.certpath.disabledAlgorithms=\n")
 	source := filepath.Join(dir, "Server.java")
 	importertest.Write(t, source, javaServer)
 	port := importertest.FreePort(t)
-	importertest.Start(t, "^ready", java, "-Djava.security.properties="+security, "-Djdk.tls.ephemeralDHKeySize=1024", source, port, store, "SSLv3,TLSv1,TLSv1.1,TLSv1.2,TLSv1.3")
+	importertest.Start(t, "^ready", java, "-Djava.security.properties="+security, "-Djdk.tls.ephemeralDHKeySize=1024", source, port, strings.Join(stores, ","), "SSLv3,TLSv1,TLSv1.1,TLSv1.2,TLSv1.3")
 	said, ok := importertest.Run(t, java, "-Djava.security.properties="+security, writeJavaLister(t, dir))
 	if !ok {
 		t.Fatal(said)
@@ -60,12 +71,12 @@ func TestScanOfJavaWithEverythingOpened(t *testing.T) {
 	for _, name := range strings.Fields(regexp.MustCompile(`(?m)^suites (.*)$`).FindStringSubmatch(said)[1]) {
 		suite, ok := wire.CipherSuiteByName(name)
 		info, _ := suite.Info()
-		if !ok || info.Signal() || info.Authentication == "ECDSA" || info.Authentication == "DSS" || info.KeyExchange == "ECDH" && info.Authentication != "anon" {
+		if !ok || info.Signal() || info.Authentication == "DSS" { // the JSSE does not look at who signed a certificate: static ECDH goes with it in both forms
 			continue
 		}
 		for text, v := range versions {
 			// The JSSE has EXPORT up to TLS 1.0, and DES up to TLS 1.1 (RFC 4346, Appendix A.5; RFC 5469).
-			if info.TLS13() != v.IsTLS13() || info.MinVersion > v || info.Export && v > wire.VersionTLS10 || info.Encryption == "DES" && v > wire.VersionTLS11 {
+			if info.TLS13() != v.IsTLS13() || info.MinVersion > max(v, wire.VersionTLS10) || info.Export && v > wire.VersionTLS10 || info.Encryption == "DES" && v > wire.VersionTLS11 {
 				continue
 			}
 			want[text] = append(want[text], suite.String())
@@ -77,10 +88,34 @@ func TestScanOfJavaWithEverythingOpened(t *testing.T) {
 	for _, id := range []string{"server-obsolete-version", "server-weak-ciphers", "server-weak-dh"} {
 		wantFinding(t, s, id)
 	}
-	if !slices.ContainsFunc(s.FiniteFields, func(f scan.FiniteField) bool { return f.Bits == 1024 }) {
-		t.Errorf("DH parameters %+v, want 1024 bits", s.FiniteFields)
+	for _, bits := range []int{512, 1024} {
+		if !slices.ContainsFunc(s.FiniteFields, func(f scan.FiniteField) bool { return f.Bits == bits }) {
+			t.Errorf("DH parameters %+v, want %d bits", s.FiniteFields, bits)
+		}
 	}
-	t.Logf("%d connections", s.Connections)
+	var keys []string
+	for _, p := range s.Certificates {
+		keys = append(keys, p.Algorithm)
+	}
+	sameSet(t, "certificates", keys, []string{"RSA", "ECDSA"})
+	for version, schemes := range map[string][]string{
+		"TLSv1.2": {"ecdsa_secp256r1_sha256", "rsa_pss_rsae_sha256", "rsa_pkcs1_sha256", "rsa_pkcs1_sha1", "ecdsa_sha1"},
+		"TLSv1.3": {"ecdsa_secp256r1_sha256", "rsa_pss_rsae_sha256", "rsa_pss_rsae_sha384", "rsa_pss_rsae_sha512"},
+	} {
+		for _, scheme := range schemes {
+			if !slices.Contains(s.SchemesByVersion[version], scheme) {
+				t.Errorf("%s: schemes %v lack %s", version, s.SchemesByVersion[version], scheme)
+			}
+		}
+	}
+	suites := 0
+	for _, names := range s.Ciphers {
+		suites += len(names)
+	}
+	if s.Connections > suites+130 { // each suite takes one, and there is no way to learn of two at once
+		t.Errorf("%d connections for %d suites", s.Connections, suites)
+	}
+	t.Logf("%d connections for %d suites", s.Connections, suites)
 }
 
 // writeJavaLister prints what the JSSE supports.
