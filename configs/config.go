@@ -18,6 +18,7 @@ type Config struct {
 	Admin        Admin         `yaml:"admin"`           // health, metrics, recent connections
 	Limits       Limits        `yaml:"limits"`          // every bound by its name
 	Record       Record        `yaml:"record"`          // the recording
+	AccessLog    AccessLog     `yaml:"access_log"`      // each request of mode http
 	KeyLog       string        `yaml:"key_log"`         // file that the secrets of every session are appended to (SSLKEYLOGFILE); empty: none
 	Output       Output        `yaml:"output"`          // form of what is printed on standard output
 	Verbose      bool          `yaml:"verbose"`         // text says everything of good connections, all fixes, and lists noise
@@ -86,6 +87,7 @@ func (l *Listener) ClientCertificates(r *Route) (auth ClientAuth, ca, crl string
 // Backend is where a route's connections go.
 type Backend struct {
 	URL           string          `yaml:"url"`            // https://HOST:PORT, tls://HOST:PORT, tcp://HOST:PORT or http://HOST:PORT
+	StartTLS      StartTLS        `yaml:"starttls"`       // protocol in which the backend is asked for TLS; empty: it speaks TLS at once
 	ServerName    string          `yaml:"server_name"`    // SNI sent and name verified; empty: the client's SNI, else the URL's host
 	CA            string          `yaml:"ca"`             // PEM file: roots to verify the backend with; empty: the system's
 	Verify        BackendVerify   `yaml:"verify"`         // whether a bad chain also stops the traffic
@@ -162,6 +164,7 @@ type Timeouts struct {
 	Handshake        time.Duration `yaml:"handshake"`         // client leg, from the complete ClientHello on
 	BackendHandshake time.Duration `yaml:"backend_handshake"` // backend leg
 	RequestHeader    time.Duration `yaml:"request_header"`    // mode http: for the header of a request
+	RequestBody      time.Duration `yaml:"request_body"`      // mode http: between two pieces of a request's body
 	Response         time.Duration `yaml:"response"`          // mode http: for the backend to begin its answer
 	BadGateway       time.Duration `yaml:"bad_gateway"`       // for the HTTP request that is answered with 502 when the backend leg failed
 	Idle             time.Duration `yaml:"idle"`              // without a byte in either direction
@@ -190,6 +193,13 @@ type Record struct {
 
 	PcapngDir   string `yaml:"pcapng_dir"`   // directory for the handshakes of failed connections, a pcapng each; empty: none
 	PcapngFiles int    `yaml:"pcapng_files"` // the most files; the oldest ones of this run make room
+}
+
+// AccessLog is the log of requests, in mode http.
+type AccessLog struct {
+	File   string       `yaml:"file"`   // created with mode 0600, appended to, opened again at SIGHUP; empty: none
+	Format AccessFormat `yaml:"format"` // of its lines
+	Query  Switch       `yaml:"query"`  // whether it holds the query strings, in which secrets may be
 }
 
 // Log is what the program says of itself.

@@ -32,6 +32,7 @@ func Default() *Config {
 				Handshake:        10 * time.Second,
 				BackendHandshake: 10 * time.Second,
 				RequestHeader:    10 * time.Second,
+				RequestBody:      time.Minute,
 				Response:         time.Minute,
 				BadGateway:       5 * time.Second,
 				Idle:             10 * time.Minute,
@@ -45,6 +46,7 @@ func Default() *Config {
 		Explain:      Off,
 		SecondLook:   On,
 		Record:       Record{Raw: RawAll, PcapngFiles: 1000},
+		AccessLog:    AccessLog{Format: AccessJSON, Query: Off},
 		Output:       OutputText,
 		ExpiringSoon: 30 * 24 * time.Hour,
 		FailOn:       FailOnError,
@@ -63,15 +65,18 @@ func (c *Config) complete() {
 			}
 		}
 		setDefault(&l.Mode, ModeBridge)
+		setDefault(&l.StartTLS, StartTLSNone)
+		setDefault(&l.OriginalDst, OriginalDstOff)
 		setDefault(&l.ClientIdentity, IdentityOff)
 		setDefault(&l.ProxyProtocol, Off)
 		setDefault(&l.ClientAuth, ClientAuthNone)
 		setDefault(&l.Fallback, FallbackRefuse)
-		for j := range l.Routes {
-			b := &l.Routes[j].Backend
 		setDefault(&l.QUIC, Off)
 		setDefault(&l.QUICRetry, QUICRetryAuto)
 		setDefault(&l.AltSvc, AltSvcOff)
+		for j := range l.Routes {
+			b := &l.Routes[j].Backend
+			setDefault(&b.StartTLS, StartTLSNone)
 			setDefault(&b.Verify, VerifyReport)
 			setDefault(&b.ProxyProtocol, ProxyHeaderNone)
 			setDefault(&b.Protocol, ProtocolAuto)

@@ -159,6 +159,15 @@ const (
 	OutputJSON Output = "json"
 )
 
+// AccessFormat is the form of a line of the access log.
+type AccessFormat string
+
+// Forms of the access log.
+const (
+	AccessJSON     AccessFormat = "json"     // one object a line, in the words of the records
+	AccessCombined AccessFormat = "combined" // as web servers have it, and the record's id behind it
+)
+
 // FailOn is the severity from which findings make the exit code 1.
 type FailOn string
 

@@ -27,6 +27,11 @@ func (c *Config) Validate() error {
 	v.shadow()
 	v.limits()
 	oneOf(&v, "record.raw", c.Record.Raw, RawAll, RawFailures, RawNone)
+	oneOf(&v, "access_log.format", c.AccessLog.Format, AccessJSON, AccessCombined)
+	oneOf(&v, "access_log.query", c.AccessLog.Query, On, Off)
+	if c.AccessLog.File != "" && !slices.ContainsFunc(c.Listeners, func(l Listener) bool { return l.Mode == ModeHTTP }) {
+		v.fail("access_log.file", "has no effect without a listener in mode http, where requests are read")
+	}
 	v.number("record.pcapng_files", c.Record.PcapngFiles, 1, 1_000_000)
 	oneOf(&v, "output", c.Output, OutputText, OutputJSON)
 	oneOf(&v, "fail_on", c.FailOn, FailOnError, FailOnWarning, FailOnInfo, FailOnNever)
@@ -137,6 +142,7 @@ func (v *validator) limits() {
 		{"handshake", t.Handshake, 5 * time.Minute},
 		{"backend_handshake", t.BackendHandshake, 5 * time.Minute},
 		{"request_header", t.RequestHeader, 5 * time.Minute},
+		{"request_body", t.RequestBody, 24 * time.Hour},
 		{"response", t.Response, 24 * time.Hour},
 		{"bad_gateway", t.BadGateway, 5 * time.Minute},
 		{"linger", t.Linger, 10 * time.Second},

@@ -95,6 +95,7 @@ type proxyCommand struct {
 	admin      *admin.Admin
 	out        printer
 	recording  *recorder
+	access     *accessLog // nil: there is none
 	monitor    *monitor.Monitor
 	shadow     *replay.Shadow // nil: there is no canary
 	explainer  *explainer     // nil: backends are not experimented with
@@ -140,6 +141,10 @@ func (p *proxyCommand) run(ctx context.Context) error {
 		return failed(err)
 	}
 	defer p.recording.Close()
+	if p.access, err = openAccessLog(config.AccessLog, p.log); err != nil {
+		return failed(err)
+	}
+	defer p.access.Close()
 	keys, err := openKeyLog(config.KeyLog, p.log)
 	if err != nil {
 		return failed(err)
@@ -153,6 +158,9 @@ func (p *proxyCommand) run(ctx context.Context) error {
 	if keys != nil {
 		defer keys.Close()
 		p.server.KeyLog = keys
+	}
+	if p.access != nil {
+		p.server.OnRequest = p.access.Write
 	}
 	if handshakes != nil {
 		p.server.OnTranscript = handshakes.write
@@ -456,6 +464,9 @@ func (p *proxyCommand) reload() error {
 		return err
 	}
 	p.warn(next)
+	if err := p.access.Reopen(); err != nil {
+		p.log.Error("the old file is written on", zap.Error(err))
+	}
 	old := p.plan.Load()
 	next.inherit(old)
 	p.plan.Store(next)
@@ -482,6 +493,9 @@ func (p *proxyCommand) drain(config *configs.Config) error {
 	if dropped := p.server.Dropped(); dropped > 0 {
 		p.log.Warn("records were dropped because the queue was full", zap.Uint64("dropped", dropped))
 	}
+	if dropped := p.server.RequestsDropped(); dropped > 0 {
+		p.log.Warn("requests are missing in the access log because its queue was full", zap.Uint64("dropped", dropped))
+	}
 	if err := p.out.Close(); err != nil && !errors.Is(err, syscall.EPIPE) {
 		return failed(err)
 	}
@@ -497,7 +511,7 @@ func limitsOf(c configs.Limits) proxy.Limits {
 		Connections: c.Connections, HelloBytes: int(c.HelloBytes), Queue: c.Queue,
 		Timeouts: proxy.Timeouts{
 			ProxyProtocol: t.ProxyProtocol, ClientHello: t.ClientHello, Dial: t.Dial, BackendHandshake: t.BackendHandshake,
-			ClientHandshake: t.Handshake, RequestHeader: t.RequestHeader, Response: t.Response, BadGateway: t.BadGateway, Idle: t.Idle, Lifetime: t.Lifetime, Linger: t.Linger,
+			ClientHandshake: t.Handshake, RequestHeader: t.RequestHeader, RequestBody: t.RequestBody, Response: t.Response, BadGateway: t.BadGateway, Idle: t.Idle, Lifetime: t.Lifetime, Linger: t.Linger,
 		},
 	}
 }

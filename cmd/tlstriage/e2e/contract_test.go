@@ -233,8 +233,8 @@ var (
 
 func (c *contract) http(o object) {
 	o.keys("protocol backend_protocol requests backend_connections statuses failures failures_more")
-	o.oneOf("protocol", "HTTP/1.1 HTTP/2.0", false)
-	o.oneOf("backend_protocol", "HTTP/1.0 HTTP/1.1 HTTP/2.0", true)
+	o.oneOf("protocol", "HTTP/1.1 HTTP/2.0 HTTP/3.0", false)
+	o.oneOf("backend_protocol", "HTTP/1.0 HTTP/1.1 HTTP/2.0 HTTP/3.0", true)
 	o.number("requests", false)
 	o.number("backend_connections", false)
 	for _, s := range o.objects("statuses") {
@@ -245,7 +245,7 @@ func (c *contract) http(o object) {
 	}
 	for _, f := range o.objects("failures") {
 		f.keys("type status message host")
-		f.oneOf("type", "backend_leg closed reset timeout bad_response alert misdirected redirect_loop draining other", false)
+		f.oneOf("type", "backend_leg closed reset timeout bad_response large_header stream_reset unavailable alert misdirected redirect_loop draining bad_request slow_request other", false)
 		f.number("status", false)
 	}
 }
@@ -355,7 +355,14 @@ func (c *contract) leg(o object, key string, backend bool) bool {
 		o.complain(key, "absent")
 		return false
 	}
-	l.keys("address port tls tcp quic error first_bytes server_name proxy_protocol plain passthrough peer_end open_ended looks experiment")
+	l.keys("address port tls tcp quic error first_bytes server_name proxy_protocol starttls plain passthrough peer_end open_ended looks experiment")
+	if s, ok := l.object("starttls"); ok {
+		s.keys("protocol direct refused answer")
+		s.oneOf("protocol", "postgres smtp imap pop3 ldap", false)
+		s.boolean("direct", true)
+		s.boolean("refused", true)
+		s.text("answer", true)
+	}
 	l.oneOf("peer_end", "close_notify truncated fin reset", true)
 	l.boolean("open_ended", true)
 	if backend {
