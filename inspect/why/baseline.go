@@ -35,7 +35,7 @@ func (r *run) investigate() {
 			return
 		}
 	}
-	if r.repeat(first) {
+	if r.repeat(first) || r.overQUIC(first) {
 		return
 	}
 	switch {
@@ -252,6 +252,7 @@ func (r *run) lastFailed() bool {
 }
 
 func (r *run) flaps(good, bad int, broken answer) {
+	r.withdraw() // what was found of an endpoint that is not steady is found of one of several
 	r.add(found{axis: AxisNetwork, id: Flapping,
 		evidence: fmt.Sprintf("the same hello was accepted %d times and refused %d times (%s), in no order", good, bad, broken.x.Describe()),
 		sentence: "The endpoint answers the same hello now so, now so: behind its address there are several that differ, or one that is not always well. What is sent makes no difference.",
@@ -317,6 +318,9 @@ func (r *run) accepts(first answer) {
 		return
 	}
 	x := first.x
+	if r.Target.QUIC && x.CertificateRequest != nil && r.Certificate == nil {
+		r.result.Notes = append(r.result.Notes, "The endpoint asks for a client certificate. Whether it insists is not seen over QUIC, where the handshake is not finished.")
+	}
 	if x.CertificateRequest == nil || !x.Finished || r.Certificate != nil {
 		return
 	}

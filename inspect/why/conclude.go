@@ -16,6 +16,7 @@ func (r *run) conclude() {
 		}
 		r.withdraw()
 	}
+	r.addDiffering()
 	switch {
 	case len(r.causes) > 0:
 		res.Verdict = Explained

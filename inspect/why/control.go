@@ -105,6 +105,9 @@ func (r *run) sendAll(all []control) []answer {
 
 // controls are the hellos to try, as many as there may be.
 func (r *run) controls() []control {
+	if r.Target.QUIC {
+		return r.controlsOverQUIC()
+	}
 	f := r.failing
 	own := f.hello.ServerName()
 	var all []control

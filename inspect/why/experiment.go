@@ -25,7 +25,10 @@ type Experiment struct {
 	// the hello's own is not accepted, or it has none.
 	Names       []string
 	Certificate *tls.Certificate // that the client presents when it is asked; nil: none
-	Budget      int              // connections at most; 0: DefaultBudget
+	// Addresses are those behind the name of the target, HOST:PORT each, where it is a name: each is asked, and the experiment is made
+	// with one. None: Target.Address is dialled as it is.
+	Addresses []string
+	Budget    int // connections at most; 0: DefaultBudget
 }
 
 // trial is what is sent in one connection.
@@ -67,6 +70,7 @@ type run struct {
 	confirmed bool                  // the walk came to its end
 	keepsID   bool                  // the endpoint needs a session id
 	minded    string                // the kind of the last answer to a step that failed
+	differ    *found                // that the addresses behind the name do
 	blocked   bool                  // the endpoint limits connections, and did so in the middle of the experiment
 }
 
@@ -98,7 +102,9 @@ func (e *Experiment) Run(ctx context.Context) *Result {
 	if view, err := e.Hello.View(); err == nil {
 		r.result.Shape = fingerprint.Shape(view)
 	}
-	r.investigate()
+	if r.addresses() {
+		r.investigate()
+	}
 	r.conclude()
 	r.result.finish(began)
 	return r.result
@@ -170,10 +176,17 @@ func (r *run) patiently(change string, t trial, a answer) answer {
 func (r *run) exchange(t trial, o probe.Options) answer {
 	target := r.Target
 	target.Proxy = t.proxy
-	hello := r.fitted(t).Fresh()
-	if r.keepsID && t.hello != r.failing.hello && !hello.SSLv2 && len(hello.SessionID) == 0 {
+	own := r.fitted(t)
+	if r.Target.QUIC && t.hello != r.failing.hello {
+		own = own.ForQUIC(r.Target.QUICVersion)
+	}
+	hello := own.Fresh()
+	if r.keepsID && !target.QUIC && t.hello != r.failing.hello && !hello.SSLv2 && len(hello.SessionID) == 0 {
 		hello.SessionID = make([]byte, 32)
 		_, _ = rand.Read(hello.SessionID) // never fails
+	}
+	if target.QUIC {
+		o.Until = min(o.Until, probe.UntilFlight) // further it does not go
 	}
 	x := r.client.Exchange(r.ctx, target, hello, o)
 	return answer{x, works(x)}

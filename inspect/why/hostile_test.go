@@ -155,6 +155,9 @@ func hostile(t *testing.T) []endpoint {
 				return nil, nil
 			}
 		}), hello: older(nil), causes: []string{"version/no-common-version"}, accepts: "TLSv1.3"},
+		{name: "a size and a name together, of a hello that is otherwise taken", start: goFront(nil, when(reset, func(s *seen) bool {
+			return s.message.Length > 1200 && strings.HasPrefix(string(s.ServerName), "s")
+		})), hello: func() *probe.Hello { h := manyExtensions(); h.SetServerName("s.example"); return h }(), names: []string{"other.example"}, causes: []string{"size/combination-intolerance"}, together: "the server name"},
 		{name: "a filter of names that reads one record", start: goFront(nil, when(reset, func(s *seen) bool {
 			return s.message.Records < 2 && string(s.ServerName) == serverName
 		})), hello: modern(serverName, nil), causes: []string{"sni/server-name-filtered"}},
@@ -171,6 +174,12 @@ func hostile(t *testing.T) []endpoint {
 				}
 			})
 		}, hello: modern(serverName, nil), causes: []string{"network/closes-everything"}},
+
+		{name: "every second connection is refused, and the version", start: goFront(func(c *tls.Config) { c.MinVersion = tls.VersionTLS12 }, when(alert(wire.AlertHandshakeFailure), func(s *seen) bool { return s.number%2 == 1 })),
+			hello: probe.Legacy(serverName, wire.VersionTLS10), causes: []string{"network/flapping"}},
+		{name: "an old client, and an endpoint that minds key shares", start: goFront(func(c *tls.Config) { c.MinVersion = tls.VersionTLS12 }, when(alert(wire.AlertHandshakeFailure), func(s *seen) bool {
+			return s.KeyShares.Len() > 1 || s.KeyShares.Len() == 1 && s.KeyShares[1] != 29
+		})), hello: probe.Legacy(serverName, wire.VersionTLS10), causes: []string{"version/no-common-version"}, accepts: "TLSv1.2"},
 
 		// Several at once.
 		{name: "a window of sizes and a name", start: goFront(needsName, when(reset, func(s *seen) bool { return s.message.Length >= 600 && s.message.Length <= 700 })),

@@ -99,6 +99,9 @@ func (r *run) siteOfItsOwn(next trial, last answer) (done, ok bool) {
 		}
 		if last = a; a.works {
 			r.keep(c.trial, a)
+			// What worked with another name says nothing about this one.
+			r.largest, r.sizes = a.x.Hello.Size(), []int{a.x.Hello.Size()}
+			clear(r.most)
 			r.result.Notes = append(r.result.Notes, fmt.Sprintf("With another name than %q, or without one, the same hello is accepted: it is not the name that is refused, but something that is asked for together with it.", inspect.Bounded(own)))
 			return true, true
 		}

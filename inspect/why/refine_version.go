@@ -19,8 +19,8 @@ func knownVersions() []wire.Version {
 func (r *run) refineVersion(s step, next trial, a answer) bool {
 	offered := versionsOf(r.failing.hello)
 	var accepted []wire.Version
-	var base trial
-	var common answer
+	var base, near trial
+	var common, nearest answer
 	for _, v := range knownVersions() {
 		if r.spare() < 4 {
 			r.cut = true
@@ -40,6 +40,9 @@ func (r *run) refineVersion(s step, next trial, a answer) bool {
 			continue
 		}
 		accepted = append(accepted, v)
+		if nearest.x == nil || v > slices.Max(offered) {
+			near, nearest = t, p // of what is newer the oldest, and otherwise the newest
+		}
 		if slices.Contains(offered, v) && common.x == nil {
 			base, common = t, p
 		}
@@ -50,6 +53,9 @@ func (r *run) refineVersion(s step, next trial, a answer) bool {
 		f.sentence = fmt.Sprintf("No common version: the client offers %s; the endpoint accepts %s.", offeredVersions(r.failing.hello), onlyThese(accepted, r.accepted.x.Version))
 		f.fix = "Update the client, or enable its version at the endpoint if that must be."
 		r.add(f)
+		if nearest.x != nil { // what matters only for versions that are further away is not asked about
+			r.keep(near, nearest)
+		}
 		return true
 	}
 	// A version is common: it is something else that the first hello lacks for it, or a version that is offered disturbs.

@@ -41,11 +41,12 @@ const (
 // Ids of causes. They are stable.
 const (
 	ServerNameRequired        = "server-name-required"
-	ServerNameUnknown         = "server-name-unknown"      // another name is accepted, or none
-	ServerNameCase            = "server-name-case"         // it is accepted in lower case
-	ServerNameFiltered        = "server-name-filtered"     // it is accepted where a filter does not see it
-	NoCommonVersion           = "no-common-version"        //
-	VersionIntolerance        = "version-intolerance"      // a version that is offered makes it fail, although another one is common
+	ServerNameUnknown         = "server-name-unknown"  // another name is accepted, or none
+	ServerNameCase            = "server-name-case"     // it is accepted in lower case
+	ServerNameFiltered        = "server-name-filtered" // it is accepted where a filter does not see it
+	NoCommonVersion           = "no-common-version"    //
+	VersionIntolerance        = "version-intolerance"  // a version that is offered makes it fail, although another one is common
+	NoCommonQUICVersion       = "no-common-quic-version"
 	NoCommonCipher            = "no-common-cipher"         //
 	CipherIntolerance         = "cipher-intolerance"       // a suite that is offered makes it fail
 	TooManyCiphers            = "too-many-ciphers"         // the number of them does
@@ -95,6 +96,7 @@ const (
 	ClosesAll                 = "closes-everything"
 	IncompleteAnswer          = "incomplete-answer" // begun, and not ended in time
 	EndlessAnswer             = "endless-answer"    // more than is read
+	AddressesDiffer           = "addresses-differ"  // of those behind a name some accept the hello and some do not
 	Flapping                  = "flapping"
 	RateLimited               = "rate-limited"
 )

@@ -19,7 +19,7 @@ func quietProtocols() []probe.StartTLS {
 // asksForTLS finds out whether an endpoint that answers no hello speaks TLS once it is asked for in a protocol that begins without.
 func (r *run) asksForTLS() bool {
 	protocols := quietProtocols()
-	if r.Target.StartTLS != "" || r.left() < len(protocols) {
+	if r.Target.QUIC || r.Target.StartTLS != "" || r.left() < len(protocols) {
 		return false
 	}
 	client := *r.client

@@ -128,7 +128,7 @@ func takeSuites(r *run, h, f *probe.Hello) {
 // takeGroups offers the groups of f, and of the key shares those that are left, or else one of a group of f.
 func takeGroups(r *run, h, f *probe.Hello) {
 	groups := f.Groups()
-	if len(groups) == 0 && r.beyond() && offersTLS13(h) {
+	if len(groups) == 0 && r.beyond() { // one that spoke the version would name some
 		return
 	}
 	shares := h.KeyShareGroups()
@@ -209,7 +209,7 @@ func walked(t wire.ExtensionType) bool {
 
 // needed reports whether an extension has to stay because the version that is spoken needs it.
 func (r *run) needed(h *probe.Hello, t wire.ExtensionType) bool {
-	return walked(t) || r.beyond() && t == wire.ExtensionPSKKeyExchangeModes && offersTLS13(h)
+	return walked(t) || quicParameters(t) || r.beyond() && t == wire.ExtensionPSKKeyExchangeModes && offersTLS13(h)
 }
 
 // dropExtensions takes away what f does not have.

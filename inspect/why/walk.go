@@ -125,32 +125,29 @@ func (r *run) fitting() trial {
 	return next
 }
 
-// believe sends a trial. That it fails is believed when the hello that works works still, and the trial fails again: an endpoint
-// that is not steady, or that limits connections, must not be taken for one that minds what was changed. ok is false when the
-// experiment is over.
+// believe sends a trial. That it fails is believed when it fails again at once, and the hello that works works still: an endpoint
+// that is not steady, or that limits connections, must not be taken for one that minds what was changed. The trial goes first twice,
+// so that one that refuses every second connection is found out. ok is false when the experiment is over.
 func (r *run) believe(change string, t trial) (a answer, ok bool) {
 	for range maxPauses {
-		if a = r.send(change, t); a.x == nil {
+		first := r.send(change, t)
+		if first.x == nil || first.works {
+			return first, first.x != nil
+		}
+		r.minded = kind(first.x)
+		if a = r.send(change+", again", t); a.x == nil {
 			return a, false
 		}
 		if a.works {
-			return a, true
+			r.unsteady(1, 1, first, t)
+			return a, false
 		}
-		r.minded = kind(a.x)
 		control := r.expect("the hello that works, again", r.working)
 		if control.x == nil {
 			return a, false
 		}
 		if control.works {
-			again := r.send(change+", again", t)
-			if again.x == nil {
-				return a, false
-			}
-			if again.works {
-				r.unsteady(2, 1, a, t)
-				return a, false
-			}
-			return again, true
+			return a, true
 		}
 		if !r.recovers(r.working) {
 			r.gone(control)
@@ -268,6 +265,10 @@ func (r *run) withoutControl() {
 			r.add(found{axis: AxisNetwork, id: IncompleteAnswer, evidence: everything,
 				sentence: fmt.Sprintf("The endpoint begins an answer and does not finish it: %d bytes came in %.1f s, which make no ServerHello.", x.Received, x.Took.Seconds()),
 				fix:      "Look at the endpoint and at the path from it: it stalls or drips, or what it sends after the first bytes is lost (path MTU)."})
+			return
+		}
+		if x.Outcome == probe.OutcomeTimeout && r.Target.QUIC {
+			r.silentOverQUIC(everything)
 			return
 		}
 		if r.asksForTLS() {
