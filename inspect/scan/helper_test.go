@@ -28,7 +28,8 @@ const (
 	goOn answer = iota
 	closes
 	isSilent
-	alerts // handshake_failure
+	alerts   // handshake_failure
+	stumbles // internal_error
 )
 
 // server is crypto/tls behind something that looks at each hello first.
@@ -44,7 +45,9 @@ func serve(t *testing.T, config *tls.Config, judge func(hello *wire.ClientHello)
 	if config == nil {
 		config = &tls.Config{}
 	}
-	config.Certificates = []tls.Certificate{certificate(t)}
+	if config.Certificates == nil {
+		config.Certificates = []tls.Certificate{certificate(t)}
+	}
 	s := &server{t: t}
 	s.address = listen(t, func(c net.Conn) {
 		s.accepted.Add(1)
@@ -53,14 +56,14 @@ func serve(t *testing.T, config *tls.Config, judge func(hello *wire.ClientHello)
 		if len(message) == 0 || wire.ParseClientHello(message, &hello) != nil {
 			return
 		}
-		switch judge(&hello) {
+		switch answered := judge(&hello); answered {
 		case closes:
 			return
 		case isSilent:
 			_, _ = io.Copy(io.Discard, c) // until the client gives up
 			return
-		case alerts:
-			_, _ = c.Write([]byte{21, 3, 1, 0, 2, 2, 40})
+		case alerts, stumbles:
+			_, _ = c.Write([]byte{21, 3, 1, 0, 2, 2, map[bool]byte{false: byte(wire.AlertHandshakeFailure), true: byte(wire.AlertInternalError)}[answered == stumbles]})
 			_, _ = io.Copy(io.Discard, c)
 			return
 		}

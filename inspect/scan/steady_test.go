@@ -1,0 +1,155 @@
+package scan
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"math/big"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tlstriage/tlstriage/inspect/wire"
+)
+
+// TestClosingsAtRandomAreNoAnswers: an endpoint that closes every third connection bears everything, and is steady in nothing.
+func TestClosingsAtRandomAreNoAnswers(t *testing.T) {
+	t.Parallel()
+	var s *server
+	s = serve(t, nil, func(*wire.ClientHello) answer {
+		if s.accepted.Load()%3 == 0 {
+			return closes
+		}
+		return goOn
+	})
+	r := scanned(t, s.address)
+	has(t, r, FindingUnsteady)
+	for name, a := range r.Tolerance {
+		if a.Reply == No {
+			t.Errorf("%s: %+v", name, a)
+		}
+	}
+	for _, v := range []string{"TLSv1.3", "TLSv1.2"} {
+		if a := r.VersionAnswers[v]; a.Reply == No {
+			t.Errorf("%s: %+v", v, a)
+		}
+	}
+	if r.BrokenLayer() != nil {
+		t.Errorf("layers %+v", r.Layers)
+	}
+}
+
+// limited is an endpoint that answers so many connections.
+func limited(t *testing.T, most int32) *server {
+	var s *server
+	s = serve(t, nil, func(*wire.ClientHello) answer {
+		if s.accepted.Load() > most {
+			return isSilent
+		}
+		return goOn
+	})
+	return s
+}
+
+// TestALimitOnConnectionsIsNoFailure: what was not heard any more is inconclusive in all places, and no change either.
+func TestALimitOnConnectionsIsNoFailure(t *testing.T) {
+	t.Parallel()
+	whole := scanned(t, serve(t, nil, goesOn).address)
+	r := scanned(t, limited(t, 45).address)
+	if r.StoppedAfter == 0 || !r.Partial {
+		t.Fatalf("stopped after %d, inconclusive %v", r.StoppedAfter, r.Inconclusive)
+	}
+	has(t, r, FindingStopped)
+	if b := r.BrokenLayer(); b != nil {
+		t.Errorf("broken layer %+v", b)
+	}
+	if r.ClientCertificate == nil || r.ClientCertificate.Request == CertificateRequired {
+		t.Errorf("client certificate %+v", r.ClientCertificate)
+	}
+	if c := r.Connection(); c == nil || !c.ClientLeg.TLS.Established {
+		t.Errorf("the record that stands for the endpoint is of a connection that was not heard: %+v", c)
+	}
+	var stored Report
+	if b, err := json.Marshal(r); err != nil || json.Unmarshal(b, &stored) != nil {
+		t.Fatal(err)
+	}
+	for _, changes := range [][]Change{Compare(&stored, whole), Compare(whole, r)} {
+		for _, c := range changes {
+			if c.What != "certificates" { // each server has its own
+				t.Errorf("a change, where one scan was not heard out: %+v", c)
+			}
+		}
+	}
+}
+
+// TestAStumbleOverSchemesIsNotTheirEnd: internal_error to a list is no answer about each scheme of it.
+func TestAStumbleOverSchemesIsNotTheirEnd(t *testing.T) {
+	t.Parallel()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(2), DNSNames: []string{"localhost"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := &tls.Config{Certificates: []tls.Certificate{certificate(t), {Certificate: [][]byte{der}, PrivateKey: key}}}
+	stumbling := scanned(t, serve(t, config, func(h *wire.ClientHello) answer {
+		list := h.SignatureSchemes.Slice()
+		first := slices.Contains(list, wire.SchemeECDSASecp256r1SHA256)
+		if slices.Contains(list, wire.SchemeECDSASecp384r1SHA384) && !first || slices.Contains(list, wire.SchemeRSAPSSRSAESHA512) && len(list) > 1 && !slices.Contains(list, wire.SchemeRSAPSSRSAESHA256) {
+			return stumbles
+		}
+		return goOn
+	}).address)
+	for v, want := range map[string][]string{
+		"TLSv1.3": {"ecdsa_secp256r1_sha256", "rsa_pss_rsae_sha256", "rsa_pss_rsae_sha384", "rsa_pss_rsae_sha512"},
+		"TLSv1.2": {"ecdsa_secp256r1_sha256", "rsa_pss_rsae_sha256", "rsa_pss_rsae_sha384", "rsa_pss_rsae_sha512", "rsa_pkcs1_sha256"},
+	} {
+		for _, scheme := range want {
+			if !slices.Contains(stumbling.SchemesByVersion[v], scheme) {
+				t.Errorf("%s: %s is not among %v", v, scheme, stumbling.SchemesByVersion[v])
+			}
+		}
+	}
+	if len(stumbling.Certificates) != 2 {
+		t.Errorf("%d certificates, want both", len(stumbling.Certificates))
+	}
+	for _, text := range stumbling.Inconclusive {
+		if strings.Contains(text, "scheme") {
+			t.Error(text)
+		}
+	}
+}
+
+// TestOddAlertsAreAskedAboutInParts: suites, too, are looked for behind a refusal that is none.
+func TestOddAlertsAreAskedAboutInParts(t *testing.T) {
+	t.Parallel()
+	config := &tls.Config{MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_ECDSA_WITH_RC4_128_SHA}}
+	r := scanned(t, serve(t, config, func(h *wire.ClientHello) answer {
+		if !h.CipherSuites.Contains(wire.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256) && h.CipherSuites.Len() > 120 {
+			return stumbles
+		}
+		return goOn
+	}).address)
+	if want := []string{"TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", "TLS_ECDHE_ECDSA_WITH_RC4_128_SHA"}; !slices.Equal(r.Ciphers["TLSv1.2"], want) {
+		t.Errorf("ciphers %v, want %v", r.Ciphers["TLSv1.2"], want)
+	}
+}
+
+// TestALegacyVersionBeyondTLS12IsNoMatter: current libraries refuse it, and no client sends it.
+func TestALegacyVersionBeyondTLS12IsNoMatter(t *testing.T) {
+	r := NewReport("192.0.2.1:443")
+	r.Tolerance = map[string]Answer{ToleranceLegacyVersion: {Reply: No, Attempts: 2}, ToleranceExtension: {Reply: Yes}}
+	if f := intolerance(r); f == nil || f.Severity != "info" || len(f.Fixes) > 0 {
+		t.Errorf("%+v", f)
+	}
+	r.Tolerance[ToleranceGREASE] = Answer{Reply: No, Attempts: 2}
+	if f := intolerance(r); f == nil || f.Severity != "error" {
+		t.Errorf("%+v", f)
+	}
+}
