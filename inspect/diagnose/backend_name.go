@@ -59,7 +59,7 @@ func clientHost(c *inspect.Connection) string { return plain(c.Client.Address, "
 
 // enumCiphers is the command that lists what the server of a leg accepts.
 func enumCiphers(v view) string {
-	return "nmap --script ssl-enum-ciphers -p " + portOf(v) + " " + hostOf(v)
+	return "tlstriage scan " + backendName(v)
 }
 
 // showCerts is the command that shows what the server of a leg presents when it is asked for a name.

@@ -66,9 +66,13 @@ func acceptVersion(v string) []inspect.Fix {
 	default:
 		return nil // no server of today is made to accept SSL
 	}
+	least, haproxyMost, envoy := v, "", "tls_minimum_protocol_version: "+strings.ReplaceAll(v, ".", "_")
+	if v == "TLSv1.3" { // beside TLS 1.2, on which others depend
+		least, haproxyMost, envoy = "TLSv1.2", " ssl-max-ver TLSv1.3", "tls_maximum_protocol_version: TLSv1_3"
+	}
 	var nginx []string
 	for _, x := range []string{"TLSv1.0", "TLSv1.1", "TLSv1.2", "TLSv1.3"} {
-		if versionRank(x) >= versionRank(v) {
+		if versionRank(x) >= versionRank(least) {
 			nginx = append(nginx, strings.TrimSuffix(x, ".0"))
 		}
 	}
@@ -79,7 +83,7 @@ func acceptVersion(v string) []inspect.Fix {
 	}
 	fixes := []inspect.Fix{
 		fix(forNginx, "accept "+v+" on this server", "ssl_protocols "+protocols+";"+seclevel),
-		fix(forHAProxy, "accept "+v+" on this bind line", "bind :443 ssl crt FILE ssl-min-ver "+v+haproxyLevel),
+		fix(forHAProxy, "accept "+v+" on this bind line", "bind :443 ssl crt FILE ssl-min-ver "+least+haproxyMost+haproxyLevel),
 		fix(forALB, "choose a policy that accepts "+v, modifyListener(alb)),
 		fix(forNLB, "choose a policy that accepts "+v, modifyListener(alb)),
 	}
@@ -90,7 +94,7 @@ func acceptVersion(v string) []inspect.Fix {
 	}
 	return append(fixes,
 		fix(forIngress, "accept "+v+" in the controller's ConfigMap", "ssl-protocols: \""+protocols+"\""),
-		fix(forEnvoy, "accept "+v+" in the listener's tls_params", "tls_minimum_protocol_version: "+strings.ReplaceAll(v, ".", "_")))
+		fix(forEnvoy, "accept "+v+" in the listener's tls_params", envoy))
 }
 
 // acceptCiphers tells each server how to accept one of the client's suites: the best that it offers.

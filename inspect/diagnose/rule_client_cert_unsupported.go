@@ -21,7 +21,7 @@ var ruleClientCertUnsupported = Rule{
 		m.fixes = []inspect.Fix{
 			fix(forClient, "use a certificate with a key on P-256, which all servers take", "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out client.key"),
 			fix(forNginx, "or let the server take more schemes", "ssl_conf_command ClientSignatureAlgorithms ECDSA+SHA256:RSA-PSS+SHA256:RSA+SHA256;"),
-			fix(forHAProxy, "or let the server take more schemes", "bind :443 ssl crt FILE ca-file CA verify required client-sigalgs ECDSA+SHA256:RSA-PSS+SHA256:RSA+SHA256"),
+			fix(forHAProxy, "or let the server take more schemes (2.8 and later)", "bind :443 ssl crt FILE ca-file CA verify required client-sigalgs ECDSA+SHA256:RSA-PSS+SHA256:RSA+SHA256"),
 		}
 		return m
 	},
