@@ -16,11 +16,13 @@ import (
 	"github.com/tlstriage/tlstriage/inspect"
 	"github.com/tlstriage/tlstriage/inspect/probe"
 	"github.com/tlstriage/tlstriage/inspect/why"
+	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
 // whyCommand is one run of `tlstriage why`.
 type whyCommand struct {
 	to, sni, starttls, proxyProtocol string
+	transport                        string
 	certFile, keyFile                string
 	output                           string
 	most                             int
@@ -58,6 +60,7 @@ Exit codes: 0 when the endpoint accepts the hello, 1 when it does not, 2 for wha
 	w.hello.flags(cmd)
 	f.StringVar(&w.proxyProtocol, "proxy-protocol", "none", "header that the client sends first: `none|v1|v2`")
 	f.StringVar(&w.starttls, "starttls", "", "ask for TLS in this `PROTOCOL` first: "+protocolNames())
+	f.StringVar(&w.transport, "transport", "recorded", "`recorded|tcp|quic`: what the hello goes over; recorded is TCP but for a recorded client of QUIC")
 	f.StringVar(&w.certFile, "client-cert", "", "`FILE` with the client's certificate")
 	f.StringVar(&w.keyFile, "client-key", "", "`FILE` with its key")
 	f.IntVar(&w.most, "max-connections", why.DefaultBudget, "make at most `N` connections")
@@ -80,6 +83,7 @@ func (w *whyCommand) run(cmd *cobra.Command) error {
 	if err != nil {
 		return usage(err)
 	}
+	w.addresses(cmd, experiment)
 	result := experiment.Run(cmd.Context())
 	if w.output == "json" {
 		encoder := json.NewEncoder(cmd.OutOrStdout())
@@ -94,6 +98,20 @@ func (w *whyCommand) run(cmd *cobra.Command) error {
 		return &exitError{code: exitFindings}
 	}
 	return nil
+}
+
+// addresses looks up what is behind the endpoint's name. A name that has no address is named by the experiment.
+func (w *whyCommand) addresses(cmd *cobra.Command, e *why.Experiment) {
+	if host, _, err := net.SplitHostPort(w.to); err != nil || net.ParseIP(host) != nil {
+		return
+	}
+	found, err := probe.Resolve(cmd.Context(), nil, w.to)
+	if err != nil {
+		return
+	}
+	for _, a := range found {
+		e.Addresses = append(e.Addresses, a.String())
+	}
 }
 
 // siteName is the name of the site at the endpoint, as far as it is known: an address is none (RFC 6066, Section 3).
@@ -151,8 +169,14 @@ func (w *whyCommand) experiment(cmd *cobra.Command) (*why.Experiment, error) {
 		}
 		e.Certificate = &pair
 	}
+	if !slices.Contains([]string{"recorded", "tcp", "quic"}, w.transport) {
+		return nil, fmt.Errorf("--transport: %q is none of recorded, tcp and quic", w.transport)
+	}
 	e.Client = &probe.Client{Timeouts: probe.Timeouts{Answer: w.timeout}}
 	if e.Hello, err = w.hello.read(cmd, w.siteName(host)); err != nil {
+		return nil, err
+	}
+	if err := w.over(e); err != nil {
 		return nil, err
 	}
 	if w.sni != "" {
@@ -162,6 +186,27 @@ func (w *whyCommand) experiment(cmd *cobra.Command) (*why.Experiment, error) {
 		}
 	}
 	return e, nil
+}
+
+// over brings the hello to the transport that it goes over.
+func (w *whyCommand) over(e *why.Experiment) error {
+	recorded := e.Hello.Has(wire.ExtensionQUICTransportParameters) || e.Hello.Has(wire.ExtensionQUICTransportParametersDraft)
+	e.Target.QUIC = w.transport == "quic" || w.transport == "recorded" && recorded
+	switch {
+	case e.Target.QUIC && (e.Target.Proxy != nil || e.Target.StartTLS != ""):
+		return errors.New("over QUIC there is neither --proxy-protocol nor --starttls")
+	case e.Target.QUIC && !slices.ContainsFunc(e.Hello.Versions(), wire.Version.IsTLS13):
+		return errors.New("--transport quic: the hello offers no TLS 1.3, without which there is no QUIC")
+	case e.Target.QUIC && !recorded:
+		h := e.Hello.ForQUIC(0)
+		if protocols := h.ALPN(); len(protocols) == 0 || slices.Contains(protocols, "h2") || slices.Contains(protocols, "http/1.1") {
+			h.SetALPN("h3")
+		}
+		e.Hello = h
+	case !e.Target.QUIC && recorded:
+		e.Hello = e.Hello.ForTCP()
+	}
+	return nil
 }
 
 // whyText is a result for a person: the cause first, then what shows it, then the connections.

@@ -153,3 +153,23 @@ func TestWhyRefusesWhatCannotBeAsked(t *testing.T) {
 		}
 	}
 }
+
+// Over QUIC the hello goes as its client might say it there; what cannot go is told.
+func TestWhyOverQUIC(t *testing.T) {
+	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := conn.LocalAddr().String()
+	conn.Close()
+	r, code := runWhy(t, "--to", address, "--client", "chromium", "--transport", "quic")
+	if code != exitFindings || r.Cause != why.ConnectionRefused {
+		t.Errorf("exit code %d, %s", code, r.Sentence)
+	}
+	for _, args := range [][]string{{"--client", "java7"}, {"--client", "chromium", "--proxy-protocol", "v1"}, {"--client", "chromium", "--starttls", "smtp"}} {
+		var out, errs bytes.Buffer
+		if code := run(t.Context(), append([]string{"why", "--to", address, "--transport", "quic"}, args...), strings.NewReader(""), &out, &errs); code != exitUsage || !strings.Contains(errs.String(), "QUIC") && !strings.Contains(errs.String(), "quic") {
+			t.Errorf("%v: exit code %d, %s", args, code, errs.String())
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/tlstriage/tlstriage/inspect"
@@ -121,9 +122,12 @@ func (q *quicRun) sendHandshake(frames []byte) {
 func (q *quicRun) sendDatagram(b []byte) {
 	n, err := q.conn.Write(b)
 	q.x.Sent += n
-	if err == nil {
+	switch {
+	case err == nil:
 		_ = q.flow.Datagram(quicwire.FromClient, b)
 		q.drain()
+	case errors.Is(err, syscall.ECONNREFUSED): // the answer to the datagram before: it is not told again
+		q.fail(err)
 	}
 }
 

@@ -123,8 +123,12 @@ func TestNobodyListensOnTheUDPPort(t *testing.T) {
 	}
 	address := conn.LocalAddr().String()
 	conn.Close()
-	x := (&probe.Client{}).Exchange(t.Context(), probe.Target{Address: address, QUIC: true}, probe.Modern("").ForQUIC(0), probe.Options{})
-	if x.Outcome != probe.OutcomeNotConnected || x.Error.Type != inspect.ErrorRefused {
-		t.Errorf("%s, %+v", x.Outcome, x.Error)
+	large := probe.Modern("").ForQUIC(0) // of several datagrams: one of them meets the refusal of the one before
+	large.Pad(6000)
+	for _, hello := range []*probe.Hello{probe.Modern("").ForQUIC(0), large} {
+		x := (&probe.Client{}).Exchange(t.Context(), probe.Target{Address: address, QUIC: true}, hello, probe.Options{})
+		if x.Outcome != probe.OutcomeNotConnected || x.Error.Type != inspect.ErrorRefused {
+			t.Errorf("%d bytes: %s, %+v", hello.Size(), x.Outcome, x.Error)
+		}
 	}
 }
