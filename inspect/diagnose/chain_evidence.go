@@ -23,6 +23,8 @@ type chainEvidence struct {
 
 	mustStaple bool // the leaf asks for a stapled OCSP response
 	responder  bool // the leaf names an OCSP responder
+
+	maker string // whose default certificate the leaf is; empty: nobody's
 }
 
 // fault returns the first fault with an id.
@@ -79,12 +81,12 @@ func (d *Diagnoser) examine(e *evidence) chainEvidence {
 			SCTs: c.timestamps(), OCSPResponse: c.staple(), Logs: d.Logs,
 			Sent: c.view.server.CertificatesSent,
 		})
-		c.faults, c.right, c.mustStaple, c.responder = r.faults, r.right, r.mustStaple, r.responder
+		c.faults, c.right, c.mustStaple, c.responder, c.maker = r.faults, r.right, r.mustStaple, r.responder, r.maker
 		if c.fault(chain.SCTMissing) != nil && !c.sawTimestamps() {
 			c.faults = slices.DeleteFunc(slices.Clone(c.faults), func(f chain.Fault) bool { return f.ID == chain.SCTMissing })
 		}
 	} else {
-		c.faults = readFaults(presented, c.name, e.now, d.soon(&presented[0]))
+		c.faults, c.maker = readFaults(presented, c.name, e.now, d.soon(&presented[0])), defaultCertificate(&presented[0])
 	}
 	v := c.view.server.Validation
 	if v != nil && v.Status == inspect.ValidationValid {

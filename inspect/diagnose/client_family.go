@@ -26,7 +26,7 @@ func (c *chainEvidence) refusedBy(id chain.FaultID) string {
 	if aboutTrust(id) || id == chain.MissingKeyID {
 		return "" // those that have the same roots do; or the fault's own words say who does
 	}
-	var refuse, take []string
+	refuse, take := make([]string, 0, len(clientFamilies)), make([]string, 0, len(clientFamilies)) // neither leaves the stack
 	for _, k := range clientFamilies {
 		if c.refuses(k.family, id) {
 			refuse = append(refuse, k.name)
@@ -49,7 +49,12 @@ func (c *chainEvidence) refusedBy(id chain.FaultID) string {
 
 // refuses reports whether a kind of clients refuses the chain for a fault with an id.
 func (c *chainEvidence) refuses(family chain.Family, id chain.FaultID) bool {
-	return slices.ContainsFunc(c.faults, func(f chain.Fault) bool { return f.ID == id && slices.Contains(f.RefusedBy, family) })
+	for i := range c.faults {
+		if f := &c.faults[i]; f.ID == id && slices.Contains(f.RefusedBy, family) {
+			return true
+		}
+	}
+	return false
 }
 
 // refusedByAny reports whether any kind of clients refuses the chain for a fault with an id; but not counting those named.

@@ -23,14 +23,16 @@ var ruleDefaultCertificateServed = Rule{
 		if !mismatch && e.chain.name != "" {
 			return nil
 		}
+		maker := e.chain.maker
+		if maker == "" && !mismatch {
+			return nil
+		}
 		same, otherwise, varies := e.servedElse()
 		sent, works := e.chain.view.hello.ServerName, e.nameThatWorks()
 		m := &match{leg: e.chain.leg, detail: calledWhat(leaf)}
-		switch maker := defaultCertificate(leaf); {
+		switch {
 		case maker != "":
 			m.detail += " is the default certificate of " + maker
-		case !mismatch:
-			return nil
 		case sent == "" && works != "" && varies:
 			m.title, m.fault = "No server name is sent to the backend, and it serves its default certificate", inspect.FaultProxy
 			m.detail += " is what the backend serves to clients that send no name"

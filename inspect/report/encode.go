@@ -318,7 +318,20 @@ func appendString(b []byte, s string) ([]byte, error) {
 	if plainText(b[start:]) {
 		return append(b, '"'), nil
 	}
-	return appendJSON(b[:start-1], s)
+	b = b[:start]
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '"' || c == '\\':
+			b = append(b, '\\', c)
+		case c == '\n':
+			b = append(b, '\\', 'n')
+		case c < 0x20 || c >= 0x7F:
+			return appendJSON(b[:start-1], s)
+		default:
+			b = append(b, c)
+		}
+	}
+	return append(b, '"'), nil
 }
 
 // plainText reports whether bytes stand in a string of JSON as they are: printable ASCII without quotes and backslashes. It looks at
