@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/tlstriage/tlstriage/inspect/spelling"
 )
 
 // maxNodes bounds the work of decoding: aliases let a small file stand for a huge tree.
@@ -128,33 +130,12 @@ func nearest(word string, fields map[string]int) string {
 	word = strings.ToLower(strings.ReplaceAll(clip(word), "-", "_"))
 	best, bestDistance := "", 3
 	for key := range fields {
-		distance := editDistance(word, key)
+		distance := spelling.Distance(word, key)
 		if distance < bestDistance || distance == bestDistance && best != "" && key < best {
 			best, bestDistance = key, distance
 		}
 	}
 	return best
-}
-
-// editDistance counts the letters to insert, delete or exchange between two short words.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
 }
 
 func kindName(n *yaml.Node) string {

@@ -32,7 +32,7 @@ func layers() map[string]layer {
 	bytesRow := []string{"inspect/wire", "inspect/fingerprint", "inspect/quicwire", "inspect/keylog", "inspect/starttls"}
 	record := append([]string{"inspect"}, bytesRow...)
 	with := func(base []string, more ...string) []string { return append(slices.Clone(base), more...) }
-	judged := with(record, "inspect/policy", "inspect/policy/imported")
+	judged := with(record, "inspect/policy", "inspect/policy/imported", "inspect/spelling")
 	languages := []string{"inspect/policy/openssl", "inspect/policy/boringssl", "inspect/policy/gnutls", "inspect/policy/java"}
 	systems := []string{
 		"inspect/policy/nginx", "inspect/policy/haproxy", "inspect/policy/apache", "inspect/policy/envoy", "inspect/policy/kubernetes",
@@ -54,7 +54,7 @@ func layers() map[string]layer {
 		"inspect/replay":  {imports: with(record, "inspect/probe", "inspect/recording", "inspect/clients")},
 		"inspect/store":   {imports: record},
 		// Row 2: judgement.
-		"inspect/policy": {imports: with(record, "certs/chain"), pure: true},
+		"inspect/policy": {imports: with(record, "certs/chain", "inspect/spelling"), pure: true},
 		// What an endpoint accepts, in the languages of the systems that say it; the importer knows them all.
 		"inspect/policy/imported":     {imports: judged, pure: true},
 		"inspect/policy/openssl":      {imports: judged, pure: true},
@@ -87,8 +87,9 @@ func layers() map[string]layer {
 		"inspect/quicwire":    {pure: true},
 		"inspect/keylog":      {pure: true},
 		"inspect/starttls":    {imports: []string{"inspect/wire"}, pure: true}, // reads and writes what it is handed
+		"inspect/spelling":    {pure: true},                                    // slips in the words of settings, whosever
 		// Islands.
-		"configs":          {},
+		"configs":          {imports: []string{"inspect/spelling"}},
 		"certs":            {},
 		"certs/acme":       {imports: []string{"certs"}},
 		"certs/chain":      {},

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/tlstriage/tlstriage/inspect/policy/internal/spelling"
+	"github.com/tlstriage/tlstriage/inspect/spelling"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 

@@ -12,8 +12,8 @@ import (
 	"github.com/tlstriage/tlstriage/inspect/policy/internal/certfile"
 	"github.com/tlstriage/tlstriage/inspect/policy/internal/document"
 	"github.com/tlstriage/tlstriage/inspect/policy/internal/release"
-	"github.com/tlstriage/tlstriage/inspect/policy/internal/spelling"
 	"github.com/tlstriage/tlstriage/inspect/policy/openssl"
+	"github.com/tlstriage/tlstriage/inspect/spelling"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 

@@ -10,7 +10,7 @@ import (
 	"github.com/tlstriage/tlstriage/inspect/policy/internal/certfile"
 	"github.com/tlstriage/tlstriage/inspect/policy/internal/document"
 	"github.com/tlstriage/tlstriage/inspect/policy/internal/release"
-	"github.com/tlstriage/tlstriage/inspect/policy/internal/spelling"
+	"github.com/tlstriage/tlstriage/inspect/spelling"
 )
 
 // Bounds of what one configuration gives.

@@ -14,8 +14,8 @@ import (
 	"github.com/tlstriage/tlstriage/inspect/policy/imported"
 	"github.com/tlstriage/tlstriage/inspect/policy/internal/document"
 	"github.com/tlstriage/tlstriage/inspect/policy/internal/release"
-	"github.com/tlstriage/tlstriage/inspect/policy/internal/spelling"
 	"github.com/tlstriage/tlstriage/inspect/policy/openssl"
+	"github.com/tlstriage/tlstriage/inspect/spelling"
 )
 
 // Kind is Result.Kind of what this package reads.

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/tlstriage/tlstriage/inspect/policy/internal/spelling"
+	"github.com/tlstriage/tlstriage/inspect/spelling"
 )
 
 // unknown reports directives that look like TLS settings and are none that is judged. inside is the location or if block around them.

@@ -1,4 +1,4 @@
-// Package spelling tells a slip of the pen from a word of another language.
+// Package spelling tells a slip of the pen in a setting from a word of another language. It imports nothing: whoever reads settings may use it.
 package spelling
 
 import (
