@@ -49,6 +49,10 @@ func TestPredictionsAgreeWithReplay(t *testing.T) {
 	endpoints = append(endpoints, replayedGo(dir)...)
 	endpoints = append(endpoints, replayedOpenSSL(dir)...)
 	endpoints = append(endpoints, replayedJava(dir)...)
+	if len(subjects) < 199 || len(endpoints) < 22 {
+		t.Errorf("%d hellos, %d endpoints: docs/replay.md says 199 and 22", len(subjects), len(endpoints))
+	}
+	t.Logf("%d hellos, each to %d endpoints of five programs", len(subjects), len(endpoints))
 	for _, e := range endpoints {
 		t.Run(e.name, func(t *testing.T) {
 			address, predicted := e.start(t)
