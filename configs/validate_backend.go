@@ -2,10 +2,21 @@ package configs
 
 func (v *validator) backend(l *Listener, b *Backend, path string) {
 	target, err := ParseBackendURL(b.URL)
-	if b.URL == "" {
+	if b.URL == "" && l.OriginalDst != OriginalDstOff {
+		target.TLS, err = true, nil // it is where the client wanted to go
+	} else if b.URL == "" {
 		v.fail(path+".url", "no URL: https://HOST:PORT, tls://HOST:PORT, tcp://HOST:PORT or http://HOST:PORT is expected")
 	} else if err != nil {
 		v.fail(path+".url", "%v", err)
+	}
+	oneOf(v, path+".starttls", b.StartTLS, StartTLSNone, StartTLSPostgres, StartTLSSMTP, StartTLSIMAP, StartTLSPOP3, StartTLSLDAP)
+	switch {
+	case l.Mode == ModePassthrough && b.StartTLS != l.StartTLS:
+		v.fail(path+".starttls", "is %s, and the listener's is %s: in mode passthrough client and backend speak to each other", b.StartTLS, l.StartTLS)
+	case b.StartTLS != StartTLSNone && l.StartTLS != StartTLSNone && b.StartTLS != l.StartTLS:
+		v.fail(path+".starttls", "is %s, and the listener's is %s: they cannot be two protocols", b.StartTLS, l.StartTLS)
+	case b.StartTLS != StartTLSNone && l.Mode == ModeHTTP:
+		v.fail(path+".starttls", "has no effect in mode http")
 	}
 	oneOf(v, path+".verify", b.Verify, VerifyReport, VerifyEnforce)
 	oneOf(v, path+".proxy_protocol", b.ProxyProtocol, ProxyHeaderNone, ProxyHeaderV1, ProxyHeaderV2)
@@ -48,6 +59,7 @@ func (v *validator) onlyWithTLS(b *Backend, path, why string) {
 		set bool
 	}{
 		{"server_name", b.ServerName != ""},
+		{"starttls", b.StartTLS != StartTLSNone && b.StartTLS != ""},
 		{"ca", b.CA != ""},
 		{"verify", b.Verify == VerifyEnforce},
 	} {

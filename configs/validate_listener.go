@@ -47,6 +47,17 @@ func (v *validator) listener(l *Listener, path string) {
 	if l.ClientIdentity != IdentityOff && l.Mode != ModeHTTP {
 		v.fail(path+".client_identity", "has no effect but in mode http, where headers are written")
 	}
+	oneOf(v, path+".starttls", l.StartTLS, StartTLSNone, StartTLSPostgres, StartTLSSMTP, StartTLSIMAP, StartTLSPOP3, StartTLSLDAP)
+	if l.StartTLS != StartTLSNone && l.Mode == ModeHTTP {
+		v.fail(path+".starttls", "has no effect in mode http")
+	}
+	oneOf(v, path+".original_dst", l.OriginalDst, OriginalDstOff, OriginalDstRedirect, OriginalDstTProxy)
+	if l.OriginalDst != OriginalDstOff && l.QUIC == On {
+		v.fail(path+".original_dst", "is %s, and quic is on: only TCP is redirected", l.OriginalDst)
+	}
+	if l.OriginalDst != OriginalDstOff && l.ProxyProtocol == On {
+		v.fail(path+".original_dst", "is %s, and proxy_protocol is on: either the kernel tells where a client wanted to go, or a load balancer in front", l.OriginalDst)
+	}
 	oneOf(v, path+".proxy_protocol", l.ProxyProtocol, Off, On)
 	oneOf(v, path+".client_auth", l.ClientAuth, ClientAuthNone, ClientAuthRequest, ClientAuthRequire)
 	oneOf(v, path+".fallback", l.Fallback, FallbackRefuse, FallbackPassthrough)
@@ -73,6 +84,7 @@ func (v *validator) listener(l *Listener, path string) {
 			v.fail(at+".key", "no file: a certificate needs both cert and key")
 		}
 	}
+	v.quic(l, path)
 	if l.Mode == ModePassthrough {
 		v.passthroughListener(l, path, asks)
 	}
@@ -81,7 +93,6 @@ func (v *validator) listener(l *Listener, path string) {
 
 // passthroughListener refuses what only termination can protect with. Certificates protect nothing by being unused: they
 // are a warning, so that a mode can be tried without taking a configuration apart.
-	v.quic(l, path)
 func (v *validator) passthroughListener(l *Listener, path string, asks bool) {
 	const why = "has no effect in mode passthrough, where TLS is not terminated"
 	if asks {

@@ -12,12 +12,21 @@ type Leg struct {
 	FirstBytes    *FirstBytes `json:"first_bytes,omitempty"`    // what came instead of TLS
 	ServerName    string      `json:"server_name,omitempty"`    // backend leg: the name asked for and verified
 	ProxyProtocol string      `json:"proxy_protocol,omitempty"` // backend leg: version of the PROXY protocol header that was sent first, v1 or v2
+	StartTLS      *StartTLS   `json:"starttls,omitempty"`       // how TLS was asked for; absent: it was spoken at once
 	Plain         bool        `json:"plain,omitempty"`          // the leg is plain TCP by configuration
 	Passthrough   bool        `json:"passthrough,omitempty"`    // bytes went through untouched
 	PeerEnd       PeerEnd     `json:"peer_end,omitempty"`       // how the peer ended what it sent, once bytes were copied
 	OpenEnded     bool        `json:"open_ended,omitempty"`     // backend leg: cut in an HTTP answer whose end only the end of the connection tells
 	Experiment    *Experiment `json:"experiment,omitempty"`     // backend leg: why it refuses the hello, where that was found out by sending others
 	Looks         []Look      `json:"looks,omitempty"`          // backend leg: what it answers to other names, where that was looked at
+}
+
+// StartTLS is how the two sides of a leg came from plain text to TLS.
+type StartTLS struct {
+	Protocol string `json:"protocol"`          // of the dialogue: smtp, imap, …
+	Direct   bool   `json:"direct,omitempty"`  // client leg: the client spoke TLS without asking for it
+	Refused  bool   `json:"refused,omitempty"` // the backend said no; client leg: the client went on without TLS
+	Answer   string `json:"answer,omitempty"`  // what the backend said; client leg: the client's command, without what is behind it
 }
 
 // PeerEnd is how a peer ended what it sends. Absent: it did not, the other side or this program ended the connection.
@@ -168,7 +177,8 @@ type Phase string
 // Phases of a leg.
 const (
 	PhaseProxyProtocol Phase = "proxy_protocol"
-	PhasePeek          Phase = "peek" // waiting for the client's first flight
+	PhaseStartTLS      Phase = "starttls" // the dialogue that asks for TLS
+	PhasePeek          Phase = "peek"     // waiting for the client's first flight
 	PhaseDecide        Phase = "decide"
 	PhaseResolve       Phase = "resolve"
 	PhaseDial          Phase = "dial"
@@ -208,6 +218,8 @@ const (
 	ErrorClientCertificate  ErrorType = "client_certificate"  // the client's certificate is missing or was refused by us
 	ErrorCertificate        ErrorType = "certificate"         // the backend's certificate was refused by us (--backend-verify enforce)
 	ErrorProxyProtocol      ErrorType = "proxy_protocol"      // no valid PROXY protocol header where one is required
+	ErrorStartTLS           ErrorType = "starttls"            // the dialogue that asks for TLS did not end in it: StartTLS says why
+	ErrorLoop               ErrorType = "loop"                // the connection was meant for this program itself, or came from it
 	ErrorOverloaded         ErrorType = "overloaded"          // the bound on connections was reached
 	ErrorStuck              ErrorType = "stuck"               // capture: a segment of the handshake was sent again and again and never acknowledged
 	ErrorNoAnswer           ErrorType = "no_answer"           // capture: the connection request was never answered

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/starttls"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
@@ -20,6 +21,9 @@ import (
 type Backend struct {
 	Address string // host:port
 	Plain   bool   // plain TCP instead of TLS
+
+	// StartTLS is the protocol in which the backend is asked for TLS. Empty: it speaks TLS at once.
+	StartTLS starttls.Protocol
 
 	// ServerName is asked for and verified instead of the client's. Empty: the client's; when it sent none, the host of
 	// Address if that is a name.
@@ -100,6 +104,11 @@ type backendLeg struct {
 	revocation  *inspect.Revocation  // why the certificate was refused, where that is the reason
 	request     *tls.CertificateRequestInfo
 	sent        bool   // our certificate was sent
+	sentName    string // asked for
+	agreed      bool   // it was asked for TLS and agreed
+	asked       *inspect.StartTLS
+	greeting    []byte // what it began with, where the client was greeted before
+	address     string // dialled, where that is not the backend's
 	early       []byte // application data that came while it was settled
 	err         *inspect.Error
 	alerts      []inspect.Alert // those the observer cannot see: encrypted, or after it was detached
@@ -134,51 +143,46 @@ func (b *Backend) nameFor(clientName string) (verified, sent string) {
 
 // opening says how a leg to a backend is opened.
 type opening struct {
-	address             string         // dialled; empty: the backend's
-	verified, sent      string         // names, as nameFor has them
-	protocols           []string       // offered by ALPN
-	source, destination net.Addr       // the client's addresses, for the PROXY protocol
-	keyLog              io.Writer      // of the session's secrets; nil: none
-	kept                bool           // the bytes of the handshake are
-	unsettled           bool           // whoever reads next hears of a refusal
-	unjudged            bool           // VerifyPeer is not asked
-	whole               bool           // no session is resumed: what the backend presents is wanted
-	adopt               func(net.Conn) // is given the connection, and closes it when the opening must end; nil: the end of ctx closes it
+	address             string            // dialled; empty: the backend's
+	verified, sent      string            // names, as nameFor has them
+	protocols           []string          // offered by ALPN
+	source, destination net.Addr          // the client's addresses, for the PROXY protocol
+	keyLog              io.Writer         // of the session's secrets; nil: none
+	kept                bool              // the bytes of the handshake are
+	unsettled           bool              // whoever reads next hears of a refusal
+	unjudged            bool              // VerifyPeer is not asked
+	greeted             starttls.Protocol // the client asked for TLS in it, and had its greeting; empty: it did not
+	leg                 *backendLeg       // connected already; nil: it is to be
+	whole               bool              // no session is resumed: what the backend presents is wanted
+	adopt               func(net.Conn)    // is given the connection, and closes it when the opening must end; nil: the end of ctx closes it
 }
 
 // open connects to the backend and does the handshake. What goes wrong is in the leg's err; the leg is never nil. When it
 // failed after it was connected (its tap is not nil), the caller lingers on it.
 func (b *Backend) open(ctx context.Context, limits Timeouts, describer *inspect.Describer, how opening) *backendLeg {
-	leg := &backendLeg{backend: b, started: time.Now(), name: how.verified}
-	address := how.address
-	if address == "" {
-		address = b.Address
+	leg := how.leg
+	if leg == nil {
+		leg = b.connect(ctx, limits, how)
 	}
-	dialCtx, cancel := context.WithTimeout(ctx, limits.Dial)
-	conn, err := b.Dialer.DialContext(dialCtx, "tcp", address)
-	cancel()
-	if err != nil {
-		leg.err = dialError(err)
+	leg.name, leg.sentName = how.verified, how.sent
+	if leg.err != nil {
 		return leg
 	}
-	if how.adopt != nil {
-		how.adopt(conn)
-	} else {
-		stop := context.AfterFunc(ctx, func() { conn.Close() })
+	if how.adopt == nil {
+		stop := context.AfterFunc(ctx, func() { leg.tap.Conn.Close() })
 		defer stop()
 	}
-	leg.remote = conn.RemoteAddr()
-	leg.tap = &tap{Conn: conn, peer: inspect.FromServer, self: inspect.FromClient}
-	if b.ProxyProtocol != 0 {
-		conn.SetWriteDeadline(time.Now().Add(limits.Dial))
-		if err := writeProxyHeader(conn, b.ProxyProtocol, how.source, how.destination); err != nil {
-			leg.fail(transportError(err, inspect.PhaseHandshake))
-			return leg
-		}
-		conn.SetWriteDeadline(time.Time{})
+	if leg.tls != nil {
+		return leg // it was opened before the client said what it wants, and this is it
+	}
+	if b.StartTLS != "" && !leg.agreed && !leg.ask(limits, how) {
+		return leg
 	}
 	if b.Plain {
 		leg.took = time.Since(leg.started)
+		if leg.greeting == nil {
+			leg.greet(limits, how)
+		}
 		return leg
 	}
 
@@ -194,7 +198,7 @@ func (b *Backend) open(ctx context.Context, limits Timeouts, describer *inspect.
 	handshakeStart := time.Now()
 	leg.tls = tls.Client(leg.tap, leg.config(how))
 	leg.tap.SetDeadline(handshakeStart.Add(limits.BackendHandshake))
-	err = leg.tls.HandshakeContext(context.Background()) // ctx has its say already
+	err := leg.tls.HandshakeContext(context.Background()) // ctx has its say already
 	leg.took = time.Since(handshakeStart)
 	if err != nil {
 		state := leg.tls.ConnectionState()
@@ -211,6 +215,39 @@ func (b *Backend) open(ctx context.Context, limits Timeouts, describer *inspect.
 	leg.kept.established()
 	if !how.unsettled {
 		leg.settle(limits)
+	}
+	if leg.err == nil {
+		leg.greet(limits, how)
+	}
+	return leg
+}
+
+// connect connects to the backend and says whose connection this is, where it wants to know. What goes wrong is in the leg's err.
+func (b *Backend) connect(ctx context.Context, limits Timeouts, how opening) *backendLeg {
+	leg := &backendLeg{backend: b, started: time.Now(), name: how.verified, address: how.address}
+	address := how.address
+	if address == "" {
+		address = b.Address
+	}
+	dialCtx, cancel := context.WithTimeout(ctx, limits.Dial)
+	conn, err := b.Dialer.DialContext(dialCtx, "tcp", address)
+	cancel()
+	if err != nil {
+		leg.err = dialError(err)
+		return leg
+	}
+	if how.adopt != nil {
+		how.adopt(conn)
+	}
+	leg.remote = conn.RemoteAddr()
+	leg.tap = &tap{Conn: conn, peer: inspect.FromServer, self: inspect.FromClient}
+	if b.ProxyProtocol != 0 {
+		conn.SetWriteDeadline(time.Now().Add(limits.Dial))
+		if err := writeProxyHeader(conn, b.ProxyProtocol, how.source, how.destination); err != nil {
+			leg.fail(transportError(err, inspect.PhaseHandshake))
+			return leg
+		}
+		conn.SetWriteDeadline(time.Time{})
 	}
 	return leg
 }
@@ -248,6 +285,9 @@ func (l *backendLeg) config(how opening) *tls.Config {
 	}
 	if !b.NoResumption && !how.whole {
 		config.ClientSessionCache = &b.sessions
+		if how.address != "" {
+			config.ClientSessionCache = &sessionsAt{&b.sessions, how.address}
+		}
 	}
 	return config
 }
@@ -337,11 +377,13 @@ func (l *backendLeg) handshakeError(err error) *inspect.Error {
 
 // describe is the leg as the record has it.
 func (l *backendLeg) describe(describer *inspect.Describer) *inspect.Leg {
-	leg := &inspect.Leg{ServerName: l.name, Plain: l.backend.Plain, Passthrough: l.passthrough}
+	leg := &inspect.Leg{ServerName: l.name, Plain: l.backend.Plain, Passthrough: l.passthrough, StartTLS: l.asked}
 	if v := l.backend.ProxyProtocol; v != 0 && l.tap != nil {
 		leg.ProxyProtocol = fmt.Sprintf("v%d", v)
 	}
-	leg.Address, leg.Port = hostPort(l.backend.Address)
+	if leg.Address, leg.Port = hostPort(l.backend.Address); l.address != "" {
+		leg.Address, leg.Port = hostPort(l.address)
+	}
 	if a, ok := l.remote.(*net.TCPAddr); ok {
 		leg.Address, leg.Port = a.IP.String(), a.Port
 	}

@@ -27,6 +27,11 @@ type connection struct {
 
 	source, destination net.Addr // the client, and what it connected to, as far as a PROXY header tells
 
+	original string            // address that the client wanted to connect to, where it was redirected here; else empty
+	asked    *inspect.StartTLS // how the client asked for TLS; nil: it speaks it at once
+	awaited  time.Time         // since when its hello is
+	early    *backendLeg       // opened before the client's hello, and not used yet
+
 	client         *tap
 	kept           *transcript // of the client leg; nil: nobody wants it
 	clientObserver *inspect.Observer
@@ -76,8 +81,12 @@ func (c *connection) abort() {
 
 // adopt lets abort close the backend's side, too.
 func (c *connection) adopt(backend net.Conn) {
+	c.server.outgoing.add(backend)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.dialled != nil {
+		c.server.outgoing.forget(c.dialled)
+	}
 	c.dialled = backend
 	if c.cut {
 		backend.Close()
@@ -93,7 +102,22 @@ func (c *connection) wasCut() bool {
 
 // run takes the connection through the phases until bytes are copied, or to its end.
 func (c *connection) run(ctx context.Context) {
+	c.source, c.destination = c.conn.RemoteAddr(), c.conn.LocalAddr()
+	if c.listener.OriginalDst != "" {
+		if err := c.findOriginal(); err != nil {
+			c.clientErr = err
+			c.failClient()
+			return
+		}
+	}
 	prefix, err := c.proxyProtocol()
+	if err == nil && c.listener.StartTLS != "" {
+		var ok bool
+		if prefix, ok = c.askedForTLS(ctx, prefix); !ok {
+			return
+		}
+		defer c.dropEarly()
+	}
 	if err == nil {
 		err = c.peek(prefix)
 	}
@@ -102,6 +126,10 @@ func (c *connection) run(ctx context.Context) {
 	}
 	if err != nil {
 		c.refuseBeforeHello()
+		return
+	}
+	if c.cameFromHere() {
+		c.refuse(wire.AlertInternalError, inspect.ErrorLoop, loopMessage)
 		return
 	}
 	if ch := c.listener.Challenge; ch != nil && ch.takes(c.hello) {
@@ -149,7 +177,6 @@ func (c *connection) serverName() string {
 
 // proxyProtocol reads the PROXY header, when the listener requires one. It returns bytes that were read beyond it.
 func (c *connection) proxyProtocol() ([]byte, error) {
-	c.source, c.destination = c.conn.RemoteAddr(), c.conn.LocalAddr()
 	if c.listener.ProxyProtocol == nil {
 		return nil, nil
 	}
@@ -188,12 +215,13 @@ func (c *connection) refuseBeforeHello() {
 // terminate is bridge mode: open the backend leg, terminate the client's TLS, copy.
 func (c *connection) terminate(ctx context.Context) {
 	offered := c.protocols()
-	c.how = opening{protocols: offered, source: c.source, destination: c.destination, adopt: c.adopt, keyLog: c.server.KeyLog, kept: c.kept != nil}
-	c.how.verified, c.how.sent = c.route.Backend.nameFor(c.serverName())
+	c.how = opening{greeted: c.listener.StartTLS, protocols: offered, source: c.source, destination: c.destination, adopt: c.adopt, keyLog: c.server.KeyLog, kept: c.kept != nil}
+	c.towards(c.serverName())
 	if c.listener.Mode == HTTP {
 		c.terminateHTTP(ctx, offered)
 		return
 	}
+	c.how.leg = c.earlyLeg()
 	c.backend = c.route.Backend.open(ctx, c.limits.Timeouts, &c.server.describer, c.how)
 	protocol := c.backend.protocol
 	if !c.backend.established() {
@@ -213,6 +241,10 @@ func (c *connection) terminate(ctx context.Context) {
 		return
 	}
 	if !c.backend.established() {
+		if c.listener.StartTLS != "" {
+			c.failClient() // no client of HTTP
+			return
+		}
 		c.badGateway()
 		return
 	}

@@ -63,8 +63,8 @@ func addEnd(leg *inspect.Leg, err *inspect.Error, facts *inspect.TCP, alerts []i
 }
 
 func (c *connection) describeClient() *inspect.Leg {
-	leg := &inspect.Leg{Passthrough: c.passthrough, FirstBytes: c.clientObserver.FirstBytes(inspect.FromClient)}
-	if leg.FirstBytes != nil || c.clientErr != nil && c.clientErr.Phase == inspect.PhaseProxyProtocol || c.clientErr != nil && c.clientErr.Type == inspect.ErrorEmpty {
+	leg := &inspect.Leg{Passthrough: c.passthrough, FirstBytes: c.clientObserver.FirstBytes(inspect.FromClient), StartTLS: c.asked}
+	if leg.FirstBytes != nil || c.clientErr != nil && (c.clientErr.Phase == inspect.PhaseProxyProtocol || c.clientErr.Phase == inspect.PhaseStartTLS || c.hello == nil && c.clientErr.Type == inspect.ErrorLoop) || c.clientErr != nil && c.clientErr.Type == inspect.ErrorEmpty {
 		return leg
 	}
 	leg.TLS = c.clientObserver.TLS()

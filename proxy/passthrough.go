@@ -14,21 +14,26 @@ import (
 func (c *connection) passThrough(ctx context.Context) {
 	c.passthrough = true
 	b := c.route.Backend
-	leg := &backendLeg{backend: b, started: time.Now(), passthrough: true}
-	leg.name, _ = b.nameFor(c.serverName())
+	c.how = opening{source: c.source, destination: c.destination, adopt: c.adopt, greeted: c.listener.StartTLS}
+	c.towards(c.serverName())
+	leg := c.earlyLeg()
+	if leg == nil {
+		leg = b.connect(ctx, c.limits.Timeouts, c.how)
+	}
 	c.backend = leg
-
-	dialCtx, cancel := context.WithTimeout(ctx, c.limits.Timeouts.Dial)
-	conn, err := b.Dialer.DialContext(dialCtx, "tcp", b.Address)
-	cancel()
-	if err != nil {
-		leg.err = dialError(err)
+	leg.passthrough, leg.name = true, c.how.verified
+	if leg.err == nil && b.StartTLS != "" && !leg.agreed {
+		leg.ask(c.limits.Timeouts, c.how)
+	}
+	if leg.err != nil {
+		if leg.tap != nil {
+			c.discardBackend()
+		}
 		c.failClient()
 		return
 	}
-	c.adopt(conn)
-	leg.remote = conn.RemoteAddr()
-	leg.tap = &tap{Conn: conn}
+	leg.tap = &tap{Conn: leg.tap.Conn}
+	conn := leg.tap.Conn
 	// A handshake of TLS has a time to be done in, as in the other mode; of SSLv2 nothing is known after its hello.
 	w := &watcher{c: c, handshaking: c.hello != nil && !c.hello.SSLv2}
 	prefix := c.client.prefix
@@ -51,14 +56,9 @@ func (c *connection) passThrough(ctx context.Context) {
 	go w.run(leg.tap, c.client, inspect.FromServer)
 }
 
-// replay writes to the backend whose connection this is, if it wants to know, and what the client sent so far.
+// replay writes to the backend what the client sent so far.
 func (c *connection) replay(conn net.Conn, prefix []byte) *inspect.Error {
 	conn.SetWriteDeadline(time.Now().Add(c.limits.Timeouts.Dial))
-	if version := c.route.Backend.ProxyProtocol; version != 0 {
-		if err := writeProxyHeader(conn, version, c.source, c.destination); err != nil {
-			return transportError(err, inspect.PhaseHandshake)
-		}
-	}
 	if _, err := conn.Write(prefix); err != nil {
 		return transportError(err, inspect.PhaseTransfer)
 	}

@@ -26,7 +26,11 @@ func (c *connection) peek(prefix []byte) error {
 		observer.Feed(inspect.FromClient, buffer, c.started)
 		c.kept.add(inspect.FromClient, buffer, c.started)
 	}
-	deadline := c.started.Add(c.limits.Timeouts.ClientHello)
+	since := c.started
+	if !c.awaited.IsZero() {
+		since = c.awaited // the client had to ask for TLS before
+	}
+	deadline := since.Add(c.limits.Timeouts.ClientHello)
 	c.conn.SetReadDeadline(deadline)
 	naming := false
 	for {

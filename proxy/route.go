@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/starttls"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
@@ -29,6 +30,13 @@ type Listener struct {
 	Address string // host:port
 	Mode    Mode   // empty: Bridge
 	Routes  []*Route
+
+	// StartTLS is the protocol in which clients ask for TLS, one of starttls.Served. Empty: they speak TLS at once.
+	StartTLS starttls.Protocol
+
+	// OriginalDst says that connections were on their way to another address when the kernel handed them over, and how. Routes whose
+	// backend has no address send each to where its client wanted to go. Empty: clients meant this address. Linux only.
+	OriginalDst OriginalDst
 
 	// QUIC is the address (UDP) that package proxy/h3 listens on beside Address, in the modes HTTP and Passthrough. Empty: none.
 	QUIC string
@@ -62,6 +70,9 @@ type Listener struct {
 func (l *Listener) key() string {
 	if strings.HasSuffix(l.Address, ":0") {
 		return l.Name + " " + l.Address
+	}
+	if l.OriginalDst == TProxy {
+		return l.Address + " " + string(TProxy) // its socket is another kind
 	}
 	return l.Address
 }

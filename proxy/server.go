@@ -62,6 +62,7 @@ type Server struct {
 	dropped atomic.Uint64
 	loud    atomic.Int64 // when the bound on connections was last said aloud
 
+	outgoing  outgoing
 	describer inspect.Describer
 	looker    looker
 
@@ -132,6 +133,9 @@ func (s *Server) Reload(listeners []*Listener) error {
 			return fmt.Errorf("proxy: two listeners on %s", l.Address)
 		}
 		wanted[l.key()] = l
+		if l.OriginalDst != "" {
+			s.outgoing.want()
+		}
 		for _, r := range l.Routes {
 			r.prepare(l)
 		}
@@ -144,7 +148,7 @@ func (s *Server) Reload(listeners []*Listener) error {
 		if s.sockets[key] != nil {
 			continue
 		}
-		l, err := net.Listen("tcp", config.Address)
+		l, err := config.listen()
 		if err != nil {
 			for _, o := range opened {
 				o.Close()
@@ -308,6 +312,9 @@ func (s *Server) done(c *connection) {
 		e.backend = c.backend.backend
 	}
 	s.hand(e)
+	if c.dialled != nil {
+		s.outgoing.forget(c.dialled)
+	}
 	s.mu.Lock()
 	delete(s.open, c)
 	s.mu.Unlock()

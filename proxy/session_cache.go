@@ -68,3 +68,19 @@ func (s *sessions) makeRoom() {
 	}
 	delete(s.kept, oldest)
 }
+
+// sessionsAt are those with one of the addresses that a backend without an address of its own stands for.
+type sessionsAt struct {
+	all     *sessions
+	address string
+}
+
+// Get is that of tls.ClientSessionCache.
+func (s *sessionsAt) Get(key string) (*tls.ClientSessionState, bool) {
+	return s.all.Get(s.address + " " + key)
+}
+
+// Put is that of tls.ClientSessionCache.
+func (s *sessionsAt) Put(key string, state *tls.ClientSessionState) {
+	s.all.Put(s.address+" "+key, state)
+}

@@ -23,6 +23,7 @@ import (
 	"github.com/tlstriage/tlstriage/inspect/policy"
 	"github.com/tlstriage/tlstriage/inspect/policy/imported"
 	"github.com/tlstriage/tlstriage/inspect/policy/importer"
+	"github.com/tlstriage/tlstriage/inspect/starttls"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 	"github.com/tlstriage/tlstriage/proxy"
 )
@@ -141,19 +142,22 @@ func (p *plan) listener(c *configs.Listener) (*proxy.Listener, error) {
 		Mode:     proxy.Mode(c.Mode),
 		Fallback: c.Fallback == configs.FallbackPassthrough,
 
+		StartTLS:    startTLSOf(c.StartTLS),
+		OriginalDst: originalDst(c.OriginalDst),
+
 		ForwardedTrusted: c.ForwardedTrusted,
 		ClientIdentity:   clientIdentity(c.ClientIdentity),
 	}
-	if c.ProxyProtocol == configs.On {
-		l.ProxyProtocol = &proxy.TrustedPeers{Prefixes: c.ProxyProtocolTrusted}
-	}
-	serve, types, err := p.certificates(c, l.Mode)
 	if c.QUIC == configs.On {
 		l.QUIC, l.QUICRetry = cmp.Or(c.QUICAddress, c.Address), proxy.QUICRetry(c.QUICRetry)
 	}
 	if c.AltSvc != configs.AltSvcOff && c.AltSvc != configs.AltSvcOn {
 		l.AltSvc = func() string { return string(c.AltSvc) }
 	}
+	if c.ProxyProtocol == configs.On {
+		l.ProxyProtocol = &proxy.TrustedPeers{Prefixes: c.ProxyProtocolTrusted}
+	}
+	serve, types, err := p.certificates(c, l.Mode)
 	if err != nil {
 		return nil, err
 	}
@@ -341,7 +345,9 @@ func (p *plan) route(l *proxy.Listener, c *configs.Route, types []policy.Certifi
 		r.MaxVersion = highest(policies.all)
 	}
 	p.judges[key] = judge
-	p.checks = append(p.checks, backendCheck{key: key, to: backend, name: nameToCheck(c), mode: l.Mode})
+	if backend.Address != "" {
+		p.checks = append(p.checks, backendCheck{key: key, to: backend, name: nameToCheck(c), mode: l.Mode})
+	}
 	return r, nil
 }
 
@@ -356,10 +362,10 @@ func nameToCheck(c *configs.Route) string {
 }
 
 func (p *plan) backend(c *configs.Backend, key routeKey, judge *diagnose.Diagnoser) (*proxy.Backend, error) {
-	target := c.Target()
 	b := &proxy.Backend{
-		Address:    target.Address(),
-		Plain:      !target.TLS,
+		Address:    address(c),
+		StartTLS:   startTLSOf(c.StartTLS),
+		Plain:      c.URL != "" && !c.Target().TLS,
 		ServerName: c.ServerName,
 		Protocol:   httpProtocol(c.Protocol),
 		MinVersion: versionOf(c.MinVersion),
@@ -397,6 +403,30 @@ func (p *plan) backend(c *configs.Backend, key routeKey, judge *diagnose.Diagnos
 }
 
 // httpProtocol is what the backend is asked in.
+// address is where a backend is; empty: where its clients wanted to go.
+func address(c *configs.Backend) string {
+	if c.URL == "" {
+		return ""
+	}
+	return c.Target().Address()
+}
+
+// startTLSOf is the protocol in which TLS is asked for; empty: none.
+func startTLSOf(p configs.StartTLS) starttls.Protocol {
+	if p == configs.StartTLSNone {
+		return ""
+	}
+	return starttls.Protocol(p)
+}
+
+// originalDst is how the kernel hands connections over.
+func originalDst(o configs.OriginalDst) proxy.OriginalDst {
+	if o == configs.OriginalDstOff {
+		return ""
+	}
+	return proxy.OriginalDst(o)
+}
+
 func httpProtocol(p configs.BackendProtocol) proxy.HTTPProtocol {
 	switch p {
 	case configs.ProtocolHTTP1:

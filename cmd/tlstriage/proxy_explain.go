@@ -11,6 +11,7 @@ import (
 
 	"github.com/tlstriage/tlstriage/inspect"
 	"github.com/tlstriage/tlstriage/inspect/probe"
+	"github.com/tlstriage/tlstriage/inspect/starttls"
 	"github.com/tlstriage/tlstriage/inspect/why"
 )
 
@@ -90,6 +91,9 @@ func (x *explainer) experiment(key explained, leg *inspect.Leg) *experiment {
 	experiment := &why.Experiment{Target: probe.Target{Address: key.address}, Hello: probe.FromClientHello(hello), Budget: explainBudget}
 	if key.name != "" {
 		experiment.Names = []string{key.name}
+	}
+	if leg.StartTLS != nil {
+		experiment.Target.StartTLS = starttls.Protocol(leg.StartTLS.Protocol)
 	}
 	switch key.header {
 	case "v1":

@@ -7,14 +7,14 @@ var catalog = [...]*Rule{
 	&ruleCanaryRefuses,
 
 	// The proxy itself, before anything was said.
-	&ruleProxyOverloaded, &ruleProxyProtocolMissing, &ruleProxyShutdown,
+	&ruleProxyOverloaded, &ruleProxyProtocolMissing, &ruleProxyLoop, &ruleProxyShutdown,
 
 	// The client's first bytes.
 	&ruleConnectionEmpty, &ruleNotTLSHTTP, &ruleNotTLSOther, &ruleClientHelloMalformed, &ruleClientHelloIncomplete,
 	&ruleProxyNameViewsDiffer, &ruleSSLv2Hello,
 
 	// The backend leg comes before the client leg's handshake.
-	&ruleBackendUnresolvable, &ruleBackendRefused, &ruleBackendUnreachable, &ruleBackendNotTLS, &ruleBackendExplained,
+	&ruleBackendUnresolvable, &ruleBackendRefused, &ruleBackendUnreachable, &ruleBackendStartTLSRefused, &ruleBackendNotTLS, &ruleBackendExplained,
 	&ruleBackendVersionNoOverlap, &ruleBackendCipherNoOverlap, &ruleSNIRequiredByBackend,
 	&ruleBackendRequiresClientCert, &ruleBackendRejectsClientCert, &ruleBackendClientCertUnfit, &ruleBackendALPNMismatch,
 	&ruleBackendProtocolError, &ruleBackendAlert, &ruleSegmentLost, &ruleNoAnswer, &ruleHandshakeStalled, &ruleBackendTimeout, &ruleBackendReset, &ruleBackendClosed,
@@ -29,7 +29,7 @@ var catalog = [...]*Rule{
 	&ruleCertMissingKeyIdentifier, &ruleChainRootSent, &ruleChainTooLarge,
 
 	// The client leg's handshake.
-	&ruleProxyCannotServe, &ruleListenerCertificateMissing, &ruleListenerCertificateExpired, &ruleVersionNoOverlap, &ruleSNIMissing, &ruleSNIUnknown, &ruleALPNNoOverlap, &ruleCipherNoOverlap,
+	&ruleClientStartTLSMissing, &ruleEarlyDataRefused, &ruleProxyCannotServe, &ruleListenerCertificateMissing, &ruleListenerCertificateExpired, &ruleVersionNoOverlap, &ruleSNIMissing, &ruleSNIUnknown, &ruleALPNNoOverlap, &ruleCipherNoOverlap,
 	&ruleGroupNoOverlap, &ruleSignatureNoOverlap,
 	&ruleServerCertRejectedByClient, &ruleClientCertMissing, &ruleClientCertExpired, &ruleClientCertRevoked, &ruleClientCertWrongUsage,
 	&ruleClientCertUnsupported, &ruleClientCertUnproven, &ruleClientCertUntrusted,
@@ -44,7 +44,7 @@ var catalog = [...]*Rule{
 	&ruleALPNDiffersBetweenLegs, &ruleNameDiffersBetweenLegs, &ruleClientCertCannotPass, &ruleClientLegacyVersion, &ruleClientWeakCiphers,
 
 	// What went over connections that were established.
-	&ruleHTTPBackendReset, &ruleHTTPBackendClosed, &ruleHTTPStreamReset, &ruleHTTPLargeHeader, &ruleHTTPBadResponse, &ruleHTTPTimeout, &ruleHTTPUnavailable,
+	&ruleBackendTruncated, &ruleHTTPBackendReset, &ruleHTTPBackendClosed, &ruleHTTPStreamReset, &ruleHTTPLargeHeader, &ruleHTTPBadResponse, &ruleHTTPTimeout, &ruleHTTPUnavailable,
 	&ruleHTTPMisdirected, &ruleHTTPBadRequest, &ruleHTTPSlowRequest, &ruleHTTPRedirectLoop,
 
 	&ruleCanaryDiffers,

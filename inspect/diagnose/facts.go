@@ -4,7 +4,7 @@ import "github.com/tlstriage/tlstriage/inspect"
 
 // facts are what is true of a connection at large. A rule says which of them it is about, and where none of these holds it need
 // not be asked: of all rules, a good connection is looked at by a few.
-type facts uint16
+type facts uint32
 
 const (
 	clientLegDown    facts = 1 << iota // the client leg was not established
@@ -22,10 +22,11 @@ const (
 	backendRefuses                     // it is known what the backend's refusal is about
 	inferred                           // a capture infers something
 	requestsFailed                     // HTTP requests failed
+	backendCut                         // the backend ended a connection without saying so in TLS
 	canaried                           // the hello was sent to a canary, too
 
 	legDown = clientLegDown | backendLegDown
-	always  = facts(1 << 15) // of rules that are about any connection
+	always  = facts(1 << 31) // of rules that are about any connection
 )
 
 // facts finds out what is true of e's connection at large.
@@ -54,6 +55,7 @@ func (e *evidence) facts() facts {
 	set(backendRefuses, e.backendBy != "")
 	set(inferred, e.c.Capture != nil && len(e.c.Capture.Inferred) > 0)
 	set(requestsFailed, e.c.HTTP != nil && len(e.c.HTTP.Failures) > 0)
+	set(backendCut, e.backend.exists() && (e.backend.leg.PeerEnd == inspect.PeerTruncated || e.backend.leg.OpenEnded))
 	set(canaried, e.c.Canary != nil)
 	return f
 }

@@ -170,3 +170,11 @@ func unanswered(t inspect.ErrorType) func(*inspect.Connection) {
 		c.ClientLeg.TLS.Server = nil
 	}
 }
+
+// inPlainText is a connection whose client began in plain text, on a listener where it has to ask for TLS, and came no further.
+func inPlainText(protocol, answer string, refused bool) *inspect.Connection {
+	c := silentFront(inspect.ErrorStartTLS, "", "")
+	c.ClientLeg.Error.Phase = inspect.PhaseStartTLS
+	c.ClientLeg.StartTLS = &inspect.StartTLS{Protocol: protocol, Refused: refused, Answer: answer}
+	return c
+}

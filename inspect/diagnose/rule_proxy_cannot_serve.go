@@ -9,7 +9,7 @@ var ruleProxyCannotServe = Rule{
 	Citation: "Go crypto/tls, package documentation",
 	Explanation: "The client needs something that Go's crypto/tls does not have: SSLv3, finite-field DHE, compression, PSK suites. That says nothing about the real endpoint, which may well serve it: the record's policy part " +
 		"tells, where a policy is given. To see such a client through to the backend, let it pass untouched.",
-	CausedBy: []string{"sslv2-hello"},
+	CausedBy: []string{"sslv2-hello", "early-data-refused"},
 	check: func(e *evidence) *match {
 		if e.unservable == "" {
 			return nil

@@ -34,6 +34,29 @@ func ruleCases() []ruleCase {
 		{name: "an encrypted alert after an empty certificate message", in: captured(fails(inspect.ErrorAlertSent), shows(inspect.Capture{Inferred: []inspect.Inference{{Kind: inspect.InferredClientCertificateMissing, Basis: "25 bytes before Finished"}}})), cause: "client-cert-missing", fault: inspect.FaultClient, verdict: inspect.Failed},
 		{name: "an encrypted alert after the client's certificate", in: captured(fails(inspect.ErrorClosed), shows(inspect.Capture{Inferred: []inspect.Inference{{Kind: inspect.InferredClientCertificateRefused, Basis: "19 bytes after Finished"}}})), cause: "client-cert-untrusted", fault: inspect.FaultClient, verdict: inspect.Failed},
 		{name: "no PROXY header", in: silentFront(inspect.ErrorProxyProtocol, "", ""), cause: "proxy-protocol-missing", fault: inspect.FaultProxy, verdict: inspect.Failed},
+		{name: "redirected to itself", in: silentFront(inspect.ErrorLoop, "", ""), cause: "proxy-loop", fault: inspect.FaultProxy, verdict: inspect.Failed, never: []string{"handshake-unexplained"}},
+		{name: "early data", in: frontFails(inspect.ErrorUnsupported, inspect.PhaseHandshake, edit(func(h *inspect.Hello) { h.EarlyData = true })), cause: "early-data-refused", fault: inspect.FaultProxy, verdict: inspect.Failed, also: []string{"proxy-cannot-serve"}},
+		{name: "the client goes on in plain text", in: inPlainText("smtp", "MAIL", true), cause: "client-starttls-missing", fault: inspect.FaultClient, verdict: inspect.Failed, never: []string{"handshake-unexplained", "not-tls-other"}},
+		{name: "the client speaks TLS at once", in: inPlainText("imap", "a TLS handshake", false), cause: "client-starttls-missing", fault: inspect.FaultClient, verdict: inspect.Failed},
+		{name: "a query is cancelled", in: inPlainText("postgres", "CancelRequest", true), cause: "client-starttls-missing", fault: inspect.FaultNoise, verdict: inspect.Failed},
+		{name: "the backend refuses STARTTLS, and the client hears it", in: with(func(c *inspect.Connection) {
+			c.Event.Outcome = inspect.Failure
+			c.ClientLeg = &inspect.Leg{StartTLS: &inspect.StartTLS{Protocol: "smtp"}, Error: &inspect.Error{Type: inspect.ErrorStartTLS, Phase: inspect.PhaseStartTLS}}
+			c.BackendLeg.TLS, c.BackendLeg.StartTLS = nil, &inspect.StartTLS{Protocol: "smtp", Refused: true, Answer: "454 4.7.0 TLS not available"}
+			c.BackendLeg.Error = &inspect.Error{Type: inspect.ErrorStartTLS, Phase: inspect.PhaseStartTLS, Message: "454 4.7.0 TLS not available"}
+		}), cause: "backend-starttls-refused", fault: inspect.FaultBackend, verdict: inspect.Failed, never: []string{"client-starttls-missing", "backend-not-tls", "handshake-unexplained"}},
+		{name: "the backend cannot be reached before STARTTLS", in: with(func(c *inspect.Connection) {
+			c.Event.Outcome = inspect.Failure
+			c.ClientLeg = &inspect.Leg{StartTLS: &inspect.StartTLS{Protocol: "smtp"}, Error: &inspect.Error{Type: inspect.ErrorStartTLS, Phase: inspect.PhaseStartTLS}}
+			c.BackendLeg.TLS = nil
+			c.BackendLeg.Error = &inspect.Error{Type: inspect.ErrorRefused, Phase: inspect.PhaseDial}
+		}), cause: "backend-refused", fault: inspect.FaultBackend, verdict: inspect.Failed, never: []string{"client-starttls-missing", "backend-starttls-refused", "handshake-unexplained"}},
+		{name: "the backend ends without close_notify", in: with(func(c *inspect.Connection) {
+			c.Event.End, c.BackendLeg.PeerEnd = inspect.EndedByBackend, inspect.PeerTruncated
+		}), verdict: inspect.OK, also: []string{"backend-truncated"}},
+		{name: "the backend cuts an answer whose end nobody can tell", in: with(func(c *inspect.Connection) {
+			c.Event.End, c.BackendLeg.PeerEnd, c.BackendLeg.OpenEnded = inspect.EndedByBackend, inspect.PeerTruncated, true
+		}), cause: "backend-truncated", fault: inspect.FaultBackend, verdict: inspect.Warning},
 		{name: "shut down in the handshake", in: frontFails(inspect.ErrorShutdown, inspect.PhaseHandshake), cause: "proxy-shutdown", fault: inspect.FaultProxy, verdict: inspect.Failed},
 
 		// First bytes.

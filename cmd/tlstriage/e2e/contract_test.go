@@ -217,8 +217,8 @@ func (o object) time(key string, optional bool) {
 
 const (
 	versionNames = "SSLv2 SSLv3 TLSv1.0 TLSv1.1 TLSv1.2 TLSv1.3"
-	errorTypes   = "not_tls malformed_hello hello_too_large incomplete_hello empty timeout closed reset refused unreachable unresolvable alert_received alert_sent policy no_route certificate_pending views_differ no_common_version no_common_cipher no_common_group no_common_signature no_common_alpn unsupported no_certificate client_certificate certificate proxy_protocol overloaded shutdown other"
-	phases       = "proxy_protocol peek decide resolve dial handshake transfer"
+	errorTypes   = "not_tls malformed_hello hello_too_large incomplete_hello empty timeout closed reset refused unreachable unresolvable alert_received alert_sent policy no_route certificate_pending views_differ no_common_version no_common_cipher no_common_group no_common_signature no_common_alpn unsupported no_certificate client_certificate certificate proxy_protocol starttls loop overloaded shutdown other"
+	phases       = "proxy_protocol starttls peek decide resolve dial handshake transfer"
 )
 
 var (

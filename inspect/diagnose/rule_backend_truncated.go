@@ -1,0 +1,27 @@
+package diagnose
+
+import "github.com/tlstriage/tlstriage/inspect"
+
+var ruleBackendTruncated = Rule{
+	ID: "backend-truncated", Severity: inspect.SeverityInfo, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
+	when:     backendCut,
+	Title:    "The backend ends connections without close_notify",
+	Citation: "RFC 8446, Section 6.1",
+	Explanation: "The backend closed the TCP connection without saying in TLS that nothing more comes. Where the length of an answer is known (HTTP/1.1 with Content-Length or chunks, HTTP/2) that is bad manners and no more; many servers do it. Where only the " +
+		"end tells that an answer is whole, nobody can tell it from one that was cut, by chance or by somebody on the way: clients of OpenSSL 3 report `unexpected eof while reading`. The end is passed on to the client as it came.",
+	check: func(e *evidence) *match {
+		v := e.backend
+		switch {
+		case !v.exists() || v.leg.TLS == nil:
+			return nil
+		case v.leg.OpenEnded:
+			return &match{severity: inspect.SeverityWarning, title: "Of an answer of the backend nobody knows whether it is whole",
+				detail: "the answer has neither Content-Length nor chunks, and the connection ended without close_notify (" + string(v.leg.PeerEnd) + ")",
+				fixes:  []inspect.Fix{fix(forBackend, "send a length or chunks (HTTP/1.1), and close_notify at the end", "")}}
+		case v.leg.PeerEnd == inspect.PeerTruncated && e.c.Event.End == inspect.EndedByBackend && v.leg.Error == nil:
+			return &match{detail: "the connection ended without close_notify",
+				fixes: []inspect.Fix{fix(forBackend, "let it shut TLS down before it closes the connection", "SSL_shutdown(ssl);")}}
+		}
+		return nil
+	},
+}
