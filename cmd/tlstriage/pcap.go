@@ -41,6 +41,7 @@ type pcapCommand struct {
 	out      printer
 	buffered *bufio.Writer        // in front of stdout; nil: none
 	told     map[string]time.Time // text: what was explained, and of which connection
+	key      []byte               // in it, of the connection at hand
 	summary  captureSummary
 	cut      *capture.Writer // of --write; nil: none
 	cutFile  *os.File
@@ -380,20 +381,21 @@ func (p *pcapCommand) brief(c *inspect.Connection) *inspect.Connection {
 	if c.Fault == inspect.FaultNoise || len(c.Findings) == 0 {
 		return c
 	}
-	key := server(c)
+	key := append(p.key[:0], server(c)...)
 	if leg := c.ClientLeg; c.Fault == inspect.FaultClient && leg != nil && leg.TLS != nil && leg.TLS.Client != nil {
-		key += " " + leg.TLS.Client.Shape // each kind of client has its own
+		key = append(append(key, ' '), leg.TLS.Client.Shape...) // each kind of client has its own
 	}
-	for _, f := range c.Findings {
-		key += " " + f.ID
+	for i := range c.Findings {
+		key = append(append(key, ' '), c.Findings[i].ID...)
 	}
-	at, explained := p.told[key]
+	p.key = key
+	at, explained := p.told[string(key)]
 	if !explained {
 		if p.told == nil {
 			p.told = map[string]time.Time{}
 		}
 		if len(p.told) < maxTold {
-			p.told[key] = c.Timestamp
+			p.told[string(key)] = c.Timestamp
 		}
 		return c
 	}

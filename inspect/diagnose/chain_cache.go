@@ -27,11 +27,12 @@ type examined struct {
 	chain, scts [][]byte // what was examined
 	ocsp        []byte
 	faults      []chain.Fault
-	right       []string  // subjects of the chain to send instead; none where it would be no better
-	mustStaple  bool      // the leaf asks for a stapled OCSP response
-	responder   bool      // the leaf names an OCSP responder
-	maker       string    // whose default certificate the leaf is; empty: nobody's
-	from, until time.Time // it holds at times between: signed certificate timestamps have dates of their own; zero: no bound
+	right       []string                     // subjects of the chain to send instead; none where it would be no better
+	mustStaple  bool                         // the leaf asks for a stapled OCSP response
+	responder   bool                         // the leaf names an OCSP responder
+	maker       string                       // whose default certificate the leaf is; empty: nobody's
+	words       map[chain.FaultID]faultWords // what is said of the faults
+	from, until time.Time                    // it holds at times between: signed certificate timestamps have dates of their own; zero: no bound
 }
 
 // holds reports whether the examination is that of these bytes at a time, too.
@@ -56,7 +57,7 @@ func (c *chainCache) examine(presented []inspect.Certificate, raw [][]byte, o ch
 
 	raw = slices.Clone(raw)    // the caller uses the slice again
 	r := chain.Examine(raw, o) // outside the lock: it may be slow, and two at once for the same chain do no harm
-	x := &examined{key: key, chain: raw, scts: o.SCTs, ocsp: o.OCSPResponse, faults: r.Faults, mustStaple: r.MustStaple, maker: defaultCertificate(&presented[0])}
+	x := &examined{key: key, chain: raw, scts: o.SCTs, ocsp: o.OCSPResponse, faults: r.Faults, mustStaple: r.MustStaple, maker: defaultCertificate(&presented[0]), words: wordsOf(r.Faults)}
 	x.responder = r.Presented[0] != nil && len(r.Presented[0].OCSPServer) > 0
 	for _, t := range r.SCTs {
 		if at := t.Time; !at.After(o.Time) && at.After(x.from) {

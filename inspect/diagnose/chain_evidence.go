@@ -24,7 +24,8 @@ type chainEvidence struct {
 	mustStaple bool // the leaf asks for a stapled OCSP response
 	responder  bool // the leaf names an OCSP responder
 
-	maker string // whose default certificate the leaf is; empty: nobody's
+	words map[chain.FaultID]faultWords // of the faults, where they were worked out before
+	maker string                       // whose default certificate the leaf is; empty: nobody's
 }
 
 // fault returns the first fault with an id.
@@ -81,7 +82,7 @@ func (d *Diagnoser) examine(e *evidence) chainEvidence {
 			SCTs: c.timestamps(), OCSPResponse: c.staple(), Logs: d.Logs,
 			Sent: c.view.server.CertificatesSent,
 		})
-		c.faults, c.right, c.mustStaple, c.responder, c.maker = r.faults, r.right, r.mustStaple, r.responder, r.maker
+		c.faults, c.right, c.mustStaple, c.responder, c.maker, c.words = r.faults, r.right, r.mustStaple, r.responder, r.maker, r.words
 		if c.fault(chain.SCTMissing) != nil && !c.sawTimestamps() {
 			c.faults = slices.DeleteFunc(slices.Clone(c.faults), func(f chain.Fault) bool { return f.ID == chain.SCTMissing })
 		}
@@ -90,7 +91,7 @@ func (d *Diagnoser) examine(e *evidence) chainEvidence {
 	}
 	v := c.view.server.Validation
 	if v != nil && v.Status == inspect.ValidationValid {
-		c.faults = trusting(c.faults)
+		c.faults, c.words = trusting(c.faults), nil
 	}
 	// A verdict in a recording may be that of other roots than today's; with the bytes at hand, and unless the connection ended
 	// over it, it is made anew.

@@ -14,13 +14,7 @@ func (e *evidence) chainFault(id chain.FaultID) *match {
 	if f == nil {
 		return nil
 	}
-	m := &match{leg: e.chain.leg, severity: inspect.SeverityWarning, detail: bound(f.Detail)}
-	for i := range e.chain.faults {
-		if x := &e.chain.faults[i]; x.ID == id && x != f {
-			m.detail += "; " + bound(x.Detail)
-		}
-	}
-	m.detail += e.chain.refusedBy(id)
+	m := &match{leg: e.chain.leg, severity: inspect.SeverityWarning, detail: e.chain.detail(id)}
 	if f.Fatal {
 		m.severity = inspect.SeverityError
 	}
@@ -37,6 +31,49 @@ func (e *evidence) chainFault(id chain.FaultID) *match {
 		m.ended = v.is(inspect.ErrorCertificate) || a != nil && refusesCertificate(a.Code)
 	}
 	return m
+}
+
+// faultWords is what is said of the faults with an id.
+type faultWords struct {
+	detail  string
+	refused string // with whom refuses the chain for it
+	all     bool   // clients of every kind do
+}
+
+// wordsOf is what is said of each kind of fault.
+func wordsOf(faults []chain.Fault) map[chain.FaultID]faultWords {
+	words := make(map[chain.FaultID]faultWords)
+	for i := range faults {
+		if id := faults[i].ID; words[id].detail == "" {
+			words[id] = wordsFor(faults, id)
+		}
+	}
+	return words
+}
+
+func wordsFor(faults []chain.Fault, id chain.FaultID) faultWords {
+	var details []string
+	for i := range faults {
+		if faults[i].ID == id {
+			details = append(details, bound(faults[i].Detail))
+		}
+	}
+	w := faultWords{detail: strings.Join(details, "; ")}
+	w.refused, w.all = refusing(faults, id)
+	w.refused = w.detail + w.refused
+	return w
+}
+
+// detail is what is said of the faults with an id.
+func (c *chainEvidence) detail(id chain.FaultID) string {
+	w, known := c.words[id]
+	if !known {
+		w = wordsFor(c.faults, id)
+	}
+	if w.all && c.leg == inspect.LegClient && c.view.established() {
+		return w.detail // the client of a capture has shown that not all do
+	}
+	return w.refused
 }
 
 // reason is the finer cause of the fault with an id; empty without one.

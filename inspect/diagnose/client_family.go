@@ -21,14 +21,14 @@ var clientFamilies = [...]clientKind{
 	{chain.FamilyFirefox, "Firefox"}, {chain.FamilyApple, "Apple's systems"},
 }
 
-// refusedBy says which clients refuse the chain for the faults with an id; empty where none is known to.
-func (c *chainEvidence) refusedBy(id chain.FaultID) string {
+// refusing says which clients refuse the chain for the faults with an id; empty where none is known to. all: they are of every kind.
+func refusing(faults []chain.Fault, id chain.FaultID) (words string, all bool) {
 	if aboutTrust(id) || id == chain.MissingKeyID {
-		return "" // those that have the same roots do; or the fault's own words say who does
+		return "", false // those that have the same roots do; or the fault's own words say who does
 	}
 	refuse, take := make([]string, 0, len(clientFamilies)), make([]string, 0, len(clientFamilies)) // neither leaves the stack
 	for _, k := range clientFamilies {
-		if c.refuses(k.family, id) {
+		if refuses(faults, k.family, id) {
 			refuse = append(refuse, k.name)
 		} else {
 			take = append(take, k.name)
@@ -36,21 +36,19 @@ func (c *chainEvidence) refusedBy(id chain.FaultID) string {
 	}
 	switch {
 	case len(refuse) == 0:
-		return ""
-	case len(take) == 0 && c.leg == inspect.LegClient && c.view.established():
-		return "" // the client of a capture has shown that not all do
+		return "", false
 	case len(take) == 0:
-		return "; clients of every kind refuse it"
+		return "; clients of every kind refuse it", true
 	case len(take) <= 3:
-		return "; clients of every kind refuse it but " + strings.Join(take, ", ")
+		return "; clients of every kind refuse it but " + strings.Join(take, ", "), false
 	}
-	return "; refused by " + strings.Join(refuse, ", ")
+	return "; refused by " + strings.Join(refuse, ", "), false
 }
 
 // refuses reports whether a kind of clients refuses the chain for a fault with an id.
-func (c *chainEvidence) refuses(family chain.Family, id chain.FaultID) bool {
-	for i := range c.faults {
-		if f := &c.faults[i]; f.ID == id && slices.Contains(f.RefusedBy, family) {
+func refuses(faults []chain.Fault, family chain.Family, id chain.FaultID) bool {
+	for i := range faults {
+		if f := &faults[i]; f.ID == id && slices.Contains(f.RefusedBy, family) {
 			return true
 		}
 	}
@@ -60,6 +58,6 @@ func (c *chainEvidence) refuses(family chain.Family, id chain.FaultID) bool {
 // refusedByAny reports whether any kind of clients refuses the chain for a fault with an id; but not counting those named.
 func (c *chainEvidence) refusedByAny(id chain.FaultID, but ...chain.Family) bool {
 	return slices.ContainsFunc(clientFamilies[:], func(k clientKind) bool {
-		return !slices.Contains(but, k.family) && c.refuses(k.family, id)
+		return !slices.Contains(but, k.family) && refuses(c.faults, k.family, id)
 	})
 }
