@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/tlstriage/tlstriage/certs/chain"
-	"github.com/tlstriage/tlstriage/inspect"
 )
 
 // clientKind is one kind of clients with its name.
