@@ -30,12 +30,10 @@ func Predict(ctx context.Context, name string, answer Exchange, serverName strin
 	}
 	r.GroupsByVersion = map[string][]string{}
 	if e := r.enumerated[wire.VersionTLS13]; e != nil {
-		found, _, _ := s.groupsOf13(ctx, e)
-		r.noteGroups(wire.VersionTLS13, found)
+		r.noteGroups(wire.VersionTLS13, s.groupsOf(ctx, e).found)
 	}
 	if v, ok := r.oldest12(); ok && v > wire.VersionSSLv3 {
-		found, _ := s.groupsOf12(ctx, v, r.suites(v))
-		r.noteGroups(v, found)
+		r.noteGroups(v, s.groupsOf(ctx, r.enumerated[v]).found)
 	}
 	r.SchemesByVersion = map[string][]string{}
 	if group, ok := r.shareable(); ok {

@@ -19,18 +19,26 @@ func (s *session) preference(ctx context.Context, e *enumerated) {
 	if len(e.suites) < 2 {
 		return
 	}
-	e.prefers = s.whose(ctx, e, e.suites)
-	if e.version < wire.VersionTLS12 {
-		return
-	}
-	e.classes = map[string]string{}
-	for _, class := range []string{"aead", "cbc", "stream"} {
-		of := slices.DeleteFunc(slices.Clone(e.suites), func(suite wire.CipherSuite) bool { return modeOf(suite) != class })
-		if len(of) > 1 && len(of) < len(e.suites) {
-			e.classes[class] = s.whose(ctx, e, of)
+	classes := []string{"aead", "cbc", "stream"}
+	of := make([]string, len(classes))
+	questions := []func(){func() {
+		if e.prefers = s.whose(ctx, e, e.suites); e.version >= wire.VersionTLS12 {
+			s.chacha(ctx, e)
+		}
+	}}
+	for i, class := range classes {
+		suites := slices.DeleteFunc(slices.Clone(e.suites), func(suite wire.CipherSuite) bool { return modeOf(suite) != class })
+		if e.version >= wire.VersionTLS12 && len(suites) > 1 && len(suites) < len(e.suites) {
+			questions = append(questions, func() { of[i] = s.whose(ctx, e, suites) })
 		}
 	}
-	s.chacha(ctx, e)
+	e.classes = map[string]string{}
+	together(questions...)
+	for i, class := range classes {
+		if of[i] != "" {
+			e.classes[class] = of[i]
+		}
+	}
 	for class, whose := range e.classes { // what does not differ says nothing
 		if whose == "" || whose == e.prefers {
 			delete(e.classes, class)

@@ -147,29 +147,26 @@ func (s *session) beside(ctx context.Context, other *Target, hello *probe.Hello)
 func (s *session) keyExchange(ctx context.Context, r *Report) {
 	var mu sync.Mutex
 	r.GroupsByVersion, r.GroupPreference = map[string][]string{}, map[string]string{}
-	note := func(v wire.Version, found []wire.NamedGroup, prefers string) {
+	note := func(e *enumerated) {
+		c := s.groupsOf(ctx, e)
 		mu.Lock()
 		defer mu.Unlock()
-		r.noteGroups(v, found)
-		if prefers != "" {
-			r.GroupPreference[v.String()] = prefers
+		r.noteGroups(e.version, c.found)
+		if c.prefers != "" {
+			r.GroupPreference[e.version.String()] = c.prefers
+		}
+		if c.retry != nil {
+			r.Retry = c.retry
 		}
 	}
 	var questions []func()
 	if e := r.enumerated[wire.VersionTLS13]; r.accepts(wire.VersionTLS13) {
-		questions = append(questions, func() {
-			found, prefers, retry := s.groupsOf13(ctx, e)
-			r.Retry = retry
-			note(e.version, found, prefers)
-		})
+		questions = append(questions, func() { note(e) })
 	}
 	if v, ok := r.oldest12(); ok {
 		questions = append(questions, func() { r.FiniteFields = s.finiteFields(ctx, v, r) })
 		if v > wire.VersionSSLv3 {
-			questions = append(questions, func() {
-				found, prefers := s.groupsOf12(ctx, v, r.suites(v))
-				note(v, found, prefers)
-			})
+			questions = append(questions, func() { note(r.enumerated[v]) })
 		}
 	}
 	together(questions...)

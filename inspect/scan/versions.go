@@ -25,6 +25,7 @@ type enumerated struct {
 	shares  bool                   // TLS 1.3: a hello without a key share is not answered
 	group   wire.NamedGroup        // with which it is
 	open    bool                   // there may be more suites
+	curves  *curvesOf              // its groups, where they were asked about at once; nil: not yet
 	prefers string                 // server, client
 	classes map[string]string
 }
@@ -35,7 +36,30 @@ type taken struct {
 	exchange *wire.ServerKeyExchange // nil: the suite has none, or it was not read
 }
 
-// enumerate finds out whether a version is spoken, and with which suites.
+// curvesOf is what is known about the groups of a version.
+type curvesOf struct {
+	found   []wire.NamedGroup
+	prefers string
+	retry   *Retry // TLS 1.3
+}
+
+// groupsOf asks about the groups of a version, once.
+func (s *session) groupsOf(ctx context.Context, e *enumerated) *curvesOf {
+	if e.curves == nil {
+		c := &curvesOf{}
+		switch {
+		case e.version.IsTLS13():
+			c.found, c.prefers, c.retry = s.groupsOf13(ctx, e)
+		case e.version > wire.VersionSSLv3:
+			c.found, c.prefers = s.groupsOf12(ctx, e.version, e.suites)
+		}
+		e.curves = c
+	}
+	return e.curves
+}
+
+// enumerate finds out whether a version is spoken, and with which suites. Of TLS 1.2 and 1.3 the groups are asked about along the way, so that
+// neither waits for the other.
 func (s *session) enumerate(ctx context.Context, v wire.Version) *enumerated {
 	e := &enumerated{version: v}
 	if v == wire.VersionSSLv2 {
@@ -56,7 +80,11 @@ func (s *session) enumerate(ctx context.Context, v wire.Version) *enumerated {
 	}
 	if len(e.suites) > 0 {
 		e.answer = yes(1, e.first.Describe())
-		s.preference(ctx, e)
+		together(func() { s.preference(ctx, e) }, func() {
+			if v >= wire.VersionTLS12 {
+				s.groupsOf(ctx, e)
+			}
+		})
 	}
 	return e
 }
@@ -68,12 +96,17 @@ func (s *session) offer(ctx context.Context, e *enumerated, suites []wire.Cipher
 		h.SetKeyShares(e.group)
 	}
 	options := probe.Options{Until: probe.UntilHello, NoRetry: true}
-	if !e.version.IsTLS13() && !e.brief { // parameters and certificate of each suite come along in the same packets
+	s.mu.Lock()
+	brief := e.brief
+	s.mu.Unlock()
+	if !e.version.IsTLS13() && !brief { // parameters and certificate of each suite come along in the same packets
 		options.Until = probe.UntilFlight
 	}
 	x := s.ask(ctx, h, options)
 	ok := versionOf(x) == e.version
 	if ok {
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		if e.first == nil {
 			e.first = x
 		}
