@@ -125,3 +125,20 @@ func TestOneIsWhatTheProgramSendsAsItComes(t *testing.T) {
 		t.Errorf("ngnix: %v", err)
 	}
 }
+
+// Clients that many ask for and that are not there are told with the reason and with those that are next to them, which are.
+func TestClientsThatLackAreExplained(t *testing.T) {
+	for name, nearest := range map[string]string{"java8": "java-17.0.15-tls12", "java-8": "java-17.0.15-tls12", "envoy": "haproxy", "Envoy-1.31": "haproxy", "firefox": "chromium", "aws": "haproxy"} {
+		_, err := clients.One(name)
+		var unknown *clients.UnknownError
+		if !errors.As(err, &unknown) || unknown.Why == "" || !slices.Contains(unknown.Nearest, nearest) {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		for _, n := range unknown.Nearest[:1] {
+			if _, err := clients.Select(n); err != nil {
+				t.Errorf("%s is said to be near %s: %v", n, name, err)
+			}
+		}
+	}
+}

@@ -11,10 +11,14 @@ import (
 type UnknownError struct {
 	Name    string
 	Nearest []string // names that look like it, the nearest first; empty: none does
+	Why     string   // why one that is asked for by many is not there; empty: it is not one of those
 }
 
 func (e *UnknownError) Error() string {
 	text := fmt.Sprintf("no client %q is known", e.Name)
+	if e.Why != "" {
+		text += ": " + e.Why
+	}
 	if len(e.Nearest) > 0 {
 		text += "; the nearest are " + strings.Join(e.Nearest, ", ")
 	}
@@ -50,7 +54,7 @@ func Select(list string) ([]Sample, error) {
 	for name := range strings.SplitSeq(list, ",") {
 		found := match(name)
 		if len(found) == 0 {
-			return nil, &UnknownError{Name: strings.TrimSpace(name), Nearest: nearest(name)}
+			return nil, unknown(name)
 		}
 		for _, i := range found {
 			if !taken[i] {
@@ -62,13 +66,49 @@ func Select(list string) ([]Sample, error) {
 	return chosen, nil
 }
 
+// lack is a client that many ask for and that the gallery has not.
+type lack struct {
+	name    string
+	why     string
+	nearest []string // samples
+}
+
+// recordIt is what to do about a client that is not there.
+const recordIt = "its hello was not to be captured here: record one (tlstriage proxy --record, tlstriage pcap) and take it with --from"
+
+func lacks() []lack {
+	return []lack{
+		{"java8", "no JDK 8 was at hand, and a later one set up like it says another hello: " + recordIt, []string{"java-17.0.15-tls12", "java7"}},
+		{"java11", "no JDK 11 was at hand: " + recordIt, []string{"java-17.0.15-sslsocket"}},
+		{"envoy", recordIt, []string{"chromium", "nginx-proxy_pass", "haproxy"}},
+		{"traefik", "it is a program in Go, and says what Go's library says", []string{"go-1.26.8-http"}},
+		{"firefox", recordIt, []string{"chromium"}}, {"safari", recordIt, []string{"chromium"}}, {"schannel", recordIt, []string{"chromium"}}, {"windows", recordIt, []string{"chromium"}},
+		{"aws", "what AWS's load balancers say to their targets is not published: " + recordIt, []string{"nginx-proxy_pass", "haproxy"}}, {"alb", "what AWS's load balancers say to their targets is not published: " + recordIt, []string{"nginx-proxy_pass", "haproxy"}},
+		{"f5", recordIt, []string{"openssl-1.0.1e", "haproxy"}},
+	}
+}
+
+// unknown is the error for a name that no sample has.
+func unknown(name string) *UnknownError {
+	e := &UnknownError{Name: strings.TrimSpace(name), Nearest: nearest(name)}
+	for _, l := range lacks() {
+		if folded := fold(name); folded == l.name || begins(folded, l.name) || begins(strings.ReplaceAll(folded, "-", ""), l.name) {
+			e.Why = l.why
+			e.Nearest = slices.Compact(append(slices.Clone(l.nearest), e.Nearest...))
+			e.Nearest = e.Nearest[:min(maxNearest, len(e.Nearest))]
+			return e
+		}
+	}
+	return e
+}
+
 // One finds the sample of a name as Select does. Where a name is several, it is the one that the program sends as it comes:
 // "haproxy" is HAProxy's server line without more. The error is an *UnknownError or, where none is that, an *AmbiguousError.
 func One(name string) (Sample, error) {
 	found := match(name)
 	switch len(found) {
 	case 0:
-		return Sample{}, &UnknownError{Name: strings.TrimSpace(name), Nearest: nearest(name)}
+		return Sample{}, unknown(name)
 	case 1:
 		return gallery[found[0]].sample(), nil
 	}
