@@ -13,6 +13,7 @@ var (
 	errTarget     = errors.New("the request target holds a byte that none may hold")
 	errTargetForm = errors.New("the request target begins with no slash")
 	errHost       = errors.New("the host is no name or address with at most a port")
+	errLengths    = errors.New("more than one Content-Length")
 	errTwoHosts   = errors.New(":authority and Host differ")
 )
 
@@ -24,6 +25,9 @@ func checkRequest(r *http.Request) error {
 	}
 	if _, err := originForm(r); err != nil {
 		return err
+	}
+	if len(r.Header["Content-Length"]) > 1 { // of HTTP/1 net/http has made one, or refused it
+		return errLengths
 	}
 	if host, ok := r.Header["Host"]; ok && (len(host) != 1 || host[0] != r.Host) {
 		return errTwoHosts // RFC 9113, Section 8.3.1
@@ -69,7 +73,10 @@ func originForm(r *http.Request) (string, error) {
 	if target == "*" && r.Method == http.MethodOptions {
 		return target, nil
 	}
-	if i := strings.Index(target, "://"); i > 0 && target[0] != '/' { // net/http took it for an absolute form, with the same scheme and authority
+	if i := strings.Index(target, "://"); i > 0 && target[0] != '/' && r.ProtoMajor == 1 { // net/http took it for an absolute form, with the same scheme and authority
+		if scheme := strings.ToLower(target[:i]); scheme != "https" && scheme != "http" {
+			return "", errTargetForm
+		}
 		rest := target[i+len("://"):]
 		if i = strings.IndexAny(rest, "/?"); i < 0 {
 			rest = "/"

@@ -30,6 +30,7 @@ func httpBackend(t *testing.T, pki *certstest.PKI, handler http.Handler, plain, 
 	t.Helper()
 	s := httptest.NewUnstartedServer(handler)
 	s.Config.ErrorLog = discardLog
+	s.Config.DisableGeneralOptionsHandler = true
 	if plain {
 		s.Start()
 	} else {
