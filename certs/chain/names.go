@@ -6,6 +6,8 @@ import (
 	"net"
 	"slices"
 	"strings"
+
+	"github.com/tlstriage/tlstriage/inspect/spelling"
 )
 
 // verifyName is crypto/x509's answer about the name, nil when none was asked for.
@@ -183,24 +185,7 @@ func sharedLabels(a, b string) int {
 	return n
 }
 
-// edits is the Levenshtein distance, of the first 128 bytes.
+// edits is how many letters two names differ by, in their first 128 bytes.
 func edits(a, b string) int {
-	a, b = a[:min(len(a), 128)], b[:min(len(b), 128)]
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
+	return spelling.Distance(a[:min(len(a), 128)], b[:min(len(b), 128)])
 }

@@ -92,7 +92,7 @@ func layers() map[string]layer {
 		"configs":          {imports: []string{"inspect/spelling"}},
 		"certs":            {},
 		"certs/acme":       {imports: []string{"certs"}},
-		"certs/chain":      {},
+		"certs/chain":      {imports: []string{"inspect/spelling"}},
 		"certs/revocation": {},
 		"certs/bundle":     {imports: []string{"certs", "certs/chain"}},
 		"certs/certstest":  {imports: []string{"certs"}},
