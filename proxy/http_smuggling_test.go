@@ -135,39 +135,49 @@ func (w *witness) judged(t *testing.T, request hostileRequest, sent string) {
 // What the backend sees is what the client sent, or the request is refused: in HTTP/1.1.
 func TestHTTPModeSmugglesNothing(t *testing.T) {
 	pki := certstest.New(t)
-	for _, h2 := range []bool{false, true} {
-		w := new(witness)
-		b := tlsBackend(t, pki, w.overHTTP1)
-		if h2 {
-			b = httpBackend(t, pki, w, false, true)
-			b.Protocol = HTTP2
-		}
-		limits := shortLimits()
-		limits.Timeouts.RequestHeader, limits.Timeouts.RequestBody = time.Second, time.Second
-		r := newRig(t, pki, limits, &Listener{Name: "edge", Mode: HTTP, Routes: []*Route{{Name: "default", Backend: b, GetCertificate: serves(pki.Make(certstest.Healthy, testName))}}})
-		for _, request := range hostileRequests(t, "requests_http1.json") {
-			t.Run(fmt.Sprintf("%s, backend h2 %v", request.Name, h2), func(t *testing.T) {
-				conn := r.tls(protocols("http/1.1"))
-				go io.WriteString(conn, request.Raw)
-				reader := bufio.NewReader(conn)
-				for range request.Seen { // whoever closes its side before it has its answers is taken for gone
-					response, err := http.ReadResponse(reader, nil)
-					if err != nil {
-						t.Error(err)
-						break
-					}
-					io.Copy(io.Discard, response.Body)
+	all := hostileRequests(t, "requests_http1.json")
+	const shards = 8 // a refusal takes half a second, in which the server waits for the client to read it
+	for shard := range shards {
+		for _, h2 := range []bool{false, true} {
+			t.Run(fmt.Sprintf("shard %d, backend h2 %v", shard, h2), func(t *testing.T) {
+				t.Parallel()
+				w := new(witness)
+				b := tlsBackend(t, pki, w.overHTTP1)
+				if h2 {
+					b = httpBackend(t, pki, w, false, true)
+					b.Protocol = HTTP2
 				}
-				if len(request.Seen) > 0 {
-					conn.CloseWrite()
+				limits := shortLimits()
+				limits.Timeouts.RequestHeader, limits.Timeouts.RequestBody = time.Second, time.Second
+				r := newRig(t, pki, limits, &Listener{Name: "edge", Mode: HTTP, Routes: []*Route{{Name: "default", Backend: b, GetCertificate: serves(pki.Make(certstest.Healthy, testName))}}})
+				for i := shard; i < len(all); i += shards {
+					t.Run(all[i].Name, func(t *testing.T) { w.judged(t, all[i], w.ask(t, r, all[i])) })
 				}
-				rest, _ := io.ReadAll(reader)
-				conn.Close()
-				r.record() // comes when all is over
-				w.judged(t, request, string(rest))
 			})
 		}
 	}
+}
+
+// ask sends a request as it stands, reads the answers that are due, and returns what came behind them, when all is over.
+func (w *witness) ask(t *testing.T, r *rig, request hostileRequest) string {
+	conn := r.tls(protocols("http/1.1"))
+	go io.WriteString(conn, request.Raw)
+	reader := bufio.NewReader(conn)
+	for range request.Seen { // whoever closes its side before it has its answers is taken for gone
+		response, err := http.ReadResponse(reader, nil)
+		if err != nil {
+			t.Error(err)
+			break
+		}
+		io.Copy(io.Discard, response.Body)
+	}
+	if len(request.Seen) > 0 {
+		conn.CloseWrite()
+	}
+	rest, _ := io.ReadAll(reader)
+	conn.Close()
+	r.record()
+	return string(rest)
 }
 
 // The same in HTTP/2, whose fields may hold what HTTP/1 would read as lines.
