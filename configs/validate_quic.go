@@ -40,6 +40,22 @@ func (v *validator) quic(l *Listener, path string) {
 	}
 }
 
+// http3Backend holds what a backend in HTTP/3 cannot have.
+func (v *validator) http3Backend(b *Backend, path string) {
+	if b.Protocol != ProtocolHTTP3 {
+		return
+	}
+	if target := b.Target(); !target.TLS {
+		v.fail(path+".protocol", "h3 needs a backend with TLS, which HTTP/3 never goes without: https://HOST:PORT")
+	}
+	if b.ProxyProtocol != ProxyHeaderNone {
+		v.fail(path+".proxy_protocol", "has no effect over QUIC, whose datagrams have no such header")
+	}
+	if b.MaxVersion != "" && b.MaxVersion != "TLSv1.3" {
+		v.fail(path+".max_version", "%s: HTTP/3 needs TLSv1.3", b.MaxVersion)
+	}
+}
+
 // isAltSvc reports whether a value can stand in an Alt-Svc header (RFC 7838, Section 3): protocols and addresses, or "clear".
 func isAltSvc(value string) bool {
 	for _, r := range value {

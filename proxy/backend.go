@@ -36,6 +36,7 @@ type Backend struct {
 
 	Certificate   *tls.Certificate // our client certificate, given when the backend asks for one
 	ProxyProtocol byte             // version of the PROXY protocol header to send: 0 (none), 1 or 2
+	HTTP3         HTTP3Dialer      // for Protocol HTTP3; package proxy/h3 has one
 	Protocol      HTTPProtocol     // HTTP mode: what is spoken to the backend; empty: whatever it and the client's protocol allow
 	MinVersion    uint16           // 0: TLS 1.0
 	MaxVersion    uint16           // 0: TLS 1.3
@@ -55,6 +56,7 @@ type HTTPProtocol string
 const (
 	HTTP1 HTTPProtocol = "h1"
 	HTTP2 HTTPProtocol = "h2"
+	HTTP3 HTTPProtocol = "h3" // over QUIC
 )
 
 // offers are the ALPN protocols for the backend of a client that speaks protocol, in HTTP mode. HTTP/1.1 is not sent on as
@@ -65,6 +67,8 @@ func (b *Backend) offers(protocol string) []string {
 		return []string{"http/1.1"}
 	case b.Protocol == HTTP2:
 		return []string{"h2"}
+	case b.Protocol == HTTP3:
+		return []string{"h3"}
 	}
 	return []string{"h2", "http/1.1"}
 }
@@ -118,6 +122,8 @@ type backendLeg struct {
 	passthrough bool
 	peerEnd     inspect.PeerEnd
 	openEnded   bool // the end of the last answer is told by the end of the connection, and that was no proper one
+	http3       *HTTP3Conn         // HTTP/3; nil: another protocol, or not connected
+	closedBy    *inspect.QUICClose // likewise
 	facts       *inspect.TCP
 	kept        *transcript // nil: nobody wants it
 }
@@ -160,6 +166,9 @@ type opening struct {
 // open connects to the backend and does the handshake. What goes wrong is in the leg's err; the leg is never nil. When it
 // failed after it was connected (its tap is not nil), the caller lingers on it.
 func (b *Backend) open(ctx context.Context, limits Timeouts, describer *inspect.Describer, how opening) *backendLeg {
+	if b.Protocol == HTTP3 {
+		return b.openHTTP3(ctx, limits, describer, how)
+	}
 	leg := how.leg
 	if leg == nil {
 		leg = b.connect(ctx, limits, how)
@@ -387,6 +396,7 @@ func (l *backendLeg) describe(describer *inspect.Describer) *inspect.Leg {
 	if a, ok := l.remote.(*net.TCPAddr); ok {
 		leg.Address, leg.Port = a.IP.String(), a.Port
 	}
+	defer l.describeQUIC(leg)
 	if l.observer == nil {
 		return leg
 	}

@@ -112,6 +112,9 @@ func (c *connection) refusedCertificates() []*x509.Certificate {
 	if errors.As(c.refusal, &refused) {
 		return refused.UnverifiedCertificates
 	}
+	if c.quic != nil {
+		return c.quic.presented
+	}
 	if c.clientTLS == nil || c.clientState != nil {
 		return nil
 	}

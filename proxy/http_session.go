@@ -23,6 +23,8 @@ type httpSession struct {
 	front     *frontConn // nil: of another transport
 	ending    sync.Once
 
+	dialling sync.Mutex // to a backend in HTTP/3
+
 	mu      sync.Mutex
 	waiting *backendLeg   // opened before the first request, and not taken yet
 	legs    []*backendLeg // open
@@ -65,7 +67,7 @@ func (c *connection) beginHTTP() *httpSession {
 	s.transport = s.newTransport()
 	s.proxy = &httputil.ReverseProxy{
 		Rewrite:        s.rewrite,
-		Transport:      s.transport,
+		Transport:      s.roundTripper(),
 		ModifyResponse: s.answered,
 		ErrorHandler:   s.failed,
 		ErrorLog:       discardLog,
@@ -176,6 +178,7 @@ func (s *httpSession) adopt(leg *backendLeg) bool {
 	}
 	s.legs = append(s.legs, leg)
 	s.record.BackendConnections++
+	defer s.follow(leg)
 	leg.tap.closing = func() {
 		facts := tcpFacts(leg.tap.Conn)
 		s.mu.Lock()

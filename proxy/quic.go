@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"net"
 	"net/http"
@@ -53,12 +54,13 @@ const (
 // the same routes, decisions, certificates and sessions of HTTP. Its methods are called one after the other, but for ServeHTTP,
 // Watch and Ended.
 type QUIC struct {
-	c        *connection
-	facts    *inspect.QUIC
-	hello    int // datagrams that the hello came in
-	admitted atomic.Bool
-	session  *httpSession
-	settled  chan struct{} // closed once it is known whether the handshake came to its end
+	c         *connection
+	facts     *inspect.QUIC
+	hello     int // datagrams that the hello came in
+	admitted  atomic.Bool
+	session   *httpSession
+	presented []*x509.Certificate // by the client, once they were verified
+	settled   chan struct{}       // closed once it is known whether the handshake came to its end
 
 	mu       sync.Mutex // of what follows, and of the observer while datagrams pass
 	finished bool
@@ -218,7 +220,20 @@ func (q *QUIC) Config(chi *tls.ClientHelloInfo) (*tls.Config, error) {
 	if c.wasCut() {
 		return nil, errCut
 	}
-	return c.logging(c.route.config("h3")), nil
+	config := c.logging(c.route.config("h3"))
+	if c.route.ClientAuth != tls.NoClientCert {
+		// Of a connection of QUIC nobody can ask what was presented before the handshake is done.
+		config = config.Clone()
+		verify := config.VerifyConnection
+		config.VerifyConnection = func(state tls.ConnectionState) error {
+			q.presented = state.PeerCertificates
+			if verify == nil {
+				return nil
+			}
+			return verify(state)
+		}
+	}
+	return config, nil
 }
 
 // Admitted reports whether the connection has a slot, so that its record must be handed over: by Failed, or by Ended after Established.

@@ -41,6 +41,9 @@ type Listener struct {
 	// QUIC is the address (UDP) that package proxy/h3 listens on beside Address, in the modes HTTP and Passthrough. Empty: none.
 	QUIC string
 
+	// QUICRetry is when a client over QUIC first has to show that its address is its own. Empty: RetryAuto.
+	QUICRetry QUICRetry
+
 	// AltSvc is what answers over TCP say of the way over QUIC (RFC 7838), in HTTP mode. Nil or an empty answer: nothing.
 	AltSvc func() string
 
@@ -49,9 +52,6 @@ type Listener struct {
 	ProxyProtocol *TrustedPeers
 
 	// Fallback hands a client that crypto/tls cannot serve to the backend untouched instead of refusing it.
-	// QUICRetry is when a client over QUIC first has to show that its address is its own. Empty: RetryAuto.
-	QUICRetry QUICRetry
-
 	Fallback bool
 
 	// ForwardedTrusted are clients whose own X-Forwarded-For and its siblings are passed on (HTTP mode); from all others they are removed.

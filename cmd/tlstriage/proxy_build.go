@@ -26,6 +26,7 @@ import (
 	"github.com/tlstriage/tlstriage/inspect/starttls"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 	"github.com/tlstriage/tlstriage/proxy"
+	"github.com/tlstriage/tlstriage/proxy/h3"
 )
 
 // plan is a configuration turned into what runs: everything that it names is read and checked, nothing is opened yet.
@@ -368,6 +369,7 @@ func (p *plan) backend(c *configs.Backend, key routeKey, judge *diagnose.Diagnos
 		Plain:      c.URL != "" && !c.Target().TLS,
 		ServerName: c.ServerName,
 		Protocol:   httpProtocol(c.Protocol),
+		HTTP3:      h3.Dial,
 		MinVersion: versionOf(c.MinVersion),
 		MaxVersion: versionOf(c.MaxVersion),
 	}
@@ -433,6 +435,8 @@ func httpProtocol(p configs.BackendProtocol) proxy.HTTPProtocol {
 		return proxy.HTTP1
 	case configs.ProtocolHTTP2:
 		return proxy.HTTP2
+	case configs.ProtocolHTTP3:
+		return proxy.HTTP3
 	}
 	return ""
 }
