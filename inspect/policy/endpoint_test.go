@@ -23,16 +23,12 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
-	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/tlstriage/tlstriage/inspect/policy"
+	"github.com/tlstriage/tlstriage/inspect/policy/importertest"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
@@ -368,83 +364,10 @@ func newKeyPair(t testing.TB, kind policy.CertificateType) keyPair {
 // start runs a program until the test ends. It is ready when a line of its output matches.
 func start(t testing.TB, ready string, name string, args ...string) (match []string) {
 	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		path = filepath.Join("/usr/sbin", name)
-		if _, err := os.Stat(path); err != nil {
-			t.Skipf("%s is not installed", name)
-		}
-	}
-	cmd := exec.Command(path, args...)
-	cmd.Env = append(os.Environ(), "OPENSSL_CONF=/dev/null", "LC_ALL=C")
-	stdin, err := cmd.StdinPipe() // kept open: s_server ends with its input
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, in, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd.Stdout, cmd.Stderr = in, in
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	in.Close()
-	t.Cleanup(func() {
-		stdin.Close()
-		// Asked to end, nginx takes its workers with it; killed, it would leave them behind.
-		cmd.Process.Signal(syscall.SIGTERM)
-		late := time.AfterFunc(10*time.Second, func() { cmd.Process.Kill() })
-		cmd.Wait()
-		late.Stop()
-		out.Close()
-	})
-	if err := out.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
-		t.Fatal(err)
-	}
-	pattern := regexp.MustCompile(ready)
-	lines := bufio.NewScanner(out)
-	var seen []string
-	for lines.Scan() {
-		seen = append(seen, lines.Text())
-		if match = pattern.FindStringSubmatch(lines.Text()); match != nil {
-			if err := out.SetReadDeadline(time.Time{}); err != nil {
-				t.Fatal(err)
-			}
-			go io.Copy(io.Discard, out) // ends when the program does
-			return match
-		}
-	}
-	t.Fatalf("%s was not ready: %s", name, strings.Join(seen, " | "))
-	return nil
+	return importertest.Start(t, ready, importertest.Program(t, name), args...)
 }
 
 func opensslServer(t testing.TB, args ...string) (address string) {
 	t.Helper()
 	return start(t, `^ACCEPT (127\.0\.0\.1:\d+)`, "openssl", append([]string{"s_server", "-accept", "127.0.0.1:0"}, args...)...)[1]
-}
-
-// goServer serves handshakes with crypto/tls until the test ends.
-func goServer(t testing.TB, config *tls.Config) (address string) {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var open sync.WaitGroup
-	open.Go(func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			open.Go(func() {
-				defer conn.Close()
-				conn.SetDeadline(time.Now().Add(10 * time.Second))
-				tls.Server(conn, config).Handshake()
-			})
-		}
-	})
-	t.Cleanup(func() { listener.Close(); open.Wait() })
-	return listener.Addr().String()
 }

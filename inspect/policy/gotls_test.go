@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/tlstriage/tlstriage/inspect/policy"
+	"github.com/tlstriage/tlstriage/inspect/policy/importertest"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
@@ -62,10 +63,10 @@ func TestGoAnswersAsPredicted(t *testing.T) {
 			}
 			test.change(p)
 			if len(test.config.Certificates) > 1 {
-				checkEndpointWith(t, goServer(t, test.config), p, chosenByHello)
+				checkEndpointWith(t, importertest.ServeGo(t, test.config), p, chosenByHello)
 				return
 			}
-			checkEndpoint(t, goServer(t, test.config), p)
+			checkEndpoint(t, importertest.ServeGo(t, test.config), p)
 		})
 	}
 }
