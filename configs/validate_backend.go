@@ -21,6 +21,7 @@ func (v *validator) backend(l *Listener, b *Backend, path string) {
 	oneOf(v, path+".verify", b.Verify, VerifyReport, VerifyEnforce)
 	oneOf(v, path+".proxy_protocol", b.ProxyProtocol, ProxyHeaderNone, ProxyHeaderV1, ProxyHeaderV2)
 	oneOf(v, path+".protocol", b.Protocol, ProtocolAuto, ProtocolHTTP1, ProtocolHTTP2, ProtocolHTTP3)
+	v.http3Backend(b, path)
 	if b.Protocol != ProtocolAuto && l.Mode != ModeHTTP {
 		v.fail(path+".protocol", "has no effect but in mode http; elsewhere client and backend agree on a protocol")
 	}

@@ -404,7 +404,6 @@ func (p *plan) backend(c *configs.Backend, key routeKey, judge *diagnose.Diagnos
 	return b, nil
 }
 
-// httpProtocol is what the backend is asked in.
 // address is where a backend is; empty: where its clients wanted to go.
 func address(c *configs.Backend) string {
 	if c.URL == "" {
@@ -429,6 +428,7 @@ func originalDst(o configs.OriginalDst) proxy.OriginalDst {
 	return proxy.OriginalDst(o)
 }
 
+// httpProtocol is what the backend is asked in.
 func httpProtocol(p configs.BackendProtocol) proxy.HTTPProtocol {
 	switch p {
 	case configs.ProtocolHTTP1:
