@@ -5,11 +5,13 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -109,6 +111,13 @@ func (c *scanCommand) run(cmd *cobra.Command, args []string) error {
 		return usage(err)
 	}
 	defer c.close()
+	// A scan lives for a moment, on a small heap: most of what a collection costs then is its beginning.
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
+	var roots sync.WaitGroup
+	defer roots.Wait()
+	if c.ca == "" { // they are read once in a process, which takes as long as some handshakes: by the time that they are needed, they are there
+		roots.Go(func() { _, _ = x509.SystemCertPool() })
+	}
 	if err := c.against.prepare(cmd); err != nil {
 		return err
 	}

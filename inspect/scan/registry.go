@@ -22,48 +22,53 @@ type codePoints struct {
 // registry is made from the tables of package wire when it is asked for first, and never changed.
 var registry = sync.OnceValue(func() *codePoints {
 	r := &codePoints{}
-	for i := range 1 << 16 {
-		if s := wire.CipherSuite(i); i != 0 { // TLS_NULL_WITH_NULL_NULL "MUST NOT be negotiated" (RFC 5246, Appendix A.5)
-			switch info, ok := s.Info(); {
-			case !ok || info.Signal():
-			case info.TLS13():
-				r.modern = append(r.modern, s)
-			default:
-				r.suites = append(r.suites, s)
-			}
-		}
-		if g := wire.NamedGroup(i); true {
-			switch info, ok := g.Info(); {
-			case !ok || info.Kind == wire.GroupKindExplicit:
-			case info.Kind == wire.GroupKindFFDHE:
-				r.finite = append(r.finite, g)
-				r.groups = append(r.groups, g)
-			case info.TLS13:
-				r.groups = append(r.groups, g)
-				if info.Kind == wire.GroupKindECDHE {
-					r.curves = append(r.curves, g)
-				}
-			case info.Kind == wire.GroupKindECDHE:
-				r.curves = append(r.curves, g)
-			}
-		}
-		if s := wire.SignatureScheme(i); true {
-			if info, ok := s.Info(); ok {
-				r.schemes = append(r.schemes, s)
-				if info.TLS13 {
-					r.schemes13 = append(r.schemes13, s)
-				}
-			}
+	for s := range wire.KnownCipherSuites() {
+		switch info, _ := s.Info(); {
+		case s == 0 || info.Signal(): // TLS_NULL_WITH_NULL_NULL "MUST NOT be negotiated" (RFC 5246, Appendix A.5)
+		case info.TLS13():
+			r.modern = append(r.modern, s)
+		default:
+			r.suites = append(r.suites, s)
 		}
 	}
-	slices.SortStableFunc(r.suites, func(a, b wire.CipherSuite) int { return rankOfSuite(a) - rankOfSuite(b) })
-	slices.SortStableFunc(r.modern, func(a, b wire.CipherSuite) int { return rankOfModern(a) - rankOfModern(b) })
-	slices.SortStableFunc(r.groups, func(a, b wire.NamedGroup) int { return rankOfGroup(a) - rankOfGroup(b) })
-	slices.SortStableFunc(r.curves, func(a, b wire.NamedGroup) int { return rankOfGroup(a) - rankOfGroup(b) })
-	slices.SortStableFunc(r.schemes, func(a, b wire.SignatureScheme) int { return rankOfScheme(a) - rankOfScheme(b) })
-	slices.SortStableFunc(r.schemes13, func(a, b wire.SignatureScheme) int { return rankOfScheme(a) - rankOfScheme(b) })
+	for g := range wire.KnownGroups() {
+		switch info, _ := g.Info(); {
+		case info.Kind == wire.GroupKindExplicit:
+		case info.Kind == wire.GroupKindFFDHE:
+			r.finite = append(r.finite, g)
+			r.groups = append(r.groups, g)
+		case info.TLS13:
+			r.groups = append(r.groups, g)
+			if info.Kind == wire.GroupKindECDHE {
+				r.curves = append(r.curves, g)
+			}
+		case info.Kind == wire.GroupKindECDHE:
+			r.curves = append(r.curves, g)
+		}
+	}
+	for s := range wire.KnownSignatureSchemes() {
+		r.schemes = append(r.schemes, s)
+		if info, _ := s.Info(); info.TLS13 {
+			r.schemes13 = append(r.schemes13, s)
+		}
+	}
+	byRank(r.suites, rankOfSuite)
+	byRank(r.modern, rankOfModern)
+	byRank(r.groups, rankOfGroup)
+	byRank(r.curves, rankOfGroup)
+	byRank(r.schemes, rankOfScheme)
+	byRank(r.schemes13, rankOfScheme)
 	return r
 })
+
+// byRank sorts code points by their rank, and leaves the order of those of one rank.
+func byRank[T comparable](points []T, rank func(T) int) {
+	ranks := make(map[T]int, len(points))
+	for _, p := range points {
+		ranks[p] = rank(p)
+	}
+	slices.SortStableFunc(points, func(a, b T) int { return ranks[a] - ranks[b] })
+}
 
 // Classes of suites, by how likely an endpoint has them.
 const (
