@@ -77,6 +77,18 @@ func (t *Tracker) touch(f *flow, at int64) {
 	}
 }
 
+// flowOf is the connection of a key; nil: there is none.
+func (t *Tracker) flowOf(key *flowKey) *flow {
+	if t.last != nil && t.last.key == *key {
+		return t.last
+	}
+	f := t.flows[*key]
+	if f != nil {
+		t.last = f
+	}
+	return f
+}
+
 // newFlow puts a connection into the table and in line for its record.
 func (t *Tracker) newFlow(key flowKey, s *segment) *flow {
 	if len(t.flows) >= t.limits.Flows {
@@ -84,7 +96,7 @@ func (t *Tracker) newFlow(key flowKey, s *segment) *flow {
 		t.remove(t.recent.oldest, inspect.EndOpen)
 	}
 	f := &flow{key: key, first: s.from, lastAt: s.at, listedAt: s.at, number: s.number, isn: s.seq}
-	t.flows[key] = f
+	t.flows[key], t.last = f, f
 	t.recent.add(f)
 	f.slot = t.waiting.add(f, t.now)
 	if t.waiting.n+t.late.n > t.limits.Records {
@@ -100,6 +112,9 @@ func (t *Tracker) remove(f *flow, end inspect.CaptureEnd) {
 	t.finish(f, end)
 	t.recent.remove(f)
 	delete(t.flows, f.key)
+	if t.last == f {
+		t.last = nil
+	}
 }
 
 // finish ends the watching of a connection: what it was is told in its turn.

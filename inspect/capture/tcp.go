@@ -32,7 +32,7 @@ type tcpConn struct {
 // tcp takes up a TCP segment.
 func (t *Tracker) tcp(s *segment) {
 	key, _ := keyOf(s)
-	f := t.flows[key]
+	f := t.flowOf(&key)
 	request := s.has(flagSYN) && !s.has(flagACK)
 	if f != nil && request && f.overtook(s) {
 		f.opened, f.isn = true, s.seq

@@ -33,6 +33,9 @@ type Tracker struct {
 	ports     [1 << 16 / 64]uint64
 
 	flows   map[flowKey]*flow
+	last    *flow // that a packet was of: the next one is often, too; nil: none
+	link    uint32
+	ofLink  uint64   // packets of that link type that are not in stats yet
 	recent  flowList // by their last packet
 	waiting records
 	late    records // that others have overtaken, see Limits.Wait
@@ -112,7 +115,11 @@ func (t *Tracker) addSecrets(kind uint32, b []byte) {
 func (t *Tracker) packet(p *frame) {
 	t.stats.Packets++
 	t.stats.Bytes += uint64(len(p.data))
-	t.stats.Links[p.link]++
+	if p.link != t.link {
+		t.countLinks()
+		t.link = p.link
+	}
+	t.ofLink++
 	if p.length > len(p.data) {
 		t.stats.CutPackets++
 	}
@@ -160,8 +167,17 @@ func (t *Tracker) count(err error, link uint32) {
 	}
 }
 
+// countLinks counts the packets of the last link type.
+func (t *Tracker) countLinks() {
+	if t.ofLink > 0 {
+		t.stats.Links[t.link] += t.ofLink
+		t.ofLink = 0
+	}
+}
+
 // Stats are the counts so far.
 func (t *Tracker) Stats() Stats {
+	t.countLinks()
 	s := t.stats
 	s.Links, s.Refused = maps.Clone(s.Links), maps.Clone(s.Refused)
 	s.Names = len(t.names)

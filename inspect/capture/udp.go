@@ -48,7 +48,7 @@ func (t *Tracker) udp(s *segment) {
 		return
 	}
 	key, _ := keyOf(s)
-	f := t.flows[key]
+	f := t.flowOf(&key)
 	if f == nil || f.udp == nil {
 		kind := begins(s.payload)
 		if f != nil && (kind == noDatagram || !f.again(s, kind)) {
