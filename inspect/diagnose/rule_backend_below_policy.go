@@ -12,7 +12,7 @@ var ruleBackendBelowPolicy = Rule{
 	when:        backendLegUp,
 	Title:       "The backend negotiates what the policy would not accept",
 	Citation:    "RFC 9325, Section 3.1.1",
-	Explanation: "The leg behind the proxy is weaker than the policy of the leg before it: version or suite would be refused from a client. Clients see a strong front, and their data goes on over a weak leg. Check: `nmap --script ssl-enum-ciphers -p PORT HOST`.",
+	Explanation: "The leg behind the proxy is weaker than the policy of the leg before it: version or suite would be refused from a client. Clients see a strong front, and their data goes on over a weak leg. Check: `tlstriage scan HOST:PORT`.",
 	check: func(e *evidence) *match {
 		p := e.policy()
 		if p == nil || !e.backend.established() || e.backend.leg.Plain || e.backend.leg.Passthrough {

@@ -11,7 +11,7 @@ var ruleBackendCipherNoOverlap = Rule{
 	Title:    "The backend accepts none of the suites, groups or signatures that the proxy offers",
 	Citation: "RFC 5246, Section 7.4.1.3; RFC 8446, Section 4.1.1",
 	Explanation: "The backend answered handshake_failure (40) or insufficient_security (71). The first names no reason: besides suites it may be a server name that it does not serve, or a client certificate that it wants. " +
-		"Check: `nmap --script ssl-enum-ciphers -p PORT HOST` lists what it accepts.",
+		"Check: `tlstriage scan HOST:PORT` lists what it accepts.",
 	check: func(e *evidence) *match {
 		if e.backendBy != idBackendCipherNoOverlap {
 			return nil
