@@ -34,7 +34,7 @@ func sameAsByAllRules(t *testing.T, d *Diagnoser, c *inspect.Connection) (asked 
 
 func TestRulesAreAskedWhereTheyCanApply(t *testing.T) {
 	few := 0
-	for _, tt := range slices.Concat(ruleCases(), chainCases(t), formCases(t), revocationCases(t), lookCases(t), clientCertCases(t), httpCases(), canaryCases(), experimentCases()) {
+	for _, tt := range slices.Concat(ruleCases(), chainCases(t), formCases(t), revocationCases(t), lookCases(t), clientCertCases(t), httpCases(), canaryCases(), experimentCases(), quicCases()) {
 		if sameAsByAllRules(t, tt.diagnoser(), tt.in) <= 16 {
 			few++
 		}

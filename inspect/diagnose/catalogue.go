@@ -10,7 +10,7 @@ var catalog = [...]*Rule{
 	&ruleProxyOverloaded, &ruleProxyProtocolMissing, &ruleProxyLoop, &ruleProxyShutdown,
 
 	// The client's first bytes.
-	&ruleConnectionEmpty, &ruleNotTLSHTTP, &ruleNotTLSOther, &ruleClientHelloMalformed, &ruleClientHelloIncomplete,
+	&ruleQUICVersionNegotiation, &ruleQUICDatagramTooSmall, &ruleQUICHelloIncomplete, &ruleQUICRetryLoop, &ruleConnectionEmpty, &ruleNotTLSHTTP, &ruleNotTLSOther, &ruleClientHelloMalformed, &ruleClientHelloIncomplete,
 	&ruleProxyNameViewsDiffer, &ruleSSLv2Hello,
 
 	// The backend leg comes before the client leg's handshake.
@@ -29,11 +29,11 @@ var catalog = [...]*Rule{
 	&ruleCertMissingKeyIdentifier, &ruleChainRootSent, &ruleChainTooLarge,
 
 	// The client leg's handshake.
-	&ruleClientStartTLSMissing, &ruleEarlyDataRefused, &ruleProxyCannotServe, &ruleListenerCertificateMissing, &ruleListenerCertificateExpired, &ruleVersionNoOverlap, &ruleSNIMissing, &ruleSNIUnknown, &ruleALPNNoOverlap, &ruleCipherNoOverlap,
+	&ruleClientStartTLSMissing, &ruleEarlyDataRefused, &ruleProxyCannotServe, &ruleListenerCertificateMissing, &ruleListenerCertificateExpired, &ruleVersionNoOverlap, &ruleSNIMissing, &ruleSNIUnknown, &ruleQUICNoH3, &ruleALPNNoOverlap, &ruleCipherNoOverlap,
 	&ruleGroupNoOverlap, &ruleSignatureNoOverlap,
 	&ruleServerCertRejectedByClient, &ruleClientCertMissing, &ruleClientCertExpired, &ruleClientCertRevoked, &ruleClientCertWrongUsage,
 	&ruleClientCertUnsupported, &ruleClientCertUnproven, &ruleClientCertUntrusted,
-	&ruleClientAlert, &ruleServerAlert, &ruleClientHelloFragmented, &ruleClientTimeout, &ruleClientAborted,
+	&ruleClientAlert, &ruleServerAlert, &ruleClientHelloFragmented, &ruleClientTimeout, &ruleQUICConnectionClosed, &ruleClientAborted,
 
 	// What the policy would have said.
 	&rulePolicyRejectsVersion, &rulePolicyRejectsSNI, &rulePolicyRejectsALPN, &rulePolicyRejectsCipher,
@@ -45,7 +45,7 @@ var catalog = [...]*Rule{
 
 	// What went over connections that were established.
 	&ruleBackendTruncated, &ruleHTTPBackendReset, &ruleHTTPBackendClosed, &ruleHTTPStreamReset, &ruleHTTPLargeHeader, &ruleHTTPBadResponse, &ruleHTTPTimeout, &ruleHTTPUnavailable,
-	&ruleHTTPMisdirected, &ruleHTTPBadRequest, &ruleHTTPSlowRequest, &ruleHTTPRedirectLoop,
+	&ruleHTTPMisdirected, &ruleHTTPBadRequest, &ruleHTTPSlowRequest, &ruleHTTPRedirectLoop, &ruleQUICAltSvcUnused,
 
 	&ruleCanaryDiffers,
 

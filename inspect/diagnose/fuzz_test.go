@@ -124,7 +124,7 @@ func TestHostilePeersStayBounded(t *testing.T) {
 	for i := range many {
 		many[i] = evil
 	}
-	for _, tt := range slices.Concat(ruleCases(), chainCases(t), formCases(t), revocationCases(t), lookCases(t), clientCertCases(t), httpCases(), canaryCases(), experimentCases()) {
+	for _, tt := range slices.Concat(ruleCases(), chainCases(t), formCases(t), revocationCases(t), lookCases(t), clientCertCases(t), httpCases(), canaryCases(), experimentCases(), quicCases()) {
 		c := tt.in
 		for _, l := range []*inspect.Leg{c.ClientLeg, c.BackendLeg} {
 			if l == nil {

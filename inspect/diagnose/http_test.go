@@ -54,7 +54,7 @@ func canaryCases() []ruleCase {
 }
 
 func TestWhatBecameOfRequests(t *testing.T) {
-	for _, tt := range slices.Concat(httpCases(), canaryCases()) {
+	for _, tt := range slices.Concat(httpCases(), canaryCases(), quicCases()) {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.diagnoser().Diagnose(tt.in)
 			check(t, tt.in, tt)

@@ -12,7 +12,7 @@ var ruleALPNNoOverlap = Rule{
 	when:     clientLegDown,
 	Title:    "Client and server have no application protocol in common",
 	Citation: "RFC 7301, Section 3.2",
-	CausedBy: []string{idBackendALPNMismatch},
+	CausedBy: []string{idBackendALPNMismatch, idQUICNoH3},
 	Explanation: "The client asks for protocols (ALPN) of which the server speaks none, and the server ends the handshake with no_application_protocol (alert 120) as RFC 7301 wants. A gRPC client offers only h2; " +
 		"an HTTP/1.0 client offers what no server knows. Check: `openssl s_client -alpn h2,http/1.1 -connect HOST:PORT`.",
 	check: func(e *evidence) *match {

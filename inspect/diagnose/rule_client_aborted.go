@@ -15,7 +15,7 @@ var ruleClientAborted = Rule{
 		"accept it (some clients close instead of sending an alert); right after the hello it is a user who went away, a race between address families, or a middlebox that resets.",
 	CausedBy: []string{
 		"server-cert-rejected-by-client", "client-alert", "version-no-overlap", "cipher-no-overlap", "group-no-overlap", "signature-no-overlap",
-		"alpn-no-overlap", "sni-missing", "sni-unknown", "sslv2-hello", "proxy-cannot-serve", "server-alert",
+		"alpn-no-overlap", "sni-missing", idQUICConnectionClosed, idQUICRetryLoop, "sni-unknown", "sslv2-hello", "proxy-cannot-serve", "server-alert",
 		// Not what depends on the client's own roots: who is silent about it may have closed for another reason.
 		"default-certificate-served", "cert-malformed", "cert-revoked", "cert-expired", "cert-not-yet-valid", "cert-name-mismatch", "cert-self-signed",
 		"chain-missing-intermediate", "chain-intermediate-expired", "cert-wrong-usage",

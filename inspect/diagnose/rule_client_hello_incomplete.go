@@ -14,7 +14,7 @@ var ruleClientHelloIncomplete = Rule{
 	Explanation: "The client closed the connection in the middle of its hello. A client that gives up quickly, a middlebox that cuts hellos of more than one packet, or a scanner. Large post-quantum hellos " +
 		"do not fit into one packet: when only new browsers are hit, look at the path's MTU and at firewalls that judge the first packet alone.",
 	check: func(e *evidence) *match {
-		if !e.client.is(inspect.ErrorIncompleteHello) {
+		if !e.client.is(inspect.ErrorIncompleteHello) || e.client.overQUIC() != nil {
 			return nil
 		}
 		return &match{ended: true, detail: or(helloSize(e.client.hello), "closed in the middle of the hello"), fixes: []inspect.Fix{

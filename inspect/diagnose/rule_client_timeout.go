@@ -9,7 +9,7 @@ var ruleClientTimeout = Rule{
 	Citation: "RFC 9293, Section 3.8.3",
 	Explanation: "The client opened the connection and then nothing more came in time: no hello, only a part of it, or no answer to the server's flight. A path that loses large packets (MTU) looks like this, " +
 		"so does a client that connects ahead of need, and one that hangs. The detail names the phase.",
-	CausedBy: []string{"client-hello-fragmented"},
+	CausedBy: []string{"client-hello-fragmented", idQUICDatagramTooSmall, idQUICRetryLoop},
 	check: func(e *evidence) *match {
 		if !e.client.is(inspect.ErrorTimeout) || e.unanswered() {
 			return nil

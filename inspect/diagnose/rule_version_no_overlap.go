@@ -16,7 +16,7 @@ var ruleVersionNoOverlap = Rule{
 	Explanation: "The handshake failed because the client offers no version that the server accepts; the server answers protocol_version (alert 70), older ones handshake_failure (40) or nothing. Check with the " +
 		"client's versions one by one: `openssl s_client -tls1_2 -connect HOST:PORT`. Over QUIC it may be the version of QUIC itself (then the title says so): the server answers with a list of its own.",
 	check: func(e *evidence) *match {
-		if e.refusal != policy.DimensionVersion {
+		if e.refusal != policy.DimensionVersion || e.client.overQUIC() != nil && e.client.phase() == inspect.PhasePeek {
 			return nil
 		}
 		if m := e.quicVersions(); m != nil {

@@ -365,7 +365,7 @@ func TestHealthyConnectionsGiveNoFinding(t *testing.T) {
 func TestEveryRuleIsTriggeredByACaseAndSilentInAnother(t *testing.T) {
 	seen := map[string]int{}
 	cases := ruleCases()
-	for _, tt := range slices.Concat(cases, chainCases(t), formCases(t), revocationCases(t), lookCases(t), clientCertCases(t), httpCases(), canaryCases(), experimentCases()) {
+	for _, tt := range slices.Concat(cases, chainCases(t), formCases(t), revocationCases(t), lookCases(t), clientCertCases(t), httpCases(), canaryCases(), experimentCases(), quicCases()) {
 		d := tt.diagnoser()
 		d.Diagnose(tt.in)
 		for _, f := range tt.in.Findings {

@@ -14,7 +14,7 @@ import (
 // snippets are what fixes of all cases have to paste into a system, each once.
 func snippets(t *testing.T, system string) []string {
 	var list []string
-	for _, tt := range slices.Concat(ruleCases(), chainCases(t), formCases(t), revocationCases(t), lookCases(t), clientCertCases(t), httpCases()) {
+	for _, tt := range slices.Concat(ruleCases(), chainCases(t), formCases(t), revocationCases(t), lookCases(t), clientCertCases(t), httpCases(), quicCases()) {
 		tt.diagnoser().Diagnose(tt.in)
 		for _, f := range tt.in.Findings {
 			for _, x := range f.Fixes {
