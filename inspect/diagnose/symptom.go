@@ -70,11 +70,11 @@ func (s *symptom) explanation(part string) Explanation {
 // Commands that several symptoms share.
 const (
 	runProxy   = "tlstriage proxy --listen 127.0.0.1:8443 --backend https://HOST:PORT"
-	runScan    = "nmap --script ssl-enum-ciphers -p PORT HOST"
-	runCerts   = "tlstriage proxy --listen 127.0.0.1:0 --backend https://HOST:PORT --backend-sni NAME"
+	runScan    = "tlstriage scan HOST:PORT --sni NAME"
+	runCerts   = "tlstriage certs check HOST:PORT --name NAME"
 	runShow    = "openssl s_client -connect HOST:PORT -servername NAME -showcerts"
 	runCapture = "tcpdump -ni any -w out.pcap port PORT && tshark -r out.pcap -Y 'tls.handshake || tls.alert_message || tcp.flags.reset == 1'"
-	runStatus  = "openssl s_client -connect HOST:PORT -servername NAME -status </dev/null"
+	runStatus  = "tlstriage certs check HOST:PORT --name NAME --revocation check"
 	runPlain   = "curl -v http://HOST:PORT/"
 )
 
