@@ -176,8 +176,31 @@ func TestEncapsulations(t *testing.T) {
 		"TZSP, 802.11": {101, func(ip []byte) []byte {
 			return in4(17, inUDP(37008, cat([]byte{1, 0, 0, 18, 1, 0x08, 0x01}, make([]byte, 22), snap, ip)))
 		}},
-		"Teredo":     {101, func(ip []byte) []byte { return in4(17, inUDP(3544, in6(4, ip))) }},
-		"Geneve, IP": {101, func(ip []byte) []byte { return in4(17, inUDP(6081, cat([]byte{0, 0, 8, 0, 0, 0, 1, 0}, ip))) }},
+		"AYIYA": {101, func(ip []byte) []byte {
+			return in4(17, inUDP(5072, cat([]byte{0x41, 0x52, 0x11, 4, 0, 0, 0, 0}, make([]byte, 16+20), ip)))
+		}},
+		"VXLAN of ACI": {101, func(ip []byte) []byte {
+			return in4(17, inUDP(48879, cat([]byte{0xC8, 0, 0, 1, 0, 0, 1, 0}, ether(0x800, ip))))
+		}},
+		"VXLAN-GPE, NSH": {101, func(ip []byte) []byte {
+			return in4(17, inUDP(4790, cat([]byte{12, 0, 0, 4, 0, 0, 1, 0}, []byte{0x0F, 0xC6, 1, 1, 0, 0, 1, 255}, make([]byte, 16), ip)))
+		}},
+		"NSH": {1, func(ip []byte) []byte {
+			return ether(0x894F, cat([]byte{0x0F, 0xC2, 2, 3, 0, 0, 1, 255}, ether(0x800, ip)))
+		}},
+		"E-Tag": {1, func(ip []byte) []byte { return ether(0x893F, cat([]byte{0, 1, 0, 2, 0, 0, 8, 0}, ip)) }},
+		"MACsec, not secret": {1, func(ip []byte) []byte {
+			return ether(0x88E5, cat([]byte{0x20, 0, 0, 0, 0, 1}, make([]byte, 8), []byte{8, 0}, ip, make([]byte, 16)))
+		}},
+		"TRILL": {1, func(ip []byte) []byte {
+			return ether(0x22F3, cat([]byte{0, 0x43, 0, 1, 0, 2}, make([]byte, 4), ether(0x800, ip)))
+		}},
+		"FabricPath":                 {1, func(ip []byte) []byte { return ether(0x8903, cat([]byte{0, 0x60}, ether(0x800, ip))) }},
+		"MPLS alone":                 {219, func(ip []byte) []byte { return cat([]byte{0, 1, 1, 9}, ip) }},
+		"HDLC with direction":        {205, func(ip []byte) []byte { return cat([]byte{1, 0x0F, 0, 8, 0}, ip) }},
+		"frame relay with direction": {206, func(ip []byte) []byte { return cat([]byte{0, 0x18, 0x41, 3, 0xCC}, ip) }},
+		"Teredo":                     {101, func(ip []byte) []byte { return in4(17, inUDP(3544, in6(4, ip))) }},
+		"Geneve, IP":                 {101, func(ip []byte) []byte { return in4(17, inUDP(6081, cat([]byte{0, 0, 8, 0, 0, 0, 1, 0}, ip))) }},
 		"all at once": {1, func(ip []byte) []byte {
 			return ether(0x8100, cat([]byte{0, 5, 8, 0}, in4(47, cat([]byte{0, 0, 0x86, 0xDD}, in6(17, inUDP(4789, cat([]byte{8, 0, 0, 0, 0, 0, 1, 0}, ether(0x800, in4(4, ip)))))))))
 		}},

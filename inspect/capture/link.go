@@ -26,6 +26,9 @@ const (
 	linkIPv6       = 229
 	linkCooked2    = 276
 
+	linkMPLS        = 219
+	linkCHDLCDir    = 205
+	linkFrameDir    = 206
 	linkTokenRing   = 6
 	linkATM         = 100
 	linkFrameRelay  = 107
@@ -155,6 +158,11 @@ const (
 	etherPBB       = 0x88E7 // provider backbone bridging
 	etherMetadata  = 0x8909 // Cisco MetaData
 	etherVNTag     = 0x8926
+	etherETag      = 0x893F // IEEE 802.1BR
+	etherNSH       = 0x894F
+	etherMACsec    = 0x88E5
+	etherTRILL     = 0x22F3
+	etherFabric    = 0x8903 // Cisco FabricPath
 	etherTypeMin   = 0x0600 // below it is a length
 )
 
@@ -171,7 +179,7 @@ func (d *decoder) etherType(t uint16, b []byte, s *segment) error {
 				return errMalformed
 			}
 			t, b = binary.BigEndian.Uint16(b[2:]), b[4:]
-		case etherMetadata, etherVNTag: // six or four bytes, EtherType
+		case etherMetadata, etherVNTag, etherETag: // six or four bytes, EtherType
 			n := 6
 			if t == etherVNTag {
 				n = 4
@@ -180,6 +188,16 @@ func (d *decoder) etherType(t uint16, b []byte, s *segment) error {
 				return errMalformed
 			}
 			t, b = binary.BigEndian.Uint16(b[n:]), b[n+2:]
+		case etherMACsec:
+			n := openMACsec(b)
+			if n == 0 {
+				return errOther
+			}
+			t, b = binary.BigEndian.Uint16(b[n-2:]), b[n:]
+		case etherNSH:
+			return d.nsh(b, s)
+		case etherTRILL, etherFabric:
+			return d.bridged(t, b, s)
 		case etherMPLS, etherMPLSMulti:
 			return d.mpls(b, s)
 		case etherPPPoE:
@@ -208,6 +226,52 @@ func (d *decoder) etherType(t uint16, b []byte, s *segment) error {
 		}
 	}
 	return errMalformed
+}
+
+// openMACsec is where the payload of a frame begins that is authenticated and not encrypted (IEEE 802.1AE, Section 9); 0: it is encrypted.
+func openMACsec(b []byte) int {
+	const (
+		hasChannel = 0x20
+		encrypted  = 0x0C
+	)
+	if len(b) < 8 || b[0]&encrypted != 0 {
+		return 0
+	}
+	n := 6 + 2
+	if b[0]&hasChannel != 0 {
+		n += 8
+	}
+	if n > len(b) {
+		return 0
+	}
+	return n
+}
+
+// nsh is a packet on its way through a chain of services (RFC 8300, Section 2.2): its length in words, and what is in it.
+func (d *decoder) nsh(b []byte, s *segment) error {
+	if len(b) < 8 || !d.deeper() {
+		return errMalformed
+	}
+	header := int(b[1]&0x3F) * 4
+	if header < 8 || header > len(b) {
+		return errMalformed
+	}
+	return d.nextProtocol(b[3], b[header:], s)
+}
+
+// bridged is a frame of Ethernet inside of TRILL (RFC 6325, Section 3) or FabricPath.
+func (d *decoder) bridged(t uint16, b []byte, s *segment) error {
+	header := 2
+	if t == etherTRILL {
+		if len(b) < 6 {
+			return errMalformed
+		}
+		header = 6 + int(binary.BigEndian.Uint16(b)>>6&0x1F)*4
+	}
+	if header > len(b) {
+		return errMalformed
+	}
+	return d.ethernet(b[header:], s)
 }
 
 // Hardware types of Linux's cooked captures whose protocol field is no EtherType, or whose packets begin elsewhere.

@@ -19,6 +19,12 @@ func (d *decoder) otherLink(link uint32, b []byte, s *segment) error {
 		return cut(24, d.anyIP)
 	case linkNetAnalyzer: // four bytes of the device that captured
 		return cut(4, d.ethernet)
+	case linkMPLS:
+		return d.mpls(b, s)
+	case linkFrameDir: // direction
+		return cut(1, d.frameRelay)
+	case linkCHDLCDir:
+		return cut(1, func(b []byte, s *segment) error { return d.link(linkCHDLC, b, s) })
 	case linkNFLog:
 		return d.netfilterLog(b, s)
 	case linkPKTAP:

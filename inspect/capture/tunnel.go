@@ -15,6 +15,8 @@ const (
 	portL2TP     = 1701
 	portLISP     = 4341
 	portTZSP     = 37008
+	portAYIYA    = 5072
+	portVXLANACI = 48879 // of Cisco's fabrics
 )
 
 // tunnel tries a datagram as a tunnel's, by its ports and by what is in it. When nothing comes of it the datagram is what it
@@ -30,7 +32,7 @@ func (d *decoder) tunnel(source, destination uint16, b []byte, s *segment) bool 
 
 func (d *decoder) inner(port uint16, b []byte, s *segment) bool {
 	switch port {
-	case portVXLAN, portVXLANOld, portVXLANGPE: // RFC 7348, Section 5
+	case portVXLAN, portVXLANOld, portVXLANGPE, portVXLANACI: // RFC 7348, Section 5
 		if len(b) < 8 || b[0]&8 == 0 {
 			return false
 		}
@@ -59,6 +61,13 @@ func (d *decoder) inner(port uint16, b []byte, s *segment) bool {
 		return len(b) > 8 && d.anyIP(b[8:], s) == nil
 	case portTZSP:
 		return d.tzsp(b, s)
+	case portAYIYA: // draft-massar-v6ops-ayiya, Section 3: lengths of identity and signature, operation, next header, time
+		const forward = 1
+		if len(b) < 8 || b[2]&0x0F != forward {
+			return false
+		}
+		header := 8 + 1<<(b[0]>>4) + int(b[1]>>4)*4
+		return header <= len(b) && (b[3] == protoIPv6 || b[3] == protoIPIP) && d.anyIP(b[header:], s) == nil
 	case portTeredo: // RFC 4380, Section 5.1.1; authentication and origin in front of it
 		if len(b) >= 13 && b[0] == 0 && b[1] == 1 {
 			b = b[min(len(b), 13+int(b[2])+int(b[3])):]
@@ -78,6 +87,8 @@ func (d *decoder) nextProtocol(next byte, b []byte, s *segment) error {
 		return d.anyIP(b, s)
 	case 3:
 		return d.ethernet(b, s)
+	case 4:
+		return d.nsh(b, s)
 	case 5:
 		return d.mpls(b, s)
 	}
