@@ -61,6 +61,7 @@ func (c *scanCommand) one(ctx context.Context, address string) *scanned {
 		_, port, _ := net.SplitHostPort(address)
 		target.Endpoint.Address = net.JoinHostPort(ascii, port)
 	}
+	target.Endpoint.Name = target.ServerName // that an XMPP server is asked for; empty: the host
 	target.Host = host
 	if target.ServerName != "" {
 		target.Host = target.ServerName

@@ -117,7 +117,11 @@ func (s *session) dialogueSentence(ctx context.Context, x *probe.Exchange) strin
 	case inspect.ErrorReset:
 		sentence += "it resets the connection."
 	default:
-		sentence += strings.TrimPrefix(x.Error.Message, fmt.Sprintf("probe: starttls %s: ", protocol)) + "."
+		_, said, ok := strings.Cut(x.Error.Message, fmt.Sprintf("starttls %s: ", protocol))
+		if !ok {
+			said = x.Error.Message
+		}
+		sentence += said + "."
 	}
 	direct := *s.target
 	direct.Endpoint.StartTLS = ""
