@@ -2,6 +2,7 @@ package why
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/tlstriage/tlstriage/inspect"
 	"github.com/tlstriage/tlstriage/inspect/probe"
@@ -262,8 +263,11 @@ func (r *run) flaps(good, bad int, broken answer) {
 // notConnected names what kept the hello from being sent.
 func (r *run) notConnected(first answer) {
 	again := r.send("", r.failing)
-	if again.x == nil || kind(again.x) != kind(first.x) {
-		r.result.Tried = append(r.result.Tried, "the connection itself came about once and once not")
+	if again.x == nil {
+		return
+	}
+	if again.x.Outcome != probe.OutcomeNotConnected {
+		r.sometimesConnected(first)
 		return
 	}
 	e := first.x.Error
@@ -314,7 +318,7 @@ func (r *run) notTLS(x *probe.Exchange) {
 func (r *run) accepts(first answer) {
 	r.accepted, r.working = first, r.failing
 	r.result.Failure = ""
-	if r.staleSession() {
+	if r.illegalChoice(first.x) || r.staleSession() {
 		return
 	}
 	x := first.x
@@ -362,5 +366,55 @@ func (r *run) staleSession() bool {
 		evidence: fmt.Sprintf("with the recorded pre_shared_key: %s; without it the hello is accepted", x.Describe()),
 		sentence: "The endpoint fails on the session that the client wants to resume (pre_shared_key), and accepts the same client without it.",
 		fix:      "Let servers behind one name share their ticket keys, or have the client forget its sessions."})
+	return true
+}
+
+// sometimesConnected names an endpoint that can be connected to now and then.
+func (r *run) sometimesConnected(first answer) {
+	const times = 6
+	failed, made := 1, 1
+	for range times {
+		a := r.send("", r.failing)
+		switch {
+		case a.x == nil:
+			r.result.Tried = append(r.result.Tried, "the connection itself came about once and once not")
+			return
+		case a.x.Outcome == probe.OutcomeNotConnected:
+			failed++
+		default:
+			made++
+		}
+	}
+	r.add(found{axis: AxisNetwork, id: Flapping,
+		evidence: fmt.Sprintf("of %d connections %d were not made (%s)", failed+made, failed, first.x.Describe()),
+		sentence: "The endpoint can be connected to now and then: behind its address there are several, of which one is not there, or something before it refuses some connections. What is sent makes no difference.",
+		fix:      "Look at each of the endpoints behind this address by itself."})
+}
+
+// illegalChoice names a server that chooses what was not offered: it accepts the hello, and a client that looks breaks off.
+func (r *run) illegalChoice(x *probe.Exchange) bool {
+	h := x.Hello
+	if h.SSLv2 || x.ServerHello == nil || x.Resumed {
+		return false
+	}
+	var f found
+	switch {
+	case !slices.Contains(versionsOf(h), x.Version):
+		f = found{axis: AxisVersion, offered: names(versionsOf(h)), accepted: []string{x.Version.String()}}
+	case !slices.Contains(h.CipherSuites, x.CipherSuite):
+		f = found{axis: AxisCipher, offered: names(h.CipherSuites), accepted: []string{x.CipherSuite.String()}}
+	case x.ALPN != "" && !slices.Contains(h.ALPN(), x.ALPN):
+		f = found{axis: AxisALPN, offered: h.ALPN(), accepted: []string{inspect.Bounded(x.ALPN)}}
+	case x.Group != 0 && len(h.Groups()) > 0 && !slices.Contains(h.Groups(), x.Group):
+		f = found{axis: AxisGroup, offered: names(h.Groups()), accepted: []string{x.Group.String()}}
+	default:
+		return false
+	}
+	r.result.Failure = x.Describe()
+	f.id = IllegalChoice
+	f.evidence = "the hello is answered by " + x.Describe() + " and " + f.accepted[0] + " was not offered"
+	f.sentence = fmt.Sprintf("The endpoint chooses %s, which the client did not offer: clients break off with illegal_parameter (RFC 8446, Section 4.1.3).", f.accepted[0])
+	f.fix = "Update the endpoint, or what stands before it."
+	r.add(f)
 	return true
 }

@@ -171,7 +171,7 @@ func (r *run) overCount(h *probe.Hello) bool {
 func (r *run) takeCounted(s step, next trial, a answer) bool {
 	switch s.axis {
 	case AxisExtension:
-		if s.change == itsExtensions {
+		if s.change == itsExtensions || s.change == itsGREASE {
 			return r.refine(s, next, a)
 		}
 		return true

@@ -171,7 +171,7 @@ func endpoints(t *testing.T) []endpoint {
 				}
 			}
 			return pass
-		}), hello: modern(serverName, func(h *probe.Hello) { h.CipherSuites = append([]wire.CipherSuite{0x3A3A}, h.CipherSuites...) }), causes: []string{"cipher/cipher-intolerance"}},
+		}), hello: modern(serverName, func(h *probe.Hello) { h.CipherSuites = append([]wire.CipherSuite{0x3A3A}, h.CipherSuites...) }), causes: []string{"cipher/grease-intolerance"}},
 		{name: "too many suites", start: goFront(nil, func(s *seen) reaction {
 			if s.CipherSuites.Len() > 64 {
 				return shut
@@ -300,7 +300,7 @@ func endpoints(t *testing.T) []endpoint {
 				return alert(wire.AlertDecodeError)
 			}
 			return pass
-		}), hello: modern(serverName, func(h *probe.Hello) { h.Set(0x5A5A, nil); h.Set(wire.ExtensionSCT, nil) }), causes: []string{"extension/extension-intolerance"}},
+		}), hello: modern(serverName, func(h *probe.Hello) { h.Set(0x5A5A, nil); h.Set(wire.ExtensionSCT, nil) }), causes: []string{"extension/grease-intolerance"}},
 		{name: "intolerant of any extension", start: goFront(func(c *tls.Config) {
 			c.Certificates = []tls.Certificate{identityOf(t, "rsa").Certificate}
 			c.MaxVersion = tls.VersionTLS12

@@ -68,6 +68,7 @@ type run struct {
 	limits    map[string]int        // those that were found
 	cut       bool                  // a question that matters could not be asked for want of connections
 	confirmed bool                  // the walk came to its end
+	unknown   bool                  // the endpoint fails on every extension that it does not know
 	keepsID   bool                  // the endpoint needs a session id
 	minded    string                // the kind of the last answer to a step that failed
 	differ    *found                // that the addresses behind the name do

@@ -114,7 +114,7 @@ func hostile(t *testing.T) []endpoint {
 			hello: modern(serverName, func(h *probe.Hello) { h.RecordVersion = wire.VersionTLS12 }), causes: []string{"record_version/record-version-refused"}, accepts: "TLSv1.0"},
 		{name: "alerts in records of no version", start: func(t *testing.T) string {
 			return frontWith(t, nil, func(s *seen) bool { return hasGREASE(s) }, []byte{21, 0, 0, 0, 2, 2, 40})
-		}, hello: modern(serverName, func(h *probe.Hello) { h.Set(0x5A5A, nil) }), causes: []string{"extension/extension-intolerance"}},
+		}, hello: modern(serverName, func(h *probe.Hello) { h.Set(0x5A5A, nil) }), causes: []string{"extension/grease-intolerance"}},
 		{name: "a page of HTTP for what a filter does not like", start: func(t *testing.T) string {
 			return frontWith(t, nil, func(s *seen) bool { return s.SCT }, []byte("HTTP/1.1 400 Bad Request\r\nServer: filter\r\nContent-Length: 0\r\n\r\n"))
 		}, hello: modern(serverName, func(h *probe.Hello) { h.Set(wire.ExtensionSCT, nil) }), causes: []string{"extension/extension-intolerance"}},
@@ -181,6 +181,77 @@ func hostile(t *testing.T) []endpoint {
 			return s.KeyShares.Len() > 1 || s.KeyShares.Len() == 1 && s.KeyShares[1] != 29
 		})), hello: probe.Legacy(serverName, wire.VersionTLS10), causes: []string{"version/no-common-version"}, accepts: "TLSv1.2"},
 
+		// Kinds of values.
+		{name: "GREASE of every kind", start: goFront(nil, when(reset, greased)), hello: chromium(), causes: []string{"extension/grease-intolerance"}, says: "GREASE"},
+		{name: "GREASE of every kind, of TLS 1.2 with ALPN of its own", start: goFront(func(c *tls.Config) { c.NextProtos, c.MaxVersion = []string{"h2"}, tls.VersionTLS12 }, when(alert(wire.AlertHandshakeFailure), greased)),
+			hello: chromium(), causes: []string{"extension/grease-intolerance"}},
+		{name: "GREASE groups only", start: goFront(nil, when(reset, func(s *seen) bool {
+			for g := range s.SupportedGroups.All() {
+				if wire.IsGREASE(g) {
+					return true
+				}
+			}
+			return false
+		})), hello: chromium(), causes: []string{"group/grease-intolerance"}},
+		{name: "extensions that it does not know", start: goFront(nil, when(alert(wire.AlertUnsupportedExtension), func(s *seen) bool {
+			for t := range s.Extensions.All() {
+				switch t {
+				case 0, 5, 10, 11, 13, 16, 18, 21, 23, 35, 43, 45, 51, 65281:
+				default:
+					return true
+				}
+			}
+			return false
+		})), hello: chromium(), causes: []string{"extension/unknown-extension-intolerance"}},
+		{name: "three requirements", start: goFront(func(c *tls.Config) { c.MaxVersion = tls.VersionTLS12 }, when(alert(wire.AlertHandshakeFailure), func(s *seen) bool {
+			return !s.ExtendedMasterSecret || !s.CipherSuites.Contains(wire.EmptyRenegotiationInfoSCSV) && s.RenegotiationInfo == nil || string(s.ServerName) != serverName
+		})), hello: older(func(h *probe.Hello) {
+			h.Remove(wire.ExtensionExtendedMasterSecret)
+			h.CipherSuites = h.CipherSuites[:len(h.CipherSuites)-1]
+			h.SetServerName("")
+		}), names: []string{serverName}, causes: []string{"sni/server-name-required", "extension/renegotiation-required", "extension/extension-required"}},
+		{name: "the order of protocols", start: goFront(func(c *tls.Config) { c.NextProtos = []string{"http/1.1"} }, func(s *seen) reaction {
+			for first := range s.ALPN.All() {
+				if string(first) != "http/1.1" {
+					return reset
+				}
+				break
+			}
+			return pass
+		}), hello: modern(serverName, func(h *probe.Hello) { h.SetALPN("h2", "http/1.1") }), causes: []string{"alpn/alpn-order"}},
+		{name: "the order of groups", start: goFront(nil, func(s *seen) reaction {
+			for first := range s.SupportedGroups.All() {
+				if first != wire.GroupX25519 {
+					return reset
+				}
+				break
+			}
+			return pass
+		}), hello: modern(serverName, func(h *probe.Hello) { h.SetGroups(wire.GroupSecp384r1, wire.GroupX25519, wire.GroupSecp256r1) }), causes: []string{"group/group-order"}},
+		{name: "the order of signature schemes", start: goFront(nil, func(s *seen) reaction {
+			for first := range s.SignatureSchemes.All() {
+				if first != wire.SchemeECDSASecp256r1SHA256 {
+					return alert(wire.AlertHandshakeFailure)
+				}
+				break
+			}
+			return pass
+		}), hello: modern(serverName, func(h *probe.Hello) {
+			h.SetSignatureSchemes(wire.SchemeRSAPSSRSAESHA256, wire.SchemeECDSASecp256r1SHA256, wire.SchemeEd25519)
+		}), causes: []string{"signature/signature-order"}},
+		{name: "a suite that was not offered", start: func(t *testing.T) string {
+			return serve(t, func(_ int, conn net.Conn) {
+				if _, err := conn.Read(make([]byte, 16<<10)); err == nil {
+					hello := append(append([]byte{2, 0, 0, 38, 3, 3}, make([]byte, 32)...), 0, 0xC0, 0x2F, 0)
+					_, _ = conn.Write(append([]byte{22, 3, 3, 0, byte(len(hello))}, hello...))
+					_, _ = conn.Write([]byte{22, 3, 3, 0, 4, 14, 0, 0, 0})
+					_, _ = conn.Read(make([]byte, 16<<10))
+				}
+			})
+		}, hello: older(func(h *probe.Hello) {
+			h.CipherSuites = []wire.CipherSuite{wire.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, wire.EmptyRenegotiationInfoSCSV}
+		}), causes: []string{"cipher/illegal-choice"}, says: "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"},
+
 		// Several at once.
 		{name: "a window of sizes and a name", start: goFront(needsName, when(reset, func(s *seen) bool { return s.message.Length >= 600 && s.message.Length <= 700 })),
 			hello: modern("other.example", func(h *probe.Hello) { h.Pad(650) }), names: []string{serverName}, causes: []string{"sni/server-name-unknown", "size/hello-size-intolerance"}},
@@ -194,7 +265,7 @@ func hostile(t *testing.T) []endpoint {
 		}(), causes: []string{"group/no-common-group", "extension/extension-intolerance"}, slow: true},
 		{name: "one record and no GREASE", start: goFront(nil, when(reset, func(s *seen) bool { return s.message.Records > 1 || hasGREASE(s) })),
 			hello:  modern(serverName, func(h *probe.Hello) { h.Set(0x5A5A, nil); h.Layout = probe.RecordsOf(100) }),
-			causes: []string{"extension/extension-intolerance", "segmentation/fragmented-records"}},
+			causes: []string{"extension/grease-intolerance", "segmentation/fragmented-records"}},
 		{name: "another name, in lower case, and ALPN", start: goServer(func(c *tls.Config) {
 			own := c.Certificates
 			c.GetConfigForClient = func(h *tls.ClientHelloInfo) (*tls.Config, error) {
@@ -205,6 +276,36 @@ func hostile(t *testing.T) []endpoint {
 			}
 		}), hello: modern("SHOP.example", func(h *probe.Hello) { h.SetALPN("mqtt") }), causes: []string{"sni/server-name-case", "alpn/no-common-alpn"}},
 	}
+}
+
+// chromium is a hello as Chromium sends it: reserved values (RFC 8701) in every list.
+func chromium() *probe.Hello {
+	h := manyExtensions()
+	h.CipherSuites = append([]wire.CipherSuite{0x3A3A}, h.CipherSuites...)
+	h.SetVersions(append([]wire.Version{0x2A2A}, h.Versions()...)...)
+	h.SetGroups(append([]wire.NamedGroup{0x4A4A}, h.Groups()...)...)
+	h.SetKeyShares(append([]wire.NamedGroup{0x4A4A}, h.KeyShareGroups()...)...)
+	return h
+}
+
+// greased reports whether a hello has a reserved value anywhere.
+func greased(s *seen) bool {
+	for v := range s.CipherSuites.All() {
+		if wire.IsGREASE(v) {
+			return true
+		}
+	}
+	for v := range s.SupportedGroups.All() {
+		if wire.IsGREASE(v) {
+			return true
+		}
+	}
+	for v := range s.SupportedVersions.All() {
+		if wire.IsGREASE(v) {
+			return true
+		}
+	}
+	return hasGREASE(s)
 }
 
 func lessSuite(all []wire.CipherSuite, one wire.CipherSuite) []wire.CipherSuite {

@@ -23,6 +23,23 @@ func (r *run) refineALPN(a answer) bool {
 		return true
 	}
 	if one, ok := r.poison(offered); ok {
+		ordered := append(lessOf(offered, []string{one}), one)
+		if !slices.Equal(ordered, offered) {
+			t := r.with(func(h *probe.Hello) { h.SetALPN(ordered...) })
+			p, ok := r.believe("with its protocols in another order", t)
+			if !ok {
+				return false
+			}
+			if p.works {
+				r.keep(t, p)
+				f.id, f.accepted = ALPNOrder, ordered
+				f.evidence = fmt.Sprintf("with the protocols %s: %s; with %s: accepted", quoted(offered), a.x.Describe(), quoted(ordered))
+				f.sentence = fmt.Sprintf("The endpoint fails on the order of the client's protocols (ALPN): it takes the same ones when %q comes first, and not %q.", ordered[0], offered[0])
+				f.fix = "Update the endpoint, or what stands before it: it is the server that chooses (RFC 7301, Section 3.2)."
+				r.add(f)
+				return true
+			}
+		}
 		f.id, f.offered = ALPNIntolerance, []string{one}
 		f.evidence = fmt.Sprintf("with the protocol %q, also beside others that are accepted: %s; without it: accepted", one, a.x.Describe())
 		f.sentence = fmt.Sprintf("The endpoint fails as soon as the protocol %q is offered by ALPN.", one)

@@ -84,7 +84,7 @@ func (r *run) keyKind(accepted, offered []wire.CipherSuite) string {
 // suiteIntolerance looks for the suite that is not endured, or for the number.
 func (r *run) suiteIntolerance(next trial, a answer) bool {
 	own := r.working.hello.CipherSuites
-	if done, ok := r.suiteOrder(next, a); done {
+	if done, ok := orderMatters(r, a, next.hello.CipherSuites, own, found{axis: AxisCipher, id: CipherOrder}, "cipher suites", func(h *probe.Hello, suites []wire.CipherSuite) { h.CipherSuites = suites }); done {
 		return ok
 	}
 	extra := lessOf(next.hello.CipherSuites, own)
@@ -134,28 +134,4 @@ func (r *run) suiteIntolerance(next trial, a answer) bool {
 // isFallback reports whether an answer is the one that TLS_FALLBACK_SCSV asks for (RFC 7507, Section 3).
 func isFallback(a answer) bool {
 	return a.x.Alert != nil && a.x.Alert.Description == wire.AlertInappropriateFallback
-}
-
-// suiteOrder finds out whether it is the order of the suites that the endpoint fails on: with those that work first, and the client's
-// behind them, it goes along. done is false where it is not the order.
-func (r *run) suiteOrder(next trial, a answer) (done, ok bool) {
-	own, theirs := r.working.hello.CipherSuites, next.hello.CipherSuites
-	if slices.Equal(meet(theirs, own), meet(own, theirs)) && len(lessOf(theirs, own)) > 0 {
-		return false, true
-	}
-	t := r.with(func(h *probe.Hello) { h.CipherSuites = union(meet(own, theirs), theirs) })
-	if slices.Equal(t.hello.CipherSuites, theirs) || len(t.hello.CipherSuites) == 0 {
-		return false, true
-	}
-	p, ok := r.believe("with its cipher suites, in another order", t)
-	if !ok || !p.works {
-		return !ok, ok
-	}
-	r.keep(t, p)
-	first := t.hello.CipherSuites[0]
-	r.add(found{axis: AxisCipher, id: CipherOrder, offered: names(theirs), accepted: names(t.hello.CipherSuites),
-		evidence: fmt.Sprintf("the client's suites, %s first: %s; the same suites, %s first: %s", theirs[0], a.x.Describe(), first, p.x.Describe()),
-		sentence: fmt.Sprintf("The endpoint fails on the order of the client's cipher suites: it takes the same ones when %s comes first, and not %s.", first, theirs[0]),
-		fix:      "Update the endpoint, or what stands before it: the order is a preference and no reason to fail (RFC 8446, Section 4.1.2)."})
-	return true, true
 }

@@ -29,7 +29,9 @@ func (r *run) refineExtensions(s step, next trial, a answer) bool {
 	case "none but its extensions":
 		return r.required(f)
 	case itsExtensions:
-		return r.intolerable(f)
+		return r.intolerable(withoutGREASE(f))
+	case itsGREASE:
+		return r.refineGREASE(a)
 	}
 	edits := []struct {
 		id, what string
@@ -131,7 +133,11 @@ func (r *run) intolerable(f *probe.Hello) bool {
 
 // addAll adds extensions to the hello that works; those that it stops working with are causes.
 func (r *run) addAll(extra []probe.Extension) bool {
-	if len(extra) == 0 || r.spare() < 3 {
+	if len(extra) == 0 {
+		return true
+	}
+	if r.spare() < 3 {
+		r.unfinished("its extensions")
 		return true
 	}
 	more := r.with(func(h *probe.Hello) {
@@ -144,12 +150,23 @@ func (r *run) addAll(extra []probe.Extension) bool {
 			return true
 		}
 	} else {
-		a, ok := r.believe("with "+extensionNames(extra), more)
+		var a answer
+		ok := true
+		if r.unknown { // more of what is known by now
+			a = r.send("with "+extensionNames(extra), more)
+			ok = a.x != nil
+		} else {
+			a, ok = r.believe("with "+extensionNames(extra), more)
+		}
 		if !ok {
 			return false
 		}
 		if a.works {
 			r.keep(more, a)
+			return true
+		}
+		if r.unknown && len(extra) == 1 {
+			r.noteUnknown(extra[0].Type)
 			return true
 		}
 		if len(extra) == 1 {
@@ -211,4 +228,46 @@ func (r *run) isPlace(t wire.ExtensionType, more trial, a answer) bool {
 		sentence: fmt.Sprintf("The endpoint fails when %s, as it is in the client's order or was in the experiment's; their order means nothing (RFC 8446, Section 4.2).", what),
 		fix:      "Update the endpoint; until then let the client put another extension last (padding, for one)."})
 	return true
+}
+
+// privateExtension is one that nobody knows (RFC 8447, Section 7).
+const privateExtension = wire.ExtensionType(0xFF10)
+
+// anyUnknown finds out whether the endpoint fails not on one extension but on each that it does not know: on one that nobody does, and not
+// on one more that is old.
+func (r *run) anyUnknown(a answer) bool {
+	if r.unknown || len(r.working.hello.Extensions) == 0 || r.spare() < 4 {
+		return false
+	}
+	with := func(change string, t wire.ExtensionType, body []byte) answer {
+		return r.send(change, r.with(func(h *probe.Hello) { h.Set(t, body) }))
+	}
+	p := with("with an extension that nobody knows", privateExtension, []byte{0})
+	if p.x == nil || p.works || kind(p.x) != kind(a.x) {
+		return false
+	}
+	for _, known := range [...]probe.Extension{{Type: wire.ExtensionStatusRequest, Body: []byte{1, 0, 0, 0, 0}}, {Type: wire.ExtensionSessionTicket}, {Type: wire.ExtensionSCT}} {
+		if r.working.hello.Has(known.Type) {
+			continue
+		}
+		if q := with("with one that everybody knows, "+known.Type.String(), known.Type, known.Body); q.x == nil || !q.works {
+			return false
+		}
+		break
+	}
+	r.unknown = true
+	r.add(found{axis: AxisExtension, id: UnknownIntolerance,
+		evidence: fmt.Sprintf("with an extension of private use (0x%04X): %s; without: accepted", uint16(privateExtension), p.x.Describe()),
+		sentence: "The endpoint fails on every extension that it does not know, instead of ignoring them (RFC 8446, Section 4.1.2).",
+		fix:      "Update the endpoint, or what stands before it: it will fail on everything new as well."})
+	return true
+}
+
+// noteUnknown adds an extension of the client's to those that the endpoint does not know.
+func (r *run) noteUnknown(t wire.ExtensionType) {
+	for i := range r.result.Causes {
+		if c := &r.result.Causes[i]; c.ID == UnknownIntolerance {
+			c.Offered = append(c.Offered, t.String())
+		}
+	}
 }

@@ -76,6 +76,9 @@ func (r *run) acceptedGroups() []wire.NamedGroup {
 
 func (r *run) groupIntolerance(next trial, a answer) bool {
 	own := r.working.hello.Groups()
+	if done, ok := orderMatters(r, a, next.hello.Groups(), own, found{axis: AxisGroup, id: GroupOrder}, "groups", func(h *probe.Hello, groups []wire.NamedGroup) { h.SetGroups(groups...) }); done {
+		return ok
+	}
 	extra := lessOf(next.hello.Groups(), own)
 	f := found{axis: AxisGroup, id: GroupIntolerance, offered: names(next.hello.Groups())}
 	one, many, ok := culprit(extra, func(part []wire.NamedGroup) (failed, alive bool) {

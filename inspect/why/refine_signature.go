@@ -69,6 +69,9 @@ func sha1Only(accepted, offered []wire.SignatureScheme) string {
 
 func (r *run) schemeIntolerance(next trial, a answer) bool {
 	own := r.working.hello.SignatureSchemes()
+	if done, ok := orderMatters(r, a, next.hello.SignatureSchemes(), own, found{axis: AxisSignature, id: SignatureOrder}, "signature schemes", func(h *probe.Hello, schemes []wire.SignatureScheme) { h.SetSignatureSchemes(schemes...) }); done {
+		return ok
+	}
 	extra := lessOf(next.hello.SignatureSchemes(), own)
 	f := found{axis: AxisSignature, id: SignatureIntolerance, offered: names(next.hello.SignatureSchemes())}
 	f.fix = "Update the endpoint; until then leave the scheme out."

@@ -70,6 +70,12 @@ const (
 	ExtensionOrder            = "extension-order"        //
 	RenegotiationIndication   = "renegotiation-required" // RFC 5746
 	CompressionIntolerance    = "compression-intolerance"
+	GREASEIntolerance         = "grease-intolerance"            // of reserved values (RFC 8701)
+	UnknownIntolerance        = "unknown-extension-intolerance" // of every extension that it does not know
+	IllegalChoice             = "illegal-choice"                // what it chooses was not offered
+	GroupOrder                = "group-order"
+	SignatureOrder            = "signature-order"
+	ALPNOrder                 = "alpn-order"
 	SessionIDIntolerance      = "session-id-intolerance"
 	TooManyExtensions         = "too-many-extensions"     // the number of them
 	CombinationIntolerance    = "combination-intolerance" // several properties together, none of which is enough

@@ -21,12 +21,12 @@ func (r *run) steps() []step {
 	f := r.failing
 	sound := isSound(f.hello)
 	hello := func(edit func(r *run, h, f *probe.Hello)) func(*run, trial) trial {
-		goal := f.hello.InTLSFormat()
+		goal := withoutGREASE(f.hello.InTLSFormat())
 		return func(r *run, w trial) trial {
 			w.hello = w.hello.Clone()
 			edit(r, w.hello, goal)
 			if sound {
-				makeSound(w.hello, goal)
+				makeSound(w.hello, f.hello)
 			}
 			return w
 		}
@@ -44,6 +44,7 @@ func (r *run) steps() []step {
 		{AxisExtension, "none but its extensions", hello(dropExtensions)},
 		{AxisExtension, itsExtensions, hello(addExtensions)},
 		{AxisExtension, "its compression methods and session id", hello(takeRest)},
+		{AxisExtension, itsGREASE, hello(takeGREASE)},
 		{AxisRecordVersion, "its record version", hello(func(_ *run, h, f *probe.Hello) { h.RecordVersion = f.RecordVersion })},
 		{AxisSegmentation, "its records and segments", hello(func(_ *run, h, f *probe.Hello) { h.Layout = f.Layout })},
 		{AxisRecordVersion, "its SSLv2 format", takeFormat},

@@ -43,7 +43,7 @@ func (r *run) traits(h *probe.Hello, own Axis, extension wire.ExtensionType) []t
 		add(AxisServerName, fmt.Sprintf("the server name %q", h.ServerName()), func(h *probe.Hello) { h.SetServerName("") })
 	}
 	for _, e := range h.Extensions {
-		if walked(e.Type) || quicParameters(e.Type) || e.Type == wire.ExtensionPadding || e.Type == wire.ExtensionPSKKeyExchangeModes || own == AxisExtension && e.Type == extension {
+		if walked(e.Type) || quicParameters(e.Type) || e.Type == wire.ExtensionPadding || e.Type == wire.ExtensionPSKKeyExchangeModes || own == AxisExtension && (e.Type == extension || wire.IsGREASE(extension) && wire.IsGREASE(e.Type)) {
 			continue
 		}
 		all = append(all, trait{AxisExtension, e.Type.String(), func(h *probe.Hello) { h.Remove(e.Type) }})

@@ -2,6 +2,7 @@ package why
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tlstriage/tlstriage/inspect/probe"
@@ -46,10 +47,13 @@ func (r *run) take(s step) bool {
 	if next.proxy == r.working.proxy && same(next.hello, r.working.hello) {
 		return true
 	}
+	if s.change == itsGREASE && r.unknown {
+		return r.refineGREASE(r.failure) // its extensions are unknown as others are
+	}
 	if r.tooLarge(next.hello) {
 		return r.takeReduced(s)
 	}
-	if r.overCount(next.hello) && s.axis != AxisCipher && s.axis != AxisGroup && s.axis != AxisSignature && s.change != itsExtensions {
+	if r.overCount(next.hello) && s.axis != AxisCipher && s.axis != AxisGroup && s.axis != AxisSignature && s.change != itsExtensions && s.change != itsGREASE {
 		return true // it would be too many by this; nothing follows
 	}
 	a, ok := r.believe("with "+s.change, next)
@@ -74,6 +78,9 @@ func (r *run) take(s step) bool {
 			return r.take(s)
 		}
 		return r.takeReduced(s)
+	}
+	if s.change == itsExtensions && r.anyUnknown(a) {
+		return r.refine(s, next, a)
 	}
 	if r.isCount(next, a) {
 		return r.takeCounted(s, next, a)
@@ -302,5 +309,13 @@ func (r *run) withoutControl() {
 		if p.Change != "" {
 			r.result.Tried = append(r.result.Tried, p.Change+": "+p.Answer)
 		}
+	}
+}
+
+// unfinished notes what was not looked at for want of connections; what was found stands.
+func (r *run) unfinished(what string) {
+	note := "The connections that are allowed did not suffice to look at " + what + ": there may be more causes."
+	if !slices.Contains(r.result.Notes, note) {
+		r.result.Notes = append(r.result.Notes, note)
 	}
 }
