@@ -59,12 +59,28 @@ func (s *session) scan(ctx context.Context, r *Report) {
 	r.layer(LayerHello, Works, r.opening.FirstByte, "Hellos are answered in %s.", r.newest())
 	s.hurry()
 	if r.newest() == wire.VersionSSLv2 {
+		s.ancient(r)
 		return
 	}
 	s.keyExchange(ctx, r)
 	s.details(ctx, r)
 	s.stillThere(ctx, r)
 	s.furthest(r)
+}
+
+// ancient reports on an endpoint that speaks nothing but SSLv2, whose SERVER-HELLO has its certificate.
+func (s *session) ancient(r *Report) {
+	x := r.enumerated[wire.VersionSSLv2].first
+	r.whole = x
+	if len(x.SSLv2ServerHello.Certificate) == 0 {
+		r.layer(LayerCertificate, Unclear, x.FirstByte, "No certificate is presented in SSLv2.")
+		return
+	}
+	if len(x.Certificates) == 0 {
+		x.Certificates = [][]byte{x.SSLv2ServerHello.Certificate}
+	}
+	r.present(x, 0)
+	r.layer(LayerCertificate, Works, x.FirstByte, "A certificate is presented: %s.", r.Certificates[0].Chain[0].Subject)
 }
 
 // open is the first hello: that of a client that speaks everything from TLS 1.0 on.
