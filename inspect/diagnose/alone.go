@@ -28,6 +28,41 @@ func (e *evidence) speakAlone(m *match, title string) {
 	}
 }
 
+// serverWords is what a backend is called where there is one server only: in a capture, and in what a probe recorded. It is never changed.
+var serverWords = strings.NewReplacer("The backend", "The server", "the backend", "the server", "this backend", "this server", "its backend", "the server")
+
+// ofServer is s in these words.
+func ofServer(s string) string {
+	if !strings.Contains(s, "backend") {
+		return s
+	}
+	return serverWords.Replace(s)
+}
+
+// serverTitles are those of catalog in these words.
+var serverTitles = func() (titles [len(catalog)]string) {
+	for i, r := range catalog {
+		titles[i] = ofServer(r.Title)
+	}
+	return titles
+}()
+
+// speakOfServer says what m, of a rule of catalog, has to say as of the only server.
+func (m *match) speakOfServer(rule int) {
+	if m.title == "" {
+		m.title = serverTitles[rule]
+	} else {
+		m.title = ofServer(m.title)
+	}
+	if rest, ok := strings.CutPrefix(m.detail, "backend "); ok {
+		m.detail = "server " + rest
+	}
+	m.detail = ofServer(m.detail)
+	for i := range m.fixes {
+		m.fixes[i].Action = ofServer(m.fixes[i].Action)
+	}
+}
+
 // withoutProxy turns what is to be done with the proxy's flags into what is to be done with those of `certs check`, and leaves out
 // what only a proxy can do. The target is what is checked.
 func withoutProxy(fixes []inspect.Fix, target string) []inspect.Fix {

@@ -69,6 +69,7 @@ var evidences = sync.Pool{New: func() any { return new(evidence) }}
 
 // judge asks the rules that are about any of these facts, in their order.
 func (e *evidence) judge(f facts) {
+	strangers := e.foreign() && !e.backend.exists()
 	for i, when := range whens {
 		if when&(f|always) == 0 {
 			continue
@@ -79,8 +80,11 @@ func (e *evidence) judge(f facts) {
 			continue
 		}
 		e.found = append(e.found, r.ID)
-		if e.d.Alone {
+		switch {
+		case e.d.Alone:
 			e.speakAlone(m, r.Title)
+		case strangers:
+			m.speakOfServer(i)
 		}
 		h := hit{finding: r.finding(m, e.d.Systems), rule: r, fault: r.Fault, ended: m.ended}
 		if m.fault != "" {

@@ -41,7 +41,7 @@ func TestConnectionsBetweenStrangers(t *testing.T) {
 		silent string // nowhere in the cause
 	}{
 		{"the client closes at the certificate", captured(fails(inspect.ErrorClosed), byClient), "client-aborted", inspect.FaultClient, "after the server's certificate", "tlstriage ca"},
-		{"it is expired, too", captured(fails(inspect.ErrorClosed), byClient, expired), "cert-expired", inspect.FaultBackend, "expired", ""},
+		{"it is expired, too", captured(fails(inspect.ErrorClosed), byClient, expired), "cert-expired", inspect.FaultBackend, "The server's certificate is expired", "backend"},
 		{"the certificate is encrypted", captured(fails(inspect.ErrorClosed), byClient, history("TLSv1.3", "Csid", false)), "client-aborted", inspect.FaultClient, "after the server's certificate", ""},
 		{"an abbreviated handshake has none", captured(fails(inspect.ErrorClosed), byClient, history("TLSv1.2", "Csif", true)), "client-aborted", inspect.FaultClient, "holds no certificate", "after the server's certificate"},
 		{"it did not come so far", captured(fails(inspect.ErrorReset), shows(inspect.Capture{End: inspect.EndResetClient}), history("TLSv1.2", "Cs", false)), "client-aborted", inspect.FaultClient, "holds no certificate", "after the server's certificate"},

@@ -105,7 +105,7 @@ func (t *Text) connection(b *strings.Builder, c *inspect.Connection) {
 		}
 		return
 	}
-	fmt.Fprintf(b, "%s  %s%s\n", t.paint(tint, word), t.paint(bold, clean(or(c.Cause, "no cause found"))), t.mustAct(c.Fault))
+	fmt.Fprintf(b, "%s  %s%s\n", t.paint(tint, word), t.paint(bold, clean(or(c.Cause, "no cause found"))), t.mustAct(c))
 	t.legs(b, c)
 	t.findings(b, c.Findings)
 	if t.o.Verbose {
@@ -168,9 +168,10 @@ func target(c *inspect.Connection) string {
 }
 
 // mustAct names who must act.
-func (t *Text) mustAct(f inspect.Fault) string {
+func (t *Text) mustAct(c *inspect.Connection) string {
+	f := c.Fault
 	switch {
-	case t.o.Alone && f == inspect.FaultBackend:
+	case f == inspect.FaultBackend && (t.o.Alone || c.BackendLeg == nil && c.Event.Source != inspect.SourceProxy):
 		return " (the server must act)"
 	case t.o.Alone && f == inspect.FaultProxy:
 		return " (this side must act: what was asked for, or what this machine trusts and reaches)"
