@@ -57,10 +57,13 @@ const itsExtensions = "its extensions"
 // offersTLS13 reports whether a hello offers TLS 1.3.
 func offersTLS13(h *probe.Hello) bool { return slices.ContainsFunc(h.Versions(), wire.Version.IsTLS13) }
 
-// versionsOf are all versions that a hello offers; without supported_versions those up to its own are meant.
+// versionsOf are all versions that a hello offers, at least one; without supported_versions those up to its own are meant.
 func versionsOf(h *probe.Hello) []wire.Version {
-	if versions := h.Versions(); versions != nil {
-		return slices.DeleteFunc(versions, wire.IsGREASE[wire.Version])
+	if versions := slices.DeleteFunc(h.Versions(), wire.IsGREASE[wire.Version]); len(versions) > 0 {
+		return versions
+	}
+	if h.Version < wire.VersionSSLv3 {
+		return []wire.Version{h.Version}
 	}
 	var versions []wire.Version
 	for v := min(h.Version, wire.VersionTLS12); v >= wire.VersionSSLv3; v-- {
