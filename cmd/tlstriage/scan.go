@@ -300,6 +300,7 @@ func (c *scanCommand) prepare() error {
 	if c.gentle {
 		c.scanner.Concurrency, c.scanner.Interval = 1, 250*time.Millisecond
 	}
+	c.chainJudge.timeout = c.timeout
 	return c.open(c.revocation, c.revocationHosts)
 }
 

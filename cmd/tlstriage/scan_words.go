@@ -19,7 +19,7 @@ var scanWords = strings.NewReplacer(
 var dialWords = regexp.MustCompile(`\b(?:read|write|dial) (?:tcp|udp)[46]? [^ ]+: (?:read: |write: |connect: )?`)
 
 // checkWords is how a rule's fix asks again by another command.
-var checkWords = regexp.MustCompile(`tlstriage certs check \S+ --(?:name|ca)\b`)
+var checkWords = regexp.MustCompile(`tlstriage certs check \S+ --(?:name|ca|revocation)\b`)
 
 // reword says what a rule found in the words of a scan of a target.
 func reword(f *inspect.Finding, target string, quic bool) {
@@ -37,9 +37,9 @@ func reword(f *inspect.Finding, target string, quic bool) {
 	for i := range f.Fixes {
 		x := &f.Fixes[i]
 		x.Snippet = checkWords.ReplaceAllStringFunc(x.Snippet, func(command string) string {
-			flag := "--sni"
-			if strings.HasSuffix(command, "--ca") {
-				flag = "--ca"
+			flag := command[strings.LastIndexByte(command, ' ')+1:]
+			if flag == "--name" {
+				flag = "--sni"
 			}
 			return "tlstriage scan " + target + " " + flag
 		})
