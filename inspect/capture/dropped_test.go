@@ -95,6 +95,8 @@ func TestOnePacketLess(t *testing.T) {
 
 // fewerDiffer are captures that with a packet less show a failure.
 var fewerDiffer = map[string]bool{
+	// Of their connections only the first packets were kept: without the last of these the server seems to owe an answer.
+	"steam.pcapng": true, "gaijin_mobile_mixed.pcap": true,
 	"dtls.pcap": true, // both sides say hello, and one refuses the other's: without that one its own is refused
 }
 

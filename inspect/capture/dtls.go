@@ -437,7 +437,7 @@ func (d *dtlsConn) clientSide() int {
 	return d.client
 }
 
-func (d *dtlsConn) describe(t *Tracker, r *inspect.Connection) {
+func (d *dtlsConn) describe(t *Tracker, r *inspect.Connection, last *monologue) {
 	tls := d.observer.TLS()
 	r.ClientLeg.TLS = tls
 	if hello := tls.Client; hello != nil {
@@ -473,24 +473,24 @@ func (d *dtlsConn) describe(t *Tracker, r *inspect.Connection) {
 	if tls.Established {
 		return
 	}
-	r.ClientLeg.Error = d.failure(t, r)
+	r.ClientLeg.Error = d.failure(t, r, last)
 }
 
 // failure says why no handshake came about; nil when the capture does not show it.
-func (d *dtlsConn) failure(t *Tracker, r *inspect.Connection) *inspect.Error {
+func (d *dtlsConn) failure(t *Tracker, r *inspect.Connection, last *monologue) *inspect.Error {
 	if _, ok := d.observer.Alert(inspect.FromServer); ok {
 		return &inspect.Error{Type: inspect.ErrorAlertSent, Phase: inspect.PhaseHandshake}
 	}
 	if _, ok := d.observer.Alert(inspect.FromClient); ok {
 		return &inspect.Error{Type: inspect.ErrorAlertReceived, Phase: inspect.PhaseHandshake}
 	}
-	if r.Capture.End != inspect.EndIdle || r.ClientLeg.TLS.Client == nil {
+	if r.ClientLeg.TLS.Client == nil || !last.inVain() || d.data != [2]int{} {
 		return nil
 	}
 	if r.Capture.OneWay == "" {
-		return &inspect.Error{Type: inspect.ErrorStalled, Phase: inspect.PhaseHandshake, Message: "nothing came any more"}
+		return &inspect.Error{Type: inspect.ErrorStalled, Phase: inspect.PhaseHandshake, Message: last.String()}
 	}
-	if r.Capture.OneWay == inspect.FromClient && d.datagrams >= 3 && t.bothWays {
+	if r.Capture.OneWay == inspect.FromClient && t.bothWays {
 		r.Capture.OneWay = ""
 		return &inspect.Error{Type: inspect.ErrorNoAnswer, Phase: inspect.PhaseHandshake, Message: "the client's hello was never answered"}
 	}

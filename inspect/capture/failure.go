@@ -99,9 +99,27 @@ func (c *tcpConn) unfinished(leg *inspect.Leg, seen *inspect.Capture) *inspect.E
 		}
 		return fail(inspect.ErrorClosed, c.closed(seen.End))
 	case inspect.EndIdle:
+		if c.goesOnElsewhere() {
+			return nil
+		}
 		return fail(inspect.ErrorStalled, fmt.Sprintf("nothing came any more behind packet %d", max(c.half[0].spoke, c.half[1].spoke)))
 	}
 	return nil // the capture ends here, not the connection
+}
+
+// goesOnElsewhere reports whether a connection that falls silent must have gone on outside of the capture, of which somebody kept only
+// the first packets: what was sent is not acknowledged and yet not sent again, or somebody stopped in the middle of a record.
+func (c *tcpConn) goesOnElsewhere() bool {
+	for side := range c.half {
+		h, st := &c.half[side], &c.stream[side]
+		if h.stuck.times > 1 {
+			return false // it was sent again, in vain
+		}
+		if h.delivered > 0 && (!h.hasAck || int32(h.next-h.acked) > 0) || st.tls && st.records.inside() {
+			return true
+		}
+	}
+	return false
 }
 
 // longSilence is after how much silence of one side, in nanoseconds, a connection that the other then ends was given up.

@@ -68,6 +68,9 @@ func (r *recordReader) feed(b []byte, found func(header [6]byte, length int, res
 	}
 }
 
+// inside reports whether the last record, or its header, is not whole.
+func (r *recordReader) inside() bool { return !r.bad && !r.lost && (r.left > 0 || r.n > 0) }
+
 // skip goes on behind n bytes that are missing, and tells whether it still knows where it is.
 func (r *recordReader) skip(n int) bool {
 	if r.n == 0 && n <= r.left {

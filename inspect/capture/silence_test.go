@@ -153,3 +153,54 @@ func TestOneThatGoesOnHoldsUpNobody(t *testing.T) {
 		})
 	}
 }
+
+// TestFirstPacketsOnly has captures of which somebody kept the first packets of each connection: what must have gone on is no failure.
+func TestFirstPacketsOnly(t *testing.T) {
+	talk := ecdhe(t)
+	var flight []byte
+	for _, x := range talk[1:] {
+		if x.client {
+			break
+		}
+		flight = append(flight, x.data...)
+	}
+	for name, test := range map[string]struct {
+		flight []byte // of the server
+		acked  bool
+		want   inspect.ErrorType
+	}{
+		"the hello is acknowledged and not answered": {nil, true, inspect.ErrorStalled},
+		"the hello is not acknowledged":              {nil, false, ""},
+		"the flight is not acknowledged":             {flight, false, ""},
+		"the flight is not whole":                    {flight[:len(flight)-9], true, ""},
+		"the client owes an answer":                  {flight, true, inspect.ErrorStalled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newBuilder()
+			c, s := client(3), server()
+			w.open(c, s)
+			w.segment(c, s, psh|ack, talk[0].data, 10)
+			if test.flight != nil {
+				w.segment(s, c, psh|ack, test.flight, 10)
+				if test.acked {
+					w.segment(c, s, ack, nil, 10)
+				}
+			} else if test.acked {
+				w.segment(s, c, ack, nil, 10)
+			}
+			w.at += 100e6
+			w.open(client(4), server())
+			records, _ := recordsOf(t, w.b, capture.Options{})
+			if len(records) == 0 {
+				t.Fatal("no records")
+			}
+			got := inspect.ErrorType("")
+			if e := records[0].ClientLeg.Error; e != nil {
+				got = e.Type
+			}
+			if got != test.want || records[0].Capture.End != inspect.EndIdle {
+				t.Errorf("%q, %s", got, records[0].Capture.End)
+			}
+		})
+	}
+}

@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"fmt"
 	"hash/maphash"
 	"time"
 
@@ -41,6 +42,10 @@ func (m *monologue) datagram(side int, at int64) {
 
 // inVain reports whether a side said something again and again, for long, and nobody answered.
 func (m *monologue) inVain() bool { return m.datagrams >= 3 && m.until-m.from >= longSilence }
+
+func (m *monologue) String() string {
+	return fmt.Sprintf("%d datagrams in %.1f s, to which nothing was answered", m.datagrams, float64(m.until-m.from)/1e9)
+}
 
 // udp takes up a datagram. Nothing is kept of those that begin neither QUIC nor DTLS.
 func (t *Tracker) udp(s *segment) {
@@ -261,7 +266,7 @@ func (t *Tracker) finishUDP(f *flow, c *udpConn, end inspect.CaptureEnd) {
 		r.Transport = inspect.TransportDTLS
 		r.Capture.Datagram = "dtls"
 		t.stats.DTLS++
-		c.dtls.describe(t, r)
+		c.dtls.describe(t, r, &c.alone)
 	}
 	r.Event.Outcome = outcome(r)
 	slot.record = r
