@@ -187,6 +187,9 @@ func (s *httpSession) roundTripper() http.RoundTripper {
 	if s.c.route.Backend.Protocol == HTTP3 {
 		return http3Legs{s}
 	}
+	if s.c.backend.protocol == "h2" || s.c.route.Backend.Plain && s.c.route.Backend.Protocol == HTTP2 {
+		return newGate(s.transport)
+	}
 	return s.transport
 }
 

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -361,6 +362,31 @@ func TestHTTPModeKeepsConnectionsThatAreMisdirected(t *testing.T) {
 	c.CloseIdleConnections()
 	if got := r.record().HTTP; got.Requests != 3 || len(got.Failures) != 1 {
 		t.Errorf("%+v", got)
+	}
+}
+
+// Requests that come together share one connection to a backend that speaks HTTP/2.
+func TestHTTPModeOpensOneConnectionForManyRequests(t *testing.T) {
+	pki := certstest.New(t)
+	const n = 30
+	var all sync.WaitGroup
+	all.Add(n)
+	b := httpBackend(t, pki, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		all.Done()
+		all.Wait() // they are all there at once
+	}), false, true)
+	r := inHTTPMode(t, pki, b)
+	c := rawHTTP2(r)
+	for stream := range uint32(n) {
+		c.headers(1+2*stream, plainFields("GET", "/"), true)
+	}
+	c.flush()
+	if got := c.outcome(1); got != "200 OK" {
+		t.Error(got)
+	}
+	c.Conn.NetConn().Close()
+	if got := r.record().HTTP; got.Requests != n || got.BackendConnections != 1 {
+		t.Errorf("%d requests over %d connections", got.Requests, got.BackendConnections)
 	}
 }
 

@@ -91,8 +91,8 @@ func (s *httpSession) checkIdle() {
 	s.c.conn.SetDeadline(time.Unix(1, 0))
 }
 
-// The most connections to the backend for one client, which HTTP/2 lets ask many things at once.
-const maxLegs = 64
+// The most connections to the backend for one client: as many as it may ask things at once.
+const maxLegs = maxStreams
 
 func (s *httpSession) newTransport() *http.Transport {
 	limits := s.c.limits.Timeouts
