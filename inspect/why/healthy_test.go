@@ -246,3 +246,14 @@ func TestOneSilenceIsNotSlowness(t *testing.T) {
 		t.Errorf("%s, %v, %v", r.Verdict, r.Causes, r.Notes)
 	}
 }
+
+// What refuses a hello in one record, and lets the same one pass in two, is not the TLS server: that is said.
+func TestFiltersOfOneRecordAreNoted(t *testing.T) {
+	for _, reads := range []int{1, 9} { // records
+		address := goFront(nil, when(reset, func(s *seen) bool { return s.message.Length > 700 && s.message.Records <= reads }))(t)
+		r := (&why.Experiment{Target: probe.Target{Address: address}, Hello: postQuantum()}).Run(t.Context())
+		if r.Cause != why.HelloTooLarge || r.Causes[0].Limit != 700 || (len(r.Notes) == 1) != (reads == 1) {
+			t.Errorf("%d: %s, %v", reads, r.Sentence, r.Notes)
+		}
+	}
+}

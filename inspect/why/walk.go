@@ -212,7 +212,23 @@ func (r *run) confirm() bool {
 		r.gone(good)
 		return false
 	}
+	r.cutInTwo()
 	return true
+}
+
+// cutInTwo sends the hello in question in two TLS records, where it was not answered by an alert: when that is accepted, what refuses it
+// reads the first record only, and is not the TLS server.
+func (r *run) cutInTwo() {
+	h, x := r.failing.hello, r.failure.x
+	if x.Alert != nil || r.Target.QUIC || h.SSLv2 || r.evenness != nil || r.size != nil && (r.size.minds != nil || r.size.floor > 0) || h.Layout.RecordSize > 0 || len(h.Layout.Records) > 0 || r.causal[AxisProxyProtocol] || r.causal[AxisClientCertificate] || r.left() < 1 {
+		return
+	}
+	const first = 64 // before the extensions
+	t := trial{h.Clone(), r.failing.proxy}
+	t.hello.Layout.Records = []int{first}
+	if a := r.send("cut into two TLS records", t); a.works {
+		r.result.Notes = append(r.result.Notes, "The same hello is accepted in two TLS records: what refuses it reads the first record only, and is not the TLS server but something before it.")
+	}
 }
 
 // withdraw takes back causes that turned out to be none.
