@@ -163,19 +163,19 @@ func trusting(faults []chain.Fault) []chain.Fault {
 	return kept
 }
 
-// shortLived is the life up to which a certificate counts as short-lived (CA/Browser Forum, Baseline Requirements,
-// Section 1.6.1): it is replaced every few days, and always has less than a month left.
-const shortLived = 7 * 24 * time.Hour
+// month is what is left of a certificate's life when one that lives long should have been renewed.
+const month = 30 * 24 * time.Hour
 
-// soon is the remaining life below which a leaf is reported.
+// soon is the remaining life below which a leaf is reported. Of lives shorter than three months (those of public certificates are cut
+// year by year: CA/Browser Forum, Baseline Requirements, Section 6.3.2) a month is no small part: these are renewed with a third left.
 func (d *Diagnoser) soon(leaf *inspect.Certificate) time.Duration {
 	if d.ExpiringSoon != 0 {
 		return d.ExpiringSoon
 	}
-	if life := leaf.NotAfter.Sub(leaf.NotBefore); life > 0 && life <= shortLived {
-		return life / 3
+	if life := leaf.NotAfter.Sub(leaf.NotBefore); life > 0 {
+		return min(month, life/3)
 	}
-	return 30 * 24 * time.Hour
+	return month
 }
 
 // readFaults finds what can be told of a chain whose bytes were not recorded, from its fields.

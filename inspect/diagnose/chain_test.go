@@ -41,8 +41,15 @@ func chainCases(tb testing.TB) []ruleCase {
 		{name: "expired and refused", in: behind(pki.Make(certstest.Expired, siteName).Raw(), refusing), cause: "cert-expired", fault: backend, verdict: inspect.Failed, never: []string{"cert-rejected", "handshake-unexplained"}},
 		{name: "refused, and the client left", in: behind(pki.Make(certstest.Expired, siteName).Raw(), refusing, fails(inspect.ErrorClosed)), cause: "cert-expired", fault: backend, verdict: inspect.Failed, also: []string{"client-aborted"}},
 	}
-	late := pki.Issue(pki.Issuing, certs.Template{Names: []string{siteName}, NotAfter: noon.AddDate(0, 0, 20)})
-	cases = append(cases, ruleCase{name: "twenty days left", in: behind([][]byte{late.Certificate.Raw, pki.Issuing.Certificate.Raw, pki.Intermediate.Certificate.Raw}), cause: "cert-expiring-soon", fault: backend, verdict: inspect.Warning})
+	lives := func(since, left int) *inspect.Connection {
+		leaf := pki.Issue(pki.Issuing, certs.Template{Names: []string{siteName}, NotBefore: noon.AddDate(0, 0, -since), NotAfter: noon.AddDate(0, 0, left)})
+		return behind([][]byte{leaf.Certificate.Raw, pki.Issuing.Certificate.Raw, pki.Intermediate.Certificate.Raw})
+	}
+	cases = append(cases,
+		ruleCase{name: "twenty days left", in: lives(70, 20), cause: "cert-expiring-soon", fault: backend, verdict: inspect.Warning},
+		ruleCase{name: "twenty days left of 47", in: lives(27, 20), verdict: inspect.OK, never: []string{"cert-expiring-soon"}},
+		ruleCase{name: "fifteen days left of 47", in: lives(32, 15), cause: "cert-expiring-soon", fault: backend, verdict: inspect.Warning},
+	)
 	for _, k := range []struct {
 		kind    certstest.Kind
 		cause   string

@@ -33,8 +33,8 @@ type Diagnoser struct {
 	Logs *chain.LogList
 	// Now is when certificates are judged; zero: at each Connection's own time.
 	Now time.Time
-	// ExpiringSoon is the remaining life below which a certificate is reported; zero: 30 days, or for a short-lived
-	// one (at most 7 days in all) a third of its life; negative: never.
+	// ExpiringSoon is the remaining life below which a certificate is reported; zero: 30 days, or a third of its life where that is
+	// less; negative: never.
 	ExpiringSoon time.Duration
 	// Alone says that no proxy stands there: a server, or a file, is looked at by itself. What a fix does with the proxy's flags is then
 	// said with those of `tlstriage certs check`, or left out.

@@ -10,7 +10,7 @@ var ruleCertExpiringSoon = Rule{
 	when:        chainFaulty,
 	Title:       "The backend's certificate expires soon",
 	Citation:    "RFC 5280, Section 4.1.2.5",
-	Explanation: "Less than 30 days are left, or of a short-lived certificate (at most 7 days in all) less than a third. If renewal is automatic, it is late: look at its log. Check: `openssl s_client -connect HOST:PORT -servername NAME -showcerts </dev/null`.",
+	Explanation: "Less than 30 days are left, and less than a third of its life. If renewal is automatic, it is late: look at its log. Check: `openssl s_client -connect HOST:PORT -servername NAME -showcerts </dev/null`.",
 	CausedBy:    []string{"cert-expired"},
 	check: func(e *evidence) *match {
 		m := e.chainFault(chain.ExpiringSoon)
