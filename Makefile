@@ -20,6 +20,8 @@ BENCH     ?= .
 TOOLS     := $(CURDIR)/.tools
 GOLANGCI_LINT_VERSION := v2.15.0
 PEBBLE_VERSION := v2.10.1
+H2SPEC_VERSION := v2.2.1+incompatible
+GRPCURL_VERSION := v1.9.3
 
 .PHONY: help
 help: ## list the targets
@@ -34,7 +36,7 @@ demo: build ## show the main job: real clients, real backends, each with another
 	@./tlstriage demo
 
 .PHONY: test
-test: programs $(TOOLS)/pebble check race ## run every test; installs the programs that they need on Debian as root
+test: programs $(TOOLS)/pebble $(TOOLS)/h2spec $(TOOLS)/grpcurl check race ## run every test; installs the programs that they need on Debian as root
 	$(GO) test ./...
 
 .PHONY: programs
@@ -63,6 +65,13 @@ $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION):
 # The ACME authority that the tests order certificates from.
 $(TOOLS)/pebble:
 	GOBIN=$(TOOLS) $(GO) install github.com/letsencrypt/pebble/v2/cmd/pebble@$(PEBBLE_VERSION)
+
+# What asks the proxy in HTTP/2 and gRPC: h2spec looks for rules that are broken, grpcurl is grpc-go.
+$(TOOLS)/h2spec:
+	GOBIN=$(TOOLS) $(GO) install github.com/summerwind/h2spec/cmd/h2spec@$(H2SPEC_VERSION)
+
+$(TOOLS)/grpcurl:
+	GOBIN=$(TOOLS) $(GO) install github.com/fullstorydev/grpcurl/cmd/grpcurl@$(GRPCURL_VERSION)
 
 .PHONY: bench
 bench: ## run the benchmarks, each beside its peer (BENCH=pattern)

@@ -44,11 +44,14 @@ func healthyClients() []healthyClient {
 	}
 }
 
-func TestHealthyClientsAndBackendsRaiseNoAlarm(t *testing.T) {
-	backends := []struct {
-		name  string
-		start func(*testing.T) backend
-	}{
+// healthyBackend is a server, and how it is started.
+type healthyBackend struct {
+	name  string
+	start func(*testing.T) backend
+}
+
+func healthyBackends() []healthyBackend {
+	return []healthyBackend{
 		{"go", healthyGo},
 		{"nginx", func(t *testing.T) backend {
 			cert, key, ca := files(t)
@@ -75,7 +78,10 @@ func TestHealthyClientsAndBackendsRaiseNoAlarm(t *testing.T) {
 			return backend{addr: pythonServer(t, cert, key), ca: ca, post: true, cuts: true}
 		}},
 	}
-	for _, x := range backends {
+}
+
+func TestHealthyClientsAndBackendsRaiseNoAlarm(t *testing.T) {
+	for _, x := range healthyBackends() {
 		t.Run(x.name, func(t *testing.T) {
 			t.Parallel()
 			b := x.start(t)
