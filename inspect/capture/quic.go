@@ -121,6 +121,10 @@ func (q *quicConn) describe(t *Tracker, r *inspect.Connection, last *monologue) 
 		t.stats.Decrypted++
 	}
 	q.closed(r)
+	if e := r.ClientLeg.Error; e != nil && e.Type == inspect.ErrorClosed && r.Capture.End == inspect.EndFINClient && server.Datagrams > 0 &&
+		(last.side == 1) == q.flow.Swapped() && last.datagrams > 1 && last.until-last.from >= longSilence {
+		e.Type, e.Message = inspect.ErrorStalled, fmt.Sprintf("the client sent %s by the server, and gave up: %s", last, e.Message)
+	}
 	if r.ClientLeg.Error == nil && !tls.Established {
 		r.ClientLeg.Error = q.failure(t, r, client, server, last)
 	}

@@ -56,6 +56,7 @@ func TestQUICClientThatGivesUp(t *testing.T) {
 		"no answer":                  {[]int{0, 500, 1500, 3500}, nil, false, inspect.ErrorNoAnswer, "the client sent 4 datagrams in 3.5 s, to which nothing was answered by the server"},
 		"no answer, and it closes":   {[]int{0, 500, 1500, 3500}, nil, true, inspect.ErrorClosed, "CONNECTION_CLOSE"},
 		"an ACK and nothing more":    {[]int{0}, []int{500, 1000, 2000, 4000}, false, inspect.ErrorStalled, "the client sent 4 datagrams in 3.5 s, to which nothing was answered by the server"},
+		"an ACK, and it closes":      {[]int{0}, []int{500}, true, inspect.ErrorStalled, "the client sent 2 datagrams in 4.5 s, to which nothing was answered by the server, and gave up: CONNECTION_CLOSE"},
 		"the capture ends too early": {[]int{0}, []int{500}, false, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
