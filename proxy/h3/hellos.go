@@ -37,6 +37,8 @@ type flow struct {
 	q        *proxy.QUIC
 	link     *link // of the connection that it became; guarded by hellos.mu
 	answer   []byte
+	counted  bool             // among unchecked addresses
+	retried  bool             // only asked for its address
 	spoken   quicwire.Version // of a client that speaks no version that is spoken here
 	place    *list.Element
 }
@@ -72,19 +74,29 @@ type hellos struct {
 	mu       sync.Mutex
 	flows    map[flowKey]*flow
 	order    list.List // oldest first
-	demanded map[netip.AddrPort]demand
+	demanded map[netip.AddrPort]*demand
 	last     map[netip.AddrPort]*flow // the newest that was handed on with a token
 	ready    []heldDatagram           // that quic-go is to read next; only for its reader
 }
 
 // demand is a Retry that a client was sent.
 type demand struct {
-	at      time.Time
-	retries int
+	began, at time.Time
+	retries   int
+	version   quicwire.Version
+	oob       []byte
+	answered  bool // it came back with a token
 }
 
+// Retry packets to one client that begins anew each time, from which on it has a record; and how many such records there are at most
+// each time that time passes.
+const (
+	retriesTold = 3
+	maxTold     = 4
+)
+
 func newHellos(s *socket, limit int) *hellos {
-	return &hellos{socket: s, limit: limit, flows: make(map[flowKey]*flow), demanded: make(map[netip.AddrPort]demand), last: make(map[netip.AddrPort]*flow)}
+	return &hellos{socket: s, limit: limit, flows: make(map[flowKey]*flow), demanded: make(map[netip.AddrPort]*demand), last: make(map[netip.AddrPort]*flow)}
 }
 
 // datagram looks at a datagram with a long header of an Initial packet. It reports whether quic-go is to have it.
@@ -99,7 +111,7 @@ func (h *hellos) datagram(b, oob []byte, from net.Addr, header *quicwire.Header)
 		if len(header.DestinationID) == ownIDSize && len(header.Token) == 0 && !h.socket.passes() {
 			return true // of a connection that has an answer already
 		}
-		if len(header.Token) == 0 && h.demand(addr, now) {
+		if len(header.Token) == 0 && h.demand(addr, now, oob, header) {
 			return true // it gets a Retry
 		}
 		f = h.add(key, now, oob, header)
@@ -151,7 +163,10 @@ func (h *hellos) add(key flowKey, now time.Time, oob []byte, header *quicwire.He
 	f.server = h.socket.localAddr(oob)
 	f.facts.Version = header.Version.String()
 	f.facts.Token = len(header.Token) > 0
-	f.facts.Retries = h.demanded[key.addr].retries
+	if d := h.demanded[key.addr]; d != nil {
+		f.facts.Retries = d.retries
+		d.answered = d.answered || f.facts.Token
+	}
 	f.place = h.order.PushBack(f)
 	h.flows[key] = f
 	return f
@@ -167,6 +182,9 @@ func (h *hellos) remove(f *flow) {
 		}
 	}
 	f.held, f.reader = nil, nil
+	if f.counted && f.link == nil {
+		h.socket.unchecked.over(f.key.addr)
+	}
 }
 
 // hold keeps a datagram until its hello is whole.
@@ -201,6 +219,10 @@ func (h *hellos) whole(f *flow, m *quicwire.Message) {
 	case proxy.QUICTerminate:
 		f.state.Store(flowHanded)
 		h.ready = append(h.ready, f.held...)
+		if !f.facts.Token {
+			h.socket.unchecked.begin(f.key.addr, f.heldSize)
+			f.counted = true
+		}
 		if f.facts.Token {
 			h.last[f.key.addr] = f
 		}
@@ -290,18 +312,21 @@ func (h *hellos) open() (n int) {
 }
 
 // demand reports whether a client whose packet has no token is to be sent a Retry. h.mu is held.
-func (h *hellos) demand(addr netip.AddrPort, now time.Time) bool {
+func (h *hellos) demand(addr netip.AddrPort, now time.Time, oob []byte, header *quicwire.Header) bool {
 	if h.socket.passes() || !h.socket.wantsRetry() {
 		return false
 	}
-	d, known := h.demanded[addr]
-	if !known && len(h.demanded) >= h.limit {
-		return true // it gets one without being remembered
+	h.socket.server.counts.retries.Add(1)
+	d := h.demanded[addr]
+	if d == nil {
+		if len(h.demanded) >= h.limit {
+			return true // it gets one without being remembered
+		}
+		d = &demand{began: now, version: header.Version, oob: append([]byte(nil), oob...)}
+		h.demanded[addr] = d
 	}
 	d.at = now
 	d.retries++
-	h.demanded[addr] = d
-	h.socket.server.counts.retries.Add(1)
 	return true
 }
 
@@ -346,9 +371,16 @@ func (h *hellos) expire(now time.Time) {
 			break // and so are all behind it
 		}
 	}
+	told := 0
 	for addr, d := range h.demanded {
-		if now.Sub(d.at) >= limit {
-			delete(h.demanded, addr)
+		if now.Sub(d.at) < limit {
+			continue
+		}
+		delete(h.demanded, addr)
+		if told++; !d.answered && d.retries >= retriesTold && told <= maxTold {
+			f := &flow{socket: h.socket, key: flowKey{addr: addr}, began: d.began, version: d.version, server: h.socket.localAddr(d.oob), retried: true}
+			f.facts = inspect.QUIC{Version: d.version.String(), Datagrams: d.retries, Retries: d.retries}
+			late = append(late, f)
 		}
 	}
 	h.mu.Unlock()
@@ -363,6 +395,10 @@ func (s *socket) incomplete(f *flow) {
 	if f.spoken != 0 {
 		f.facts.ServerVersions = []string{quicwire.Version1.String(), quicwire.Version2.String()}
 		s.begin(f, nil, &inspect.Error{Type: inspect.ErrorNoCommonVersion, Phase: inspect.PhasePeek, Message: "QUIC version negotiation: the client speaks " + f.spoken.String() + ", and did not come back with another"})
+		return
+	}
+	if f.retried {
+		s.begin(f, nil, &inspect.Error{Type: inspect.ErrorTimeout, Phase: inspect.PhasePeek, Message: "the client began again and again without the token that it was sent"})
 		return
 	}
 	hello, _ := f.reader.Partial(quicwire.FromClient)

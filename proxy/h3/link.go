@@ -136,6 +136,7 @@ func (l *link) establish(conn *quic.Conn) bool {
 		return l.state == linkEstablished
 	}
 	l.state, l.conn = linkEstablished, conn
+	l.socket.unchecked.checked(l.addr)
 	l.uncount()
 	l.q.Established(conn.ConnectionState().TLS)
 	l.socket.add(l)
@@ -186,6 +187,9 @@ func (l *link) over(cause error) {
 		q.Ended(end.QUICEnd)
 	default:
 		q.Failed(end.QUICEnd)
+	}
+	if state == linkHandshaking {
+		l.socket.unchecked.over(l.addr)
 	}
 	l.socket.remove(l)
 }

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/net/ipv4"
@@ -26,12 +28,14 @@ type relay struct {
 	// Guarded by relays.mu.
 	client  netip.AddrPort
 	ids     []string // under which it is known
+	idSize  int      // of the ids that the backend gives out
 	waiting []heldDatagram
 	read    int       // of these, those that the reader has seen
 	last    time.Time // something moved
 	closing time.Time // it said goodbye in the clear; zero: not yet
 	path    *path     // of a client that came from another address, until that has shown itself
 	ended   bool
+	refused error // of sending to the backend
 	why     proxy.QUICPassed
 
 	watch  sync.Mutex // of what follows
@@ -51,7 +55,7 @@ type relays struct {
 
 	mu     sync.Mutex
 	byID   map[string]*relay
-	byAddr map[netip.AddrPort]*relay // the newest of each address
+	byAddr map[netip.AddrPort][]*relay
 	all    map[*relay]struct{}
 	sizes  [maxID + 1]int // how many ids there are of each length
 	closed bool
@@ -67,7 +71,7 @@ const (
 )
 
 func newRelays(s *socket) *relays {
-	return &relays{socket: s, byID: make(map[string]*relay), byAddr: make(map[netip.AddrPort]*relay), all: make(map[*relay]struct{})}
+	return &relays{socket: s, byID: make(map[string]*relay), byAddr: make(map[netip.AddrPort][]*relay), all: make(map[*relay]struct{})}
 }
 
 func (r *relays) count() int {
@@ -90,16 +94,21 @@ func (r *relays) begin(f *flow, held []heldDatagram) {
 	r.all[x] = struct{}{}
 	counts.flows.Add(1)
 	r.know(x, []byte(f.key.id))
-	r.byAddr[x.client] = x
+	r.byAddr[x.client] = append(r.byAddr[x.client], x)
 	r.copies.Add(1)
 	r.mu.Unlock()
 	go x.run()
 }
 
-// know remembers a connection id that the client may send to. r.mu is held.
+// know remembers a connection id that the client may send to; the oldest but the first makes room. r.mu is held.
 func (r *relays) know(x *relay, id []byte) {
-	if len(id) == 0 || len(id) > maxID || len(x.ids) >= maxIDs || r.byID[string(id)] != nil {
+	if len(id) == 0 || len(id) > maxID || r.byID[string(id)] != nil {
 		return
+	}
+	if len(x.ids) >= maxIDs {
+		delete(r.byID, x.ids[1])
+		r.sizes[len(x.ids[1])]--
+		x.ids = slices.Delete(x.ids, 1, 2)
 	}
 	key := string(id)
 	r.byID[key] = x
@@ -107,7 +116,7 @@ func (r *relays) know(x *relay, id []byte) {
 	x.ids = append(x.ids, key)
 }
 
-// take sends a datagram of a client on, where it belongs to a connection that passes through.
+// take sends a datagram of a client on, where it belongs to a connection that passes through. It reports whether nobody else is to have it.
 func (r *relays) take(b []byte, from net.Addr) bool {
 	r.mu.Lock()
 	if len(r.all) == 0 || len(b) == 0 {
@@ -115,12 +124,42 @@ func (r *relays) take(b []byte, from net.Addr) bool {
 		return false
 	}
 	addr := addrPort(from)
-	x := r.find(b, addr)
+	x, sure := r.find(b, addr)
 	if x == nil {
+		several := append([]*relay(nil), r.byAddr[addr]...)
 		r.mu.Unlock()
-		return false
+		if len(several) == 0 || !mayGoOn(b) {
+			return false
+		}
+		// Which of the connections of this address it belongs to only their backends know, who throw away what is not theirs.
+		for _, x := range several[:min(len(several), maxGuesses)] {
+			x.forward(b, addr)
+		}
+		return r.socket.passes()
 	}
+	r.mu.Unlock()
+	x.forward(b, addr)
+	return sure || r.socket.passes()
+}
+
+// maxGuesses bounds to how many backends a datagram goes that may belong to any of them.
+const maxGuesses = 8
+
+// mayGoOn reports whether a datagram goes on with a connection: it begins none.
+func mayGoOn(b []byte) bool {
+	if b[0]&0x80 == 0 {
+		return true
+	}
+	var h quicwire.Header
+	_, err := quicwire.ParseHeader(b, &h)
+	return err == nil && h.Type != quicwire.PacketInitial
+}
+
+// forward sends a datagram to the backend.
+func (x *relay) forward(b []byte, addr netip.AddrPort) {
+	r := x.set
 	now := time.Now()
+	r.mu.Lock()
 	x.last = now
 	if x.client != addr {
 		r.moved(x, addr)
@@ -132,56 +171,62 @@ func (r *relays) take(b []byte, from net.Addr) bool {
 		}
 	}
 	backend := x.backend
-	if backend == nil {
-		if len(x.waiting) < maxWaiting {
-			x.waiting = append(x.waiting, heldDatagram{bytes: append([]byte(nil), b...)})
-		}
-		r.mu.Unlock()
-		return true
+	if backend == nil && len(x.waiting) < maxWaiting {
+		x.waiting = append(x.waiting, heldDatagram{bytes: append([]byte(nil), b...)})
 	}
 	r.mu.Unlock()
-	x.look(quicwire.FromClient, b, now)
-	_, _ = backend.Write(b) // what is lost is QUIC's to send again
-	return true
+	if backend != nil {
+		x.look(quicwire.FromClient, b, now)
+		x.send(backend, b)
+	}
 }
 
-// find is the connection of a client's datagram: by the id that it is sent to; where that is none that was ever seen in the clear,
-// by the address that it comes from. r.mu is held.
-func (r *relays) find(b []byte, addr netip.AddrPort) *relay {
+// find is the connection of a client's datagram: by the id that it is sent to; where that was never seen before, by the address that it
+// comes from, if that has one connection only. Ids that take the place of the first ones are agreed upon behind encryption, and learned
+// from datagrams of that kind, so that a client is found again whose address changes. sure: the id says so. r.mu is held.
+func (r *relays) find(b []byte, addr netip.AddrPort) (x *relay, sure bool) {
 	if b[0]&0x80 != 0 {
-		if len(b) < 6 || len(b) < 6+int(b[5]) {
-			return nil
+		if len(b) >= 6 && len(b) >= 6+int(b[5]) {
+			if x := r.byID[string(b[6:6+int(b[5])])]; x != nil {
+				return x, true
+			}
 		}
-		id := b[6 : 6+int(b[5])]
-		if x := r.byID[string(id)]; x != nil {
-			return x
-		}
-		var h quicwire.Header
-		if _, err := quicwire.ParseHeader(b, &h); err != nil || h.Type == quicwire.PacketInitial {
-			return nil // it may begin another connection
-		}
-		return r.byAddr[addr]
-	}
-	own := r.byAddr[addr]
-	for size := min(maxID, len(b)-1); size > 0; size-- {
-		if r.sizes[size] == 0 {
-			continue
-		}
-		if x := r.byID[string(b[1:1+size])]; x != nil {
-			return x
+	} else {
+		for size := min(maxID, len(b)-1); size > 0; size-- {
+			if r.sizes[size] == 0 {
+				continue
+			}
+			if x := r.byID[string(b[1:1+size])]; x != nil {
+				return x, true
+			}
 		}
 	}
-	return own
+	if own := r.byAddr[addr]; len(own) == 1 && mayGoOn(b) {
+		x := own[0]
+		if b[0]&0x80 == 0 && x.idSize > 0 && len(b) > x.idSize && r.socket.passes() {
+			r.know(x, b[1:1+x.idSize])
+		}
+		return x, false
+	}
+	return nil, false
 }
 
 // moved follows a client to another address (RFC 9000, Section 9). The backend sees none of it. r.mu is held.
 func (r *relays) moved(x *relay, addr netip.AddrPort) {
 	r.socket.server.counts.migrations.Add(1)
-	if r.byAddr[x.client] == x {
-		delete(r.byAddr, x.client)
-	}
+	r.leave(x)
 	x.client, x.path = addr, &path{}
-	r.byAddr[addr] = x
+	r.byAddr[addr] = append(r.byAddr[addr], x)
+}
+
+// leave takes a connection out of those of its address. r.mu is held.
+func (r *relays) leave(x *relay) {
+	left := slices.DeleteFunc(r.byAddr[x.client], func(other *relay) bool { return other == x })
+	if len(left) == 0 {
+		delete(r.byAddr, x.client)
+	} else {
+		r.byAddr[x.client] = left
+	}
 }
 
 func (p *path) came(n int) {
@@ -193,7 +238,7 @@ func (p *path) came(n int) {
 
 // allows reports whether a datagram may be sent to the new address, and counts it.
 func (p *path) allows(n int) bool {
-	if p.sent+n > 3*p.received {
+	if p.sent+n > amplification*max(p.received, (p.answers+1)*minInitial) { // as if each had been a first datagram: requests are small
 		return false
 	}
 	p.sent += n
@@ -222,12 +267,23 @@ func (x *relay) run() {
 		if i >= x.read {
 			x.look(quicwire.FromClient, d.bytes, now)
 		}
-		_, _ = backend.Write(d.bytes)
+		x.send(backend, d.bytes)
 	}
 	err = x.copy(backend)
 	backend.Close()
 	x.set.forget(x)
 	x.finish(err)
+}
+
+// send sends a datagram to the backend. What is lost is QUIC's to send again; but that nobody listens there is told to whoever uses the
+// socket next, which may be here.
+func (x *relay) send(backend net.Conn, b []byte) {
+	if _, err := backend.Write(b); errors.Is(err, syscall.ECONNREFUSED) {
+		x.set.mu.Lock()
+		x.refused = err
+		x.set.mu.Unlock()
+		x.end()
+	}
 }
 
 // copy sends what the backend says to the client, wherever that is.
@@ -249,6 +305,7 @@ func (x *relay) copy(backend net.Conn) error {
 			var h quicwire.Header
 			if _, err := quicwire.ParseHeader(b[:n], &h); err == nil || len(h.SourceID) > 0 {
 				x.set.know(x, h.SourceID)
+				x.idSize = len(h.SourceID) // those that it gives out later are as long, or it could not read them
 			}
 		}
 		x.set.mu.Unlock()
@@ -328,6 +385,9 @@ func (x *relay) finish(err error) {
 	x.set.mu.Lock()
 	why := x.why
 	late := x.ended
+	if x.refused != nil {
+		err, late = x.refused, false
+	}
 	x.set.mu.Unlock()
 	if !late || !errors.Is(err, net.ErrClosed) {
 		why.Backend = err
@@ -348,9 +408,7 @@ func (r *relays) forget(x *relay) {
 		delete(r.byID, id)
 		r.sizes[len(id)]--
 	}
-	if r.byAddr[x.client] == x {
-		delete(r.byAddr, x.client)
-	}
+	r.leave(x)
 	r.mu.Unlock()
 	r.socket.settle()
 }

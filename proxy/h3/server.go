@@ -169,8 +169,11 @@ func (s *Server) retire(sock *socket) {
 	s.retired[sock] = struct{}{}
 	sock.stop()
 	go func() {
-		<-sock.idle
-		sock.close()
+		select {
+		case <-sock.idle:
+			sock.close()
+		case <-sock.done: // by Shutdown
+		}
 		s.mu.Lock()
 		delete(s.retired, sock)
 		s.mu.Unlock()

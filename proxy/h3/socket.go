@@ -29,6 +29,7 @@ type socket struct {
 	listener  *quic.EarlyListener // likewise
 	hellos    *hellos
 	relays    *relays
+	unchecked unchecked
 	done      chan struct{} // closed by close
 	running   sync.WaitGroup
 

@@ -94,8 +94,10 @@ func (s *socket) hand(b, oob []byte, from net.Addr) bool {
 		return true // it answers with the versions that it speaks
 	}
 	if !isInitial(b[0], version) {
+		s.unchecked.came(addrPort(from), b, true)
 		return true
 	}
+	s.unchecked.came(addrPort(from), b, false)
 	var h quicwire.Header
 	if _, err := quicwire.ParseHeader(b, &h); err != nil {
 		s.server.counts.unreadable.Add(1)

@@ -1,0 +1,274 @@
+package h3
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/quic-go/quic-go"
+	"github.com/quic-go/quic-go/http3"
+
+	"github.com/tlstriage/tlstriage/certs/certstest"
+	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/wire"
+	"github.com/tlstriage/tlstriage/proxy"
+)
+
+// passing is a proxy that passes QUIC on to backends by name.
+func passing(t testing.TB, pki *certstest.PKI, backends map[string]*proxy.Backend, edit ...func(*rig)) *rig {
+	t.Helper()
+	l := &proxy.Listener{Name: "edge", Mode: proxy.Passthrough}
+	for name, b := range backends {
+		l.Routes = append(l.Routes, &proxy.Route{Name: name, ServerNames: []string{name}, Backend: b})
+	}
+	return newRig(t, pki, l, edit...)
+}
+
+// saying is a backend in HTTP/3 that says who it is.
+func saying(t testing.TB, pki *certstest.PKI, name string, edit ...func(*tls.Config)) *proxy.Backend {
+	return http3Backend(t, pki, func(w http.ResponseWriter, r *http.Request) {
+		n, _ := io.Copy(io.Discard, r.Body)
+		fmt.Fprintf(w, "%s %d", name, n)
+	}, append([]func(*tls.Config){func(c *tls.Config) { c.GetCertificate = serves(pki.Make(certstest.Healthy, name)) }}, edit...)...)
+}
+
+func named(name string) func(*tls.Config) { return func(c *tls.Config) { c.ServerName = name } }
+
+func TestQUICPassesThroughByName(t *testing.T) {
+	pki := certstest.New(t)
+	r := passing(t, pki, map[string]*proxy.Backend{"one.example": saying(t, pki, "one.example"), "two.example": saying(t, pki, "two.example")})
+	one, two := r.client(named("one.example")), r.client(named("two.example"))
+	for range 2 {
+		for name, c := range map[string]*http.Client{"one.example": one, "two.example": two} {
+			if _, text := fetch(t, c, http.MethodPost, "https://"+name+"/", strings.NewReader(strings.Repeat("z", 300_000))); text != name+" 300000" {
+				t.Errorf("%s: %q", name, text)
+			}
+		}
+	}
+	if n := r.udp.Stats().Flows; n != 2 {
+		t.Errorf("%d flows are open", n)
+	}
+	closeClient(one)
+	closeClient(two)
+	r.udp.sockets[keyOf(r.listener)].relays.close() // nobody else can see that they are over
+	for range 2 {
+		record := r.record()
+		leg := record.ClientLeg
+		if !leg.Passthrough || !leg.TLS.Established || leg.Error != nil || record.Event.Outcome != inspect.Success || record.Transport != inspect.TransportQUIC || leg.TLS.Client.ServerName != record.Route || leg.TLS.Version != "TLSv1.3" || leg.TLS.Cipher == "" || !record.BackendLeg.Passthrough {
+			t.Errorf("record %+v, leg %+v", record, leg)
+		}
+		if q := leg.QUIC; q.Version != "v1" || len(q.TransportParameters) == 0 {
+			t.Errorf("quic %+v", q)
+		}
+	}
+	r.none()
+}
+
+// movingSocket is a client whose address changes without its knowing, as behind a gateway that forgets.
+type movingSocket struct {
+	net.PacketConn
+	second *net.UDPConn
+	moved  atomic.Bool
+	both   chan datagram
+}
+
+type datagram struct {
+	bytes []byte
+	from  net.Addr
+}
+
+func newMovingSocket(t testing.TB) *movingSocket {
+	m := &movingSocket{PacketConn: udpSocket(t), second: udpSocket(t), both: make(chan datagram, 1024)}
+	for _, c := range []net.PacketConn{m.PacketConn, m.second} {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			b := make([]byte, 1<<16)
+			for {
+				n, from, err := c.ReadFrom(b)
+				if err != nil {
+					return
+				}
+				m.both <- datagram{bytes.Clone(b[:n]), from}
+			}
+		}()
+		t.Cleanup(func() { c.Close(); <-done })
+	}
+	return m
+}
+
+func (m *movingSocket) ReadFrom(b []byte) (int, net.Addr, error) {
+	d, ok := <-m.both
+	if !ok {
+		return 0, nil, net.ErrClosed
+	}
+	return copy(b, d.bytes), d.from, nil
+}
+
+func (m *movingSocket) WriteTo(b []byte, to net.Addr) (int, error) {
+	if m.moved.Load() {
+		return m.second.WriteTo(b, to)
+	}
+	return m.PacketConn.WriteTo(b, to)
+}
+
+// A client whose address changes is followed by its connection id, and its backend notices nothing.
+func TestQUICPassesThroughForClientsThatMove(t *testing.T) {
+	pki := certstest.New(t)
+	seen := make(chan string, 2)
+	backend := http3Backend(t, pki, func(w http.ResponseWriter, r *http.Request) {
+		seen <- r.RemoteAddr
+		w.Write([]byte(strings.Repeat("m", 100_000)))
+	})
+	r := passing(t, pki, map[string]*proxy.Backend{testName: backend})
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	socket := newMovingSocket(t)
+	transport := &quic.Transport{Conn: socket}
+	defer func() { close(socket.both); transport.Close() }()
+	conn, err := transport.Dial(ctx, r.address(), r.clientConfig(), &quic.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := (&http3.Transport{}).NewClientConn(conn)
+	ask := func() {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+testName+"/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := client.RoundTrip(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		if n, err := io.Copy(io.Discard, answer.Body); n != 100_000 || err != nil {
+			t.Errorf("%d bytes, %v", n, err)
+		}
+	}
+	ask()
+	socket.moved.Store(true)
+	ask()
+	if first, second := <-seen, <-seen; r.udp.Stats().Migrations != 1 || first != second {
+		t.Errorf("%d migrations; the backend saw %s and %s", r.udp.Stats().Migrations, first, second)
+	}
+	conn.CloseWithError(0x100, "")
+}
+
+func TestQUICThatDoesNotPassThrough(t *testing.T) {
+	pki := certstest.New(t)
+	nobody := func() *proxy.Backend {
+		l, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		return &proxy.Backend{Address: l.LocalAddr().String()}
+	}
+	for _, test := range []struct {
+		name    string
+		sni     string
+		backend *proxy.Backend
+		client  func(*tls.Config)
+		check   func(*inspect.Connection) bool
+	}{
+		{"no route", "other.example", saying(t, pki, testName), nil, func(c *inspect.Connection) bool {
+			return c.ClientLeg.Error.Type == inspect.ErrorNoRoute && c.BackendLeg == nil
+		}},
+		{"nothing listens", testName, nobody(), nil, func(c *inspect.Connection) bool {
+			return c.BackendLeg.Error != nil && c.BackendLeg.Error.Type == inspect.ErrorRefused
+		}},
+		{"the backend refuses", testName, saying(t, pki, testName), func(c *tls.Config) { c.NextProtos = []string{"doq"} }, func(c *inspect.Connection) bool {
+			return c.ClientLeg.Error.Type == inspect.ErrorAlertSent && c.ClientLeg.TLS.Alerts[0].Code == uint8(wire.AlertNoApplicationProtocol) && c.ClientLeg.QUIC.Close != nil
+		}},
+		{"nobody answers", testName, &proxy.Backend{Address: udpSocket(t).LocalAddr().String()}, nil, func(c *inspect.Connection) bool {
+			return c.ClientLeg.Error.Type == inspect.ErrorTimeout && !c.ClientLeg.TLS.Established
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := passing(t, pki, map[string]*proxy.Backend{testName: test.backend}, func(r *rig) { r.udp.Limits.Timeouts.ClientHandshake = time.Second })
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			transport := &quic.Transport{Conn: udpSocket(t)}
+			defer transport.Close()
+			config := r.clientConfig(named(test.sni))
+			if test.client != nil {
+				test.client(config)
+			}
+			dialled := make(chan struct{})
+			go func() {
+				defer close(dialled)
+				if conn, err := transport.Dial(ctx, r.address(), config, &quic.Config{}); err == nil {
+					conn.CloseWithError(0, "")
+				}
+			}()
+			record := r.record()
+			if record.Event.Outcome != inspect.Failure || !test.check(record) {
+				t.Errorf("client leg %+v %+v, backend leg %+v", record.ClientLeg, record.ClientLeg.Error, record.BackendLeg)
+			}
+			cancel()
+			<-dialled
+			if n := r.udp.Stats().Flows; n != 0 {
+				t.Errorf("%d flows are left", n)
+			}
+		})
+	}
+}
+
+// Who cannot be served here goes to the backend untouched, where that is wanted; others on the same socket are served.
+func TestFallbackOverQUICPassesThrough(t *testing.T) {
+	pki := certstest.New(t)
+	backend := saying(t, pki, testName)
+	backend.Protocol, backend.HTTP3 = "", nil
+	served := saying(t, pki, "served.example")
+	unservable := func(*wire.ClientHello) proxy.Action {
+		return proxy.Action{Unservable: "group", OwnRejected: inspect.ErrorNoCommonGroup}
+	}
+	r := newRig(t, pki, &proxy.Listener{Name: "edge", Mode: proxy.HTTP, Fallback: true, Routes: []*proxy.Route{
+		{Name: "untouched", ServerNames: []string{testName}, Backend: backend, Decide: unservable},
+		{Name: "served", ServerNames: []string{"served.example"}, Backend: served, GetCertificate: serves(pki.Make(certstest.Healthy, "served.example"))},
+	}})
+	c, other := r.client(), r.client(named("served.example"))
+	for range 2 {
+		if _, text := fetch(t, c, http.MethodGet, "https://"+testName+"/", nil); text != testName+" 0" {
+			t.Errorf("%q", text)
+		}
+		if _, text := fetch(t, other, http.MethodGet, "https://served.example/", nil); text != "served.example 0" {
+			t.Errorf("%q", text)
+		}
+	}
+	if s := r.udp.Stats(); s.Passed != 1 || s.Flows != 1 {
+		t.Errorf("%+v", s)
+	}
+	closeClient(other)
+	if record := r.record(); record.Route != "served" || record.ClientLeg.Passthrough {
+		t.Errorf("record %+v", record)
+	}
+}
+
+func TestIdleFlowsExpire(t *testing.T) {
+	pki := certstest.New(t)
+	r := passing(t, pki, map[string]*proxy.Backend{testName: saying(t, pki, testName)}, func(r *rig) { r.udp.Limits.Timeouts.Idle = 500 * time.Millisecond })
+	c := r.client()
+	fetch(t, c, http.MethodGet, "https://"+testName+"/", nil)
+	record := r.record()
+	if record.Event.Outcome != inspect.Success || !record.ClientLeg.TLS.Established {
+		t.Errorf("record %+v", record)
+	}
+	if n := r.udp.Stats().Flows; n != 0 {
+		t.Errorf("%d flows are left", n)
+	}
+	s := r.udp.sockets[keyOf(r.listener)].relays
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.byID)+len(s.byAddr)+len(s.all) > 0 || s.sizes != [maxID + 1]int{} {
+		t.Errorf("tables: %d ids, %d addresses, %d flows, %v", len(s.byID), len(s.byAddr), len(s.all), s.sizes)
+	}
+}
