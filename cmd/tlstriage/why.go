@@ -218,7 +218,7 @@ func whyText(r *why.Result) string {
 	if len(r.Causes) < 2 {
 		line("  %s", r.Sentence)
 	} else {
-		line("  %d causes, each of which is enough:", len(r.Causes))
+		line("  %s:", why.Count(r))
 	}
 	for _, c := range r.Causes {
 		if len(r.Causes) > 1 {

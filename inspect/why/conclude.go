@@ -26,7 +26,7 @@ func (r *run) conclude() {
 			for i, f := range r.causes {
 				all = append(all, fmt.Sprintf("(%d) %s", i+1, f.sentence))
 			}
-			res.Sentence = fmt.Sprintf("%d causes, each of which is enough: %s", len(all), strings.Join(all, " "))
+			res.Sentence = fmt.Sprintf("%s: %s", Count(res), strings.Join(all, " "))
 		}
 	case r.accepted.works && res.Failure == "":
 		res.Verdict = NoFailure
@@ -45,4 +45,12 @@ func (r *run) conclude() {
 			res.Sentence = fmt.Sprintf("The endpoint does not accept this hello (%s), nor any other that was tried.", res.Failure)
 		}
 	}
+}
+
+// Count says of a result how many causes there are, and how they belong together.
+func Count(r *Result) string {
+	if r.Cause == AddressesDiffer || len(r.Causes) > 0 && r.Causes[0].ID == AddressesDiffer {
+		return fmt.Sprintf("%d causes, the first of all addresses, the others of %s", len(r.Causes), r.Address)
+	}
+	return fmt.Sprintf("%d causes, each of which is enough", len(r.Causes))
 }
