@@ -122,6 +122,7 @@ func serveChain(action string) []inspect.Fix {
 		fix(forALB, action, "aws acm import-certificate --certificate-arn ARN --certificate fileb://leaf.pem --certificate-chain fileb://intermediates.pem --private-key fileb://leaf.key"),
 		fix(forIngress, action, "kubectl create secret tls NAME --cert=fullchain.pem --key=leaf.key --dry-run=client -o yaml | kubectl apply -f -"),
 		fix(forEnvoy, action, "tls_certificates: [{certificate_chain: {filename: fullchain.pem}, private_key: {filename: leaf.key}}]"),
+		fix(forApache, action, "SSLCertificateFile fullchain.pem\nSSLCertificateKeyFile leaf.key"),
 	}
 }
 

@@ -76,9 +76,9 @@ func acceptVersion(v string) []inspect.Fix {
 			nginx = append(nginx, strings.TrimSuffix(x, ".0"))
 		}
 	}
-	protocols, seclevel, haproxyLevel := strings.Join(nginx, " "), "", ""
+	protocols, seclevel, haproxyLevel, apacheLevel := strings.Join(nginx, " "), "", "", ""
 	if legacyVersion(v) {
-		haproxyLevel = " ciphers DEFAULT:@SECLEVEL=0"
+		haproxyLevel, apacheLevel = " ciphers DEFAULT:@SECLEVEL=0", "\nSSLCipherSuite DEFAULT:@SECLEVEL=0"
 		seclevel = "\nssl_ciphers DEFAULT:@SECLEVEL=0;  # OpenSSL 3 refuses TLS 1.0 and 1.1 above level 0"
 	}
 	fixes := []inspect.Fix{
@@ -94,7 +94,8 @@ func acceptVersion(v string) []inspect.Fix {
 	}
 	return append(fixes,
 		fix(forIngress, "accept "+v+" in the controller's ConfigMap", "ssl-protocols: \""+protocols+"\""),
-		fix(forEnvoy, "accept "+v+" in the listener's tls_params", envoy))
+		fix(forEnvoy, "accept "+v+" in the listener's tls_params", envoy),
+		fix(forApache, "accept "+v+" on this virtual host", "SSLProtocol -all +"+strings.Join(nginx, " +")+apacheLevel))
 }
 
 // acceptCiphers tells each server how to accept one of the client's suites: the best that it offers.
@@ -121,7 +122,8 @@ func acceptCiphers(suites []string) []inspect.Fix {
 	if openssl != "" {
 		fixes = append(fixes,
 			fix(forIngress, "accept one of the client's suites in the controller's ConfigMap", "ssl-ciphers: \""+openssl+":HIGH:!aNULL:!MD5\""),
-			fix(forEnvoy, "accept one of the client's suites in the listener's tls_params", "cipher_suites: ["+strings.Join(openSSLNames(best), ", ")+"]"))
+			fix(forEnvoy, "accept one of the client's suites in the listener's tls_params", "cipher_suites: ["+strings.Join(openSSLNames(best), ", ")+"]"),
+			fix(forApache, "accept one of the client's suites on this virtual host", "SSLCipherSuite "+openssl+":HIGH:!aNULL:!MD5"))
 	}
 	return fixes
 }
@@ -188,5 +190,6 @@ func acceptGroups(groups []string) []inspect.Fix {
 		fix(forIngress, "accept one of the client's groups in the controller's ConfigMap", "ssl-ecdh-curve: \""+l+"\""),
 		fix(forEnvoy, "accept one of the client's groups in the listener's tls_params", "ecdh_curves: ["+strings.ReplaceAll(strings.ReplaceAll(l, ":", ", "), "prime256v1", "P-256")+"]"),
 		fix(forALB, "groups come with the policy: choose another", modifyListener("ELBSecurityPolicy-TLS13-1-2-PQ-2025-09")),
+		fix(forApache, "accept one of the client's groups on this virtual host", "SSLOpenSSLConfCmd Curves "+l),
 	}
 }

@@ -35,7 +35,7 @@ const (
 	maxDetail  = 1024 // bytes of detail
 	maxValue   = 256  // bytes of one value taken from a peer
 	maxListed  = 64   // members of offered and accepted
-	maxFixes   = 8
+	maxFixes   = 10
 	maxSnippet = 1024
 )
 

@@ -40,7 +40,8 @@ func alpnFixes(protocols []string) []inspect.Fix {
 			fix(forALB, "turn HTTP/2 on", "aws elbv2 modify-load-balancer-attributes --load-balancer-arn ARN --attributes Key=routing.http2.enabled,Value=true"),
 			fix(forNLB, "give the listener an ALPN policy", "aws elbv2 modify-listener --listener-arn LISTENER_ARN --alpn-policy HTTP2Preferred"),
 			fix(forIngress, "turn HTTP/2 on in the controller's ConfigMap", "use-http2: \"true\""),
-			fix(forEnvoy, "list h2 in the listener's common_tls_context", "alpn_protocols: [h2, http/1.1]"))
+			fix(forEnvoy, "list h2 in the listener's common_tls_context", "alpn_protocols: [h2, http/1.1]"),
+			fix(forApache, "speak HTTP/2 on this virtual host (mod_http2)", "Protocols h2 http/1.1"))
 	}
 	if len(protocols) > 0 {
 		fixes = append(fixes, fix(forHAProxy, "name the protocol on the bind line, if the backend speaks it", "bind :443 ssl crt FILE alpn "+plain(protocols[0], "PROTOCOL")))

@@ -41,6 +41,7 @@ func optionalClientCert() []inspect.Fix {
 		fix(forALB, "if it should be optional, turn mutual TLS off or to passthrough", "aws elbv2 modify-listener --listener-arn LISTENER_ARN --mutual-authentication Mode=passthrough"),
 		fix(forIngress, "if it should be optional", "nginx.ingress.kubernetes.io/auth-tls-verify-client: \"optional\""),
 		fix(forEnvoy, "if it should be optional", "require_client_certificate: false"),
+		fix(forApache, "if it should be optional", "SSLVerifyClient optional"),
 		fix(forSelf, "if this listener should not insist", "tlstriage proxy --client-auth request …"),
 	}
 }

@@ -81,7 +81,7 @@ func defaultCertificate(x *inspect.Certificate) string {
 		{"o=mycompany", "F5 BIG-IP"}, {"openshift-ingress", "the OpenShift router"},
 		{"invalid2.invalid", "Google's front end for clients without a name"},
 		{"acme default certificate", "an ACME client"}, {"cn=caddy local authority", "Caddy"},
-		{"vmware installer", "VMware"}, {"cn=ubnt", "a Ubiquiti device"}, {"unifi", "a UniFi controller"},
+		{"vmware installer", "VMware"}, {"cn=ubnt", "a Ubiquiti device"}, {"o=ubiquiti", "a UniFi controller"},
 		{"cn=webmin", "Webmin"}, {"cn=proxmox", "Proxmox"},
 	} {
 		if strings.Contains(subject, d.part) {

@@ -28,5 +28,6 @@ func signatureFixes() []inspect.Fix {
 		fix(forNginx, "serve an RSA and an ECDSA certificate side by side", "ssl_certificate rsa.pem; ssl_certificate_key rsa.key;\nssl_certificate ecdsa.pem; ssl_certificate_key ecdsa.key;"),
 		fix(forHAProxy, "serve an RSA and an ECDSA certificate side by side", "bind :443 ssl crt site.pem  # with site.pem.rsa and site.pem.ecdsa beside it"),
 		fix(forALB, "add a certificate of the other key type to the listener", "aws elbv2 add-listener-certificates --listener-arn LISTENER_ARN --certificates CertificateArn=ARN"),
+		fix(forApache, "serve an RSA and an ECDSA certificate side by side", "SSLCertificateFile rsa.pem\nSSLCertificateKeyFile rsa.key\nSSLCertificateFile ecdsa.pem\nSSLCertificateKeyFile ecdsa.key"),
 	}
 }

@@ -50,6 +50,7 @@ func serveName(name string) []inspect.Fix {
 		fix(forALB, "add a certificate for the name to the listener", "aws elbv2 add-listener-certificates --listener-arn LISTENER_ARN --certificates CertificateArn=ARN"),
 		fix(forIngress, "name the host in the Ingress, in its rules and under tls", "tls:\n- hosts: ["+name+"]\n  secretName: SECRET"),
 		fix(forEnvoy, "add a filter chain for the name", "filter_chain_match: {server_names: [\""+name+"\"]}"),
+		fix(forApache, "add a virtual host for the name, or the name to one", "ServerAlias "+name),
 		fix(forClient, "if the name is wrong: correct it, or the DNS entry that leads here", ""),
 	}
 }

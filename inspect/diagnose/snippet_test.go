@@ -114,6 +114,27 @@ func TestSnippetsForHAProxy(t *testing.T) {
 	}
 }
 
+// Whatever a fix has for Apache is taken by httpd.
+func TestSnippetsForApache(t *testing.T) {
+	httpd := importertest.Program(t, "apache2")
+	dir := t.TempDir()
+	values := placeholders(t, dir)
+	for _, snippet := range snippets(t, "apache") {
+		text := values.Replace(strings.ReplaceAll(snippet, "leaf.key", "FILE"))
+		global := ""
+		if line, rest, ok := strings.Cut(text, "\n"); ok && strings.HasPrefix(rest, "SSLStaplingCache") { // of the whole server
+			text, global = line, strings.Replace(rest, "/run/httpd", dir, 1)
+		}
+		if !strings.Contains(text, "SSLCertificateFile") {
+			text = "RSA; " + text
+		}
+		file := importertest.HTTPD(t, dir, "8443", global+"\n<VirtualHost 127.0.0.1:PORT>\nSSLEngine on\n"+text+"\n</VirtualHost>")
+		if said, ok := importertest.Run(t, httpd, "-t", "-f", file); !ok {
+			t.Errorf("%s\n%s", snippet, said)
+		}
+	}
+}
+
 // A client that offers TLS 1.3 alone is let in beside those that have TLS 1.2, not in their place.
 func TestLettingInOneClientLocksNobodyOut(t *testing.T) {
 	for _, x := range acceptVersion("TLSv1.3") {
