@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -131,8 +132,13 @@ func readBaseline(name string) (map[string]*scan.Report, error) {
 		return nil, err
 	}
 	defer f.Close()
+	return parseBaseline(name, f)
+}
+
+// parseBaseline reads it from in, which errors call by a name.
+func parseBaseline(name string, in io.Reader) (map[string]*scan.Report, error) {
 	before := map[string]*scan.Report{}
-	lines := bufio.NewScanner(f)
+	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, maxBaselineLine)
 	for n := 1; lines.Scan(); n++ {
 		if strings.TrimSpace(lines.Text()) == "" {
