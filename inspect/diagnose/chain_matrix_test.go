@@ -48,6 +48,8 @@ func matrixCases() []matrixCase {
 		{"EC/leaf/ca-as-leaf", "cert-wrong-usage", inspect.SeverityWarning, "an authority's", "refused by Firefox", "CA:FALSE"},
 		{"EC/leaf/crl-sign-only", "cert-wrong-usage", inspect.SeverityError, "key usage", "", "digitalSignature"},
 		{"EC/leaf/client-only", "cert-wrong-usage", inspect.SeverityError, "not meant for servers", "", "serverAuth"},
+		{"EC/leaf/any-usage", "cert-wrong-usage", inspect.SeverityWarning, "it allows any", "", "serverAuth"},
+		{"EC/name/address-of-mapped-form", "cert-bad-name", inspect.SeverityWarning, "IPv4 address", "GnuTLS", "names"},
 		{"EC/leaf/critical-extension", "cert-malformed", inspect.SeverityError, "critical extension", "", "issued anew"},
 		{"EC/name/u-label", "cert-malformed", inspect.SeverityError, "alternative names", "refused by Go", "issued anew"},
 		{"EC/shape/issuing-twice", "chain-unrelated-certificate", inspect.SeverityWarning, "twice", "", "unrelated"},

@@ -38,6 +38,8 @@ func badNameTitle(r chain.Reason) string {
 		return "The certificate has an address among its DNS names, where nobody looks for it"
 	case chain.ReasonNameAsAddress:
 		return "The certificate has a name in place of an address"
+	case chain.ReasonMappedAddress:
+		return "The certificate has an IPv4 address in the form of IPv6, where not all clients look for it"
 	case chain.ReasonUnicodeLabel, chain.ReasonBadALabel:
 		return "The certificate has an international name that is not in the form that clients compare"
 	case chain.ReasonUnderscore:

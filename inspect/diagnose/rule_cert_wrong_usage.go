@@ -17,6 +17,9 @@ var ruleCertWrongUsage = Rule{
 		if m != nil {
 			var first inspect.Fix
 			m.title, first = wrongUsage(e.chain.reason(chain.WrongUsage), e.chain.ofLeaf(chain.WrongUsage))
+			if f := e.chain.fault(chain.WrongUsage); f.Reason == chain.ReasonExtKeyUsage && f.Index == 0 && !f.Fatal {
+				m.title = "The backend's certificate does not name servers among its usages: it allows any"
+			}
 			m.fixes = append([]inspect.Fix{first}, serveChain("serve that certificate")...)
 		}
 		return m
