@@ -16,9 +16,8 @@ type HTTP struct {
 
 // AltSvc is what became of telling clients over TCP of the way over QUIC (RFC 7838).
 type AltSvc struct {
-	Sent      bool   `json:"sent"`                // to this client
-	Returned  int    `json:"returned,omitempty"`  // clients of this listener that were told and came back over TCP all the same, where that was counted up
-	Datagrams uint64 `json:"datagrams,omitempty"` // of QUIC that came to this listener meanwhile, likewise
+	Sent     bool `json:"sent"`               // to this client
+	Returned int  `json:"returned,omitempty"` // clients of this listener that were told and came back over TCP all the same, where that was counted up
 }
 
 // HTTPStatus counts answers.

@@ -91,7 +91,8 @@ type proxyCommand struct {
 	plan       atomic.Pointer[plan]
 	challenges *challenges // of http-01; nil: they are not answered
 	server     *proxy.Server
-	quic       *h3.Server // its UDP side
+	quic       atomic.Pointer[h3.Server] // its UDP side
+	altSvc     altSvcWatch
 	admin      *admin.Admin
 	out        printer
 	recording  *recorder
@@ -179,6 +180,7 @@ func (p *proxyCommand) run(ctx context.Context) error {
 	}
 	p.admin = admin.New(admin.Options{
 		Shadow:  shadow,
+		Numbers: p.quicNumbers(),
 		Version: thisBuild().Version, Revision: thisBuild().Revision,
 		Recent: config.Limits.Recent, Hosts: config.Admin.Hosts,
 		Active: p.server.Active, Refused: p.server.Refused, Dropped: p.server.Dropped,
@@ -196,7 +198,7 @@ func (p *proxyCommand) run(ctx context.Context) error {
 	if err := p.startAdmin(background, &running, config); err != nil {
 		return failed(err)
 	}
-	p.quic = p.newQUIC(config.Limits)
+	p.quic.Store(p.newQUIC(config.Limits))
 	p.advertise(plan)
 	if err := p.server.Start(plan.listeners); err != nil {
 		return failed(err)
@@ -340,6 +342,7 @@ func (p *proxyCommand) publishBackend(record *inspect.Connection) {
 // judge says what to think of a record.
 func (p *proxyCommand) judge(c *inspect.Connection) {
 	plan, key := p.plan.Load(), routeKey{c.Listener, c.Route}
+	p.altSvc.note(c)
 	if look, ok := plan.looking[key]; ok {
 		plan.revoked.note(c, look.examiner, look.checker)
 	}

@@ -19,6 +19,7 @@ const altSvcLasts = 24 * time.Hour
 func (p *proxyCommand) newQUIC(limits configs.Limits) *h3.Server {
 	// quic-go says by itself that it could not get the buffers that it wants, in a line of its own; it is said here in the log.
 	_ = os.Setenv("QUIC_GO_DISABLE_RECEIVE_BUFFER_WARNING", "true")
+	p.altSvc.datagrams = p.quicDatagrams
 	return &h3.Server{Proxy: p.server, Log: p.log, Limits: h3.Limits{Timeouts: limitsOf(limits).Timeouts}}
 }
 
@@ -26,18 +27,18 @@ func (p *proxyCommand) newQUIC(limits configs.Limits) *h3.Server {
 func (p *proxyCommand) advertise(plan *plan) {
 	for i, l := range plan.listeners {
 		if plan.config.Listeners[i].AltSvc == configs.AltSvcOn {
-			l.AltSvc = func() string { return p.quic.AltSvc(l, altSvcLasts) }
+			l.AltSvc = func() string { return p.quic.Load().AltSvc(l, altSvcLasts) }
 		}
 	}
 }
 
 // startQUIC opens the UDP side.
 func (p *proxyCommand) startQUIC(plan *plan) error {
-	if err := p.quic.Start(plan.listeners); err != nil {
+	if err := p.quic.Load().Start(plan.listeners); err != nil {
 		return err
 	}
 	for _, l := range plan.listeners {
-		if a := p.quic.Addr(l); a != nil {
+		if a := p.quic.Load().Addr(l); a != nil {
 			p.log.Info("listening for QUIC", zap.String("listener", l.Name), zap.Stringer("address", a), zap.String("mode", string(l.Mode)))
 		}
 	}
@@ -46,7 +47,7 @@ func (p *proxyCommand) startQUIC(plan *plan) error {
 
 // reloadServers puts listeners in force on both sides, or on none.
 func (p *proxyCommand) reloadServers(listeners []*proxy.Listener) error {
-	change, err := p.quic.Prepare(listeners)
+	change, err := p.quic.Load().Prepare(listeners)
 	if err != nil {
 		return err
 	}
@@ -63,9 +64,19 @@ func (p *proxyCommand) shutdown(ctx context.Context) error {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		p.quic.Shutdown(ctx)
+		p.quic.Load().Shutdown(ctx)
 	}()
 	err := p.server.Shutdown(ctx)
 	<-done
 	return err
+}
+
+// quicDatagrams is how many datagrams of QUIC came to a listener, if it listens for them.
+func (p *proxyCommand) quicDatagrams(listener string) (n uint64, listens bool) {
+	for _, l := range p.plan.Load().listeners {
+		if l.Name == listener && l.QUIC != "" {
+			return p.quic.Load().Came(l), true
+		}
+	}
+	return 0, false
 }

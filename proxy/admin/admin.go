@@ -20,6 +20,7 @@ type Options struct {
 	Active   func() int64                              // open client connections at this moment; nil: always 0
 	Refused  func() uint64                             // connections refused since the start because the bound on them was reached; nil: always 0
 	Dropped  func() uint64                             // records dropped since the start because the queue was full; nil: always 0
+	Numbers  []Number                                  // further metrics
 	Shadow   func() any                                // what /shadow answers, as JSON; nil: there is no such page
 	Backends func() any                                // what /backends answers, as JSON; nil: there is no such page
 	Encode   func(*inspect.Connection) ([]byte, error) // the JSON of a record for /connections; nil: encoding/json's

@@ -85,6 +85,9 @@ func newMetrics(registry *prometheus.Registry, options Options) *metrics {
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
+	for _, n := range options.Numbers {
+		registry.MustRegister(n.collector())
+	}
 	// A series that exists from the start lets rate() see the first event.
 	for _, reason := range refusals() {
 		m.refused[reason] = prometheus.NewCounter(refusedOpts(reason))

@@ -509,6 +509,7 @@ func (s *socket) pass(b, oob []byte, from net.Addr) {
 		return
 	}
 	s.server.counts.datagrams.Add(1)
+	s.came.Add(1)
 	_, err := quicwire.ParseHeader(b, &h)
 	switch {
 	case h.Version != 0 && !h.Version.Opens():

@@ -190,6 +190,16 @@ func (s *Server) Addr(l *proxy.Listener) net.Addr {
 	return nil
 }
 
+// Came is how many datagrams with a long header came to a listener since its socket was opened: some, if UDP reaches it at all.
+func (s *Server) Came(l *proxy.Listener) uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if sock := s.sockets[keyOf(l)]; sock != nil {
+		return sock.came.Load()
+	}
+	return 0
+}
+
 // AltSvc is what answers over TCP say of the listener's HTTP/3 (RFC 7838); empty: it has none.
 func (s *Server) AltSvc(l *proxy.Listener, lasts time.Duration) string {
 	if a, ok := s.Addr(l).(*net.UDPAddr); ok {

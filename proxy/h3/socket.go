@@ -30,6 +30,7 @@ type socket struct {
 	hellos    *hellos
 	relays    *relays
 	unchecked unchecked
+	came      atomic.Uint64
 	done      chan struct{} // closed by close
 	running   sync.WaitGroup
 

@@ -88,6 +88,7 @@ func (s *socket) hand(b, oob []byte, from net.Addr) bool {
 		return true
 	}
 	s.server.counts.datagrams.Add(1)
+	s.came.Add(1)
 	version := quicwire.Version(binary.BigEndian.Uint32(b[1:5]))
 	if version != quicwire.Version1 && version != quicwire.Version2 {
 		s.hellos.other(b, oob, from, version)

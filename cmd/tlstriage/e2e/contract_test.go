@@ -232,7 +232,7 @@ var (
 )
 
 func (c *contract) http(o object) {
-	o.keys("protocol backend_protocol requests backend_connections statuses failures failures_more")
+	o.keys("protocol backend_protocol requests backend_connections statuses failures failures_more alt_svc")
 	o.oneOf("protocol", "HTTP/1.1 HTTP/2.0 HTTP/3.0", false)
 	o.oneOf("backend_protocol", "HTTP/1.0 HTTP/1.1 HTTP/2.0 HTTP/3.0", true)
 	o.number("requests", false)
