@@ -79,7 +79,11 @@ Decisions that a reader may wonder about:
 - A backend whose name does not resolve is this proxy's configuration (` + "`proxy`" + `). Resets and timeouts are the network's, unless something says otherwise: a backend that accepts the connection and never
   answers the hello is the backend's.
 - Where a foreign server says nothing at all to a whole hello, the end of the connection is reported as the server's (` + "`backend-closed`, `backend-reset`, `backend-timeout`" + ` on the client leg), not as the client's.
-- In a capture the client has judged the chain with its own roots: where it went on, faults of the chain are warnings at most.
+- In a capture the client has judged the chain with its own roots: where it went on, or what became of it is not in the capture, faults of the chain are warnings at most.
+- A client that closes at the server's certificate without a word is ` + "`client-aborted`" + `; where that certificate has a fault that every client sees (it is expired, for another name, self-signed), this fault is the cause. Whether its issuer is trusted depends on the client's roots, and explains no silence.
+- What is wrong with the backend's certificate is no reason for which a client refuses the one that the proxy serves.
+- Where a capture ends before the handshake does, ` + "`handshake-unexplained`" + ` (noise) is the cause only if nothing else is found.
+- Where there is one server and no proxy before it (captures, replays, scans, ` + "`certs check`" + `), titles say "server" for "backend".
 - A backend that demands a client certificate does what it is there for: ` + "`backend-requires-client-cert`" + ` and ` + "`backend-rejects-client-cert`" + ` are for whoever runs the proxy to settle (` + "`proxy`" + `), by an identity that the backend knows or by passing through.
 - What is merely worth knowing (severity info) is never the cause of a warning or an error.
 - Where the proxy looked at the backend a second time, under other names and under none, that decides: ` + "`sni-required-by-backend`" + ` stands only if the name made the difference, and no name is suggested that a look has refuted.
