@@ -151,7 +151,7 @@ func (r *run) addAll(extra []probe.Extension) bool {
 		}
 	} else {
 		var a answer
-		ok := true
+		var ok bool
 		if r.unknown { // more of what is known by now
 			a = r.send("with "+extensionNames(extra), more)
 			ok = a.x != nil
