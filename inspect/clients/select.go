@@ -80,7 +80,7 @@ func lacks() []lack {
 	return []lack{
 		{"java8", "no JDK 8 was at hand, and a later one set up like it says another hello: " + recordIt, []string{"java-17.0.15-tls12", "java7"}},
 		{"java11", "no JDK 11 was at hand: " + recordIt, []string{"java-17.0.15-sslsocket"}},
-		{"envoy", recordIt, []string{"chromium", "nginx-proxy_pass", "haproxy"}},
+		{"envoy", "it has BoringSSL with settings of its own, and " + recordIt, []string{"boringssl-chromium-stable", "nginx-proxy_pass", "haproxy"}},
 		{"traefik", "it is a program in Go, and says what Go's library says", []string{"go-1.26.8-http"}},
 		{"firefox", recordIt, []string{"chromium"}}, {"safari", recordIt, []string{"chromium"}}, {"schannel", recordIt, []string{"chromium"}}, {"windows", recordIt, []string{"chromium"}},
 		{"aws", "what AWS's load balancers say to their targets is not published: " + recordIt, []string{"nginx-proxy_pass", "haproxy"}}, {"alb", "what AWS's load balancers say to their targets is not published: " + recordIt, []string{"nginx-proxy_pass", "haproxy"}},
