@@ -39,7 +39,7 @@ func (c *tcpConn) sideName(side int) inspect.Side {
 
 // read takes the next bytes of a direction.
 func (t *Tracker) read(f *flow, c *tcpConn, side int, b []byte, s *segment) {
-	if v := c.stream[side].vpn; v != nil {
+	if v := c.stream[side].carrier; v != nil {
 		v.stream(b, func(tls []byte) {
 			if f.tcp != nil { // it may be over with what came before
 				t.readPlain(f, c, side, tls, s)
@@ -80,9 +80,9 @@ func (t *Tracker) readPlain(f *flow, c *tcpConn, side int, b []byte, s *segment)
 			st.candidate = -1
 		}
 	case notTLS:
-		if v := st.beginsVPN(); v != nil && !st.tls {
+		if v := st.begins(); v != nil && !st.tls {
 			said := st.prefix
-			*st = stream{vpn: v}
+			*st = stream{carrier: v}
 			t.read(f, c, side, said, s)
 			return
 		}
@@ -111,7 +111,7 @@ func (t *Tracker) begin(f *flow, c *tcpConn, side, at int, v verdict, s *segment
 				return
 			}
 		}
-		if v != isRecord || at > 0 || c.stream[side].vpn != nil {
+		if v != isRecord || at > 0 || c.stream[side].carrier != nil {
 			c.tls.upgrade = c.upgrade(side, at)
 		}
 		if peer := &c.stream[1-side]; f.opened && peer.any && c.tls.upgrade == "" && len(peer.prefix) > 0 && peer.candidate != 0 && v == isRecord {
@@ -157,8 +157,8 @@ func (t *Tracker) clientOf(f *flow, c *tcpConn, side int, v verdict) int {
 // upgrade names what was spoken before TLS began at a place in a side's bytes.
 func (c *tcpConn) upgrade(side, at int) wire.Protocol {
 	own, peer := &c.stream[side], &c.stream[1-side]
-	if own.vpn != nil {
-		return protocolOpenVPN
+	if own.carrier != nil {
+		return own.carrier.protocol()
 	}
 	var name wire.Protocol
 	if at > 0 {
@@ -311,8 +311,8 @@ func (k *conversation) helloAgain(header [6]byte, length int, rest []byte) {
 // lose tells a direction that its next n bytes are not in the capture.
 func (t *Tracker) lose(c *tcpConn, side, n int, s *segment) {
 	st := &c.stream[side]
-	if st.vpn != nil {
-		st.vpn.lose()
+	if st.carrier != nil {
+		st.carrier.lose()
 		st.broken = st.broken || st.tls && !c.settled
 		return
 	}

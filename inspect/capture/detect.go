@@ -21,16 +21,22 @@ type stream struct {
 	any       bool
 	tls       bool
 	records   recordReader
-	broken    bool     // bytes of the handshake are missing
-	vpn       *openVPN // what carries it; nil: TCP alone
+	broken    bool    // bytes of the handshake are missing
+	carrier   carrier // what carries it; nil: TCP alone
 }
 
-// beginsVPN reports whether the first bytes of the direction are a packet of OpenVPN.
-func (s *stream) beginsVPN() *openVPN {
-	if s.vpn != nil || len(s.prefix) > maxPrefix {
+// begins gives what the first bytes of the direction say that TLS will be carried in; nil: nothing.
+func (s *stream) begins() carrier {
+	if s.carrier != nil || len(s.prefix) > maxPrefix {
 		return nil
 	}
-	return beginsVPNStream(s.prefix)
+	if v := beginsVPNStream(s.prefix); v != nil {
+		return v
+	}
+	if p := beginsTDS(s.prefix); p != nil {
+		return p
+	}
+	return nil
 }
 
 // verdict says whether bytes begin TLS.

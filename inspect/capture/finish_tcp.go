@@ -69,7 +69,7 @@ func (c *tcpConn) flushGap(t *Tracker, f *flow, side int) bool {
 		return false
 	}
 	h.next += uint32(len(w.data))
-	if c.stream[side].tls && c.stream[side].vpn == nil {
+	if c.stream[side].tls && c.stream[side].carrier == nil {
 		// The table must not change any more: the observer alone reads on.
 		st := &c.stream[side]
 		s := &segment{at: w.at, number: w.num}

@@ -213,5 +213,7 @@ func (v *openVPN) stream(b []byte, tls func([]byte)) {
 	}
 }
 
+func (v *openVPN) protocol() wire.Protocol { return protocolOpenVPN }
+
 // lose tells the direction that bytes of it are missing.
 func (v *openVPN) lose() { v.lost, v.partial, v.skip = true, v.partial[:0], 0 }

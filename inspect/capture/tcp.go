@@ -235,7 +235,7 @@ func (t *Tracker) rewind(f *flow, c *tcpConn, side int, seq uint32, s *segment) 
 	h, st := &c.half[side], &c.stream[side]
 	begin := h.next - uint32(h.delivered)
 	before := int32(begin - seq)
-	if h.asked || st.tls || st.vpn != nil || before < 2 || before > mostRewound || int(before) < len(s.payload) || int64(len(st.prefix)) != h.delivered {
+	if h.asked || st.tls || st.carrier != nil || before < 2 || before > mostRewound || int(before) < len(s.payload) || int64(len(st.prefix)) != h.delivered {
 		return false
 	}
 	said := st.prefix
