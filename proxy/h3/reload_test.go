@@ -1,0 +1,188 @@
+package h3
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tlstriage/tlstriage/certs/certstest"
+	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/proxy"
+)
+
+// reload puts listeners in force as the program does.
+func (r *rig) reload(listeners ...*proxy.Listener) error {
+	change, err := r.udp.Prepare(listeners)
+	if err != nil {
+		return err
+	}
+	if err := r.tcp.Reload(listeners); err != nil {
+		change.Abort()
+		return err
+	}
+	change.Commit()
+	r.listener = listeners[0]
+	return nil
+}
+
+// streaming is a backend that goes on when it is told to.
+func streaming(t *testing.T, pki *certstest.PKI) (*proxy.Backend, chan string) {
+	say := make(chan string)
+	return httpBackend(t, pki, true, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/stream" {
+			w.Write([]byte("well"))
+			return
+		}
+		for text := range say {
+			io.WriteString(w, text+"\n")
+			w.(http.Flusher).Flush()
+		}
+	}), say
+}
+
+// stream begins an answer that takes a while.
+func stream(t *testing.T, c *http.Client) *bufio.Reader {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+testName+"/stream", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := c.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { answer.Body.Close() })
+	return bufio.NewReader(answer.Body)
+}
+
+func line(t *testing.T, r *bufio.Reader) string {
+	t.Helper()
+	text, err := r.ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(text)
+}
+
+func TestReloadLeavesConnectionsAlone(t *testing.T) {
+	pki := certstest.New(t)
+	backend, say := streaming(t, pki)
+	r := inHTTPMode(t, pki, backend)
+	address := r.address()
+	c := r.client()
+	go func() { say <- "one" }()
+	body := stream(t, c)
+	if got := line(t, body); got != "one" {
+		t.Errorf("%q", got)
+	}
+	next := *r.listener
+	next.Routes = []*proxy.Route{{Name: "renewed", Backend: backend, GetCertificate: serves(pki.Make(certstest.Healthy, testName))}}
+	if err := r.reload(&next); err != nil {
+		t.Fatal(err)
+	}
+	if r.address().String() != address.String() {
+		t.Errorf("the socket moved from %s to %s", address, r.address())
+	}
+	r.works()
+	if record := r.record(); record.Route != "renewed" {
+		t.Errorf("a new connection took route %s", record.Route)
+	}
+	// A listener that ends takes no more connections, and lets the open one end by itself.
+	gone := next
+	gone.QUIC = ""
+	if err := r.reload(&gone); err != nil {
+		t.Fatal(err)
+	}
+	if r.udp.Addr(&next) != nil {
+		t.Error("the listener is still in force")
+	}
+	go func() { say <- "two"; close(say) }()
+	if got := line(t, body); got != "two" {
+		t.Errorf("%q", got)
+	}
+	closeClient(c)
+	if record := r.record(); record.Route != "default" || record.Event.Outcome != inspect.Success || record.HTTP.Statuses[0].Code != 200 {
+		t.Errorf("record %+v", record)
+	}
+	await(t, "the end of the socket", func() bool {
+		r.udp.mu.Lock()
+		defer r.udp.mu.Unlock()
+		return len(r.udp.retired) == 0
+	})
+	// And what is in the way of a new one leaves everything as it was.
+	taken := udpSocket(t)
+	bad := next
+	bad.QUIC = taken.LocalAddr().String()
+	if err := r.reload(&bad); err == nil {
+		t.Error("a port that is taken was no error")
+	}
+	back := next
+	if err := r.reload(&back); err != nil {
+		t.Fatal(err)
+	}
+	r.works()
+	r.record()
+	r.none()
+}
+
+func TestShutdownLetsRequestsEnd(t *testing.T) {
+	pki := certstest.New(t)
+	backend, say := streaming(t, pki)
+	r := inHTTPMode(t, pki, backend)
+	busy, idle := r.client(), r.client()
+	fetch(t, idle, http.MethodGet, "https://"+testName+"/", nil)
+	go func() { say <- "one" }()
+	body := stream(t, busy)
+	line(t, body)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		r.shutdown(ctx)
+	}()
+	first := r.record() // of the one that has nothing to wait for
+	if first.HTTP.Requests != 1 || first.ClientLeg.Error != nil {
+		t.Errorf("record %+v", first)
+	}
+	select {
+	case <-ended:
+		t.Fatal("the shutdown did not wait for a request")
+	default:
+	}
+	go func() { say <- "two"; close(say) }()
+	if got := line(t, body); got != "two" {
+		t.Errorf("%q", got)
+	}
+	if rest, err := io.ReadAll(body); err != nil || len(rest) > 0 {
+		t.Errorf("%q, %v", rest, err)
+	}
+	<-ended
+	second := r.record()
+	if second.ClientLeg.Error != nil || second.HTTP.Statuses[0].Code != 200 {
+		t.Errorf("record %+v, error %+v", second, second.ClientLeg.Error)
+	}
+	r.none()
+}
+
+func TestShutdownCutsWhatDoesNotEnd(t *testing.T) {
+	pki := certstest.New(t)
+	backend, say := streaming(t, pki)
+	defer close(say)
+	r := inHTTPMode(t, pki, backend)
+	c := r.client()
+	go func() { say <- "one" }()
+	line(t, stream(t, c))
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	r.shutdown(ctx)
+	if record := r.record(); record.ClientLeg.Error == nil || record.ClientLeg.Error.Type != inspect.ErrorShutdown {
+		t.Errorf("error %+v", record.ClientLeg.Error)
+	}
+}
