@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -254,4 +255,39 @@ func TestSamplesWithoutANameAreNotRefused(t *testing.T) {
 		t.Errorf("need a name: %v; refused: %+v", s.Clients.Nameless, s.Clients.Refused)
 	}
 	wantFinding(t, s, "server-clients-need-name")
+}
+
+// TestScanOfNginxStreamIsWhatIsConfigured scans TLS that carries no HTTP.
+func TestScanOfNginxStreamIsWhatIsConfigured(t *testing.T) {
+	nginx := importertest.Program(t, "nginx")
+	const module = "/usr/lib/nginx/modules/ngx_stream_module.so"
+	load := "load_module " + module + ";\n"
+	if _, err := os.Stat(module); err != nil {
+		load = "" // it may be built in
+		if said, _ := importertest.Run(t, nginx, "-V"); !strings.Contains(said, "--with-stream ") {
+			t.Skipf("nginx has no stream module: %v", err)
+		}
+	}
+	dir := t.TempDir()
+	importertest.KeyPairs(t, dir, "rsa")
+	const ciphers = "ECDHE-RSA-AES256-GCM-SHA384:AES128-SHA:ECDHE-RSA-AES128-SHA256"
+	one, two := importertest.FreePort(t), importertest.FreePort(t)
+	file := filepath.Join(dir, "nginx.conf")
+	importertest.Write(t, file, fmt.Sprintf(`%sdaemon off; master_process off; pid %s/pid; error_log stderr notice;
+events {}
+stream {
+  ssl_certificate rsa.crt; ssl_certificate_key rsa.key;
+  server { listen 127.0.0.1:%s ssl; ssl_protocols TLSv1.2; ssl_ciphers %s; ssl_prefer_server_ciphers on; return ok; }
+  server { listen 127.0.0.1:%s ssl; ssl_protocols TLSv1.3; ssl_ecdh_curve secp384r1:X25519; return ok; }
+}
+`, load, dir, one, ciphers, two))
+	importertest.Start(t, "using the|nginx/", nginx, "-p", dir, "-c", file)
+	importertest.AwaitPort(t, "127.0.0.1:"+two)
+	s := scanOnce(t, "127.0.0.1:"+one, "--sni", "localhost")
+	if want := opensslSuites(t, "-tls1_2", ciphers); !slices.Equal(s.Versions, []string{"TLSv1.2"}) || !slices.Equal(s.Ciphers["TLSv1.2"], want) || s.CipherPreference["TLSv1.2"] != "server" {
+		t.Errorf("versions %v, ciphers %v by %v; want %v in this order", s.Versions, s.Ciphers, s.CipherPreference, want)
+	}
+	if s = scanOnce(t, "127.0.0.1:"+two, "--sni", "localhost"); !slices.Equal(s.Versions, []string{"TLSv1.3"}) || !slices.Equal(s.Groups, []string{"secp384r1", "x25519"}) {
+		t.Errorf("versions %v, groups %v", s.Versions, s.Groups)
+	}
 }
