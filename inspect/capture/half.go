@@ -9,6 +9,7 @@ const (
 	gapTime     = 2e9     // or so many nanoseconds
 	maxPadding  = 6       // bytes by which an Ethernet frame of a bare ACK is filled up
 	minProgress = 1e6     // nanoseconds within which the same segment is a second copy, not sent again
+	mostDetour  = 100e6   // likewise of the same packet by its identification; some give all their packets the same one
 	maxJump     = 1 << 24 // bytes by which a number may be off; beyond it belongs to another numbering
 	maxStrays   = 64      // packets in a row of such, after which nothing more is expected
 )
@@ -113,7 +114,7 @@ func (h *half) note(s *segment, peer *half) {
 		return
 	}
 	for _, x := range h.sent {
-		if x.used && x.seq == s.seq && int(x.len) == min(size, 0xFFFF) && (s.id != 0 && x.id == s.id || s.at-x.at < minProgress) {
+		if x.used && x.seq == s.seq && int(x.len) == min(size, 0xFFFF) && (s.id != 0 && x.id == s.id && s.at-x.at < mostDetour || s.at-x.at < minProgress) {
 			return // the same packet, captured twice
 		}
 	}

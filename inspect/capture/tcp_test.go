@@ -487,3 +487,20 @@ func TestNumberHalfWayRound(t *testing.T) {
 		t.Errorf("%+v", stats)
 	}
 }
+
+// TestSameIdentification has a host that gives all its packets the same identification: what it sends again is not a second copy.
+func TestSameIdentification(t *testing.T) {
+	w := newBuilder()
+	c, s := client(3), server()
+	w.open(c, s)
+	hello, begin := ecdhe(t)[0].data, c.seq
+	for i := range 4 {
+		c.id = 7
+		w.segmentAt(c, s, begin, ack, hello, uint64(i)*1e6)
+	}
+	w.segment(s, c, ack, nil, 10) // of nothing new
+	records, _ := recordsOf(t, w.b, capture.Options{})
+	if len(records) != 1 || records[0].Capture.Stuck == nil || records[0].Capture.Stuck.Times != 4 || records[0].Capture.Client.Retransmits != 3 {
+		t.Fatalf("%d records, %+v", len(records), records[0].Capture)
+	}
+}
