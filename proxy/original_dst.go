@@ -44,7 +44,7 @@ func (c *connection) findOriginal() *inspect.Error {
 // cameFromHere reports whether the connection is one of this program's own on its way to a backend: the rules of the firewall
 // do not leave them out.
 func (c *connection) cameFromHere() bool {
-	return c.listener.OriginalDst != "" && c.server.outgoing.has(addrPort(c.conn.RemoteAddr()))
+	return c.listener.OriginalDst != "" && c.server.outgoing.cameBack(addrPort(c.conn.RemoteAddr()))
 }
 
 const loopMessage = "the connection is one of this program's own, on its way to a backend: leave them out where connections are redirected"
@@ -106,7 +106,7 @@ func isLocal(a netip.Addr) bool {
 type outgoing struct {
 	mu    sync.Mutex
 	wants bool
-	open  map[netip.AddrPort]struct{}
+	open  map[netip.AddrPort]bool // whether it came back
 }
 
 // want says that the addresses are of use.
@@ -116,10 +116,14 @@ func (o *outgoing) want() {
 	o.wants = true
 }
 
-func (o *outgoing) has(a netip.AddrPort) bool {
+// cameBack reports whether a is the address of such a connection, and remembers it.
+func (o *outgoing) cameBack(a netip.AddrPort) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	_, ok := o.open[unmapped(a)]
+	if ok {
+		o.open[unmapped(a)] = true
+	}
 	return ok
 }
 
@@ -131,17 +135,22 @@ func (o *outgoing) add(conn net.Conn) {
 		return
 	}
 	if o.open == nil {
-		o.open = make(map[netip.AddrPort]struct{})
+		o.open = make(map[netip.AddrPort]bool)
 	}
-	o.open[unmapped(addrPort(conn.LocalAddr()))] = struct{}{}
+	o.open[unmapped(addrPort(conn.LocalAddr()))] = false
 }
 
-func (o *outgoing) forget(conn net.Conn) {
+// forget takes the address out. It reports whether the connection came back.
+func (o *outgoing) forget(conn net.Conn) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.open != nil {
-		delete(o.open, unmapped(addrPort(conn.LocalAddr())))
+	if o.open == nil {
+		return false
 	}
+	a := unmapped(addrPort(conn.LocalAddr()))
+	looped := o.open[a]
+	delete(o.open, a)
+	return looped
 }
 
 // unmapped is an address in the form that IPv4 addresses have everywhere.

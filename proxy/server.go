@@ -312,9 +312,6 @@ func (s *Server) done(c *connection) {
 		e.backend = c.backend.backend
 	}
 	s.hand(e)
-	if c.dialled != nil {
-		s.outgoing.forget(c.dialled)
-	}
 	s.mu.Lock()
 	delete(s.open, c)
 	s.mu.Unlock()

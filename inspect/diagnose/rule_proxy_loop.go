@@ -4,16 +4,19 @@ import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleProxyLoop = Rule{
 	ID: "proxy-loop", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultProxy,
-	when:     clientLegDown,
+	when:     legDown,
 	Title:    "A connection that was redirected here would come back without end",
 	Citation: "RFC 9110, Section 7.6.3",
 	Explanation: "With --original-dst a connection goes on to where its client wanted to go. This one was meant for this program's own address, was not redirected at all, or is one of this program's own on its way to a backend, " +
 		"which the firewall's rules must leave out.",
 	check: func(e *evidence) *match {
-		if !e.client.is(inspect.ErrorLoop) {
+		v, leg := e.client, inspect.LegClient
+		if e.backend.exists() && e.backend.is(inspect.ErrorLoop) {
+			v, leg = e.backend, inspect.LegBackend
+		} else if !v.is(inspect.ErrorLoop) {
 			return nil
 		}
-		return &match{ended: true, detail: or(e.client.message(), "the connection leads back here"), fixes: []inspect.Fix{
+		return &match{ended: true, leg: leg, detail: or(v.message(), "the connection leads back here"), fixes: []inspect.Fix{
 			fix(forNetwork, "leave this program's own connections out of the redirection", "nft add rule ip nat output meta skuid != tlstriage tcp dport 443 redirect to :8443"),
 			fix(forClient, "connect to the service, not to the port that connections are redirected to", ""),
 		}}

@@ -12,7 +12,7 @@ var ruleServerAlert = Rule{
 	Citation: "RFC 8446, Section 6.2",
 	Explanation: "The server of the client leg ended the handshake with an alert that is not about versions, suites, names or certificates: internal_error (80) is its own trouble, unexpected_message (10), bad_record_mac (20) " +
 		"and decrypt_error (51) mean that what arrived was not what was sent.",
-	CausedBy: []string{"listener-certificate-missing"},
+	CausedBy: []string{"proxy-loop", "listener-certificate-missing"},
 	check: func(e *evidence) *match {
 		a := e.client.alert(inspect.FromServer)
 		if a == nil || !e.client.failed() || e.refusal != policy.DimensionNone || e.clientCert != certFine || e.unservable != "" || e.enforced() {

@@ -64,7 +64,10 @@ func startProxy(t *testing.T, args ...string) *proxy {
 	t.Helper()
 	full := append([]string{"proxy", "--admin", "off", "-o", "json", "--log-format", "json"}, args...)
 	if !contains(args, "--config") {
-		full = append(full, "--listen", "127.0.0.1:0", "--ca-dir", authority)
+		full = append(full, "--ca-dir", authority)
+		if !contains(args, "--listen") {
+			full = append(full, "--listen", "127.0.0.1:0")
+		}
 	}
 	p := &proxy{t: t, cmd: exec.Command(program, full...), Addrs: map[string]string{}, records: make(chan *record, 256), stderr: &lockedBuffer{}, exited: make(chan struct{})}
 	stdout, err := p.cmd.StdoutPipe()
