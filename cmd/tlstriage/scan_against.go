@@ -105,7 +105,7 @@ func (a *scanAgainst) collect(cmd *cobra.Command) error {
 // loadBalancersThatAreKnown are added to an error about a client that is not: most who ask want one of them.
 func loadBalancersThatAreKnown(err error) string {
 	var unknown *clients.UnknownError
-	if !errors.As(err, &unknown) {
+	if !errors.As(err, &unknown) || strings.Contains(err.Error(), "--from") { // which says more than a list
 		return ""
 	}
 	samples, err := clients.Select(clients.GroupLoadBalancers)
