@@ -190,7 +190,7 @@ func (s *httpSession) roundTripper() http.RoundTripper {
 	if s.c.backend.protocol == "h2" || s.c.route.Backend.Plain && s.c.route.Backend.Protocol == HTTP2 {
 		return newGate(s.transport)
 	}
-	return s.transport
+	return again{s.transport}
 }
 
 // RoundTrip sends a request. A connection that turns out to be closed is opened anew once, where nothing of the request is lost by that.

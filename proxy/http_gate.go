@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"sync"
+
+	"github.com/tlstriage/tlstriage/inspect"
 )
 
 // gate lets the first request to a backend that speaks HTTP/2 go ahead until it has its connection. Those that come with it, as browsers
@@ -35,3 +37,33 @@ func (g *gate) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func (g *gate) pass() { g.open.Do(func() { close(g.ready) }) }
+
+// again sends a request once more whose connection was opened before it came and closed by the backend as it came: that is what becomes of
+// every kept connection some time, and nothing to trouble the client with (RFC 9112, Section 9.3.1). Only what may be asked twice, and of
+// whose body nothing was read.
+type again struct{ http.RoundTripper }
+
+// RoundTrip sends a request.
+func (a again) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := a.RoundTripper.RoundTrip(r)
+	if err == nil || r.Body != nil || !idempotent(r.Method) || r.Context().Err() != nil {
+		return response, err
+	}
+	q := requestOf(r)
+	if !q.early.CompareAndSwap(true, false) {
+		return nil, err
+	}
+	if t := q.s.failureOf(err); t != inspect.HTTPClosed && t != inspect.HTTPReset {
+		return nil, err
+	}
+	return a.RoundTripper.RoundTrip(r)
+}
+
+// idempotent reports whether a method may be sent twice (RFC 9110, Section 9.2.2).
+func idempotent(method string) bool {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete:
+		return true
+	}
+	return false
+}

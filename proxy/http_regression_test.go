@@ -128,6 +128,29 @@ func TestHTTPModeOpensAnotherConnectionWhenTheFirstOneIsGone(t *testing.T) {
 	}
 }
 
+// The backend may close that connection at the very moment when the request comes. What may be asked twice is.
+func TestHTTPModeAsksAgainWhereTheFirstConnectionEndsAsItIsUsed(t *testing.T) {
+	pki := certstest.New(t)
+	for method, want := range map[string]int{http.MethodGet: 200, http.MethodPost: 502} {
+		var accepted atomic.Int32
+		b := tlsBackend(t, pki, func(c *tls.Conn) {
+			first := accepted.Add(1) == 1
+			for {
+				if _, err := http.ReadRequest(bufio.NewReader(c)); err != nil || first {
+					return
+				}
+				io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+			}
+		})
+		r := inHTTPMode(t, pki, b)
+		request := get(t, "https://"+testName+"/")
+		request.Method = method
+		if response, _ := fetch(t, httpClient(t, r, false), request); response.StatusCode != want {
+			t.Errorf("%s: %s, want %d", method, response.Status, want)
+		}
+	}
+}
+
 // eventually waits for a condition.
 func (r *rig) eventually(what string, met func() bool) {
 	r.t.Helper()

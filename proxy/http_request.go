@@ -30,9 +30,10 @@ type httpRequest struct {
 	s       *httpSession
 	number  int
 	started time.Time
-	url     *url.URL // at the backend
-	id      string   // X-Request-Id
-	old     bool     // HTTP/1.0: no interim answers
+	url     *url.URL    // at the backend
+	id      string      // X-Request-Id
+	old     bool        // HTTP/1.0: no interim answers
+	early   atomic.Bool // sent over the connection that was opened before it came
 
 	mu   sync.Mutex // of the writer's deadlines
 	over bool       // the writer is not ours any more

@@ -123,7 +123,7 @@ type legError struct{ leg *backendLeg }
 func (e *legError) Error() string { return "backend leg: " + string(e.leg.err.Type) }
 
 // dial gives the transport a connection to the backend: the one that was opened before the client's handshake, or another.
-func (s *httpSession) dial(context.Context, string, string) (net.Conn, error) {
+func (s *httpSession) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	s.mu.Lock()
 	leg, over := s.waiting, s.over
 	s.waiting = nil
@@ -134,6 +134,9 @@ func (s *httpSession) dial(context.Context, string, string) (net.Conn, error) {
 	if leg != nil && peerHasClosed(leg.tap.Conn) {
 		leg.tap.Close() // the client took its time, and the backend does not wait that long
 		leg = nil
+	}
+	if q, ok := ctx.Value(requestKey{}).(*httpRequest); ok && leg != nil {
+		q.early.Store(true)
 	}
 	if leg == nil {
 		how := s.c.how
@@ -330,6 +333,11 @@ func (s *httpSession) failureType(err error) inspect.HTTPFailureType {
 		leg.err = &inspect.Error{Type: inspect.ErrorAlertReceived, Message: err.Error(), Phase: inspect.PhaseTransfer}
 		return inspect.HTTPAlert
 	}
+	return s.failureOf(err)
+}
+
+// failureOf tells the ways in which a connection to the backend fails that are not told by an alert.
+func (s *httpSession) failureOf(err error) inspect.HTTPFailureType {
 	switch transportErrorType(err) {
 	case inspect.ErrorTimeout:
 		return inspect.HTTPTimeout

@@ -38,6 +38,9 @@ func TestHTTPModeBetweenRealClientsAndBackends(t *testing.T) {
 			b := x.start(t)
 			p := startProxy(t, b.args("--mode", "http", "--backend-verify", "enforce")...)
 			for _, c := range healthyClients() {
+				if strings.HasPrefix(c.name, "java") && x.name != "go" && x.name != "java" {
+					continue // it takes seconds to start, and asks all of them alike
+				}
 				t.Run(c.name, func(t *testing.T) {
 					n := c.ask(t, p.Addr, b)
 					asked := 0
