@@ -87,7 +87,7 @@ func Settings() []Setting {
 		{Path: "shadow.proxy_protocol", Flag: "shadow-proxy-protocol", Usage: "`none|v1|v2`: PROXY protocol header sent to the canary"},
 		{Path: "shadow.interval", Flag: "shadow-interval", Usage: "`DURATION` between two hellos of one kind and name"},
 		{Path: "shadow.rate", Flag: "shadow-rate", Usage: "at most `N` connections a second to the canary"},
-		{Path: "explain_backend", Flag: "explain-backend", NoValue: "on", Usage: "`on|off`: when a backend leg fails for no certain reason, find it out by experiment (up to 40 connections)"},
+		{Path: "explain_backend", Flag: "explain-backend", NoValue: "on", Usage: "`on|off`: when a backend leg fails for no certain reason, find it out by experiment (up to 60 connections)"},
 		{Path: "second_look", Flag: "second-look", Usage: "`on|off`: find out which names a backend knows when a leg fails over a name"},
 		{Path: "monitor.interval", Flag: "monitor-interval", Usage: "look at every backend each `DURATION`; 0: at the start only"},
 		{Path: "monitor.webhook", Flag: "monitor-webhook", Usage: "post every change of a backend to `URL`"},

@@ -37,10 +37,10 @@ type experiment struct {
 
 // Bounds on experiments.
 const (
-	explainBudget = 40               // connections
-	explainFor    = 5 * time.Minute  // that a result holds
-	explainWait   = 2 * time.Second  // that the first record waits for it
-	explainLimit  = 30 * time.Second // that one may take
+	explainBudget = why.DefaultBudget // connections
+	explainFor    = 5 * time.Minute   // that a result holds
+	explainWait   = 2 * time.Second   // that the first record waits for it
+	explainLimit  = 30 * time.Second  // that one may take
 	maxExplained  = 256
 )
 

@@ -109,7 +109,7 @@ func TestBackendsAreExplainedByExperiment(t *testing.T) {
 			continue // it takes its time, and the next record has it
 		}
 		expect(t, r, want{cause: "backend-explained", fault: inspect.FaultNetwork, verdict: inspect.Failed, outcome: inspect.Failure})
-		if e == nil || e.Verdict != "explained" || len(e.Causes) == 0 || e.Causes[0].ID != "hello-too-large" || !strings.Contains(e.Causes[0].Evidence, "700") || e.Connections > 40 {
+		if e == nil || e.Verdict != "explained" || len(e.Causes) == 0 || e.Causes[0].ID != "hello-too-large" || !strings.Contains(e.Causes[0].Evidence, "700") || e.Connections > 60 {
 			t.Errorf("%+v", e)
 		}
 		return
