@@ -310,6 +310,29 @@ func variants() []variant {
 				return parts
 			}))
 		}},
+		{name: "without times", make: func(p []capture.Packet) []byte {
+			return littlePcap(each(p, func(p capture.Packet) []capture.Packet {
+				p.Time = time.Unix(0, 0)
+				return []capture.Packet{p}
+			}))
+		}},
+		{name: "the clock runs backwards", make: func(p []capture.Packet) []byte {
+			at := time.Unix(1<<30, 0)
+			return littlePcap(each(p, func(p capture.Packet) []capture.Packet {
+				at = at.Add(-time.Second)
+				p.Time = at
+				return []capture.Packet{p}
+			}))
+		}},
+		{name: "one identification", orderly: true, make: func(p []capture.Packet) []byte {
+			return littlePcap(each(p, func(p capture.Packet) []capture.Packet {
+				if b := p.Data; b[0]>>4 == 4 && binary.BigEndian.Uint16(b[6:])&0x3FFF == 0 {
+					p.Data = bytes.Clone(b)
+					p.Data[4], p.Data[5] = 0, 1
+				}
+				return []capture.Packet{p}
+			}))
+		}},
 		{name: "merged segments", make: func(p []capture.Packet) []byte { return littlePcap(merged(p)) }},
 		{name: "shuffled", make: func(p []capture.Packet) []byte { return littlePcap(shuffled(p)) }},
 	}
