@@ -78,7 +78,8 @@ func (r *run) together(t trial, own Axis, extension wire.ExtensionType, size int
 		return nil
 	}
 	// It alone, in a hello that has nothing of the rest and works without it.
-	if a := r.send("it alone, without the rest", r.dropped(t, all, size)); a.x == nil || !a.works {
+	alone := r.expect("it alone, without the rest", r.dropped(t, all, size))
+	if a := alone; a.x == nil || !a.works {
 		if a.x == nil || kind(a.x) == r.minded {
 			if b := r.send("the hello that works, without the rest", r.dropped(r.working, all, 0)); b.x == nil || b.works {
 				return nil
@@ -118,6 +119,9 @@ func (r *run) together(t trial, own Axis, extension wire.ExtensionType, size int
 	}
 	if len(extensions) > 0 && r.spare() > 1 && lacks(extensions, "its other extensions") {
 		names = append(names, r.needs(extensions, lacks))
+	}
+	if len(names) == 0 && alone.works {
+		names = append(names, "something else of the hello, of which no single part could be told") // several parts do as well
 	}
 	return names
 }
