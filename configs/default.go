@@ -64,6 +64,9 @@ func (c *Config) complete() {
 				l.Name = "listener-" + strconv.Itoa(i+1)
 			}
 		}
+		if len(l.Routes) == 0 && l.OriginalDst != "" && l.OriginalDst != OriginalDstOff {
+			l.Routes = []Route{{}} // to where each client wanted to go
+		}
 		setDefault(&l.Mode, ModeBridge)
 		setDefault(&l.StartTLS, StartTLSNone)
 		setDefault(&l.OriginalDst, OriginalDstOff)

@@ -121,7 +121,7 @@ type backendLeg struct {
 	remote      net.Addr
 	passthrough bool
 	peerEnd     inspect.PeerEnd
-	openEnded   bool // the end of the last answer is told by the end of the connection, and that was no proper one
+	openEnded   bool               // the end of the last answer is told by the end of the connection, and that was no proper one
 	http3       *HTTP3Conn         // HTTP/3; nil: another protocol, or not connected
 	closedBy    *inspect.QUICClose // likewise
 	facts       *inspect.TCP

@@ -60,7 +60,7 @@ func canLook(b *Backend, record *inspect.Connection) bool {
 		return false
 	}
 	e := leg.Error
-	return e == nil || e.Phase != inspect.PhaseResolve && e.Phase != inspect.PhaseDial
+	return e == nil || e.Type != inspect.ErrorLoop && e.Phase != inspect.PhaseResolve && e.Phase != inspect.PhaseDial
 }
 
 // keyFor says what to look at for a record, and with which protocols.

@@ -10,6 +10,7 @@ import (
 var ruleBackendAlert = Rule{
 	ID: idBackendAlert, Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
 	when:        backendRefuses,
+	CausedBy:    []string{"proxy-loop"},
 	Title:       "The backend ended the handshake with an alert",
 	Citation:    "RFC 8446, Section 6.2",
 	Explanation: "The backend refused our hello with an alert that points to none of the usual reasons: internal_error (80) is its own trouble, or a name for which it has no certificate; decode_error (50) or illegal_parameter (47) an old server that trips over a new extension; missing_extension (109) one that wants an extension that the hello does not have; inappropriate_fallback (86) one that takes the hello for a second attempt.",
