@@ -3,6 +3,7 @@ package why_test
 import (
 	"context"
 	"net"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,10 +30,9 @@ func FuzzExperiment(f *testing.F) {
 		if err != nil || len(script) == 0 || len(raw) > 4<<10 {
 			t.Skip()
 		}
-		n := 0
+		var n atomic.Int64
 		answer := func(sent []byte) []byte {
-			b := script[(n+len(sent))%len(script)]
-			n++
+			b := script[(int(n.Add(1))+len(sent))%len(script)]
 			switch b % 8 {
 			case 0:
 				return nil
