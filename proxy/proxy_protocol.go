@@ -83,7 +83,10 @@ func writeProxyHeader(conn net.Conn, version byte, source, destination net.Addr)
 
 // addrPort is the address and port in a, or the zero AddrPort.
 func addrPort(a net.Addr) netip.AddrPort {
-	if t, ok := a.(*net.TCPAddr); ok {
+	switch t := a.(type) {
+	case *net.TCPAddr:
+		return t.AddrPort()
+	case *net.UDPAddr:
 		return t.AddrPort()
 	}
 	return netip.AddrPort{}
