@@ -88,13 +88,11 @@ func (s *Server) open(address string, l *proxy.Listener) (*socket, error) {
 	return sock, nil
 }
 
-// receiveBuffer is what quic-go asks the system for, too.
-const receiveBuffer = 7 << 20
-
 func (s *socket) passes() bool { return s.mode == proxy.Passthrough }
 
 // run begins to serve.
 func (s *socket) run() {
+	s.server.checkBuffer(s.udp)
 	s.running.Go(s.tick)
 	if s.passes() {
 		s.running.Go(s.relay)

@@ -1,0 +1,54 @@
+package h3
+
+import (
+	"net"
+	"testing"
+	"time"
+
+	"github.com/tlstriage/tlstriage/certs/certstest"
+	"github.com/tlstriage/tlstriage/inspect/quicwire"
+	"github.com/tlstriage/tlstriage/proxy"
+)
+
+// Whatever comes in a datagram: it is looked at without a panic, and what is kept of it stays within its bounds.
+func FuzzDatagrams(f *testing.F) {
+	pki := certstest.New(f)
+	const limit = 8
+	r := newRig(f, pki, &proxy.Listener{Name: "edge", Mode: proxy.HTTP, Routes: []*proxy.Route{{Name: "default", Backend: &proxy.Backend{Address: "127.0.0.1:1", Plain: true}, GetCertificate: serves(pki.Make(certstest.Healthy, testName))}}},
+		func(r *rig) { r.udp.Limits.Hellos = limit })
+	passes := newRig(f, pki, &proxy.Listener{Name: "through", Mode: proxy.Passthrough, Routes: []*proxy.Route{{Name: "one", ServerNames: []string{"nobody.example"}, Backend: &proxy.Backend{Address: "127.0.0.1:1"}}}},
+		func(r *rig) { r.udp.Limits.Hellos = limit })
+	c := newRawClient(f, r.address())
+	whole := hello(f, r.clientConfig())
+	f.Add(c.initial(0, whole[:900], 1200))
+	f.Add(c.initial(900, whole[900:], 1200))
+	f.Add(c.initial(0, whole, 1800))
+	c.header.Token = []byte("token")
+	f.Add(c.initial(0, whole, 1800))
+	other := c.initial(0, whole[:10], 1200)
+	copy(other[1:], []byte{0xff, 0, 0, 29})
+	f.Add(other)
+	f.Add([]byte{0x40, 1, 2, 3, 4, 5, 6, 7, 8, 9})
+	f.Add([]byte{0xc0, 0, 0, 0, 1, 20})
+	addr := &net.UDPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 4433}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		sock, through := r.udp.sockets[keyOf(r.listener)], passes.udp.sockets[keyOf(passes.listener)]
+		sock.hand(b, nil, addr)
+		through.pass(b, nil, addr)
+		for _, s := range []*socket{sock, through} {
+			for _, ok := s.hellos.next(); ok; _, ok = s.hellos.next() {
+			}
+			s.hellos.mu.Lock()
+			if n := len(s.hellos.flows); n > limit || n != s.hellos.order.Len() {
+				t.Errorf("%d flows, %d in order", n, s.hellos.order.Len())
+			}
+			s.hellos.mu.Unlock()
+			s.hellos.expire(time.Now().Add(time.Hour))
+		}
+		var h quicwire.Header
+		_, _ = quicwire.ParseHeader(b, &h)
+		for len(r.records) > 0 {
+			<-r.records
+		}
+	})
+}
