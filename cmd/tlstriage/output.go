@@ -53,6 +53,7 @@ func terminalWidth(w io.Writer) int {
 type recorder struct {
 	file *os.File
 	json *report.JSON
+	torn bool // the last line of the file has no end
 }
 
 // openRecorder opens the recording: hellos carry names, tickets and addresses.
@@ -64,7 +65,23 @@ func openRecorder(c configs.Record) (*recorder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("recording: %w", err)
 	}
-	return &recorder{file: f, json: report.NewJSON(f, report.Raw(c.Raw))}, nil
+	return &recorder{file: f, json: report.NewJSON(f, report.Raw(c.Raw)), torn: endsInAPart(c.File)}, nil
+}
+
+// endsInAPart reports whether the last line of a file has no end: whoever wrote it was killed, or the disk was full.
+func endsInAPart(name string) bool {
+	f, err := os.Open(name)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
+		return false
+	}
+	last := make([]byte, 1)
+	_, err = f.ReadAt(last, info.Size()-1)
+	return err == nil && last[0] != '\n'
 }
 
 // openPrivate opens a file that is appended to, for the owner alone.
@@ -86,7 +103,15 @@ func (r *recorder) Write(c *inspect.Connection) error {
 	if r.json == nil {
 		return nil
 	}
-	return r.json.Write(c)
+	if r.torn {
+		// A record must not become a part of the line before it.
+		if _, err := r.file.WriteString("\n"); err != nil {
+			return err
+		}
+	}
+	err := r.json.Write(c)
+	r.torn = err != nil
+	return err
 }
 
 func (r *recorder) Close() error {

@@ -99,6 +99,7 @@ type proxyCommand struct {
 	shadow     *replay.Shadow // nil: there is no canary
 	explainer  *explainer     // nil: backends are not experimented with
 	outMu      sync.Mutex     // records come from the server and from the shadow
+	unwritten  bool           // the latest record could not be written
 	saidMu     sync.Mutex
 	said       map[string]string // of each backend's address what was said of it last
 	worst      atomic.Int32      // worst severity seen

@@ -73,8 +73,13 @@ func (p *proxyCommand) print(c *inspect.Connection) {
 	} else if err != nil {
 		p.log.Error("record not printed", zap.Error(err))
 	}
-	if err := p.recording.Write(c); err != nil {
-		p.log.Error("record not written", zap.Error(err))
+	switch err := p.recording.Write(c); {
+	case err != nil && !p.unwritten:
+		p.unwritten = true
+		p.log.Error("record not written, nor are those that follow until this is over", zap.Error(err))
+	case err == nil && p.unwritten:
+		p.unwritten = false
+		p.log.Info("records are written again")
 	}
 }
 
