@@ -40,7 +40,7 @@ const (
 	explainBudget = why.DefaultBudget // connections
 	explainFor    = 5 * time.Minute   // that a result holds
 	explainWait   = 2 * time.Second   // that the first record waits for it
-	explainLimit  = 30 * time.Second  // that one may take
+	explainLimit  = time.Minute       // that one may take: silence is waited for
 	maxExplained  = 256
 )
 
