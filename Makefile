@@ -13,7 +13,7 @@ BUILDVCS := $(shell git rev-parse HEAD >/dev/null 2>&1 && echo auto || echo fals
 GOBUILD   = CGO_ENABLED=0 $(GO) build -buildvcs=$(BUILDVCS) -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
 
 # Packages with goroutines of their own: the race detector is worth its price there.
-RACE      ?= ./configs ./inspect ./certs/... ./proxy/...
+RACE      ?= ./configs ./inspect ./inspect/starttls ./inspect/probe ./inspect/replay ./inspect/capture ./certs/... ./proxy/...
 PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 FUZZTIME  ?= 30s
 BENCH     ?= .
