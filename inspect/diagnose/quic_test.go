@@ -58,6 +58,8 @@ func quicCases() []ruleCase {
 			c.ClientLeg.Error = &inspect.Error{Type: inspect.ErrorClosed, Phase: inspect.PhaseTransfer}
 			c.ClientLeg.QUIC.Close = inspect.NewQUICClose(inspect.FromClient, true, 0x105, "")
 		}), cause: "quic-connection-closed", fault: inspect.FaultClient, verdict: inspect.Warning, never: []string{"handshake-unexplained", "client-aborted"}},
+		{name: "a client that leaves in the handshake", in: quic(inspect.ErrorClosed, inspect.PhaseHandshake, inspect.QUIC{Version: "v1", Close: inspect.NewQUICClose(inspect.FromClient, false, 0x0c, "")}),
+			cause: "client-aborted", fault: inspect.FaultClient, verdict: inspect.Failed, never: []string{"quic-connection-closed"}},
 		{name: "a TLS alert over QUIC", in: quic(inspect.ErrorAlertReceived, inspect.PhaseHandshake, inspect.QUIC{Version: "v1", Close: inspect.NewQUICClose(inspect.FromClient, false, 0x100+48, "")}, clientAlert(inspect.FromClient, 48, "unknown_ca")),
 			cause: "server-cert-rejected-by-client", fault: inspect.FaultClient, verdict: inspect.Failed, never: []string{"quic-connection-closed"}},
 		{name: "Alt-Svc in vain", in: with(func(c *inspect.Connection) {

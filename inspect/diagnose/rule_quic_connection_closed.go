@@ -20,7 +20,7 @@ var ruleQUICConnectionClosed = Rule{
 			leg string
 		}{{e.client, inspect.LegClient}, {e.backend, inspect.LegBackend}} {
 			q := side.v.overQUIC()
-			if q == nil || q.Close == nil || isCryptoError(q.Close) {
+			if q == nil || q.Close == nil || isCryptoError(q.Close) || leaves(q.Close) {
 				continue
 			}
 			m := &match{leg: side.leg, ended: side.v.failed(), severity: inspect.SeverityWarning, fault: inspect.FaultProxy}
@@ -47,6 +47,13 @@ var ruleQUICConnectionClosed = Rule{
 		}
 		return nil
 	},
+}
+
+// leaves reports whether a close finds fault with nothing: its sender has gone, be it in the middle of a handshake, where the application's
+// own reason must not be said (RFC 9000, Section 10.2.3).
+func leaves(c *inspect.QUICClose) bool {
+	const noError, applicationError = 0x00, 0x0c
+	return !c.Application && (c.Code == noError || c.Code == applicationError)
 }
 
 // isCryptoError reports whether a close stands for a TLS alert (RFC 9001, Section 4.8).

@@ -168,6 +168,9 @@ func (l *link) close(alert wire.AlertDescription) {
 // over is called when quic-go is done with a connection, whatever became of it.
 func (l *link) over(cause error) {
 	end := endOf(cause)
+	if c := end.Close; c != nil && !end.Remote && c.Code == connectionRefused && !c.Application && l.socket.isStopped() {
+		end.Type, end.Text, end.Close = inspect.ErrorShutdown, "the listener ended during the handshake", nil
+	}
 	l.mu.Lock()
 	l.uncount()
 	q, state := l.q, l.state

@@ -3,6 +3,7 @@ package h3
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"io"
 	"net/http"
 	"strings"
@@ -169,6 +170,23 @@ func TestShutdownLetsRequestsEnd(t *testing.T) {
 		t.Errorf("record %+v, error %+v", second, second.ClientLeg.Error)
 	}
 	r.none()
+}
+
+func TestShutdownEndsHandshakes(t *testing.T) {
+	pki := certstest.New(t)
+	r := inHTTPMode(t, pki, answering(t, pki))
+	c := newRawClient(t, r.address())
+	c.send(c.initial(0, hello(t, r.clientConfig(func(c *tls.Config) { c.CurvePreferences = []tls.CurveID{tls.X25519} }), c.header.SourceID...), 1200))
+	await(t, "a handshake", func() bool { return r.tcp.Active() == 1 && r.udp.Stats().Handshakes == 1 })
+	if c.answer(patience) == nil {
+		t.Fatal("no answer")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	r.shutdown(ctx)
+	if leg := r.record().ClientLeg; leg.Error == nil || leg.Error.Type != inspect.ErrorShutdown || leg.QUIC.Close != nil {
+		t.Errorf("error %+v, quic %+v", leg.Error, leg.QUIC)
+	}
 }
 
 func TestShutdownCutsWhatDoesNotEnd(t *testing.T) {
