@@ -51,8 +51,24 @@ func (s *httpSession) answered(r *http.Response) error {
 	}
 	if r.StatusCode != http.StatusSwitchingProtocols {
 		r.Body = &watchedBody{r.Body, q}
+		q.handOver(r)
 	}
 	return nil
+}
+
+// handOver moves the header of an answer to the client's, rather than have each of its values copied.
+func (q *httpRequest) handOver(r *http.Response) {
+	if kind := r.Header["Content-Type"]; len(kind) > 0 && strings.HasPrefix(strings.ToLower(kind[0]), "text/event-stream") {
+		r.ContentLength = -1 // each piece is passed on as it comes, whatever its length may be
+	}
+	to := q.Header()
+	for name, values := range r.Header {
+		if earlier, ok := to[name]; ok {
+			values = append(earlier[:len(earlier):len(earlier)], values...)
+		}
+		to[name] = values
+	}
+	r.Header = nil
 }
 
 // unavailable is an answer by which a backend says that it, or what is behind it, cannot do its work.

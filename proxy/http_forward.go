@@ -31,12 +31,23 @@ func (s *httpSession) rewrite(p *httputil.ProxyRequest) {
 	p.Out.Host = p.In.Host
 	p.Out.Trailer = p.In.Trailer // whose values come behind the body
 	upgrade(p.Out.Header, c.route.Backend)
-	client := addrPort(c.source)
-	trusted := c.listener.trustsForwarded(client.Addr().Unmap())
 	identify(p.Out.Header, c.listener.ClientIdentity, c.clientState.PeerCertificates)
-	forward(p.Out.Header, p.In, client.Addr().Unmap(), addrPort(c.destination).Port(), trusted)
-	q.id = q.requestID(p.In.Header["X-Request-Id"], trusted)
+	forward(p.Out.Header, p.In, &s.from)
+	q.id = q.requestID(p.In.Header["X-Request-Id"], s.from.trusted)
 	p.Out.Header["X-Request-Id"] = []string{q.id}
+}
+
+// origin is what the backend is told of where a client's requests come from: the same for all of them.
+type origin struct {
+	address string // of the client
+	element string // of Forwarded, but for the host
+	port    string // that the client connected to
+	trusted bool   // what it says of earlier hops is passed on
+}
+
+func (c *connection) origin() origin {
+	client := addrPort(c.source).Addr().Unmap()
+	return origin{client.String(), "for=" + node(client) + ";proto=https", strconv.Itoa(int(addrPort(c.destination).Port())), c.listener.trustsForwarded(client)}
 }
 
 // upgrade leaves of the protocols that a client wants to switch to those that are none of HTTP's own: what is spoken behind a switch is not
@@ -80,28 +91,21 @@ var told = [...]string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Fo
 
 // forward tells the backend who asks for what, in RFC 7239's words and in the usual ones. What the client itself says of that is taken
 // away unless it is trusted, also where it is spelled so that some backends take it for the same.
-func forward(out http.Header, in *http.Request, client netip.Addr, port uint16, trusted bool) {
-	for name := range out {
-		plain := http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-"))
-		for _, t := range told {
-			if plain == t {
-				delete(out, name)
-			}
-		}
-	}
-	if trusted {
+func forward(out http.Header, in *http.Request, from *origin) {
+	strip(out, told[:])
+	if from.trusted {
 		for _, t := range told {
 			if values, ok := in.Header[t]; ok {
 				out[t] = append([]string(nil), values...)
 			}
 		}
 	}
-	element := "for=" + node(client) + ";proto=https"
+	element := from.element
 	if in.Host != "" {
 		element += ";host=" + quoted(in.Host)
 	}
-	out["Forwarded"] = []string{joined(out["Forwarded"], element)}
-	out["X-Forwarded-For"] = []string{joined(out["X-Forwarded-For"], client.String())}
+	out["Forwarded"] = joined(out["Forwarded"], element)
+	out["X-Forwarded-For"] = joined(out["X-Forwarded-For"], from.address)
 	set := func(name, value string) {
 		if len(out[name]) == 0 && value != "" {
 			out[name] = []string{value}
@@ -109,8 +113,21 @@ func forward(out http.Header, in *http.Request, client netip.Addr, port uint16, 
 	}
 	set("X-Forwarded-Host", in.Host)
 	set("X-Forwarded-Proto", "https")
-	set("X-Forwarded-Port", strconv.Itoa(int(port)))
-	set("X-Real-Ip", client.String())
+	set("X-Forwarded-Port", from.port)
+	set("X-Real-Ip", from.address)
+}
+
+// strip takes headers away, also where they are spelled so that some backends take them for the same.
+func strip(out http.Header, names []string) {
+	for name := range out {
+		plain := name
+		if strings.IndexByte(name, '_') >= 0 {
+			plain = http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-"))
+		}
+		if slices.Contains(names, plain) {
+			delete(out, name)
+		}
+	}
 }
 
 // ClientIdentity is a header that tells who a client proved to be.
@@ -127,11 +144,7 @@ var identityHeaders = [...]string{"Client-Cert", "Client-Cert-Chain", "X-Forward
 
 // identify tells the backend of the certificates that a client showed and that were verified.
 func identify(out http.Header, how ClientIdentity, shown []*x509.Certificate) {
-	for name := range out {
-		if slices.Contains(identityHeaders[:], http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-"))) {
-			delete(out, name)
-		}
-	}
+	strip(out, identityHeaders[:])
 	if len(shown) == 0 {
 		return
 	}
@@ -163,8 +176,11 @@ func byteSequence(c *x509.Certificate) string {
 	return ":" + base64.StdEncoding.EncodeToString(c.Raw) + ":"
 }
 
-func joined(earlier []string, last string) string {
-	return strings.Join(append(earlier[:len(earlier):len(earlier)], last), ", ")
+func joined(earlier []string, last string) []string {
+	if len(earlier) > 0 {
+		last = strings.Join(earlier, ", ") + ", " + last
+	}
+	return []string{last}
 }
 
 // node is an address as RFC 7239, Section 6, has it.
@@ -177,6 +193,9 @@ func node(a netip.Addr) string {
 
 // quoted is a quoted-string (RFC 9110, Section 5.6.4); control characters, which none may hold, become question marks.
 func quoted(s string) string {
+	if isAuthority(s) { // most often it is one
+		return `"` + s + `"`
+	}
 	s = strings.Map(func(r rune) rune {
 		if r < 0x20 || r == 0x7f {
 			return '?'

@@ -20,6 +20,7 @@ type httpSession struct {
 	c         *connection
 	transport *http.Transport
 	proxy     *httputil.ReverseProxy
+	from      origin
 	front     *frontConn // nil: of another transport
 	ending    sync.Once
 
@@ -49,7 +50,7 @@ func (c *connection) serveHTTP() {
 
 // beginHTTP makes the session, and settles what the record has of the handshakes.
 func (c *connection) beginHTTP() *httpSession {
-	s := &httpSession{c: c}
+	s := &httpSession{c: c, from: c.origin()}
 	switch s.record.Protocol = "HTTP/1.1"; c.clientState.NegotiatedProtocol {
 	case "h2":
 		s.record.Protocol = "HTTP/2.0"

@@ -13,7 +13,7 @@ var (
 	errTarget     = errors.New("the request target holds a byte that none may hold")
 	errTargetForm = errors.New("the request target begins with no slash")
 	errHost       = errors.New("the host is no name or address with at most a port")
-	errLengths    = errors.New("more than one Content-Length")
+	errLengths    = errors.New("more than one Content-Length, or one that is no number")
 	errTwoHosts   = errors.New(":authority and Host differ")
 )
 
@@ -26,7 +26,8 @@ func checkRequest(r *http.Request) error {
 	if _, err := originForm(r); err != nil {
 		return err
 	}
-	if len(r.Header["Content-Length"]) > 1 { // of HTTP/1 net/http has made one, or refused it
+	// Of HTTP/1 net/http has made one length, or refused it; of HTTP/2 it takes one that is no number for none.
+	if lengths := r.Header["Content-Length"]; len(lengths) > 1 || len(lengths) == 1 && !isDigits(lengths[0]) {
 		return errLengths
 	}
 	if host, ok := r.Header["Host"]; ok && (len(host) != 1 || host[0] != r.Host) {
@@ -99,6 +100,9 @@ func originForm(r *http.Request) (string, error) {
 // isAuthority reports whether s is a name or an address, with or without a port, that every server reads alike. What RFC 3986,
 // Section 3.2, allows beyond that (user information, percent encoding) has no place in a Host (RFC 9110, Section 4.2.4).
 func isAuthority(s string) bool {
+	if s == "" {
+		return false
+	}
 	host, port, ported := s, "", false
 	if end := strings.LastIndexByte(s, ']'); s[0] == '[' {
 		if end < 0 {
@@ -142,10 +146,14 @@ func isAddress6(s string) bool {
 }
 
 func isPort(s string) bool {
+	return s == "" || len(s) <= 5 && isDigits(s) // none at all is a port, too: the default one
+}
+
+func isDigits(s string) bool {
 	for i := range len(s) {
 		if s[i] < '0' || s[i] > '9' {
 			return false
 		}
 	}
-	return len(s) <= 5 // none at all is a port, too: the default one
+	return s != ""
 }
