@@ -418,7 +418,7 @@ func BenchmarkHandshake(b *testing.B) {
 	}
 	var all []*contender
 	for _, p := range []proxyUnderTest{
-		{"tlstriage", ours()}, {"uninspected", uninspected}, {"bare", bare}, {"haproxy", haproxy(true)}, {"tlstriage-json", ours("-o", "json")},
+		{"tlstriage", ours("--no-resumption")}, {"uninspected", uninspected}, {"bare", bare}, {"haproxy", haproxy(true)}, {"tlstriage-json", ours("-o", "json", "--no-resumption")},
 	} {
 		c := &contender{proxyUnderTest: p}
 		var cmd *exec.Cmd

@@ -174,7 +174,7 @@ func TestNothingLeaks(t *testing.T) {
 }
 
 // recordOfHello is the first flight of crypto/tls.
-func recordOfHello(t *testing.T) []byte {
+func recordOfHello(t testing.TB) []byte {
 	t.Helper()
 	client, server := net.Pipe()
 	defer client.Close()
