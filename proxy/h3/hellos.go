@@ -24,6 +24,7 @@ type flowKey struct {
 type flow struct {
 	socket   *socket
 	key      flowKey
+	first    flowKey // before a Retry
 	began    time.Time
 	state    atomic.Int32 // a flowState
 	reader   *quicwire.Flow
@@ -76,6 +77,7 @@ type hellos struct {
 	order    list.List // oldest first
 	demanded map[netip.AddrPort]*demand
 	last     map[netip.AddrPort]*flow // the newest that was handed on with a token
+	byFirst  map[flowKey]*flow        // those that were handed on after a Retry
 	ready    []heldDatagram           // that quic-go is to read next; only for its reader
 }
 
@@ -86,7 +88,13 @@ type demand struct {
 	version   quicwire.Version
 	oob       []byte
 	answered  bool // it came back with a token
+
+	// By the client's own id, which it keeps, the one that it sent to before the Retry: quic-go knows the connection by that.
+	first map[string]string
 }
+
+// maxFirst bounds how many connections of one address wait to come back at the same time.
+const maxFirst = 64
 
 // Retry packets to one client that begins anew each time, from which on it has a record; and how many such records there are at most
 // each time that time passes.
@@ -96,7 +104,7 @@ const (
 )
 
 func newHellos(s *socket, limit int) *hellos {
-	return &hellos{socket: s, limit: limit, flows: make(map[flowKey]*flow), demanded: make(map[netip.AddrPort]*demand), last: make(map[netip.AddrPort]*flow)}
+	return &hellos{socket: s, limit: limit, flows: make(map[flowKey]*flow), demanded: make(map[netip.AddrPort]*demand), last: make(map[netip.AddrPort]*flow), byFirst: make(map[flowKey]*flow)}
 }
 
 // datagram looks at a datagram with a long header of an Initial packet. It reports whether quic-go is to have it.
@@ -165,7 +173,10 @@ func (h *hellos) add(key flowKey, now time.Time, oob []byte, header *quicwire.He
 	f.facts.Token = len(header.Token) > 0
 	if d := h.demanded[key.addr]; d != nil {
 		f.facts.Retries = d.retries
-		d.answered = d.answered || f.facts.Token
+		if f.facts.Token {
+			d.answered = true
+			f.first = flowKey{key.addr, d.first[string(header.SourceID)]}
+		}
 	}
 	f.place = h.order.PushBack(f)
 	h.flows[key] = f
@@ -179,6 +190,9 @@ func (h *hellos) remove(f *flow) {
 		h.order.Remove(f.place)
 		if h.last[f.key.addr] == f {
 			delete(h.last, f.key.addr)
+		}
+		if h.byFirst[f.first] == f {
+			delete(h.byFirst, f.first)
 		}
 	}
 	f.held, f.reader = nil, nil
@@ -225,6 +239,7 @@ func (h *hellos) whole(f *flow, m *quicwire.Message) {
 		}
 		if f.facts.Token {
 			h.last[f.key.addr] = f
+			h.byFirst[f.first] = f
 		}
 	case proxy.QUICPass:
 		f.state.Store(flowPassed)
@@ -277,7 +292,9 @@ func (h *hellos) take(addr netip.AddrPort, id []byte) *flow {
 	defer h.mu.Unlock()
 	f := h.flows[flowKey{addr, string(id)}]
 	if f == nil || f.state.Load() != flowHanded {
-		f = h.last[addr]
+		if f = h.byFirst[flowKey{addr, string(id)}]; f == nil {
+			f = h.last[addr] // its token is of an earlier connection
+		}
 	}
 	if f == nil || f.q == nil || f.link != nil {
 		return nil
@@ -322,11 +339,14 @@ func (h *hellos) demand(addr netip.AddrPort, now time.Time, oob []byte, header *
 		if len(h.demanded) >= h.limit {
 			return true // it gets one without being remembered
 		}
-		d = &demand{began: now, version: header.Version, oob: append([]byte(nil), oob...)}
+		d = &demand{began: now, version: header.Version, oob: append([]byte(nil), oob...), first: make(map[string]string)}
 		h.demanded[addr] = d
 	}
 	d.at = now
 	d.retries++
+	if len(d.first) < maxFirst {
+		d.first[string(header.SourceID)] = string(header.DestinationID)
+	}
 	return true
 }
 

@@ -5,11 +5,15 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/quic-go/quic-go"
 
 	"github.com/tlstriage/tlstriage/certs/certstest"
 	"github.com/tlstriage/tlstriage/inspect"
@@ -328,6 +332,46 @@ func TestRefusalsAreAlerts(t *testing.T) {
 			}
 			if leg.TLS.Client.RecordVersion != "" || !strings.HasPrefix(leg.TLS.Client.JA4, "q") {
 				t.Errorf("hello %+v", leg.TLS.Client)
+			}
+			r.none()
+		})
+	}
+}
+
+// Connections that begin at the same time from one address are told apart, also where all of them are asked to show it.
+func TestConnectionsOfOneAddressAreToldApart(t *testing.T) {
+	for _, retry := range []proxy.QUICRetry{proxy.RetryNever, proxy.RetryAlways} {
+		t.Run(string(retry), func(t *testing.T) {
+			pki := certstest.New(t)
+			backend := answering(t, pki)
+			l := &proxy.Listener{Name: "edge", Mode: proxy.HTTP, QUICRetry: retry}
+			const n = 12
+			for i := range n {
+				name := fmt.Sprintf("site%d.example", i)
+				l.Routes = append(l.Routes, &proxy.Route{Name: name, ServerNames: []string{name}, Backend: backend, GetCertificate: serves(pki.Make(certstest.Healthy, name))})
+			}
+			r := newRig(t, pki, l)
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			transport := &quic.Transport{Conn: udpSocket(t)}
+			defer transport.Close()
+			var dialling sync.WaitGroup
+			for i := range n {
+				dialling.Go(func() {
+					conn, err := transport.Dial(ctx, r.address(), r.clientConfig(named(fmt.Sprintf("site%d.example", i))), &quic.Config{})
+					if err != nil {
+						t.Errorf("site%d: %v", i, err)
+						return
+					}
+					<-handshakeConfirmed(ctx, conn)
+					conn.CloseWithError(0x100, "")
+				})
+			}
+			dialling.Wait()
+			for range n {
+				if record := r.record(); record.Event.Outcome != inspect.Success || record.Route != record.ClientLeg.TLS.Client.ServerName {
+					t.Errorf("route %s, name %s, error %+v", record.Route, record.ClientLeg.TLS.Client.ServerName, record.ClientLeg.Error)
+				}
 			}
 			r.none()
 		})
