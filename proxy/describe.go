@@ -41,6 +41,9 @@ func (c *connection) finish() {
 	if c.clientErr == nil && c.wasCut() {
 		c.clientErr = &inspect.Error{Type: inspect.ErrorShutdown, Message: "cut at the end of draining", Phase: inspect.PhaseTransfer}
 	}
+	if c.dialled != nil && c.server.outgoing.forget(c.dialled) && c.backend != nil {
+		c.backend.err = &inspect.Error{Type: inspect.ErrorLoop, Phase: inspect.PhaseHandshake, Message: loopMessage}
+	}
 	addEnd(r.ClientLeg, c.clientErr, c.clientFacts, c.clientAlerts)
 	r.ClientLeg.PeerEnd = c.clientEnd
 	if c.backend != nil {

@@ -169,7 +169,7 @@ func (s *serving) relay(c command) (yes bool, err error) {
 	default:
 		err = s.backend.expect("+OK")
 		for err == nil && c.name == "CAPA" {
-			line := ""
+			var line string
 			if line, err = s.backend.line(); line == "." || len(s.backend.heard) > maxDialogueBytes {
 				break
 			}
