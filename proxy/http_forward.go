@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 )
 
 // hostOf is the name in a Host header or :authority, as server names are compared: without port, brackets and a final dot.
@@ -37,17 +38,40 @@ func (s *httpSession) rewrite(p *httputil.ProxyRequest) {
 	p.Out.Header["X-Request-Id"] = []string{q.id}
 }
 
-// origin is what the backend is told of where a client's requests come from: the same for all of them.
+// origin is what the backend is told of where a client's requests come from. It is the same for all of them, and made once: nobody
+// changes a value of a header that is on its way.
 type origin struct {
-	address string // of the client
-	element string // of Forwarded, but for the host
-	port    string // that the client connected to
-	trusted bool   // what it says of earlier hops is passed on
+	trusted bool     // what the client says of earlier hops is passed on
+	address []string // of the client
+	element string   // of Forwarded, but for the host
+	port    []string // that the client connected to
+	last    atomic.Pointer[hostTold]
 }
 
-func (c *connection) origin() origin {
+// hostTold is what is told of the host that was asked for, which seldom changes on a connection.
+type hostTold struct{ host, forwarded []string }
+
+var httpsTold = []string{"https"}
+
+func (o *origin) of(c *connection) {
 	client := addrPort(c.source).Addr().Unmap()
-	return origin{client.String(), "for=" + node(client) + ";proto=https", strconv.Itoa(int(addrPort(c.destination).Port())), c.listener.trustsForwarded(client)}
+	o.address, o.element = []string{client.String()}, "for="+node(client)+";proto=https"
+	o.port = []string{strconv.Itoa(int(addrPort(c.destination).Port()))}
+	o.trusted = c.listener.trustsForwarded(client)
+}
+
+// told is what is said of a host.
+func (o *origin) told(host string) *hostTold {
+	if last := o.last.Load(); last != nil && last.host[0] == host {
+		return last
+	}
+	element := o.element
+	if host != "" {
+		element += ";host=" + quoted(host)
+	}
+	t := &hostTold{[]string{host}, []string{element}}
+	o.last.Store(t)
+	return t
 }
 
 // upgrade leaves of the protocols that a client wants to switch to those that are none of HTTP's own: what is spoken behind a switch is not
@@ -100,19 +124,16 @@ func forward(out http.Header, in *http.Request, from *origin) {
 			}
 		}
 	}
-	element := from.element
-	if in.Host != "" {
-		element += ";host=" + quoted(in.Host)
-	}
-	out["Forwarded"] = joined(out["Forwarded"], element)
+	host := from.told(in.Host)
+	out["Forwarded"] = joined(out["Forwarded"], host.forwarded)
 	out["X-Forwarded-For"] = joined(out["X-Forwarded-For"], from.address)
-	set := func(name, value string) {
-		if len(out[name]) == 0 && value != "" {
-			out[name] = []string{value}
+	set := func(name string, value []string) {
+		if len(out[name]) == 0 && value[0] != "" {
+			out[name] = value
 		}
 	}
-	set("X-Forwarded-Host", in.Host)
-	set("X-Forwarded-Proto", "https")
+	set("X-Forwarded-Host", host.host)
+	set("X-Forwarded-Proto", httpsTold)
 	set("X-Forwarded-Port", from.port)
 	set("X-Real-Ip", from.address)
 }
@@ -176,11 +197,11 @@ func byteSequence(c *x509.Certificate) string {
 	return ":" + base64.StdEncoding.EncodeToString(c.Raw) + ":"
 }
 
-func joined(earlier []string, last string) []string {
-	if len(earlier) > 0 {
-		last = strings.Join(earlier, ", ") + ", " + last
+func joined(earlier, last []string) []string {
+	if len(earlier) == 0 {
+		return last
 	}
-	return []string{last}
+	return []string{strings.Join(earlier, ", ") + ", " + last[0]}
 }
 
 // node is an address as RFC 7239, Section 6, has it.

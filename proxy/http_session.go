@@ -50,7 +50,8 @@ func (c *connection) serveHTTP() {
 
 // beginHTTP makes the session, and settles what the record has of the handshakes.
 func (c *connection) beginHTTP() *httpSession {
-	s := &httpSession{c: c, from: c.origin()}
+	s := &httpSession{c: c}
+	s.from.of(c)
 	switch s.record.Protocol = "HTTP/1.1"; c.clientState.NegotiatedProtocol {
 	case "h2":
 		s.record.Protocol = "HTTP/2.0"
