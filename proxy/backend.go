@@ -108,6 +108,7 @@ type backendLeg struct {
 	revocation  *inspect.Revocation  // why the certificate was refused, where that is the reason
 	request     *tls.CertificateRequestInfo
 	sent        bool   // our certificate was sent
+	asks        bool   // the backend asked for a client certificate
 	sentName    string // asked for
 	agreed      bool   // it was asked for TLS and agreed
 	asked       *inspect.StartTLS
@@ -276,7 +277,7 @@ func (l *backendLeg) config(how opening) *tls.Config {
 			return nil
 		},
 		GetClientCertificate: func(info *tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			l.request = info
+			l.request, l.asks = info, true
 			if b.Certificate == nil {
 				return &tls.Certificate{}, nil
 			}
@@ -293,10 +294,7 @@ func (l *backendLeg) config(how opening) *tls.Config {
 		config.VerifyConnection = l.judge
 	}
 	if !b.NoResumption && !how.whole {
-		config.ClientSessionCache = &b.sessions
-		if how.address != "" {
-			config.ClientSessionCache = &sessionsAt{&b.sessions, how.address}
-		}
+		config.ClientSessionCache = &legSessions{l, how.address}
 	}
 	return config
 }

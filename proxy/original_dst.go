@@ -24,8 +24,7 @@ var errNotRedirected = errors.New("the connection was not redirected here: it wa
 // findOriginal finds out where the client wanted to go, which is what the record has as the server, and where a backend without an address
 // is. What was meant for this program itself, or came from it, is refused: it would come back without end.
 func (c *connection) findOriginal() *inspect.Error {
-	local := addrPort(c.conn.LocalAddr())
-	original := local
+	original := unmapped(addrPort(c.conn.LocalAddr()))
 	if c.listener.OriginalDst == Redirect {
 		var err error
 		if original, err = originalDst(c.conn); err != nil {

@@ -170,3 +170,22 @@ func TestForgottenBackendSessionsAreNoFault(t *testing.T) {
 		}
 	}
 }
+
+// A handshake in which the backend asked for a client certificate is a full one each time: what it asked for, and what it thinks of
+// the answer, belongs into every record.
+func TestSessionsWithClientCertificatesAreNotResumed(t *testing.T) {
+	pki := certstest.New(t)
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		backend := tlsBackend(t, pki, echo, only(version), func(c *tls.Config) { c.ClientAuth = tls.RequestClientCert })
+		r := bridged(t, pki, backend)
+		for i := range 3 {
+			c := r.tls()
+			exchange(t, c, "a line")
+			c.Close()
+			leg := r.record().BackendLeg.TLS
+			if leg.Resumed || leg.Server.CertificateRequest == nil {
+				t.Errorf("%x, connection %d: resumed %v, request %+v", version, i, leg.Resumed, leg.Server.CertificateRequest)
+			}
+		}
+	}
+}

@@ -69,18 +69,30 @@ func (s *sessions) makeRoom() {
 	delete(s.kept, oldest)
 }
 
-// sessionsAt are those with one of the addresses that a backend without an address of its own stands for.
-type sessionsAt struct {
-	all     *sessions
-	address string
+// legSessions are the sessions with a leg's backend, and with one of its addresses where it stands for several. One whose handshake had
+// a request for a client certificate is not kept: resumed, it would tell nothing of that, and what a backend thinks of the answer may
+// come behind the handshake alone.
+type legSessions struct {
+	leg     *backendLeg
+	address string // empty: the backend's own
+}
+
+func (s *legSessions) key(name string) string {
+	if s.address == "" {
+		return name
+	}
+	return s.address + " " + name
 }
 
 // Get is that of tls.ClientSessionCache.
-func (s *sessionsAt) Get(key string) (*tls.ClientSessionState, bool) {
-	return s.all.Get(s.address + " " + key)
+func (s *legSessions) Get(name string) (*tls.ClientSessionState, bool) {
+	return s.leg.backend.sessions.Get(s.key(name))
 }
 
 // Put is that of tls.ClientSessionCache.
-func (s *sessionsAt) Put(key string, state *tls.ClientSessionState) {
-	s.all.Put(s.address+" "+key, state)
+func (s *legSessions) Put(name string, state *tls.ClientSessionState) {
+	if s.leg.asks {
+		state = nil
+	}
+	s.leg.backend.sessions.Put(s.key(name), state)
 }
