@@ -124,7 +124,11 @@ func (q *httpRequest) check(r *http.Request) error {
 	if b.Plain {
 		scheme = "http"
 	}
-	q.url, err = targetURL(scheme, b.Address, target, r.URL)
+	address := b.Address
+	if address == "" {
+		address = q.s.c.original
+	}
+	q.url, err = targetURL(scheme, address, target, r.URL)
 	return err
 }
 
