@@ -12,6 +12,8 @@ import (
 	"os"
 	"sync/atomic"
 
+	"golang.org/x/net/http2"
+
 	"github.com/tlstriage/tlstriage/inspect"
 )
 
@@ -105,8 +107,8 @@ var brokenRules = map[uint32]string{
 // broken notes a frame by which the server ends a stream or the connection.
 func (f *frontConn) broken(kind byte, code uint32) {
 	name, ok := brokenRules[code]
-	if !ok {
-		return
+	if !ok || kind == frameResetStream && code == uint32(http2.ErrCodeStreamClosed) {
+		return // the client was still sending when its stream was answered
 	}
 	what := "a stream of HTTP/2 was reset"
 	if kind == frameGoAway {

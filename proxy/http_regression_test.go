@@ -335,6 +335,31 @@ func TestHTTPModeTellsClientsThatGo(t *testing.T) {
 	}
 }
 
+// A client that is still sending when it is answered has broken no rule.
+func TestHTTPModeBlamesNobodyForWhatIsOnItsWay(t *testing.T) {
+	pki := certstest.New(t)
+	b := httpBackend(t, pki, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) }), false, true)
+	r := inHTTPMode(t, pki, b)
+	c := rawHTTP2(r)
+	c.headers(1, plainFields("POST", "/"), false)
+	c.flush()
+	if got := c.outcome(1); got != "401" {
+		t.Error(got)
+	}
+	for range 10 {
+		c.WriteData(1, false, []byte("more"))
+	}
+	c.headers(3, plainFields("GET", "/"), true)
+	c.flush()
+	if got := c.outcome(3); got != "401" {
+		t.Error(got)
+	}
+	c.Close()
+	if got := r.record().HTTP; len(got.Failures) != 0 {
+		t.Errorf("%+v", got)
+	}
+}
+
 // Failures of the backend that have a name of their own.
 func TestHTTPModeNamesFailuresOfBackends(t *testing.T) {
 	pki := certstest.New(t)

@@ -18,6 +18,16 @@ func requested(kind inspect.HTTPFailureType, status int) *inspect.Connection {
 	return c
 }
 
+// ownProtocols is a client that speaks HTTP/2 alone before a backend without ALPN.
+func ownProtocols() *inspect.Connection {
+	c := requested("", 0)
+	c.ClientLeg.TLS.Client.ALPNProtocols = []string{"h2"}
+	c.ClientLeg.TLS.NextProtocol = "h2"
+	c.BackendLeg.TLS.Client.ALPNProtocols = []string{"h2", "http/1.1"}
+	c.BackendLeg.TLS.NextProtocol = ""
+	return c
+}
+
 func httpCases() []ruleCase {
 	quiet := []string{"alpn-differs-between-legs", "handshake-unexplained"}
 	return []ruleCase{
@@ -33,6 +43,7 @@ func httpCases() []ruleCase {
 		{name: "no request", in: requested(inspect.HTTPBadRequest, 400), cause: "http-bad-request", fault: inspect.FaultClient, verdict: inspect.Failed, never: quiet},
 		{name: "half a request", in: requested(inspect.HTTPSlowRequest, 408), cause: "http-slow-request", fault: inspect.FaultClient, verdict: inspect.Failed, never: quiet},
 		{name: "all answered", in: requested("", 0), verdict: inspect.OK, never: quiet},
+		{name: "a protocol of its own on each leg", in: ownProtocols(), verdict: inspect.OK, never: append(quiet, "backend-alpn-mismatch")},
 		{name: "draining", in: requested(inspect.HTTPDraining, 503), verdict: inspect.OK, never: quiet},
 	}
 }

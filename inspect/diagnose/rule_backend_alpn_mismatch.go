@@ -25,6 +25,9 @@ var ruleBackendALPNMismatch = Rule{
 			return m
 		}
 		wants := e.client.hello.ALPNProtocols
+		if e.c.HTTP != nil {
+			return nil // each leg has a protocol of its own, and requests are carried between them
+		}
 		if !e.backend.established() || e.backend.leg.Plain || len(asked) == 0 || len(wants) == 0 || e.backend.tls.NextProtocol != "" || e.backend.tls.Resumed {
 			return nil
 		}

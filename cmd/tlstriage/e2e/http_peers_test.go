@@ -41,8 +41,12 @@ func TestHTTPModeBetweenRealClientsAndBackends(t *testing.T) {
 				if strings.HasPrefix(c.name, "java") && x.name != "go" && x.name != "java" {
 					continue // it takes seconds to start, and asks all of them alike
 				}
+				to := b
+				if c.name == "node h2" && !b.h2 {
+					to.post = false // it does not say how long its body is, and these servers know no chunks
+				}
 				t.Run(c.name, func(t *testing.T) {
-					n := c.ask(t, p.Addr, b)
+					n := c.ask(t, p.Addr, to)
 					asked := 0
 					for range n {
 						r := p.nextFor(t)
