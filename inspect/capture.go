@@ -15,6 +15,7 @@ type Capture struct {
 	SYNs        int         `json:"syns,omitempty"` // connection requests; more than one were not answered in time
 	// Stuck is the handshake segment that was sent again and never acknowledged, while smaller ones were.
 	Stuck     *StuckSegment `json:"stuck,omitempty"`
+	Unheard   *Unheard      `json:"unheard,omitempty"`
 	Decrypted bool          `json:"decrypted,omitempty"` // keys opened what was encrypted
 	Inferred  []Inference   `json:"inferred,omitempty"`
 }
@@ -53,6 +54,13 @@ type StuckSegment struct {
 	Packets  []uint64 `json:"packets"`       // at most 8
 	Acked    int      `json:"largest_acked"` // the largest segment of that side that was acknowledged
 	Duration float64  `json:"duration_ms"`
+}
+
+// Unheard says that who closed or reset the connection had not received all that the other side sent, by its own acknowledgements:
+// what had not reached it cannot be why it left.
+type Unheard struct {
+	Received int64 `json:"received"` // bytes, by then
+	Sent     int64 `json:"sent"`     // bytes, in all
 }
 
 // Inference is what was not said in the clear but follows from lengths and order.

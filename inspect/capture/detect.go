@@ -101,7 +101,14 @@ func judgeHandshake(b []byte, length int) verdict {
 			return moreBytes
 		}
 		n := int(b[6])<<16 | int(b[7])<<8 | int(b[8])
-		if n < 34 || n > 1<<17 || len(b) > 9 && b[9] != 3 && b[9] != 0xFE && b[9] != 0x7F {
+		next := b[9:]
+		if length == 4 { // nothing but the message's header: the next record follows
+			if len(next) > 0 && next[0] != byte(wire.ContentTypeHandshake) {
+				return notTLS
+			}
+			next = nil
+		}
+		if n < 34 || n > 1<<17 || len(next) > 0 && next[0] != 3 && next[0] != 0xFE && next[0] != 0x7F {
 			return notTLS
 		}
 		if t == wire.HandshakeTypeClientHello {

@@ -135,11 +135,12 @@ func (c *tcpConn) silence(end inspect.CaptureEnd) string {
 	}
 	own, peer := &c.half[closer], &c.half[1-closer]
 	waited := c.endedAt - own.spokeAt
-	if own.spoke == 0 || own.spoke < peer.spoke || waited < longSilence {
+	unanswered := c.leftUnanswered()
+	if own.spoke == 0 || own.spoke < peer.spoke && !unanswered || waited < longSilence {
 		return ""
 	}
 	what, how := "the last message", "closed"
-	if closer == c.client && peer.spoke == 0 {
+	if closer == c.client && (peer.spoke == 0 || unanswered) {
 		what = "the hello"
 	}
 	if end == inspect.EndResetClient || end == inspect.EndResetServer {
@@ -147,10 +148,19 @@ func (c *tcpConn) silence(end inspect.CaptureEnd) string {
 	}
 	side, other := c.sideName(closer), c.sideName(1-closer)
 	message := fmt.Sprintf("the %s said nothing for %.1f s after %s from the %s (packet %d), which then gave up and %s the connection (packet %d)", other, float64(waited)/1e9, what, side, own.spoke, how, c.ended)
-	if own.hasAck && int32(own.acked-own.next) < 0 {
+	switch {
+	case unanswered:
+		message += fmt.Sprintf("; an answer that came %.1f s after it was too late", float64(peer.spokeAt-own.spokeAt)/1e9)
+	case own.hasAck && int32(own.acked-own.next) < 0:
 		message += "; nor did it acknowledge all of it"
 	}
 	return message
+}
+
+// leftUnanswered reports whether the client left before a byte of what the server said had reached it.
+func (c *tcpConn) leftUnanswered() bool {
+	u := c.unheard()
+	return u != nil && u.Received == 0 && c.client == 0 && (c.end == inspect.EndFINClient || c.end == inspect.EndResetClient)
 }
 
 // closer is the side that ended the connection first; -1: none did.
@@ -167,6 +177,9 @@ func (c *tcpConn) closer(end inspect.CaptureEnd) int {
 // closed says who closed a connection in the middle of its handshake, and when.
 func (c *tcpConn) closed(end inspect.CaptureEnd) string {
 	closer := c.closer(end)
+	if own := &c.half[c.client]; closer == c.client && own.spoke > 0 && (c.half[1-c.client].spoke == 0 || c.leftUnanswered()) {
+		return fmt.Sprintf("the client closed the connection %.0f ms after its hello, before a byte of an answer had reached it (packet %d)", float64(max(0, c.endedAt-own.spokeAt))/1e6, c.ended)
+	}
 	last := max(c.half[0].spokeAt, c.half[1].spokeAt)
 	return fmt.Sprintf("the %s closed the connection %.0f ms after the last message, before the handshake was done (packet %d)", c.sideName(closer), float64(max(0, c.endedAt-last))/1e6, c.ended)
 }
@@ -194,10 +207,20 @@ func (c *tcpConn) failureBeforeTLS(leg *inspect.Leg) *inspect.Error {
 		return &inspect.Error{Type: inspect.ErrorRefused, Phase: inspect.PhaseDial}
 	case server.rst && c.end == inspect.EndResetServer:
 		return &inspect.Error{Type: inspect.ErrorReset, Phase: inspect.PhasePeek, Message: "reset before the first byte"}
+	case c.end == inspect.EndFINServer && c.rttAt > 0 && c.endedAt-c.rttAt < longSilence:
+		return &inspect.Error{
+			Type: inspect.ErrorClosed, Phase: inspect.PhasePeek,
+			Message: fmt.Sprintf("the server closed the connection %.0f ms after it was open, before the client had said anything (packet %d)", float64(c.endedAt-c.rttAt)/1e6, c.ended),
+		}
+	case c.end == inspect.EndFINServer && c.rttAt > 0:
+		return &inspect.Error{
+			Type: inspect.ErrorEmpty, Phase: inspect.PhasePeek,
+			Message: fmt.Sprintf("the client sent nothing for %.1f s; then the server closed the connection", float64(c.endedAt-c.rttAt)/1e9),
+		}
 	case client.rst || client.fin || server.fin:
 		return &inspect.Error{Type: inspect.ErrorEmpty, Phase: inspect.PhasePeek}
 	case c.end == inspect.EndIdle && c.synAck:
-		return &inspect.Error{Type: inspect.ErrorTimeout, Phase: inspect.PhasePeek, Message: "the client sent nothing"}
+		return &inspect.Error{Type: inspect.ErrorEmpty, Phase: inspect.PhasePeek, Message: "the client sent nothing, and nobody closed the connection"}
 	}
 	return nil
 }

@@ -260,6 +260,7 @@ func (t *Tracker) describeCapture(f *flow, c *tcpConn, d *inspect.Capture) {
 			d.End = inspect.EndResetClient
 		}
 	}
+	d.Unheard = c.unheard()
 	if c.oneWay() {
 		d.OneWay = inspect.FromClient
 		if c.half[c.client].packets == 0 {

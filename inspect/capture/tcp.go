@@ -18,6 +18,8 @@ type tcpConn struct {
 	end     inspect.CaptureEnd
 	ended   uint64 // number of the packet that ended it, and when it came
 	endedAt int64
+	heard   int64  // bytes of the other side that had reached who ended it; -1: not known
+	heardOf uint32 // the number of the first of them
 	last    uint64 // number of the last packet
 	lastAt  int64
 	closing bool
@@ -99,8 +101,11 @@ func (t *Tracker) advance(f *flow, c *tcpConn, side int, s *segment) {
 	c.handshake(side, s)
 	seq := s.seq
 	if s.has(flagSYN) {
-		if !h.begun || h.delivered == 0 {
+		switch {
+		case !h.begun || h.delivered == 0 && !h.asked:
 			h.begun, h.next, h.asked = true, s.seq+1, true
+		case h.delivered == 0 && h.next != s.seq+1 && !(h.hasAck && h.acked == h.next): // the peer did not take the first
+			h.next, h.hasAck, h.acked = s.seq+1, false, 0
 		}
 		seq++
 	}
@@ -119,6 +124,7 @@ func (t *Tracker) advance(f *flow, c *tcpConn, side int, s *segment) {
 		if c.end == "" {
 			c.end = [2]inspect.CaptureEnd{inspect.EndFINClient, inspect.EndFINServer}[side] // turned round later if the roles are
 			c.ended, c.endedAt = s.number, s.at
+			c.hear(peer, s)
 		}
 		if side == c.client && c.tls != nil && !c.stream[0].broken && !c.stream[1].broken && !c.tls.done() {
 			t.settled.add(f, s.at+int64(t.limits.Settle)) // it gave up: its peer may never close
@@ -181,11 +187,48 @@ func (t *Tracker) reset(f *flow, c *tcpConn, side int, s *segment) {
 	if c.end == "" {
 		c.end = [2]inspect.CaptureEnd{inspect.EndResetClient, inspect.EndResetServer}[side]
 		c.ended, c.endedAt = s.number, s.at
+		c.hear(&c.half[1-side], s)
 	}
 	if !c.closing {
 		c.closing = true
 		t.closing.add(f, s.at+closingTime)
 	}
+}
+
+// hear notes how much of what its peer sent had reached the sender of the segment that ends the connection.
+func (c *tcpConn) hear(peer *half, s *segment) {
+	if !peer.asked {
+		c.heard = -1
+		return
+	}
+	c.heardOf = peer.next - uint32(peer.delivered)
+	ack := c.heardOf
+	if s.has(flagACK) {
+		ack = s.ack
+	} else if peer.hasAck {
+		ack = peer.acked
+	}
+	c.heard = int64(int32(ack - c.heardOf))
+}
+
+// unheard says what of the other side's had not reached who ended the connection; nil: nothing, or that is not known. It is asked when
+// all that was captured is read.
+func (c *tcpConn) unheard() *inspect.Unheard {
+	if c.end == "" || c.ended == 0 || c.heard < 0 {
+		return nil
+	}
+	peer := &c.half[1]
+	if c.end == inspect.EndFINServer || c.end == inspect.EndResetServer {
+		peer = &c.half[0]
+	}
+	sent := int64(int32(peer.next - c.heardOf))
+	if peer.finished() {
+		sent--
+	}
+	if c.heard >= sent {
+		return nil
+	}
+	return &inspect.Unheard{Received: c.heard, Sent: sent}
 }
 
 // data takes a segment's bytes, in their turn or to wait for it.

@@ -14,6 +14,9 @@ var ruleBackendClosed = Rule{
 		if !v.is(inspect.ErrorClosed, inspect.ErrorEmpty, inspect.ErrorIncompleteHello) || e.backendBy != "" || leg == inspect.LegClient && !e.unanswered() && !e.endedBy(inspect.FromServer) {
 			return nil
 		}
+		if leg == inspect.LegClient && v.untried() {
+			return nil // nothing was asked
+		}
 		if c := e.c.Capture; c != nil && leg == inspect.LegClient && c.End != "" && c.End != inspect.EndFINServer && v.is(inspect.ErrorClosed) {
 			return nil // it was the client that closed
 		}

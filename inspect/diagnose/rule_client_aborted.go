@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/tlstriage/tlstriage/inspect"
@@ -12,7 +13,7 @@ var ruleClientAborted = Rule{
 	Title:    "The client ended the handshake without saying why",
 	Citation: "RFC 8446, Section 6.2",
 	Explanation: "The connection was closed or reset by the client's side before the handshake was done, and no alert came. After the server's certificate this nearly always means that the client does not " +
-		"accept it (some clients close instead of sending an alert); right after the hello it is a user who went away, a race between address families, or a middlebox that resets.",
+		"accept it (some clients close instead of sending an alert); right after the hello it is a user who went away, a race between address families, or a middlebox that resets. A capture tells whether a byte of the answer had reached the client: if not, it left for a reason of its own, and that is noise.",
 	CausedBy: []string{
 		"server-cert-rejected-by-client", "client-alert", "version-no-overlap", "cipher-no-overlap", "group-no-overlap", "signature-no-overlap",
 		"alpn-no-overlap", "sni-missing", idQUICConnectionClosed, idQUICRetryLoop, "sni-unknown", "sslv2-hello", "proxy-cannot-serve", "server-alert",
@@ -40,6 +41,23 @@ var ruleClientAborted = Rule{
 		if canceled {
 			how = "cancelled the handshake (user_canceled)"
 		}
+		if e.leftUnanswered() {
+			m.severity, m.fault = inspect.SeverityWarning, inspect.FaultNoise
+			m.title = "The client left before it had an answer"
+			m.detail = or(v.message(), "it closed the connection before a byte of an answer had reached it") + ": it cannot have been about the server or its certificate"
+			m.fixes = []inspect.Fix{
+				fix(forClient, "a browser that drops a spare connection, a race of address families or a user who went away needs no remedy; if somebody complains, see what the client says", ""),
+			}
+			return m
+		}
+		if u := e.unheard(); u != nil && u.Received > 0 && e.endedBy(inspect.FromClient) {
+			m.fault = inspect.FaultClient
+			m.detail = fmt.Sprintf("the client's side %s when %d of the %d bytes of the server's answer had reached it; if its certificate was among them, the client may not accept it", how, u.Received, u.Sent)
+			m.fixes = []inspect.Fix{
+				fix(forClient, "ask the client why it left; if it is slow to answer at all, its time limit may be too short", showCerts(v, v.hello.ServerName)+" -verify_return_error"),
+			}
+			return m
+		}
 		if sawCertificate(v) {
 			m.fault = inspect.FaultClient
 			m.detail = "the client's side " + how + " after the server's certificate: most often the client does not accept it"
@@ -61,6 +79,30 @@ var ruleClientAborted = Rule{
 		m.fixes = []inspect.Fix{fix(forNetwork, "if it is always the same clients, capture at both ends: who sends the FIN or RST?", "tcpdump -ni any -w out.pcap host "+clientHost(e.c))}
 		return m
 	},
+}
+
+// leftUnanswered reports whether a capture shows that the client closed the connection in good order, soon after its hello, when not
+// one byte of an answer had reached it. A reset may come from elsewhere: only one that is known to be the client's own counts.
+func (e *evidence) leftUnanswered() bool {
+	c, v := e.c.Capture, e.client
+	if c == nil || e.c.Transport != inspect.TransportTCP || !v.spoke {
+		return false
+	}
+	switch u := c.Unheard; c.End {
+	case inspect.EndFINClient:
+		return v.is(inspect.ErrorClosed) && (u != nil && u.Received == 0 || u == nil && c.Server.Bytes == 0 && c.OneWay == "" && e.unanswered())
+	case inspect.EndResetClient:
+		return v.is(inspect.ErrorReset) && u != nil && u.Received == 0 && c.Client.ResetTTL == c.Client.TTL
+	}
+	return false
+}
+
+// unheard is what the one who ended a captured connection had not received; nil: nothing that is known.
+func (e *evidence) unheard() *inspect.Unheard {
+	if e.c.Capture == nil {
+		return nil
+	}
+	return e.c.Capture.Unheard
 }
 
 // sawServerFlight reports whether the server had answered: its messages are the small letters of the history.

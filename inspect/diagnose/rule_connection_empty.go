@@ -13,7 +13,7 @@ var ruleConnectionEmpty = Rule{
 		if !e.client.untried() {
 			return nil
 		}
-		return &match{ended: true, detail: "no byte came before the connection was closed", fixes: []inspect.Fix{
+		return &match{ended: true, detail: or(e.client.message(), "no byte came before the connection was closed"), fixes: []inspect.Fix{
 			fix(forALB, "to have the health check do more than connect, make it speak HTTPS", "aws elbv2 modify-target-group --target-group-arn ARN --health-check-protocol HTTPS"),
 			fix(forHAProxy, "to have the check do a handshake", "server NAME "+backendName(e.client)+" check check-ssl verify none"),
 		}}

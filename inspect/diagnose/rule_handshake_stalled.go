@@ -28,6 +28,9 @@ var ruleHandshakeStalled = Rule{
 		}
 		switch {
 		case leg != inspect.LegClient || !v.spoke || stuck:
+		case e.unheard() != nil && e.unheard().Received == 0 && e.endedBy(inspect.FromClient):
+			m.fault = inspect.FaultBackend
+			m.title = "The server answered the hello too late"
 		case !sawServerFlight(v):
 			m.fault = inspect.FaultBackend
 			m.title = "The server accepted the connection and never answered the hello"

@@ -9,10 +9,11 @@ import (
 var ruleSegmentLost = Rule{
 	ID: "segment-lost", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultNetwork,
 	when:     legDown,
-	Title:    "A large segment of the handshake never arrives",
+	Title:    "A segment of the handshake never arrives",
 	Citation: "RFC 1191; RFC 8201; RFC 4821",
-	Explanation: "A segment of the handshake was sent again and again and never acknowledged, while smaller ones were: the path takes smaller packets than the sender believes, and the message that says so (ICMP \"fragmentation needed\") is dropped on the way; " +
-		"or a middlebox drops hellos beyond a size, which those with post-quantum key shares are. Check: `ping -M do -s 1472 HOST`, and smaller until it passes.",
+	Explanation: "A segment of the handshake was sent again and again and never acknowledged. A large one, when smaller ones were: the path takes smaller packets than the sender believes, and the message that says so (ICMP \"fragmentation needed\") is dropped on the way; " +
+		"or a middlebox drops hellos beyond a size, which those with post-quantum key shares are. Check: `ping -M do -s 1472 HOST`, and smaller until it passes. A small one: the receiver is gone, packets are lost whatever their size, or a firewall drops what it reads in it. " +
+		"Check: a capture at both ends.",
 	check: func(e *evidence) *match {
 		v, leg := e.far()
 		if !v.is(inspect.ErrorStuck) {
@@ -26,6 +27,18 @@ var ruleSegmentLost = Rule{
 				m.detail += fmt.Sprintf("; the largest segment that was is of %d bytes", s.Acked)
 			}
 		}
+		if c := e.c.Capture; c != nil && c.Stuck != nil && !sizeMatters(c.Stuck) {
+			m.detail += "; it is not its size that keeps it from passing"
+			m.fixes = []inspect.Fix{
+				fix(forNetwork, "capture at both ends: does it arrive, and does the acknowledgement go back?", "tcpdump -ni any -w out.pcap host "+hostOf(v)),
+				fix(forBackend, "see whether it is still there, and what filters its packets", "nft list ruleset"),
+			}
+			if c.Stuck.From == inspect.FromClient {
+				m.fixes = append(m.fixes, fix(forClient, "to see whether a firewall drops it for the name in it: send another name", "openssl s_client -connect "+backendName(v)+" -servername example.org"))
+			}
+			return m
+		}
+		m.title = "A large segment of the handshake never arrives"
 		m.fixes = []inspect.Fix{
 			fix(forNetwork, "find the size that passes, and let ICMP \"fragmentation needed\" (type 3 code 4; in IPv6 packet too big) through", "ping -M do -s 1472 "+hostOf(v)),
 			fix(forNetwork, "or clamp the segment size where the path narrows", "nft add rule inet filter forward tcp flags syn tcp option maxseg size set rt mtu"),
@@ -34,3 +47,9 @@ var ruleSegmentLost = Rule{
 		return m
 	},
 }
+
+// passesAnywhere is the payload of a segment that every path takes: that of a host which was told nothing (RFC 9293, Section 3.7.1).
+const passesAnywhere = 536
+
+// sizeMatters reports whether a segment may have been lost because it is large: nothing as long was acknowledged.
+func sizeMatters(s *inspect.StuckSegment) bool { return s.Size > passesAnywhere && s.Size > s.Acked }

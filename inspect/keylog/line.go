@@ -97,7 +97,7 @@ func parseLine(b []byte) (s secretLine, kind lineKind, err *LineError) {
 	if label == ECHConfig {
 		bound = maxConfig
 	}
-	digits := fields[2]
+	digits := bytes.TrimRight(fields[2], `\`) // lines that came through a shell may end with one
 	if len(digits) == 0 || len(digits)%2 != 0 || len(digits) > 2*bound {
 		return s, lineSecret, &LineError{Kind: ErrSecret, Got: len(digits), Want: 2 * bound}
 	}

@@ -162,3 +162,15 @@ func TestWhatCannotBeOpenedIsSaid(t *testing.T) {
 		})
 	}
 }
+
+// A key log that was copied out of a shell script has a backslash at the end of its lines.
+func TestBackslashAtTheEndOfLines(t *testing.T) {
+	var store keylog.Store
+	r := random(1)
+	if err := store.AddAll(fmt.Appendf(nil, "CLIENT_HANDSHAKE_TRAFFIC_SECRET %x %s\\\nSERVER_HANDSHAKE_TRAFFIC_SECRET %x %s\\\r\n", r, strings.Repeat("11", 32), r, strings.Repeat("22", 32))); err != nil {
+		t.Fatal(err)
+	}
+	if got := store.Stats(); got.Secrets != 2 {
+		t.Errorf("%+v", got)
+	}
+}
