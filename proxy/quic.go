@@ -62,8 +62,9 @@ type QUIC struct {
 	presented []*x509.Certificate // by the client, once they were verified
 	settled   chan struct{}       // closed once it is known whether the handshake came to its end
 
-	mu       sync.Mutex // of what follows, and of the observer while datagrams pass
-	finished bool
+	mu        sync.Mutex // of what follows, and of the observer while datagrams pass
+	finished  bool
+	described bool
 }
 
 // BeginQUIC makes the record of a client whose hello is whole, or never will be (why), finds its route and decides about it. It takes
@@ -242,6 +243,9 @@ func (q *QUIC) Admitted() bool { return q.admitted.Load() }
 // Established begins the session of HTTP behind a handshake that was done.
 func (q *QUIC) Established(state tls.ConnectionState) {
 	c := q.c
+	q.mu.Lock()
+	q.described = true // what its handshake showed in the clear is in the record now
+	q.mu.Unlock()
 	c.clientTook = time.Since(c.started)
 	c.clientState = &state
 	c.hello = nil

@@ -34,11 +34,11 @@ func (q *QUIC) Pass() (net.Conn, error) {
 	return conn, nil
 }
 
-// Watch shows the record a handshake message of a connection that passes through.
+// Watch shows the record a handshake message that is in the clear for whoever saw the client's first packet.
 func (q *QUIC) Watch(from inspect.Side, message []byte, at time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if !q.finished {
+	if !q.finished && !q.described {
 		q.c.clientObserver.Feed(from, appendRecords(nil, message), at)
 	}
 }

@@ -2,10 +2,16 @@ package h3
 
 import (
 	"bytes"
+	"encoding/binary"
 	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"time"
+
+	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/quicwire"
+	"github.com/tlstriage/tlstriage/proxy"
 )
 
 // unchecked are the addresses that may be forged: nobody has shown yet that what is sent there arrives. quic-go counts for itself, but lets a
@@ -19,14 +25,48 @@ type unchecked struct {
 // balance is what came from an address, and what was sent there.
 type balance struct {
 	received, sent, connections int
+	free                        bool            // the address was shown by a token
 	id                          [ownIDSize]byte // that was sent there last
+	watched                     []watched
+}
+
+// watched is a handshake that is read on, as far as it is in the clear: the server's hello, and the client's second one.
+type watched struct {
+	reader *quicwire.Flow
+	q      *proxy.QUIC
+}
+
+// maxWatched bounds the handshakes of one address that are read on at the same time.
+const maxWatched = 16
+
+// see shows the handshakes of an address a datagram.
+func (x *balance) see(from quicwire.Side, b []byte) {
+	if len(b) < 7 || b[0]&0x80 == 0 {
+		return
+	}
+	if v := quicwire.Version(binary.BigEndian.Uint32(b[1:5])); !isInitial(b[0], v) {
+		return
+	}
+	for _, w := range x.watched {
+		_ = w.reader.Datagram(from, b) // of another one's it opens nothing
+		var m quicwire.Message
+		for w.reader.Next(&m) {
+			side := inspect.FromClient
+			if m.From == quicwire.FromServer {
+				side = inspect.FromServer
+			}
+			if m.Level == quicwire.LevelInitial {
+				w.q.Watch(side, m.Bytes, time.Now())
+			}
+		}
+	}
 }
 
 // amplification is how many times as much as it received a server may send to an address that may be forged.
 const amplification = 3
 
-// begin counts what an address sent before there was a connection.
-func (u *unchecked) begin(addr netip.AddrPort, received int) {
+// begin counts what an address sent before there was a connection, and reads on what follows.
+func (u *unchecked) begin(addr netip.AddrPort, received int, w watched) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	b := u.by[addr]
@@ -40,6 +80,18 @@ func (u *unchecked) begin(addr netip.AddrPort, received int) {
 	}
 	b.connections++
 	b.received += received
+	if len(b.watched) < maxWatched {
+		b.watched = append(b.watched, w)
+	}
+}
+
+// shown lifts the limit of an address: a token has shown that it is the client's own.
+func (u *unchecked) shown(addr netip.AddrPort) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if b := u.by[addr]; b != nil {
+		b.free = true
+	}
 }
 
 // came counts a datagram with a long header. One that goes on from what was sent there, by the id in it, shows that it arrived.
@@ -54,6 +106,9 @@ func (u *unchecked) came(addr netip.AddrPort, b []byte, further bool) {
 		return
 	}
 	x.received += len(b)
+	if !further {
+		x.see(quicwire.FromClient, b)
+	}
 	if id := b[6:min(len(b), 6+int(b[5]))]; further && len(id) == ownIDSize && bytes.Equal(id, x.id[:]) {
 		delete(u.by, addr)
 		u.open.Add(-1)
@@ -101,10 +156,11 @@ func (u *unchecked) allows(addr netip.AddrPort, b []byte) bool {
 	if x == nil {
 		return true
 	}
-	if x.sent+len(b) > amplification*x.received {
+	if !x.free && x.sent+len(b) > amplification*x.received {
 		return false
 	}
 	x.sent += len(b)
+	x.see(quicwire.FromServer, b)
 	if len(b) > 7 && b[0]&0x80 != 0 {
 		if at := 7 + int(b[5]); at+ownIDSize <= len(b) && b[at-1] == ownIDSize {
 			copy(x.id[:], b[at:])

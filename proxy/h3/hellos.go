@@ -233,10 +233,8 @@ func (h *hellos) whole(f *flow, m *quicwire.Message) {
 	case proxy.QUICTerminate:
 		f.state.Store(flowHanded)
 		h.ready = append(h.ready, f.held...)
-		if !f.facts.Token {
-			h.socket.unchecked.begin(f.key.addr, f.heldSize)
-			f.counted = true
-		}
+		h.socket.unchecked.begin(f.key.addr, f.heldSize, watched{f.reader, f.q})
+		f.counted = true
 		if f.facts.Token {
 			h.last[f.key.addr] = f
 			h.byFirst[f.first] = f

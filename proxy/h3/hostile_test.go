@@ -377,3 +377,31 @@ func TestConnectionsOfOneAddressAreToldApart(t *testing.T) {
 		})
 	}
 }
+
+// What a server answers in the clear is in the record over QUIC, too.
+func TestHandshakesAreReadOn(t *testing.T) {
+	pki := certstest.New(t)
+	short := func(r *rig) {
+		l := &r.udp.Limits.Timeouts
+		l.ClientHandshake, l.Dial, l.BackendHandshake = 2*time.Second, time.Second, time.Second
+	}
+	r := inHTTPMode(t, pki, answering(t, pki), short)
+	r.works()
+	if h := r.record().ClientLeg.TLS.Handshake.History; h != "Cs" {
+		t.Errorf("history %q", h)
+	}
+	// A key share that the server cannot use makes it ask for another hello.
+	c := newRawClient(t, r.address())
+	whole := hello(t, r.clientConfig(func(c *tls.Config) { c.CurvePreferences = []tls.CurveID{tls.X25519} }), c.header.SourceID...)
+	share := []byte{0x00, 0x33, 0x00, 0x26, 0x00, 0x24, 0x00, 0x1d} // key_share with one entry of x25519
+	at := bytes.Index(whole, share)
+	if at < 0 {
+		t.Fatal("no key share")
+	}
+	whole[at+6], whole[at+7] = 0x2a, 0x2a
+	c.send(c.initial(0, whole, 1200))
+	leg := r.record().ClientLeg
+	if leg.TLS.Handshake.History != "Cj" || !leg.TLS.HelloRetryRequest || leg.TLS.Established || leg.Error == nil || leg.Error.Type != inspect.ErrorTimeout {
+		t.Errorf("history %q, %+v, error %+v", leg.TLS.Handshake.History, leg.TLS, leg.Error)
+	}
+}

@@ -74,6 +74,9 @@ func (l *link) find(id []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.q = f.q
+	if l.checked {
+		l.socket.unchecked.shown(l.addr)
+	}
 	l.Attach(f.q)
 	f.attach(l)
 }

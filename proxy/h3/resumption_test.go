@@ -71,8 +71,9 @@ func TestSessionsOverQUICAreBoundToTheirName(t *testing.T) {
 			case <-handshakeConfirmed(ctx, conn):
 			case <-conn.Context().Done():
 			}
-			if conn.Context().Err() == nil {
-				<-cache.came
+			select {
+			case <-cache.came:
+			case <-conn.Context().Done():
 			}
 			conn.CloseWithError(0x100, "")
 		}
