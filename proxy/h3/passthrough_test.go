@@ -253,6 +253,22 @@ func TestFallbackOverQUICPassesThrough(t *testing.T) {
 	}
 }
 
+// A listener that ends does not wait for the idle time of flows on which nothing moves.
+func TestQuietFlowsDoNotHoldUpTheEnd(t *testing.T) {
+	pki := certstest.New(t)
+	r := passing(t, pki, map[string]*proxy.Backend{testName: saying(t, pki, testName)}, func(r *rig) { r.udp.Limits.Timeouts.Idle = time.Hour })
+	fetch(t, r.client(), http.MethodGet, "https://"+testName+"/", nil)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	r.shutdown(ctx)
+	if ctx.Err() != nil {
+		t.Error("the end waited for the idle time")
+	}
+	if record := r.record(); record.ClientLeg.Error != nil {
+		t.Errorf("error %+v", record.ClientLeg.Error)
+	}
+}
+
 func TestIdleFlowsExpire(t *testing.T) {
 	pki := certstest.New(t)
 	r := passing(t, pki, map[string]*proxy.Backend{testName: saying(t, pki, testName)}, func(r *rig) { r.udp.Limits.Timeouts.Idle = 500 * time.Millisecond })

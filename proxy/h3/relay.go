@@ -67,7 +67,8 @@ const (
 	maxIDs       = 16 // of a connection that are remembered
 	maxWaiting   = 64 // datagrams that wait until the backend is dialled
 	goodbyeTime  = 3 * time.Second
-	settledReads = 64 // datagrams of a side that are looked into
+	partingTime  = 3 * time.Second // without a datagram, once the listener ends
+	settledReads = 64              // datagrams of a side that are looked into
 )
 
 func newRelays(s *socket) *relays {
@@ -416,6 +417,9 @@ func (r *relays) forget(x *relay) {
 // expire ends what is over: connections that said goodbye, that did not come about in time, and on which nothing moves.
 func (r *relays) expire(now time.Time) {
 	t := r.socket.server.limits.Timeouts
+	if r.socket.isStopped() {
+		t.Idle = min(t.Idle, partingTime) // that it is over nobody says in the clear
+	}
 	r.mu.Lock()
 	var over []*relay
 	for x := range r.all {
