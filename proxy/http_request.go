@@ -141,7 +141,7 @@ func (q *httpRequest) end(r *http.Request) {
 	q.mu.Unlock()
 	if p != nil {
 		q.aborted = true
-		if p != http.ErrAbortHandler {
+		if err, ok := p.(error); !ok || !errors.Is(err, http.ErrAbortHandler) {
 			s.c.server.Log.Error("a request ended in a panic", zap.String("id", s.c.record.Event.ID), zap.String("panic", fmt.Sprint(p)), zap.ByteString("stack", debug.Stack()))
 		}
 	}

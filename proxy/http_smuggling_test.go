@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -88,7 +89,7 @@ func (w *witness) overHTTP1(c *tls.Conn) {
 	for {
 		request, err := http.ReadRequest(r)
 		if err != nil {
-			if rest, _ := r.Peek(r.Buffered()); err != io.EOF && len(rest) > 0 {
+			if rest, _ := r.Peek(r.Buffered()); !errors.Is(err, io.EOF) && len(rest) > 0 {
 				w.mu.Lock()
 				w.odd = append(w.odd, fmt.Sprintf("%v before %q", err, rest))
 				w.mu.Unlock()
@@ -257,7 +258,7 @@ func (c *http2Conn) outcome(stream uint32) string {
 	for {
 		f, err := c.ReadFrame()
 		if err != nil {
-			if e, ok := err.(net.Error); ok && e.Timeout() {
+			if e := net.Error(nil); errors.As(err, &e) && e.Timeout() {
 				c.t.Error("no answer: ", err)
 			}
 			return err.Error()

@@ -103,20 +103,12 @@ func isAuthority(s string) bool {
 	if s == "" {
 		return false
 	}
-	host, port, ported := s, "", false
-	if end := strings.LastIndexByte(s, ']'); s[0] == '[' {
-		if end < 0 {
-			return false
-		}
-		if host, port = s[1:end], s[end+1:]; port != "" {
-			if port[0] != ':' {
-				return false
-			}
-			port, ported = port[1:], true
-		}
-		return isAddress6(host) && (!ported || isPort(port))
+	if s[0] == '[' {
+		host, port, closed := strings.Cut(s[1:], "]")
+		return closed && isAddress6(host) && (port == "" || port[0] == ':' && isPort(port[1:]))
 	}
-	if host, port, ported = strings.Cut(s, ":"); ported && !isPort(port) {
+	host, port, ported := strings.Cut(s, ":")
+	if ported && !isPort(port) {
 		return false
 	}
 	label := 0
