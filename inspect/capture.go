@@ -59,8 +59,9 @@ type StuckSegment struct {
 // Unheard says that who closed or reset the connection had not received all that the other side sent, by its own acknowledgements:
 // what had not reached it cannot be why it left.
 type Unheard struct {
-	Received int64 `json:"received"` // bytes, by then
-	Sent     int64 `json:"sent"`     // bytes, in all
+	Received int64 `json:"received"`          // bytes, by then
+	Records  int64 `json:"records,omitempty"` // of them, bytes of whole records: of a part of a record nobody can make anything
+	Sent     int64 `json:"sent"`              // bytes, in all
 }
 
 // Inference is what was not said in the clear but follows from lengths and order.

@@ -149,6 +149,8 @@ func (c *tcpConn) silence(end inspect.CaptureEnd) string {
 	side, other := c.sideName(closer), c.sideName(1-closer)
 	message := fmt.Sprintf("the %s said nothing for %.1f s after %s from the %s (packet %d), which then gave up and %s the connection (packet %d)", other, float64(waited)/1e9, what, side, own.spoke, how, c.ended)
 	switch {
+	case unanswered && peer.spokeAt < c.endedAt:
+		message = fmt.Sprintf("the client gave up and closed the connection %.1f s after its hello (packets %d and %d); of an answer that passed here %.1f s after the hello nothing had reached it", float64(waited)/1e9, own.spoke, c.ended, float64(peer.spokeAt-own.spokeAt)/1e9)
 	case unanswered:
 		message += fmt.Sprintf("; an answer that came %.1f s after it was too late", float64(peer.spokeAt-own.spokeAt)/1e9)
 	case own.hasAck && int32(own.acked-own.next) < 0:
@@ -160,7 +162,7 @@ func (c *tcpConn) silence(end inspect.CaptureEnd) string {
 // leftUnanswered reports whether the client left before a byte of what the server said had reached it.
 func (c *tcpConn) leftUnanswered() bool {
 	u := c.unheard()
-	return u != nil && u.Received == 0 && c.client == 0 && (c.end == inspect.EndFINClient || c.end == inspect.EndResetClient)
+	return u != nil && u.Records == 0 && c.client == 0 && (c.end == inspect.EndFINClient || c.end == inspect.EndResetClient)
 }
 
 // closer is the side that ended the connection first; -1: none did.
@@ -178,9 +180,14 @@ func (c *tcpConn) closer(end inspect.CaptureEnd) int {
 func (c *tcpConn) closed(end inspect.CaptureEnd) string {
 	closer := c.closer(end)
 	if own := &c.half[c.client]; closer == c.client && own.spoke > 0 && (c.half[1-c.client].spoke == 0 || c.leftUnanswered()) {
-		return fmt.Sprintf("the client closed the connection %.0f ms after its hello, before a byte of an answer had reached it (packet %d)", float64(max(0, c.endedAt-own.spokeAt))/1e6, c.ended)
+		return fmt.Sprintf("the client closed the connection %.0f ms after its hello, before an answer had reached it (packet %d)", float64(max(0, c.endedAt-own.spokeAt))/1e6, c.ended)
 	}
-	last := max(c.half[0].spokeAt, c.half[1].spokeAt)
+	last := int64(0)
+	for side := range c.half {
+		if at := c.half[side].spokeAt; at <= c.endedAt {
+			last = max(last, at)
+		}
+	}
 	return fmt.Sprintf("the %s closed the connection %.0f ms after the last message, before the handshake was done (packet %d)", c.sideName(closer), float64(max(0, c.endedAt-last))/1e6, c.ended)
 }
 

@@ -35,11 +35,13 @@ func TestClientThatLeavesBeforeTheAnswer(t *testing.T) {
 		says    string
 		unheard *inspect.Unheard
 	}{
-		"at once":                            {wait: 30_000, flags: fin | ack, want: inspect.ErrorClosed, says: "the client closed the connection 30 ms after its hello, before a byte of an answer had reached it", unheard: &inspect.Unheard{Sent: int64(len(flight))}},
-		"at once, captured at the server":    {wait: 30_000, first: true, flags: fin | ack, want: inspect.ErrorClosed, says: "before a byte of an answer had reached it", unheard: &inspect.Unheard{Sent: int64(len(flight))}},
+		"at once":                            {wait: 30_000, flags: fin | ack, want: inspect.ErrorClosed, says: "the client closed the connection 30 ms after its hello, before an answer had reached it", unheard: &inspect.Unheard{Sent: int64(len(flight))}},
+		"at once, captured at the server":    {wait: 30_000, first: true, flags: fin | ack, want: inspect.ErrorClosed, says: "before an answer had reached it", unheard: &inspect.Unheard{Sent: int64(len(flight))}},
 		"by a reset":                         {wait: 30_000, flags: rst | ack, want: inspect.ErrorReset, unheard: &inspect.Unheard{Sent: int64(len(flight))}},
 		"after a while":                      {wait: 3 * second, flags: fin | ack, want: inspect.ErrorStalled, says: "the server said nothing for 3.0 s after the hello from the client (packet 4), which then gave up and closed the connection (packet 5); an answer that came 3.0 s after it was too late", unheard: &inspect.Unheard{Sent: int64(len(flight))}},
-		"in the middle of the server's part": {wait: 30_000, heard: 500, flags: fin | ack, want: inspect.ErrorClosed, says: "the client closed the connection", unheard: &inspect.Unheard{Received: 500, Sent: int64(len(flight))}},
+		"in the middle of the server's part": {wait: 30_000, heard: 500, flags: fin | ack, want: inspect.ErrorClosed, says: "the client closed the connection", unheard: &inspect.Unheard{Received: 500, Records: records(flight, 500), Sent: int64(len(flight))}},
+		"in the middle of the first record":  {wait: 30_000, heard: 7, flags: fin | ack, want: inspect.ErrorClosed, says: "before an answer had reached it", unheard: &inspect.Unheard{Received: 7, Sent: int64(len(flight))}},
+		"between two that pass here":         {wait: 3 * second, first: true, flags: fin | ack, want: inspect.ErrorStalled, says: "the client gave up and closed the connection 3.0 s after its hello (packets 4 and 6); of an answer that passed here 0.0 s after the hello nothing had reached it", unheard: &inspect.Unheard{Sent: int64(len(flight))}},
 		"behind all of it":                   {wait: 30_000, heard: len(flight), flags: fin | ack, want: inspect.ErrorClosed, says: "ms after the last message"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -78,6 +80,17 @@ func TestClientThatLeavesBeforeTheAnswer(t *testing.T) {
 				t.Errorf("unheard %+v, want %+v", got, test.unheard)
 			}
 		})
+	}
+}
+
+// records is how many of the first n bytes are in whole records.
+func records(b []byte, n int) (whole int64) {
+	for at := 0; ; {
+		at += 5 + int(b[at+3])<<8 + int(b[at+4])
+		if at > n {
+			return whole
+		}
+		whole = int64(at)
 	}
 }
 

@@ -24,7 +24,7 @@ func TestSilenceUntilSomebodyGivesUp(t *testing.T) {
 	}{
 		"the client closes":                 {1, true, fin | ack, 3 * second, inspect.ErrorStalled, "the server said nothing for 3.0 s after the hello from the client (packet 4), which then gave up and closed the connection (packet 6)"},
 		"the client resets":                 {1, true, rst | ack, 3 * second, inspect.ErrorStalled, "gave up and reset the connection (packet 6)"},
-		"the client closes at once":         {1, true, fin | ack, second / 10, inspect.ErrorClosed, "the client closed the connection 100 ms after its hello, before a byte of an answer had reached it (packet 6)"},
+		"the client closes at once":         {1, true, fin | ack, second / 10, inspect.ErrorClosed, "the client closed the connection 100 ms after its hello, before an answer had reached it (packet 6)"},
 		"the server closes":                 {1, false, fin | ack, 3 * second, inspect.ErrorClosed, "the server closed the connection"},
 		"the client never answers a flight": {2, false, fin | ack, 60 * second, inspect.ErrorStalled, "the client said nothing for 60.0 s after the last message from the server (packet 5)"},
 		"the client leaves after a flight":  {2, true, fin | ack, 3 * second, inspect.ErrorClosed, "the client closed the connection"},

@@ -228,7 +228,23 @@ func (c *tcpConn) unheard() *inspect.Unheard {
 	if c.heard >= sent {
 		return nil
 	}
-	return &inspect.Unheard{Received: c.heard, Sent: sent}
+	u := &inspect.Unheard{Received: max(0, c.heard), Records: max(0, c.heard), Sent: sent}
+	if c.tls == nil || c.tls.upgrade != "" || peer.lost > 0 || len(c.tls.marks) == maxMarks {
+		return u // where the records begin and end is not known
+	}
+	u.Records = 0
+	for _, m := range c.tls.marks {
+		if &c.half[m.side] != peer {
+			continue
+		}
+		const header = 5
+		whole := u.Records + header + int64(m.length)
+		if whole > u.Received {
+			break
+		}
+		u.Records = whole
+	}
+	return u
 }
 
 // data takes a segment's bytes, in their turn or to wait for it.

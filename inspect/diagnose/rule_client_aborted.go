@@ -44,13 +44,17 @@ var ruleClientAborted = Rule{
 		if e.leftUnanswered() {
 			m.severity, m.fault = inspect.SeverityWarning, inspect.FaultNoise
 			m.title = "The client left before it had an answer"
-			m.detail = or(v.message(), "it closed the connection before a byte of an answer had reached it") + ": it cannot have been about the server or its certificate"
+			m.detail = or(v.message(), "it closed the connection before an answer had reached it")
+			if u := e.unheard(); u != nil && u.Received > 0 {
+				m.detail += fmt.Sprintf("; of the server's answer %d of %d bytes had", u.Received, u.Sent)
+			}
+			m.detail += ": it cannot have been about the server's certificate"
 			m.fixes = []inspect.Fix{
 				fix(forClient, "a browser that drops a spare connection, a race of address families or a user who went away needs no remedy; if somebody complains, see what the client says", ""),
 			}
 			return m
 		}
-		if u := e.unheard(); u != nil && u.Received > 0 && e.endedBy(inspect.FromClient) {
+		if u := e.unheard(); u != nil && u.Records > 0 && e.endedBy(inspect.FromClient) {
 			m.fault = inspect.FaultClient
 			m.detail = fmt.Sprintf("the client's side %s when %d of the %d bytes of the server's answer had reached it; if its certificate was among them, the client may not accept it", how, u.Received, u.Sent)
 			m.fixes = []inspect.Fix{
@@ -81,8 +85,11 @@ var ruleClientAborted = Rule{
 	},
 }
 
-// leftUnanswered reports whether a capture shows that the client closed the connection in good order, soon after its hello, when not
-// one byte of an answer had reached it. A reset may come from elsewhere: only one that is known to be the client's own counts.
+// noCertificate is how many bytes of a server's flight hold a ServerHello at most, but no certificate beside it.
+const noCertificate = 256
+
+// leftUnanswered reports whether a capture shows that the client closed the connection in good order, soon after its hello, when nothing
+// of an answer had reached it that it could have objected to without an alert. A reset may come from elsewhere: only one that is known to be the client's own counts.
 func (e *evidence) leftUnanswered() bool {
 	c, v := e.c.Capture, e.client
 	if c == nil || e.c.Transport != inspect.TransportTCP || !v.spoke {
@@ -90,9 +97,9 @@ func (e *evidence) leftUnanswered() bool {
 	}
 	switch u := c.Unheard; c.End {
 	case inspect.EndFINClient:
-		return v.is(inspect.ErrorClosed) && (u != nil && u.Received == 0 || u == nil && c.Server.Bytes == 0 && c.OneWay == "" && e.unanswered())
+		return v.is(inspect.ErrorClosed) && (u != nil && u.Records <= noCertificate || u == nil && c.Server.Bytes == 0 && c.OneWay == "" && e.unanswered())
 	case inspect.EndResetClient:
-		return v.is(inspect.ErrorReset) && u != nil && u.Received == 0 && c.Client.ResetTTL == c.Client.TTL
+		return v.is(inspect.ErrorReset) && u != nil && u.Records <= noCertificate && c.Client.ResetTTL == c.Client.TTL
 	}
 	return false
 }

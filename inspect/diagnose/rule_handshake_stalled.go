@@ -28,9 +28,9 @@ var ruleHandshakeStalled = Rule{
 		}
 		switch {
 		case leg != inspect.LegClient || !v.spoke || stuck:
-		case e.unheard() != nil && e.unheard().Received == 0 && e.endedBy(inspect.FromClient):
+		case e.unheard() != nil && e.unheard().Records == 0 && e.endedBy(inspect.FromClient):
 			m.fault = inspect.FaultBackend
-			m.title = "The server answered the hello too late"
+			m.title = "The answer to the hello did not reach the client in time"
 		case !sawServerFlight(v):
 			m.fault = inspect.FaultBackend
 			m.title = "The server accepted the connection and never answered the hello"
