@@ -56,17 +56,18 @@ func (f *frontConn) end() {
 func (f *frontConn) Read(b []byte) (int, error) {
 	n, err := f.Conn.Read(b)
 	f.read.Add(int64(n))
-	if err != nil && errors.Is(err, os.ErrDeadlineExceeded) && f.asking.Load() == 0 && f.read.Load() > f.parsed.Load() {
+	if err != nil && f.frames == nil && errors.Is(err, os.ErrDeadlineExceeded) && f.asking.Load() == 0 && f.read.Load() > f.parsed.Load() {
 		f.parsed.Store(f.read.Load())
 		f.slow()
 	}
 	return n, err
 }
 
-// slow is for a client whose request did not come to the end of its header in time.
+// slow is for a client of HTTP/1 whose request did not come to the end of its header in time. In HTTP/2 there are always frames that
+// belong to no request; a header that stops in the middle ends with the idle time.
 func (f *frontConn) slow() {
 	status := 0
-	if f.frames == nil && !f.session.isClosed() {
+	if !f.session.isClosed() {
 		status = http.StatusRequestTimeout
 		f.told.Store(true)
 		_, _ = io.WriteString(f.Conn, "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")

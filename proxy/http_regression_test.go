@@ -360,6 +360,26 @@ func TestHTTPModeBlamesNobodyForWhatIsOnItsWay(t *testing.T) {
 	}
 }
 
+// A connection of HTTP/2 that ends for its idleness has no request that was slow, whatever frames came behind the last one.
+func TestHTTPModeBlamesNobodyForIdleness(t *testing.T) {
+	pki := certstest.New(t)
+	b := httpBackend(t, pki, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "fine") }), false, true)
+	limits := shortLimits()
+	limits.Timeouts.Idle = time.Second
+	r := newRig(t, pki, limits, &Listener{Name: "edge", Mode: HTTP, Routes: []*Route{{Name: "default", Backend: b, GetCertificate: serves(pki.Make(certstest.Healthy, testName))}}})
+	c := rawHTTP2(r)
+	c.headers(1, plainFields("GET", "/"), true)
+	c.flush()
+	if got := c.outcome(1); got != "200 OK" {
+		t.Error(got)
+	}
+	c.WriteWindowUpdate(0, 4)
+	c.flush()
+	if got := r.record().HTTP; len(got.Failures) != 0 {
+		t.Errorf("%+v", got)
+	}
+}
+
 // Failures of the backend that have a name of their own.
 func TestHTTPModeNamesFailuresOfBackends(t *testing.T) {
 	pki := certstest.New(t)
