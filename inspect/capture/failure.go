@@ -28,6 +28,11 @@ func (c *tcpConn) failure(leg *inspect.Leg, seen *inspect.Capture) *inspect.Erro
 	if e := alertError(leg.TLS.Alerts); e != nil {
 		return e
 	}
+	if hello, _ := o.ClientHello(); hello != nil && hello.SSLv2 && c.stream[c.client].records.bad && !o.ServerHelloSeen() && seen.OneWay == "" {
+		// A client of TLS waits for the answer to such a hello (RFC 5246, Appendix E.2): this is another protocol in disguise.
+		leg.FirstBytes = &inspect.FirstBytes{Protocol: string(wire.ProtocolUnknown), Summary: "an SSLv2 hello, and behind it, before any answer, what is no TLS"}
+		return &inspect.Error{Type: inspect.ErrorNotTLS, Phase: inspect.PhasePeek}
+	}
 	if seen.OneWay != "" || seen.Midstream || c.stream[0].broken || c.stream[1].broken || c.half[0].lost > 0 || c.half[1].lost > 0 {
 		return nil // what is missing may be what was missing
 	}
@@ -182,13 +187,7 @@ func (c *tcpConn) closed(end inspect.CaptureEnd) string {
 	if own := &c.half[c.client]; closer == c.client && own.spoke > 0 && (c.half[1-c.client].spoke == 0 || c.leftUnanswered()) {
 		return fmt.Sprintf("the client closed the connection %.0f ms after its hello, before an answer had reached it (packet %d)", float64(max(0, c.endedAt-own.spokeAt))/1e6, c.ended)
 	}
-	last := int64(0)
-	for side := range c.half {
-		if at := c.half[side].spokeAt; at <= c.endedAt {
-			last = max(last, at)
-		}
-	}
-	return fmt.Sprintf("the %s closed the connection %.0f ms after the last message, before the handshake was done (packet %d)", c.sideName(closer), float64(max(0, c.endedAt-last))/1e6, c.ended)
+	return fmt.Sprintf("the %s closed the connection %.0f ms after the last message, before the handshake was done (packet %d)", c.sideName(closer), float64(max(0, c.endedAt-c.spokeAt))/1e6, c.ended)
 }
 
 func resetter(end inspect.CaptureEnd) string {

@@ -187,3 +187,31 @@ func TestHelloWhoseFirstRecordIsItsHeader(t *testing.T) {
 		t.Errorf("%d records of what is no hello", len(records))
 	}
 }
+
+// TestDisguisedAsSSLv2 has what Skype sends: a hello in the format of SSLv2, and without waiting for an answer bytes that are no TLS.
+func TestDisguisedAsSSLv2(t *testing.T) {
+	hello := []byte{0x80, 70, 1, 3, 1, 0, 45, 0, 0, 0, 16}
+	for i := range 15 {
+		hello = append(hello, 0, 0, byte(i+1))
+	}
+	hello = append(hello, make([]byte, 16)...)
+	made := func(behind []byte) []byte {
+		w, c, s := newBuilder(), client(3), server()
+		w.open(c, s)
+		w.segment(c, s, psh|ack, hello, 10)
+		w.segment(s, c, ack, nil, 10)
+		w.segment(c, s, psh|ack, behind, 10)
+		for range 5 {
+			w.segmentAt(c, s, c.seq-uint32(len(behind)), psh|ack, behind, second)
+		}
+		w.close(c, s)
+		return w.b
+	}
+	r, e := failed(t, made([]byte("\xb0\x93\xce\xad and so on, for a while")))
+	if e.Type != inspect.ErrorNotTLS || e.Phase != inspect.PhasePeek || r.ClientLeg.FirstBytes == nil || r.ClientLeg.TLS.Client == nil {
+		t.Errorf("%+v, first bytes %v", e, r.ClientLeg.FirstBytes)
+	}
+	if _, e := failed(t, made([]byte{21, 3, 1, 0, 2, 2, 40})); e.Type == inspect.ErrorNotTLS { // an alert is TLS
+		t.Errorf("%+v", e)
+	}
+}

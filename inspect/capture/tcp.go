@@ -18,6 +18,7 @@ type tcpConn struct {
 	end     inspect.CaptureEnd
 	ended   uint64 // number of the packet that ended it, and when it came
 	endedAt int64
+	spokeAt int64  // when somebody had said something last
 	heard   int64  // bytes of the other side that had reached who ended it; -1: not known
 	heardOf uint32 // the number of the first of them
 	last    uint64 // number of the last packet
@@ -197,6 +198,7 @@ func (t *Tracker) reset(f *flow, c *tcpConn, side int, s *segment) {
 
 // hear notes how much of what its peer sent had reached the sender of the segment that ends the connection.
 func (c *tcpConn) hear(peer *half, s *segment) {
+	c.spokeAt = max(c.half[0].spokeAt, c.half[1].spokeAt)
 	if !peer.asked {
 		c.heard = -1
 		return

@@ -120,7 +120,14 @@ func (e *evidence) unanswered() bool {
 
 // serverNotTLS reports whether what is no TLS came from the server of the client leg.
 func (e *evidence) serverNotTLS() bool {
-	return e.foreign() && e.client.is(inspect.ErrorNotTLS) && (e.client.spoke || e.client.firstProtocol() == "http_response")
+	return e.foreign() && e.client.is(inspect.ErrorNotTLS) && !e.disguised() && (e.client.spoke || e.client.firstProtocol() == "http_response")
+}
+
+// disguised reports whether a client of another protocol began with a hello for the looks of it, as Skype does with one in SSLv2's format:
+// a client of TLS has nothing to say before the answer.
+func (e *evidence) disguised() bool {
+	h := e.client.hello
+	return e.client.is(inspect.ErrorNotTLS) && e.client.phase() == inspect.PhasePeek && h.Message != nil && h.Message.SSLv2
 }
 
 // watched reports whether both ends of the client leg are foreign, so that the client has judged the chain itself.

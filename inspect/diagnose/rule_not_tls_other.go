@@ -25,6 +25,9 @@ var ruleNotTLSOther = Rule{
 			}
 			return m
 		}
+		if e.disguised() {
+			m.detail = or(e.client.firstLine(), "it began with an SSLv2 hello, and did not wait for the answer") + ": another protocol in disguise, as Skype's"
+		}
 		m.fixes = []inspect.Fix{fix(forClient, "if it is yours: it must speak TLS on this port, or use another port", "")}
 		return m
 	},

@@ -10,7 +10,7 @@ var ruleSSLv2Hello = Rule{
 		"Typical senders: Java 6 and older with SSLv2Hello enabled, OpenSSL 0.9.x, appliances and printers of their time.",
 	check: func(e *evidence) *match {
 		h := e.client.hello
-		if (h.Message == nil || !h.Message.SSLv2) && e.client.firstProtocol() != "sslv2" {
+		if (h.Message == nil || !h.Message.SSLv2) && e.client.firstProtocol() != "sslv2" || e.disguised() {
 			return nil
 		}
 		m := &match{
