@@ -12,8 +12,6 @@ import (
 	"os"
 	"sync/atomic"
 
-	"golang.org/x/net/http2"
-
 	"github.com/tlstriage/tlstriage/inspect"
 )
 
@@ -105,10 +103,13 @@ var brokenRules = map[uint32]string{
 	0x7: "REFUSED_STREAM", 0x9: "COMPRESSION_ERROR", 0xb: "ENHANCE_YOUR_CALM",
 }
 
+// streamClosed is what is said to frames for a stream that has ended.
+const streamClosed = 0x5
+
 // broken notes a frame by which the server ends a stream or the connection.
 func (f *frontConn) broken(kind byte, code uint32) {
 	name, ok := brokenRules[code]
-	if !ok || kind == frameResetStream && code == uint32(http2.ErrCodeStreamClosed) {
+	if !ok || kind == frameResetStream && code == streamClosed {
 		return // the client was still sending when its stream was answered
 	}
 	what := "a stream of HTTP/2 was reset"
