@@ -24,6 +24,9 @@ var ruleHandshakeUnexplained = Rule{
 			if l.name == inspect.LegClient && e.backend.failed() {
 				continue // there was nothing to serve
 			}
+			if l.view.firstProtocol() == "gquic" {
+				return googleQUIC(l.view, l.name)
+			}
 			m := &match{ended: true, leg: l.name}
 			m.detail = or(l.view.message(), "the record names no error")
 			if l.view.tls.Handshake != nil && l.view.tls.Handshake.History != "" {
@@ -45,4 +48,15 @@ var ruleHandshakeUnexplained = Rule{
 		}
 		return nil
 	},
+}
+
+// googleQUIC is what there is to say about a client of Google's QUIC. Its handshake has messages of its own, of which only the first
+// is in the clear: nothing says that it failed.
+func googleQUIC(v view, leg string) *match {
+	return &match{
+		leg: leg, severity: inspect.SeverityInfo, fault: inspect.FaultNoise,
+		title:  "The client speaks Google's QUIC, which has no TLS",
+		detail: or(v.firstLine(), "a CHLO of Google's QUIC") + "; how its handshake ended is encrypted",
+		fixes:  []inspect.Fix{fix(forClient, "if it is yours, update it: since 2021 browsers speak QUIC as RFC 9000 has it", "")},
+	}
 }

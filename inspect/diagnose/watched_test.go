@@ -50,6 +50,9 @@ func TestConnectionsBetweenStrangers(t *testing.T) {
 		{"another protocol in disguise", captured(unanswered(inspect.ErrorNotTLS), edit(func(h *inspect.Hello) { h.Message.SSLv2 = true }), func(c *inspect.Connection) {
 			c.ClientLeg.Error.Phase, c.ClientLeg.FirstBytes = inspect.PhasePeek, &inspect.FirstBytes{Protocol: "unknown"}
 		}), "not-tls-other", inspect.FaultNoise, "in disguise", "SSLv2Hello"},
+		{"Google's QUIC", captured(unanswered(""), quic, func(c *inspect.Connection) {
+			c.ClientLeg.Error, c.ClientLeg.FirstBytes, c.ClientLeg.TLS.Client.Message = nil, &inspect.FirstBytes{Protocol: "gquic", Summary: "Q039 CHLO example.org"}, nil
+		}), "", "", "Q039 CHLO example.org", "capture the whole"},
 		{"a small segment that is lost", captured(unanswered(inspect.ErrorStuck), shows(inspect.Capture{Stuck: &inspect.StuckSegment{From: inspect.FromClient, Size: 184, Times: 13, Duration: 47911}})), "segment-lost", inspect.FaultNetwork, "not its size", "large"},
 		{"a small segment that is lost, no MTU", captured(unanswered(inspect.ErrorStuck), shows(inspect.Capture{Stuck: &inspect.StuckSegment{From: inspect.FromClient, Size: 184, Times: 13, Duration: 47911}})), "segment-lost", inspect.FaultNetwork, "184 bytes", "MTU"},
 		{"a long segment that is lost, and longer ones are not", captured(unanswered(inspect.ErrorStuck), shows(inspect.Capture{Stuck: &inspect.StuckSegment{From: inspect.FromServer, Size: 900, Acked: 1448, Times: 4, Duration: 9000}})), "segment-lost", inspect.FaultNetwork, "not its size", "A large"},
@@ -130,5 +133,34 @@ func TestSitesOfAListenerHavePoliciesOfTheirOwn(t *testing.T) {
 	c.Policy = &inspect.PolicyOutcome{Name: strict.Name, Accepted: true}
 	if d.Diagnose(c); !slices.Equal(c.Findings[0].Accepted, []string{"TLSv1.3"}) || !strings.Contains(c.Findings[0].Detail, "policy "+strict.Name+" accepts TLSv1.3") {
 		t.Errorf("%+v", c.Findings[0])
+	}
+}
+
+// A clock that was never set makes every certificate one of the future: nobody has to change a certificate for it.
+func TestCaptureWhoseClockIsWrong(t *testing.T) {
+	pki := certstest.NewAt(t, noon)
+	chain := inspect.Certificates(pki.Make(certstest.Healthy, siteName).Raw())
+	for name, tt := range map[string]struct {
+		change  func(*inspect.Connection)
+		verdict inspect.Verdict
+	}{
+		"all of them are": {func(*inspect.Connection) {}, inspect.OK},
+		"the leaf alone is": {func(c *inspect.Connection) {
+			c.ClientLeg.TLS.Server.CertificateChain[1].NotBefore = noon.AddDate(-30, 0, 0)
+		}, inspect.Warning},
+		"the client refused it": {func(c *inspect.Connection) { fails(inspect.ErrorAlertReceived)(c) }, inspect.Failed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := captured(func(c *inspect.Connection) {
+				c.ClientLeg.TLS.Server = &inspect.Server{CertificateChain: append([]inspect.Certificate(nil), chain...), Validation: &inspect.Validation{Status: inspect.ValidationNotChecked}}
+				c.Timestamp = noon.AddDate(-20, 0, 0)
+				tt.change(c)
+			})
+			new(Diagnoser).Diagnose(c)
+			said := slices.ContainsFunc(c.Findings, func(f inspect.Finding) bool { return f.ID == "cert-not-yet-valid" })
+			if c.Verdict != tt.verdict || !said {
+				t.Errorf("%s: %+v", c.Verdict, c.Findings)
+			}
+		})
 	}
 }
