@@ -77,7 +77,10 @@ func (s *captureSummary) add(c *inspect.Connection) {
 			cause.title = f.Title
 		}
 	}
-	if shape != "" && len(cause.shapes) < maxServers {
+	if shape == "" { // it said nothing that tells clients apart
+		shape = c.Client.Address
+	}
+	if len(cause.shapes) < maxServers {
 		cause.shapes[shape] = true
 	}
 	if where := server(c); cause.servers[where] > 0 || len(cause.servers) < maxServers {

@@ -130,7 +130,7 @@ func TestPcapTLSPort(t *testing.T) {
 	if text := runPcap(t, name); !strings.Contains(text, " 0 connections") {
 		t.Errorf("without the port:\n%s", text)
 	}
-	if text := runPcap(t, name, "--tls-port", "10447,10448"); !strings.Contains(text, " 1 connection,") {
+	if text := runPcap(t, name, "--tls-port", "10447,10448"); !strings.Contains(text, " 1 connection,") || !strings.Contains(text, "          1        1  backend-closed") {
 		t.Errorf("with it:\n%s", text)
 	}
 }

@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/tlstriage/tlstriage/inspect"
@@ -28,7 +29,7 @@ var ruleHandshakeUnexplained = Rule{
 				return googleQUIC(l.view, l.name)
 			}
 			m := &match{ended: true, leg: l.name}
-			m.detail = or(l.view.message(), "the record names no error")
+			m.detail = or(or(l.view.message(), lacking(e.c.Capture)), "the record names no error")
 			if l.view.tls.Handshake != nil && l.view.tls.Handshake.History != "" {
 				m.detail += "; messages seen: " + boundTo(l.view.tls.Handshake.History, 64)
 			}
@@ -59,4 +60,22 @@ func googleQUIC(v view, leg string) *match {
 		detail: or(v.firstLine(), "a CHLO of Google's QUIC") + "; how its handshake ended is encrypted",
 		fixes:  []inspect.Fix{fix(forClient, "if it is yours, update it: since 2021 browsers speak QUIC as RFC 9000 has it", "")},
 	}
+}
+
+// lacking is what of a handshake is not in a capture; empty when that is not known.
+func lacking(c *inspect.Capture) string {
+	switch {
+	case c == nil:
+	case c.OneWay != "":
+		return fmt.Sprintf("only packets of the %s are in the capture", c.OneWay)
+	case c.Midstream:
+		return "the beginning of the connection is not in the capture"
+	case c.Client.LostBytes+c.Server.LostBytes > 0:
+		return fmt.Sprintf("%d bytes of the handshake are not in the capture", c.Client.LostBytes+c.Server.LostBytes)
+	case c.End == inspect.EndOpen:
+		return "the capture, or the watching, ends in the middle of the handshake"
+	case c.End == inspect.EndIdle:
+		return "in the middle of the handshake the capture has no more packets of the connection"
+	}
+	return ""
 }

@@ -50,6 +50,9 @@ func TestConnectionsBetweenStrangers(t *testing.T) {
 		{"another protocol in disguise", captured(unanswered(inspect.ErrorNotTLS), edit(func(h *inspect.Hello) { h.Message.SSLv2 = true }), func(c *inspect.Connection) {
 			c.ClientLeg.Error.Phase, c.ClientLeg.FirstBytes = inspect.PhasePeek, &inspect.FirstBytes{Protocol: "unknown"}
 		}), "not-tls-other", inspect.FaultNoise, "in disguise", "SSLv2Hello"},
+		{"a capture of one side", captured(unanswered(""), func(c *inspect.Connection) { c.ClientLeg.Error = nil }, shows(inspect.Capture{OneWay: inspect.FromClient})), "handshake-unexplained", inspect.FaultNoise, "only packets of the client", "no error"},
+		{"a capture with a hole", captured(unanswered(""), func(c *inspect.Connection) { c.ClientLeg.Error = nil }, shows(inspect.Capture{Server: inspect.CaptureSide{LostBytes: 1448}})), "handshake-unexplained", inspect.FaultNoise, "1448 bytes", "no error"},
+		{"a capture that is over", captured(unanswered(""), func(c *inspect.Connection) { c.ClientLeg.Error = nil }, shows(inspect.Capture{End: inspect.EndOpen})), "handshake-unexplained", inspect.FaultNoise, "ends in the middle", "no error"},
 		{"Google's QUIC", captured(unanswered(""), quic, func(c *inspect.Connection) {
 			c.ClientLeg.Error, c.ClientLeg.FirstBytes, c.ClientLeg.TLS.Client.Message = nil, &inspect.FirstBytes{Protocol: "gquic", Summary: "Q039 CHLO example.org"}, nil
 		}), "", "", "Q039 CHLO example.org", "capture the whole"},
