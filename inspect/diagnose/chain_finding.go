@@ -19,8 +19,8 @@ func (e *evidence) chainFault(id chain.FaultID) *match {
 		m.severity = inspect.SeverityError
 	}
 	v := e.chain.view
-	if e.watched() && (v.established() || e.cutShort()) {
-		// The client has seen this chain and accepted it, with roots of its own; or what it made of it is not in the capture.
+	if e.watched() && (v.established() || e.cutShort() || e.chainUnheard()) {
+		// The client has seen this chain and accepted it, with roots of its own; or what it made of it is not in the capture; or it never saw it.
 		m.severity = inspect.SeverityWarning
 		if aboutTrust(id) && e.d.Roots == nil {
 			m.severity = inspect.SeverityInfo

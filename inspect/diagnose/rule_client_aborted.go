@@ -104,6 +104,12 @@ func (e *evidence) leftUnanswered() bool {
 	return false
 }
 
+// chainUnheard reports whether the client of a capture left before the server's certificate had reached it.
+func (e *evidence) chainUnheard() bool {
+	u := e.unheard()
+	return u != nil && u.Records <= noCertificate && e.endedBy(inspect.FromClient)
+}
+
 // unheard is what the one who ended a captured connection had not received; nil: nothing that is known.
 func (e *evidence) unheard() *inspect.Unheard {
 	if e.c.Capture == nil {

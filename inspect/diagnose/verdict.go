@@ -19,6 +19,9 @@ func settle(c *inspect.Connection, e *evidence, hits []hit) {
 	c.Findings, c.Cause, c.Fault, c.Verdict = nil, "", "", inspect.OK
 
 	for i := range hits {
+		if hits[i].rule.ID == ruleClientAborted.ID && e.leftUnanswered() {
+			continue // nothing that the server did
+		}
 		for _, id := range hits[i].rule.CausedBy {
 			if id != hits[i].rule.ID && slices.Contains(e.found, id) && mayCause(hits, id, &hits[i].finding) {
 				hits[i].finding.CausedBy = append(hits[i].finding.CausedBy, id)

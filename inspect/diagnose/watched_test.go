@@ -76,6 +76,7 @@ func TestConnectionsBetweenStrangers(t *testing.T) {
 		{"a capture that ends in the middle, and an old client", captured(unanswered(""), func(c *inspect.Connection) { c.ClientLeg.Error = nil }, hello(oldHello("TLSv1.0"))),
 			"client-legacy-version", inspect.FaultClient, "TLSv1.0", ""},
 		{"a capture that ends at a certificate that is not trusted here", captured(fails(""), untrusted), "handshake-unexplained", inspect.FaultNoise, "does not show", ""},
+		{"an expired certificate that the client never saw", captured(fails(inspect.ErrorClosed), shows(inspect.Capture{End: inspect.EndFINClient, Unheard: &inspect.Unheard{Sent: 3907}}), expired), "client-aborted", inspect.FaultNoise, "cannot have been about", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			new(Diagnoser).Diagnose(tt.in)
