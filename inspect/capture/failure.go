@@ -28,7 +28,7 @@ func (c *tcpConn) failure(leg *inspect.Leg, seen *inspect.Capture) *inspect.Erro
 	if e := alertError(leg.TLS.Alerts); e != nil {
 		return e
 	}
-	if hello, _ := o.ClientHello(); hello != nil && hello.SSLv2 && c.stream[c.client].records.bad && !o.ServerHelloSeen() && seen.OneWay == "" {
+	if hello, _ := o.ClientHello(); hello != nil && hello.SSLv2 && c.stream[c.client].records.bad && leg.TLS.Version == "" && seen.OneWay == "" {
 		// A client of TLS waits for the answer to such a hello (RFC 5246, Appendix E.2): this is another protocol in disguise.
 		leg.FirstBytes = &inspect.FirstBytes{Protocol: string(wire.ProtocolUnknown), Summary: "an SSLv2 hello, and behind it, before any answer, what is no TLS"}
 		return &inspect.Error{Type: inspect.ErrorNotTLS, Phase: inspect.PhasePeek}
@@ -155,7 +155,7 @@ func (c *tcpConn) silence(end inspect.CaptureEnd) string {
 	message := fmt.Sprintf("the %s said nothing for %.1f s after %s from the %s (packet %d), which then gave up and %s the connection (packet %d)", other, float64(waited)/1e9, what, side, own.spoke, how, c.ended)
 	switch {
 	case unanswered && peer.spokeAt < c.endedAt:
-		message = fmt.Sprintf("the client gave up and closed the connection %.1f s after its hello (packets %d and %d); of an answer that passed here %.1f s after the hello nothing had reached it", float64(waited)/1e9, own.spoke, c.ended, float64(peer.spokeAt-own.spokeAt)/1e9)
+		message = fmt.Sprintf("the client gave up and closed the connection %.1f s after its hello (packets %d and %d); of an answer that passed here %.1f s after the hello not one whole record had reached it", float64(waited)/1e9, own.spoke, c.ended, float64(peer.spokeAt-own.spokeAt)/1e9)
 	case unanswered:
 		message += fmt.Sprintf("; an answer that came %.1f s after it was too late", float64(peer.spokeAt-own.spokeAt)/1e9)
 	case own.hasAck && int32(own.acked-own.next) < 0:

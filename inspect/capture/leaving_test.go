@@ -41,7 +41,7 @@ func TestClientThatLeavesBeforeTheAnswer(t *testing.T) {
 		"after a while":                      {wait: 3 * second, flags: fin | ack, want: inspect.ErrorStalled, says: "the server said nothing for 3.0 s after the hello from the client (packet 4), which then gave up and closed the connection (packet 5); an answer that came 3.0 s after it was too late", unheard: &inspect.Unheard{Sent: int64(len(flight))}},
 		"in the middle of the server's part": {wait: 30_000, heard: 500, flags: fin | ack, want: inspect.ErrorClosed, says: "the client closed the connection", unheard: &inspect.Unheard{Received: 500, Records: records(flight, 500), Sent: int64(len(flight))}},
 		"in the middle of the first record":  {wait: 30_000, heard: 7, flags: fin | ack, want: inspect.ErrorClosed, says: "before an answer had reached it", unheard: &inspect.Unheard{Received: 7, Sent: int64(len(flight))}},
-		"between two that pass here":         {wait: 3 * second, first: true, flags: fin | ack, want: inspect.ErrorStalled, says: "the client gave up and closed the connection 3.0 s after its hello (packets 4 and 6); of an answer that passed here 0.0 s after the hello nothing had reached it", unheard: &inspect.Unheard{Sent: int64(len(flight))}},
+		"between two that pass here":         {wait: 3 * second, first: true, flags: fin | ack, want: inspect.ErrorStalled, says: "the client gave up and closed the connection 3.0 s after its hello (packets 4 and 6); of an answer that passed here 0.0 s after the hello not one whole record had reached it", unheard: &inspect.Unheard{Sent: int64(len(flight))}},
 		"behind all of it":                   {wait: 30_000, heard: len(flight), flags: fin | ack, want: inspect.ErrorClosed, says: "ms after the last message"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -195,11 +195,15 @@ func TestDisguisedAsSSLv2(t *testing.T) {
 		hello = append(hello, 0, 0, byte(i+1))
 	}
 	hello = append(hello, make([]byte, 16)...)
-	made := func(behind []byte) []byte {
+	answer := append([]byte{0x80, 11 + 10 + 3 + 16, 4, 0, 1, 0, 2, 0, 10, 0, 3, 0, 16}, make([]byte, 10+3+16)...)
+	made := func(behind []byte, answered bool) []byte {
 		w, c, s := newBuilder(), client(3), server()
 		w.open(c, s)
 		w.segment(c, s, psh|ack, hello, 10)
 		w.segment(s, c, ack, nil, 10)
+		if answered {
+			w.segment(s, c, psh|ack, answer, 10)
+		}
 		w.segment(c, s, psh|ack, behind, 10)
 		for range 5 {
 			w.segmentAt(c, s, c.seq-uint32(len(behind)), psh|ack, behind, second)
@@ -207,11 +211,15 @@ func TestDisguisedAsSSLv2(t *testing.T) {
 		w.close(c, s)
 		return w.b
 	}
-	r, e := failed(t, made([]byte("\xb0\x93\xce\xad and so on, for a while")))
+	r, e := failed(t, made([]byte("\xb0\x93\xce\xad and so on, for a while"), false))
 	if e.Type != inspect.ErrorNotTLS || e.Phase != inspect.PhasePeek || r.ClientLeg.FirstBytes == nil || r.ClientLeg.TLS.Client == nil {
 		t.Errorf("%+v, first bytes %v", e, r.ClientLeg.FirstBytes)
 	}
-	if _, e := failed(t, made([]byte{21, 3, 1, 0, 2, 2, 40})); e.Type == inspect.ErrorNotTLS { // an alert is TLS
+	if _, e := failed(t, made([]byte{21, 3, 1, 0, 2, 2, 40}, false)); e.Type == inspect.ErrorNotTLS { // an alert is TLS
 		t.Errorf("%+v", e)
+	}
+	records, _ := recordsOf(t, made([]byte("\x80\x10\x02 the client's key"), true), capture.Options{})
+	if len(records) != 1 || records[0].ClientLeg.TLS.Version != "SSLv2" || records[0].ClientLeg.Error != nil && records[0].ClientLeg.Error.Type == inspect.ErrorNotTLS {
+		t.Errorf("%d records of SSLv2 in earnest, %+v", len(records), records[0].ClientLeg)
 	}
 }
