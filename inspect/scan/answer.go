@@ -24,7 +24,7 @@ type Answer struct {
 	Attempts int    `json:"attempts"` // hellos that were sent to find out
 	Evidence string `json:"evidence,omitempty"`
 
-	cut bool // it is a no because connections were closed without a word, which an unsteady endpoint does at any time
+	refused bool // it is a no because of connections that were closed or alerts that need not be about the question, which an unsteady endpoint gives at any time
 }
 
 // nature is what came of an attempt, as far as an answer can rest on it.
@@ -80,10 +80,11 @@ func refusal(x *probe.Exchange, attempts int) Answer {
 	switch natureOf(x) {
 	case said:
 		a.Reply = No
+		a.refused = x.Alert == nil || x.Alert.Description != wire.AlertProtocolVersion
 	case cut:
 		a.Reply = Inconclusive
 		if attempts > 1 {
-			a.Reply, a.Evidence, a.cut = No, a.Evidence+", each time", true
+			a.Reply, a.Evidence, a.refused = No, a.Evidence+", each time", true
 		}
 	default:
 		a.Reply = Inconclusive

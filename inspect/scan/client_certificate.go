@@ -62,6 +62,9 @@ func (r *Report) demand(x *probe.Exchange, sent bool) {
 		if !accepted {
 			d.Evidence = firstOf(refused, x.Describe())
 		}
+		if without, ok := c.ByVersion[x.Version.String()]; ok { // what came without one tells whether it is required
+			d.Request = without.Request
+		}
 	case x.Alert != nil && x.Alert.Moment == probe.AfterFinished:
 		d.Request, d.Evidence = CertificateRequired, x.Describe()
 	case refused != "":

@@ -129,7 +129,8 @@ func CompareAccepted(before, after *Report) []Change {
 	}
 	for _, v := range keys(before.SchemesByVersion, after.SchemesByVersion) {
 		if both(v) {
-			d.sets(WhatSchemes+" "+v, before.SchemesByVersion[v], after.SchemesByVersion[v])
+			// A list in the order of the one who asked says nothing about whose order decides.
+			d.sets(WhatSchemes+" "+v, slices.Sorted(slices.Values(before.SchemesByVersion[v])), slices.Sorted(slices.Values(after.SchemesByVersion[v])))
 		}
 	}
 	d.sets(WhatALPN, before.ALPN, after.ALPN)

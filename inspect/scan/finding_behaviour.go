@@ -63,14 +63,29 @@ func stopsAnswering(r *Report) *inspect.Finding {
 }
 
 func closesAtRandom(r *Report) *inspect.Finding {
-	if r.ClosedAtRandom == 0 {
+	if r.ClosedAtRandom+r.RefusedAtRandom+len(r.AnswersDiffer) == 0 && !r.OneAtATime {
 		return nil
 	}
-	return &inspect.Finding{
+	f := &inspect.Finding{
 		ID: FindingUnsteady, Severity: inspect.SeverityWarning, Title: "Connections are closed now and then, whatever the hello",
-		Detail: fmt.Sprintf("Of %d connections at least %d were closed without a word with hellos that were answered at another time: one of several backends is broken, a queue is full, or connections are limited. Clients see that as failures that come and go.", r.Connections, r.ClosedAtRandom),
-		Fixes:  []inspect.Fix{{Target: "load balancer", Action: "Look at each backend by itself: scan them by address", Snippet: "tlstriage scan BACKEND:PORT --sni NAME"}},
+		Fixes: []inspect.Fix{{Target: "load balancer", Action: "Look at each backend by itself: scan them by address", Snippet: "tlstriage scan BACKEND:PORT --sni NAME"}},
 	}
+	const why = "one of several backends is broken or configured in another way, a queue is full, or connections are limited. Clients see that as failures that come and go. Lists that rest on refusals are inconclusive."
+	switch {
+	case r.OneAtATime:
+		f.Title = "Connections fail while there are others"
+		f.Detail = "Hellos that are answered by themselves were refused, or closed, while other connections were open: the endpoint limits them. What stands here was asked one at a time."
+		f.Fixes = []inspect.Fix{{Target: "tlstriage", Action: "Scan with one connection at a time from the beginning", Snippet: "tlstriage scan --concurrency 1 HOST:PORT"}}
+	case len(r.AnswersDiffer) > 0:
+		f.Title = "The same hello is answered in different ways"
+		f.Detail = fmt.Sprintf("%s: several endpoints that are configured differently stand behind this address (a deployment that is under way, or nodes that were forgotten). What is listed here is true of one of them or of the other.", list(r.AnswersDiffer))
+	case r.RefusedAtRandom > 0:
+		f.Title = "Hellos are refused now and then, whatever they hold"
+		f.Detail = fmt.Sprintf("Of %d connections at least %d ended in an alert, or were closed, with hellos that were answered at another time: ", r.Connections, r.RefusedAtRandom+r.ClosedAtRandom) + why
+	default:
+		f.Detail = fmt.Sprintf("Of %d connections at least %d were closed without a word with hellos that were answered at another time: ", r.Connections, r.ClosedAtRandom) + why
+	}
+	return f
 }
 
 // onlyPreShared: nobody can talk to the endpoint who has no key of it, which is nothing wrong.
@@ -128,11 +143,13 @@ func intolerance(r *Report) *inspect.Finding {
 	words := map[string]string{
 		ToleranceFutureVersion: "a version of the future in supported_versions", ToleranceLegacyVersion: "a version beyond TLS 1.2 in legacy_version",
 		ToleranceExtension: "an unknown extension", ToleranceGREASE: "GREASE values", ToleranceManySuites: "a hello with all suites",
-		ToleranceSmallRecords: "a hello in several records", ToleranceSegments: "a hello in several TCP segments", TolerancePadded: "a hello of 384 bytes",
+		ToleranceSmallRecords: "a hello in several records", ToleranceSegments: "a hello in several TCP segments", TolerancePadded: "a hello of 256 to 511 bytes",
+		ToleranceStatusRequest: "a request for an OCSP response (status_request)", ToleranceEMS: "extended_master_secret", ToleranceEtM: "encrypt_then_mac",
+		ToleranceTicket: "session_ticket",
 	}
 	var not, detail []string
 	for _, name := range []string{
-		ToleranceExtension, ToleranceGREASE, ToleranceFutureVersion, ToleranceLegacyVersion, TolerancePadded, ToleranceManySuites, ToleranceSegments, ToleranceSmallRecords,
+		ToleranceExtension, ToleranceGREASE, ToleranceFutureVersion, ToleranceLegacyVersion, TolerancePadded, ToleranceStatusRequest, ToleranceEMS, ToleranceEtM, ToleranceTicket, ToleranceManySuites, ToleranceSegments, ToleranceSmallRecords,
 	} {
 		if a, ok := r.Tolerance[name]; ok && a.Reply == No {
 			not = append(not, words[name])
@@ -151,7 +168,12 @@ func intolerance(r *Report) *inspect.Finding {
 			Citation: "RFC 5246, Appendix E.1; RFC 8446, Section 4.1.2",
 		}
 	}
-	if !slices.ContainsFunc([]string{ToleranceExtension, ToleranceGREASE, ToleranceFutureVersion, TolerancePadded, ToleranceSegments}, func(t string) bool {
+	if a, ok := r.Tolerance[ToleranceStatusRequest]; ok && a.Reply == No {
+		fixes = append([]inspect.Fix{
+			{Target: "nginx", Action: "Mend stapling (the responder must be reached, a file must hold a response), or turn it off", Snippet: "ssl_stapling off;"},
+		}, fixes...)
+	}
+	if !slices.ContainsFunc([]string{ToleranceExtension, ToleranceGREASE, ToleranceFutureVersion, TolerancePadded, ToleranceSegments, ToleranceStatusRequest, ToleranceEMS, ToleranceTicket}, func(t string) bool {
 		a, ok := r.Tolerance[t]
 		return ok && a.Reply == No
 	}) {

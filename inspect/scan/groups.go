@@ -48,8 +48,9 @@ func (s *session) groupsOf13(ctx context.Context, e *enumerated) (found []wire.N
 		}
 		return 0, false, x
 	}
-	all := exhaust(s, registry().groups, 8, func(remaining []wire.NamedGroup) (wire.NamedGroup, bool, *probe.Exchange) { return ask(remaining) })
+	all := exhaust(s, registry().groups, 8, nil, func(remaining []wire.NamedGroup) (wire.NamedGroup, bool, *probe.Exchange) { return ask(remaining) })
 	found = all.found
+	s.ended(WhatGroups+" "+e.version.String(), all.refused)
 	if all.open {
 		s.doubt(WhatGroups+" "+e.version.String(), fmt.Sprintf("%s: there may be more groups than were found: %s", e.version, all.last.Describe()))
 	}
@@ -98,13 +99,17 @@ func (s *session) groupsOf12(ctx context.Context, v wire.Version, suites []wire.
 	if len(elliptic) == 0 {
 		return nil, ""
 	}
+	if signedByRSA := slices.DeleteFunc(slices.Clone(elliptic), func(suite wire.CipherSuite) bool { return kindOfSuite(suite) != keyRSA }); len(signedByRSA) > 0 {
+		elliptic = signedByRSA // the curve of an ECDSA certificate has to be among the client's (RFC 8422, Section 4)
+	}
 	ask := func(groups []wire.NamedGroup) (wire.NamedGroup, bool, *probe.Exchange) {
 		h := s.hello(v, elliptic)
 		h.SetGroups(groups...)
 		x := s.ask(ctx, h, probe.Options{})
 		return x.Group, x.KeyExchange != nil && x.Group != 0, x
 	}
-	all := exhaust(s, registry().curves, 8, func(remaining []wire.NamedGroup) (wire.NamedGroup, bool, *probe.Exchange) { return ask(remaining) })
+	all := exhaust(s, registry().curves, 8, nil, func(remaining []wire.NamedGroup) (wire.NamedGroup, bool, *probe.Exchange) { return ask(remaining) })
+	s.ended(WhatGroups+" "+v.String(), all.refused)
 	if all.open {
 		s.doubt(WhatGroups+" "+v.String(), fmt.Sprintf("%s: there may be more groups than were found: %s", v, all.last.Describe()))
 	}

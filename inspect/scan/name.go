@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/tlstriage/tlstriage/inspect"
@@ -36,7 +37,6 @@ type NameAnswer struct {
 	Version     string               `json:"-"`
 
 	attempts int
-	cut      bool // refused by a connection that was closed without a word, each time
 }
 
 func (n *NameAnswer) describe() string {
@@ -84,11 +84,11 @@ func (s *session) names(ctx context.Context, hello *probe.Hello) []NameAnswer {
 }
 
 func (s *session) name(ctx context.Context, n *NameAnswer, hello *probe.Hello) {
-	for attempt := 1; attempt <= s.repeats(cut); attempt++ {
+	for attempt := 1; ; attempt++ {
 		h := hello.Clone()
 		h.SetServerName(n.Name)
 		x := s.ask(ctx, h.Fresh(), probe.Options{})
-		n.Evidence, n.Error, n.Version = x.Describe(), x.Error, ""
+		n.Evidence, n.Error, n.Version, n.Alert, n.attempts = x.Describe(), x.Error, "", nil, attempt
 		for _, a := range x.Alerts { // a warning unrecognized_name says something, too (RFC 6066, Section 3)
 			alert := inspect.NewAlert(a.Level, a.Description, inspect.FromServer)
 			n.Alert = &alert
@@ -98,28 +98,38 @@ func (s *session) name(ctx context.Context, n *NameAnswer, hello *probe.Hello) {
 			n.Subject, n.Fingerprint = n.Certificate.Subject, n.Certificate.Hash.SHA256
 		}
 		if x.Alert == nil && natureOf(x) == chosen {
-			if n.cut {
-				s.closedAtRandom(attempt - 1)
-			}
-			n.Reply, n.Version, n.cut = Yes, x.Version.String(), false
+			n.Reply, n.Version = Yes, x.Version.String()
 			return
 		}
-		answer := refusal(x, attempt)
-		n.Reply, n.attempts, n.cut = answer.Reply, attempt, natureOf(x) == cut
-		if natureOf(x) == chosen {
+		nature := natureOf(x)
+		if n.Reply = refusal(x, attempt).Reply; nature == chosen {
 			n.Reply = No
 		}
-		if n.Reply == No && !n.cut || natureOf(x) == silent && attempt == repeatsOfSteady {
+		if attempt >= s.repeats(nature) {
 			return
 		}
 	}
 }
 
+// broad is a hello for questions about names: that of a client that speaks everything, for what one name has may not be what another
+// has (kinds of certificates, versions, suites). Where that was not answered, it is one that is known to be.
+func (s *session) broad(r *Report) *probe.Hello {
+	if natureOf(r.opening) == chosen {
+		return s.open()
+	}
+	return s.known(r)
+}
+
 // Looks are the answers to other names in the record's words, for rules that judge names. There are none where the handshake broke off
-// further on than names were asked about: behind the server's flight it is not the name that matters.
+// further on than names were asked about (behind the server's flight it is not the name that matters), and none where the right name is
+// taken in another hello.
 func (r *Report) Looks() []inspect.Look {
-	if x := r.telling(); x != nil && x.Flight && !x.Finished && x.Error != nil {
+	x := r.telling()
+	if x != nil && x.Flight && !x.Finished && x.Error != nil {
 		return nil
+	}
+	if x != nil && !x.Flight && x.Error != nil && slices.ContainsFunc(r.SNI, func(n NameAnswer) bool { return n.Form == NameRight && n.Reply == Yes }) {
+		return nil // the right name is taken: what failed did so for something else in its hello, or for nothing
 	}
 	var looks []inspect.Look
 	for _, n := range r.SNI {

@@ -43,15 +43,15 @@ func (s *session) alpn(ctx context.Context, r *Report) {
 			return "", false, nil
 		}
 		h.SetALPN(protocols...)
-		x := s.persist(ctx, h, options)
+		x := s.ask(ctx, h, options)
 		return x.ALPN, x.ALPN != "" && versionOf(x) != 0, x
 	}
 	if v, ok := r.oldest12(); ok && v == wire.VersionSSLv3 && !r.accepts(wire.VersionTLS13) {
 		return // SSLv3 has no extensions
 	}
-	all := exhaust(s, protocolsAsked(), 10, ask)
+	all := exhaust(s, protocolsAsked(), 10, nil, ask)
 	if len(all.found) == 0 { // one of the rare ones may be what it breaks off for
-		all = exhaust(s, protocolsAsked()[:3], 3, ask)
+		all = exhaust(s, protocolsAsked()[:3], 3, nil, ask)
 	}
 	if choice, ok, _ := ask([]string{acmeProtocol}); ok && choice == acmeProtocol {
 		defer func() { r.ALPN = append(r.ALPN, acmeProtocol) }()
@@ -70,7 +70,11 @@ func (s *session) alpn(ctx context.Context, r *Report) {
 			}
 		}
 	}
+	s.ended(WhatALPN, all.refused)
 	_, _, x := ask([]string{unknownProtocol})
+	if natureOf(x) == cut || natureOf(x) == said {
+		_, _, x = ask([]string{unknownProtocol})
+	}
 	switch {
 	case x.Alert != nil && x.Alert.Description == wire.AlertNoApplicationProtocol, x.QUIC != nil && x.QUIC.Close != nil:
 		r.UnknownALPN = ALPNRefused

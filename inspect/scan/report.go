@@ -44,15 +44,18 @@ type Report struct {
 
 	QUIC *QUIC `json:"quic,omitempty"`
 
-	Inconclusive   []string `json:"inconclusive,omitempty"`       // what could not be found out, in sentences
-	Unsure         []string `json:"inconclusive_about,omitempty"` // the same in the words of Change.What
-	ClosedAtRandom int      `json:"closed_at_random,omitempty"`   // connections that were closed with hellos that were answered at another time
-	Partial        bool     `json:"partial,omitempty"`            // not everything was asked
-	StoppedAfter   int      `json:"stopped_after,omitempty"`      // connections behind which the endpoint answered no more; 0: it always did
-	Connections    int      `json:"connections"`
-	LongestHello   int      `json:"longest_hello"` // bytes of the longest one sent
-	LongestReplied int      `json:"longest_hello_answered"`
-	DurationMS     float64  `json:"duration_ms"`
+	Inconclusive    []string `json:"inconclusive,omitempty"`       // what could not be found out, in sentences
+	Unsure          []string `json:"inconclusive_about,omitempty"` // the same in the words of Change.What
+	ClosedAtRandom  int      `json:"closed_at_random,omitempty"`   // connections that were closed with hellos that were answered at another time
+	RefusedAtRandom int      `json:"refused_at_random,omitempty"`  // hellos that were refused by an alert and answered at another time
+	AnswersDiffer   []string `json:"answers_differ,omitempty"`     // what the same hello was answered with at different times
+	OneAtATime      bool     `json:"one_at_a_time,omitempty"`      // connections failed while there were others, so that everything was asked again one at a time
+	Partial         bool     `json:"partial,omitempty"`            // not everything was asked
+	StoppedAfter    int      `json:"stopped_after,omitempty"`      // connections behind which the endpoint answered no more; 0: it always did
+	Connections     int      `json:"connections"`
+	LongestHello    int      `json:"longest_hello"` // bytes of the longest one sent
+	LongestReplied  int      `json:"longest_hello_answered"`
+	DurationMS      float64  `json:"duration_ms"`
 
 	startTLSFailed bool
 	opening        *probe.Exchange // the first hello
@@ -110,8 +113,8 @@ func (r *Report) unheard(x *probe.Exchange) bool {
 	switch natureOf(x) {
 	case silent, unconnected:
 		return true
-	case cut:
-		return r.ClosedAtRandom > 0
+	case cut, said:
+		return r.ClosedAtRandom+r.RefusedAtRandom+len(r.AnswersDiffer) > 0
 	case chosen:
 		return r.StoppedAfter > 0 && !x.Flight && x.Error != nil && x.Error.Type == inspect.ErrorTimeout
 	}

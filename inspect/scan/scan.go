@@ -22,6 +22,14 @@ func (s *Scanner) Address(ctx context.Context, target Target) *Report {
 	}
 	session := newSession(s, &target)
 	session.scan(ctx, r)
+	if session.needsToBeAlone(ctx, r) {
+		alone := newSession(s, &target)
+		alone.slots, alone.connections, alone.client = make(chan struct{}, 1), session.connections, session.client
+		session, r = alone, NewReport(target.Endpoint.Address)
+		session.scan(ctx, r)
+		r.OneAtATime = !session.unsteady()
+	}
+	session.tellUnsteady(r)
 	session.endUnsure(r)
 	session.mu.Lock()
 	defer session.mu.Unlock()
@@ -44,6 +52,7 @@ func (s *session) scan(ctx context.Context, r *Report) {
 		return
 	}
 	s.hurry()
+	s.getAlong(ctx, r)
 	s.enumerateAll(ctx, r)
 	if r.newest() == 0 && natureOf(r.opening) == chosen { // there was an answer, and nothing more could be asked
 		s.stillThere(ctx, r)
@@ -65,6 +74,7 @@ func (s *session) scan(ctx context.Context, r *Report) {
 	s.keyExchange(ctx, r)
 	s.details(ctx, r)
 	s.stillThere(ctx, r)
+	s.sameAsEver(ctx, r)
 	s.furthest(r)
 }
 
@@ -149,9 +159,16 @@ func (s *session) nothing(ctx context.Context, r *Report) {
 	r.ProxyHeaderExpected = proxyHeader
 }
 
+// aside is a session of its own with another target, within the bounds of this one.
+func (s *session) aside(other *Target) *session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return &session{scanner: s.scanner, target: other, slots: s.slots, client: s.client, asked: map[shape]*history{}, shunned: s.shunned, padded: s.padded, plain: s.plain}
+}
+
 // beside asks in another way than the target says.
 func (s *session) beside(ctx context.Context, other *Target, hello *probe.Hello) *probe.Exchange {
-	aside := &session{scanner: s.scanner, target: other, slots: s.slots, client: s.client}
+	aside := s.aside(other)
 	x := aside.ask(ctx, hello, probe.Options{Until: probe.UntilHello})
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -198,7 +215,10 @@ func (s *session) keyExchange(ctx context.Context, r *Report) {
 // details asks what is left, all at the same time.
 func (s *session) details(ctx context.Context, r *Report) {
 	var mu sync.Mutex
-	r.Features, r.Tolerance = map[string]Answer{}, map[string]Answer{}
+	r.Features = map[string]Answer{}
+	if r.Tolerance == nil {
+		r.Tolerance = map[string]Answer{}
+	}
 	into := func(m map[string]Answer) func(string, Answer) {
 		return func(name string, a Answer) {
 			mu.Lock()
@@ -211,7 +231,7 @@ func (s *session) details(ctx context.Context, r *Report) {
 	older, hasOlder := r.oldest12()
 	questions := []func(){
 		func() { s.alpn(ctx, r) },
-		func() { r.SNI = s.names(ctx, s.known(r)) },
+		func() { r.SNI = s.names(ctx, s.broad(r)) },
 		func() { s.features(ctx, r, into(r.Features)) },
 		func() { s.tolerance(ctx, r, into(r.Tolerance)) },
 	}
@@ -233,14 +253,35 @@ func (s *session) details(ctx context.Context, r *Report) {
 		}
 	}
 	together(questions...)
+	if s.plain {
+		r.Tolerance[ToleranceStatusRequest] = Answer{Reply: No, Attempts: 2, Evidence: s.plainEvidence, refused: true}
+		together(func() { // what was asked with such a request says nothing
+			if signed13 == nil && r.accepts(wire.VersionTLS13) && shareable {
+				signed13 = s.schemesOf(ctx, wire.VersionTLS13, r.modern(), group)
+			}
+		}, func() {
+			if signed12 == nil && older == wire.VersionTLS12 {
+				signed12 = s.schemesOf(ctx, older, signing(r.suites(older)), 0)
+			}
+		})
+	}
+	var withouts [2]*probe.Exchange
+	if s.target.Certificate != nil {
+		for i, x := range wholes {
+			if askedFor(x) {
+				withouts[i] = s.withoutCertificate(ctx, x)
+			}
+		}
+	}
 	r.SchemesByVersion = map[string][]string{}
 	if !s.target.Endpoint.QUIC {
 		r.ClientCertificate = &ClientCertificate{Request: CertificateUnclear, ByVersion: map[string]CertificateDemand{}, Sent: s.target.Certificate != nil}
 	}
-	for _, x := range wholes {
+	for i, x := range wholes {
 		if x == nil {
 			continue
 		}
+		r.demand(withouts[i], false)
 		if r.whole == nil || !r.whole.Flight && x.Flight {
 			r.whole = x
 		}
@@ -281,9 +322,9 @@ func (s *session) finish(ctx context.Context, h *probe.Hello) *probe.Exchange {
 	if s.target.Endpoint.QUIC {
 		options = probe.Options{}
 	}
+	bare := h.Clone()
 	if h.HasExtensions {
-		h.Set(wire.ExtensionStatusRequest, statusRequest())
-		h.Set(wire.ExtensionSCT, nil)
+		s.staple(h)
 	}
 	plain := h.Clone()
 	if s.target.ALPN == nil && s.target.speaksHTTP() && h.HasExtensions {
@@ -292,6 +333,18 @@ func (s *session) finish(ctx context.Context, h *probe.Hello) *probe.Exchange {
 	x := s.persist(ctx, h, options)
 	if x.Alert != nil && x.Alert.Description == wire.AlertNoApplicationProtocol && s.target.ALPN == nil {
 		x = s.persist(ctx, plain.Fresh(), options)
+	}
+	if x.Flight || natureOf(x) == silent || natureOf(x) == unconnected || !h.HasExtensions || h.Size() == bare.Size() {
+		return x
+	}
+	// Servers whose stapling is broken answer a request for a response with internal_error.
+	if y := s.persist(ctx, bare.Fresh(), options); y.Flight {
+		if again := s.persist(ctx, h.Fresh(), options); !again.Flight {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.plain, s.plainEvidence = true, again.Describe()+", each time; the same hello without it is answered"
+			return y
+		}
 	}
 	return x
 }

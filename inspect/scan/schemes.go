@@ -47,15 +47,14 @@ func (s *session) schemesOf(ctx context.Context, v wire.Version, suites []wire.C
 func (s *session) schemesAmong(ctx context.Context, v wire.Version, suites []wire.CipherSuite, group wire.NamedGroup, candidates []wire.SignatureScheme) []signed {
 	within := wire.ListOf(registry().schemes...)
 	by := map[wire.SignatureScheme]*probe.Exchange{}
-	all := exhaust(s, candidates, 1, func(remaining []wire.SignatureScheme) (wire.SignatureScheme, bool, *probe.Exchange) {
+	all := exhaust(s, candidates, 1, nil, func(remaining []wire.SignatureScheme) (wire.SignatureScheme, bool, *probe.Exchange) {
 		h := s.hello(v, suites)
 		if v.IsTLS13() {
 			h.SetKeyShares(group)
 		}
 		h.SetSignatureSchemes(remaining...)
 		h.Set(wire.ExtensionSignatureAlgorithmsCert, append([]byte{byte(len(within) >> 8), byte(len(within))}, within...))
-		h.Set(wire.ExtensionStatusRequest, statusRequest())
-		h.Set(wire.ExtensionSCT, nil)
+		s.staple(h)
 		x := s.ask(ctx, h, probe.Options{})
 		ok := versionOf(x) == v && x.Scheme != 0
 		if ok {
@@ -63,6 +62,9 @@ func (s *session) schemesAmong(ctx context.Context, v wire.Version, suites []wir
 		}
 		return x.Scheme, ok, x
 	})
+	if all.last != nil {
+		s.ended(WhatSchemes+" "+v.String(), all.refused)
+	}
 	if all.odd {
 		s.doubt("", fmt.Sprintf("%s: the endpoint signs with %s, which was not offered", v, all.last.Scheme))
 	}
@@ -109,6 +111,16 @@ func kindOfSuite(s wire.CipherSuite) int {
 
 // statusRequest asks for an OCSP response without naming responders (RFC 6066, Section 8).
 func statusRequest() []byte { return []byte{1, 0, 0, 0, 0} }
+
+// staple asks for what can come along with a certificate, unless the endpoint fails on that.
+func (s *session) staple(h *probe.Hello) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.plain {
+		h.Set(wire.ExtensionStatusRequest, statusRequest())
+		h.Set(wire.ExtensionSCT, nil)
+	}
+}
 
 // signing are the suites in which an endpoint signs its key exchange, so that a scheme is seen.
 func signing(suites []wire.CipherSuite) []wire.CipherSuite {

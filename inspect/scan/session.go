@@ -10,6 +10,7 @@ import (
 	"github.com/tlstriage/tlstriage/inspect"
 	"github.com/tlstriage/tlstriage/inspect/probe"
 	"github.com/tlstriage/tlstriage/inspect/quicwire"
+	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
 // session is the scan of one address.
@@ -19,19 +20,29 @@ type session struct {
 	paper   Exchange      // answers in the endpoint's place; nil: the endpoint is asked
 	slots   chan struct{} // as many as connections may be open
 
-	mu          sync.Mutex
-	client      *probe.Client
-	next        time.Time // before which no connection begins
-	connections int
-	longest     int  // bytes of the longest hello sent
-	answered    int  // of the longest hello that got any answer in TLS
-	reached     bool // a connection was made: one that cannot be made later is worth another attempt
-	slowest     time.Duration
-	doubts      []string
-	about       []string // what the doubts are about, in the words of Compare
-	random      int      // connections that were closed with hellos that were answered at another time
-	replies     int      // connections that were answered in TLS
-	tail        int      // connections since the last of them
+	mu            sync.Mutex
+	client        *probe.Client
+	next          time.Time // before which no connection begins
+	connections   int
+	longest       int  // bytes of the longest hello sent
+	answered      int  // of the longest hello that got any answer in TLS
+	reached       bool // a connection was made: one that cannot be made later is worth another attempt
+	slowest       time.Duration
+	doubts        []string
+	about         []string // what the doubts are about, in the words of Compare
+	asked         map[shape]*history
+	random        int      // connections that were closed with hellos that were answered at another time
+	refused       int      // hellos that were refused by an alert and answered at another time
+	differing     int      // hellos that were answered in another way at another time
+	differences   []string // how
+	leavesDiffer  bool     // the same hello got different certificates
+	ends          []listEnd
+	shunned       []wire.ExtensionType // that make the endpoint fail, and are left out therefore
+	padded        bool                 // hellos of 256 to 511 bytes make it fail, and are made longer therefore
+	plainEvidence string
+	plain         bool // a request for an OCSP response makes it fail
+	replies       int  // connections that were answered in TLS
+	tail          int  // connections since the last of them
 }
 
 func newSession(s *Scanner, t *Target) *session {
@@ -46,7 +57,7 @@ func newSession(s *Scanner, t *Target) *session {
 	if n <= 0 {
 		n = defaultConcurrency
 	}
-	return &session{scanner: s, target: t, slots: make(chan struct{}, n), client: &client}
+	return &session{scanner: s, target: t, slots: make(chan struct{}, n), client: &client, asked: map[shape]*history{}}
 }
 
 // Attempts at a connection that could not be made, and the time before the next of them.
@@ -61,6 +72,7 @@ func (s *session) ask(ctx context.Context, hello *probe.Hello, options probe.Opt
 	if s.target.Endpoint.QUIC {
 		hello = hello.ForQUIC(cmp.Or(s.target.Endpoint.QUICVersion, quicwire.Version1))
 	}
+	hello = s.bearable(hello)
 	if options.Certificate == nil {
 		options.Certificate = s.target.Certificate
 	}
@@ -127,6 +139,7 @@ func (s *session) connect(ctx context.Context, hello *probe.Hello, options probe
 	} else {
 		s.tail++
 	}
+	s.remember(hello, x)
 	return x
 }
 

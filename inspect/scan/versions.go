@@ -131,17 +131,36 @@ func (e *enumerated) note(x *probe.Exchange) {
 
 // exhaustSuites finds all suites among some, and appends them.
 func (s *session) exhaustSuites(ctx context.Context, e *enumerated, among []wire.CipherSuite) {
-	found := exhaust(s, among, chunkSize, func(remaining []wire.CipherSuite) (wire.CipherSuite, bool, *probe.Exchange) {
+	found := exhaust(s, among, chunkSize, suiteClasses(e.version), func(remaining []wire.CipherSuite) (wire.CipherSuite, bool, *probe.Exchange) {
 		x, ok := s.offer(ctx, e, remaining)
 		return suiteOf(x), ok, x
 	})
 	e.suites = append(e.suites, found.found...)
+	if found.last != nil && len(e.suites) > 0 {
+		s.ended(WhatCiphers+" "+e.version.String(), found.refused)
+	}
 	if found.open {
 		e.open = true
 		s.doubt(WhatCiphers+" "+e.version.String(), fmt.Sprintf("%s: there may be more suites than were found: %s", e.version, found.last.Describe()))
 	}
 	if found.odd {
 		s.doubt("", fmt.Sprintf("%s: the endpoint chose %s, which was not offered", e.version, suiteOf(found.last)))
+	}
+}
+
+// suiteClasses are the kinds of keys that suites want: servers choose their certificate by whether there is any ECDSA suite in a hello,
+// spoken by them or not (HAProxy), and have no other then. nil: a version whose suites want none.
+func suiteClasses(v wire.Version) func(left []wire.CipherSuite) [][]wire.CipherSuite {
+	if v.IsTLS13() {
+		return nil
+	}
+	return func(left []wire.CipherSuite) [][]wire.CipherSuite {
+		of := make([][]wire.CipherSuite, numKeyKinds)
+		for _, suite := range left {
+			kind := kindOfSuite(suite)
+			of[kind] = append(of[kind], suite)
+		}
+		return slices.DeleteFunc(of, func(some []wire.CipherSuite) bool { return len(some) == 0 })
 	}
 }
 
