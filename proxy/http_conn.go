@@ -20,18 +20,23 @@ import (
 type frontConn struct {
 	net.Conn // a *tls.Conn, of which the servers see no more than that it is a connection
 	session  *httpSession
-	frames   *frameWatch // of HTTP/2; nil: HTTP/1
+	frames   *frameWatch   // of HTTP/2; nil: HTTP/1
+	framing  *framingWatch // of HTTP/1; nil: HTTP/2
 
 	read   atomic.Int64 // bytes
 	parsed atomic.Int64 // of them, when a request began or ended last
 	asking atomic.Int32 // requests that are being answered
 	told   atomic.Bool  // the client has its last answer
+
+	switched atomic.Bool // to another protocol
 }
 
 func newFrontConn(conn *tls.Conn, session *httpSession) *frontConn {
 	f := &frontConn{Conn: conn, session: session}
 	if conn.ConnectionState().NegotiatedProtocol == "h2" {
 		f.frames = new(frameWatch)
+	} else {
+		f.framing = new(framingWatch)
 	}
 	return f
 }
@@ -51,9 +56,20 @@ func (f *frontConn) end() {
 	}
 }
 
+// misframed says what is wrong with how a request tells its end.
+func (f *frontConn) misframed(number int) error {
+	if f == nil || f.framing == nil {
+		return nil
+	}
+	return f.framing.judge(number)
+}
+
 func (f *frontConn) Read(b []byte) (int, error) {
 	n, err := f.Conn.Read(b)
 	f.read.Add(int64(n))
+	if f.framing != nil && !f.switched.Load() {
+		f.framing.see(b[:n])
+	}
 	if err != nil && f.frames == nil && errors.Is(err, os.ErrDeadlineExceeded) && f.asking.Load() == 0 && f.read.Load() > f.parsed.Load() {
 		f.parsed.Store(f.read.Load())
 		f.slow()

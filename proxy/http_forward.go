@@ -29,11 +29,16 @@ func hostOf(authority string) string {
 func (s *httpSession) rewrite(p *httputil.ProxyRequest) {
 	c, q := s.c, requestOf(p.In)
 	p.Out.URL = q.url
-	p.Out.Host = p.In.Host
-	p.Out.Trailer = p.In.Trailer // whose values come behind the body
+	if p.Out.Host = p.In.Host; p.Out.Host == "" {
+		p.Out.Host = c.clientState.ServerName // HTTP/1.0 does without; where there is no name either the backend's address is sent
+	}
+	if p.Out.Trailer = q.announced(p.In); len(p.Out.Trailer) > 0 {
+		p.Out.ContentLength = -1 // HTTP/1.1 has trailers behind chunks only (RFC 9112, Section 7.1.2)
+	}
 	upgrade(p.Out.Header, c.route.Backend)
 	identify(p.Out.Header, c.listener.ClientIdentity, c.clientState.PeerCertificates)
 	forward(p.Out.Header, p.In, &s.from)
+	strip(p.Out.Header, requestIDHeader[:])
 	q.id = q.requestID(p.In.Header["X-Request-Id"], s.from.trusted)
 	p.Out.Header["X-Request-Id"] = []string{q.id}
 }
@@ -141,14 +146,18 @@ func forward(out http.Header, in *http.Request, from *origin) {
 // strip takes headers away, also where they are spelled so that some backends take them for the same.
 func strip(out http.Header, names []string) {
 	for name := range out {
-		plain := name
-		if strings.IndexByte(name, '_') >= 0 {
-			plain = http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-"))
-		}
-		if slices.Contains(names, plain) {
+		if slices.Contains(names, withoutUnderscores(name)) {
 			delete(out, name)
 		}
 	}
+}
+
+// withoutUnderscores is a canonical header name as CGI and its kind read it.
+func withoutUnderscores(name string) string {
+	if strings.IndexByte(name, '_') < 0 {
+		return name
+	}
+	return http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-"))
 }
 
 // ClientIdentity is a header that tells who a client proved to be.

@@ -8,6 +8,9 @@ import (
 // The longest X-Request-Id that is taken from a client.
 const maxRequestID = 128
 
+// requestIDHeader is the one that requestID sets.
+var requestIDHeader = [...]string{"X-Request-Id"}
+
 // requestID is the X-Request-Id of a request: what a trusted client says, if that is one value which no log can trip over, else made
 // of the record's id and the number of the request on its connection.
 func (q *httpRequest) requestID(said []string, trusted bool) string {

@@ -38,6 +38,8 @@ type httpRequest struct {
 	mu   sync.Mutex // of the writer's deadlines
 	over bool       // the writer is not ours any more
 
+	in       *http.Request // as it came; its trailers are there when the body was read
+	trailer  http.Header   // to the backend; nil: none may come
 	body     io.ReadCloser
 	received atomic.Int64
 	late     atomic.Bool           // the body did not come in time
@@ -67,7 +69,7 @@ func requestOf(r *http.Request) *httpRequest { return r.Context().Value(requestK
 
 // serve answers one request.
 func (s *httpSession) serve(w http.ResponseWriter, r *http.Request) {
-	q := &httpRequest{Context: r.Context(), ResponseWriter: w, s: s, started: time.Now(), body: r.Body, old: !r.ProtoAtLeast(1, 1)}
+	q := &httpRequest{Context: r.Context(), ResponseWriter: w, s: s, started: time.Now(), in: r, body: r.Body, old: !r.ProtoAtLeast(1, 1)}
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
@@ -112,6 +114,9 @@ func (s *httpSession) serve(w http.ResponseWriter, r *http.Request) {
 func (q *httpRequest) check(r *http.Request) error {
 	if r.Method == http.MethodConnect {
 		return nil // it is refused in any case, and has a target of its own form
+	}
+	if err := q.s.front.misframed(q.number); err != nil {
+		return err
 	}
 	if err := checkRequest(r); err != nil {
 		return err
@@ -187,6 +192,7 @@ func (q *httpRequest) Unwrap() http.ResponseWriter { return q.ResponseWriter }
 func (q *httpRequest) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(q.ResponseWriter).Hijack()
 	if err == nil {
+		q.s.front.switched.Store(true)
 		q.hijacked = true
 		q.note(http.StatusSwitchingProtocols)
 	}
@@ -209,6 +215,8 @@ func (q *httpRequest) Read(b []byte) (int, error) {
 		return n, err
 	case err != io.EOF:
 		q.unread.Store(&err)
+	default:
+		q.bodyEnded()
 	}
 	q.deadline(time.Time{})
 	return n, err

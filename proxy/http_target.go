@@ -13,6 +13,7 @@ var (
 	errTarget     = errors.New("the request target holds a byte that none may hold")
 	errTargetForm = errors.New("the request target begins with no slash")
 	errHost       = errors.New("the host is no name or address with at most a port")
+	errNoHost     = errors.New("the host is empty")
 	errLengths    = errors.New("more than one Content-Length, or one that is no number")
 	errTwoHosts   = errors.New(":authority and Host differ")
 )
@@ -32,6 +33,9 @@ func checkRequest(r *http.Request) error {
 	}
 	if host, ok := r.Header["Host"]; ok && (len(host) != 1 || host[0] != r.Host) {
 		return errTwoHosts // RFC 9113, Section 8.3.1
+	}
+	if r.Host == "" && r.ProtoAtLeast(1, 1) {
+		return errNoHost // RFC 9110, Section 4.2.2: https has no empty one
 	}
 	if r.Host != "" && !isAuthority(r.Host) || r.URL.User != nil {
 		return errHost
