@@ -5,11 +5,14 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/quic-go/quic-go/http3"
 
 	"github.com/tlstriage/tlstriage/certs"
 	"github.com/tlstriage/tlstriage/certs/certstest"
@@ -80,6 +83,52 @@ func TestHTTP3CarriesMuch(t *testing.T) {
 	closeClient(c)
 	r.record()
 	r.none()
+}
+
+// An answer that the backend cuts must not look whole to the client, whatever the backend speaks.
+func TestHTTP3AnswersThatAreCutLookCut(t *testing.T) {
+	pki := certstest.New(t)
+	const size = 1 << 20
+	cut := func(w http.ResponseWriter, r *http.Request) {
+		io.CopyN(w, zeros{}, size)
+		if r.URL.Path == "/cut" {
+			panic(http.ErrAbortHandler)
+		}
+	}
+	for _, test := range []struct {
+		name    string
+		backend *proxy.Backend
+	}{{"h1", httpBackend(t, pki, false, cut)}, {"h2", httpBackend(t, pki, true, cut)}, {"h3", http3Backend(t, pki, cut)}} {
+		t.Run(test.name, func(t *testing.T) {
+			r := inHTTPMode(t, pki, test.backend)
+			c := r.client()
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+testName+"/cut", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer, err := c.Do(request)
+			if err == nil { // else it was cut before its header had gone out
+				var n int64
+				n, err = io.Copy(io.Discard, answer.Body)
+				answer.Body.Close()
+				if err == nil {
+					t.Errorf("%d bytes came as a complete answer", n)
+				}
+			}
+			var reset *http3.Error
+			if !errors.As(err, &reset) || reset.ErrorCode != http3.ErrCodeInternalError {
+				t.Errorf("%v", err)
+			}
+			if _, text := fetch(t, c, http.MethodGet, "https://"+testName+"/whole", nil); len(text) != size {
+				t.Errorf("the next answer has %d bytes", len(text))
+			}
+			closeClient(c)
+			r.record()
+			r.none()
+		})
+	}
 }
 
 type zeros struct{}

@@ -54,6 +54,8 @@ func (s *socket) newLink(ctx context.Context, info *quic.ClientInfo) (context.Co
 		s.server.handshakes.Add(1)
 	}
 	context.AfterFunc(ctx, func() { l.over(context.Cause(ctx)) })
+	// Where it finds no server, httputil.ReverseProxy does not abort an answer that its backend cut, which then looks whole.
+	ctx = context.WithValue(ctx, http.ServerContextKey, s.server.inPlace)
 	return l.Context(context.WithValue(ctx, linkKey{}, l)), nil
 }
 

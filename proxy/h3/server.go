@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -57,6 +58,8 @@ type Server struct {
 	http   *http3.Server
 	counts counters
 
+	inPlace *http.Server // for handlers that ask for a server of that kind; it serves nothing
+
 	mu       sync.Mutex
 	sockets  map[string]*socket // by address, as configured
 	retired  map[*socket]struct{}
@@ -73,6 +76,7 @@ func (s *Server) Start(listeners []*proxy.Listener) error {
 	s.limits = s.Limits.withDefaults()
 	s.sockets = make(map[string]*socket)
 	s.retired = make(map[*socket]struct{})
+	s.inPlace = new(http.Server)
 	s.http = &http3.Server{
 		Handler:        handler{},
 		MaxHeaderBytes: s.limits.HeaderBytes,
