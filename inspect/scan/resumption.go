@@ -25,7 +25,12 @@ type resuming struct {
 func (s *session) ways(r *Report) []resuming {
 	var ways []resuming
 	if group, ok := r.shareable(); ok && r.accepts(wire.VersionTLS13) {
-		ways = append(ways, resuming{ResumePSK, func() *probe.Hello { return s.shared(r.modern(), group) }})
+		ways = append(ways, resuming{ResumePSK, func() *probe.Hello {
+			h := s.shared(r.modern(), group)
+			h.SetGroups(group) // an endpoint with an order of its own would send a HelloRetryRequest, and resume behind that only
+			h.SetKeyShares(group)
+			return h
+		}})
 	}
 	if v, ok := r.oldest12(); ok && v > wire.VersionSSLv3 && !s.target.Endpoint.QUIC {
 		ways = append(ways,
@@ -94,7 +99,7 @@ func (s *session) takenUp(ctx context.Context, w resuming, given *probe.Session)
 			return yes(attempt, evidence)
 		}
 	}
-	if natureOf(x) != chosen {
+	if natureOf(x) != chosen || x.RetryRequest != nil && x.ServerHello == nil { // whether it is taken up would show behind a second hello
 		return Answer{Reply: Inconclusive, Attempts: 2, Evidence: x.Describe()}
 	}
 	return Answer{Reply: No, Attempts: 2, Evidence: "a full handshake instead, each time"}
