@@ -36,7 +36,8 @@ type flow struct {
 	server   net.Addr
 	facts    inspect.QUIC
 	q        *proxy.QUIC
-	link     *link // of the connection that it became; guarded by hellos.mu
+	link     *link // of the connection that it became, while that is open; guarded by hellos.mu, as is what follows
+	linked   bool  // it became one
 	answer   []byte
 	counted  bool             // among unchecked addresses
 	retried  bool             // only asked for its address
@@ -76,9 +77,8 @@ type hellos struct {
 	flows    map[flowKey]*flow
 	order    list.List // oldest first
 	demanded map[netip.AddrPort]*demand
-	last     map[netip.AddrPort]*flow // the newest that was handed on with a token
-	byFirst  map[flowKey]*flow        // those that were handed on after a Retry
-	ready    []heldDatagram           // that quic-go is to read next; only for its reader
+	byFirst  map[flowKey]*flow // those that were handed on after a Retry
+	ready    []heldDatagram    // that quic-go is to read next; only for its reader
 }
 
 // demand is a Retry that a client was sent.
@@ -88,13 +88,7 @@ type demand struct {
 	version   quicwire.Version
 	oob       []byte
 	answered  bool // it came back with a token
-
-	// By the client's own id, which it keeps, the one that it sent to before the Retry: quic-go knows the connection by that.
-	first map[string]string
 }
-
-// maxFirst bounds how many connections of one address wait to come back at the same time.
-const maxFirst = 64
 
 // Retry packets to one client that begins anew each time, from which on it has a record; and how many such records there are at most
 // each time that time passes.
@@ -104,7 +98,7 @@ const (
 )
 
 func newHellos(s *socket, limit int) *hellos {
-	return &hellos{socket: s, limit: limit, flows: make(map[flowKey]*flow), demanded: make(map[netip.AddrPort]*demand), last: make(map[netip.AddrPort]*flow), byFirst: make(map[flowKey]*flow)}
+	return &hellos{socket: s, limit: limit, flows: make(map[flowKey]*flow), demanded: make(map[netip.AddrPort]*demand), byFirst: make(map[flowKey]*flow)}
 }
 
 // datagram looks at a datagram with a long header of an Initial packet. It reports whether quic-go is to have it.
@@ -128,7 +122,9 @@ func (h *hellos) datagram(b, oob []byte, from net.Addr, header *quicwire.Header)
 	case flowHanded:
 		return true
 	case flowRefused:
-		h.socket.answer(f, addr)
+		if len(b) >= minInitial { // so that the answer is smaller by far
+			h.socket.answer(f, addr)
+		}
 		return false
 	case flowPassed:
 		return false
@@ -171,12 +167,14 @@ func (h *hellos) add(key flowKey, now time.Time, oob []byte, header *quicwire.He
 	f.server = h.socket.localAddr(oob)
 	f.facts.Version = header.Version.String()
 	f.facts.Token = len(header.Token) > 0
+	if f.facts.Token {
+		if f.first = (flowKey{key.addr, h.socket.server.tokens.first(header.Token, header.DestinationID)}); f.first.id != "" {
+			f.facts.Retries = 1
+		}
+	}
 	if d := h.demanded[key.addr]; d != nil {
 		f.facts.Retries = d.retries
-		if f.facts.Token {
-			d.answered = true
-			f.first = flowKey{key.addr, d.first[string(header.SourceID)]}
-		}
+		d.answered = d.answered || f.facts.Token
 	}
 	f.place = h.order.PushBack(f)
 	h.flows[key] = f
@@ -188,15 +186,12 @@ func (h *hellos) remove(f *flow) {
 	if h.flows[f.key] == f {
 		delete(h.flows, f.key)
 		h.order.Remove(f.place)
-		if h.last[f.key.addr] == f {
-			delete(h.last, f.key.addr)
-		}
 		if h.byFirst[f.first] == f {
 			delete(h.byFirst, f.first)
 		}
 	}
 	f.held, f.reader = nil, nil
-	if f.counted && f.link == nil {
+	if f.counted && !f.linked {
 		h.socket.unchecked.over(f.key.addr)
 	}
 }
@@ -235,8 +230,7 @@ func (h *hellos) whole(f *flow, m *quicwire.Message) {
 		h.ready = append(h.ready, f.held...)
 		h.socket.unchecked.begin(f.key.addr, f.heldSize, watched{f.reader, f.q})
 		f.counted = true
-		if f.facts.Token {
-			h.last[f.key.addr] = f
+		if f.first.id != "" {
 			h.byFirst[f.first] = f
 		}
 	case proxy.QUICPass:
@@ -245,6 +239,7 @@ func (h *hellos) whole(f *flow, m *quicwire.Message) {
 	case proxy.QUICRefused:
 		f.state.Store(flowRefused)
 		counts.refused.Add(1)
+		f.q = nil // its record is handed over
 	}
 	f.held, f.reader = nil, nil
 }
@@ -281,20 +276,27 @@ func (f *flow) attach(l *link) {
 	h := f.socket.hellos
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	f.link = l
+	f.link, f.linked = l, true
 }
 
-// take finds the flow of a connection that quic-go begins. After a Retry, the id is that of the packet before it.
+// release lets go of a connection that is over: what is left of the flow tells datagrams that come late from beginnings.
+func (f *flow) release() {
+	h := f.socket.hellos
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	f.q, f.link = nil, nil
+}
+
+// take finds the flow of a connection that quic-go begins. After a Retry, the id is that of the packet before it. A connection that no
+// id leads to gets no flow, and is refused: another one's would be as good as none.
 func (h *hellos) take(addr netip.AddrPort, id []byte) *flow {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	f := h.flows[flowKey{addr, string(id)}]
 	if f == nil || f.state.Load() != flowHanded {
-		if f = h.byFirst[flowKey{addr, string(id)}]; f == nil {
-			f = h.last[addr] // its token is of an earlier connection
-		}
+		f = h.byFirst[flowKey{addr, string(id)}]
 	}
-	if f == nil || f.q == nil || f.link != nil {
+	if f == nil || f.q == nil || f.linked {
 		return nil
 	}
 	return f
@@ -337,14 +339,11 @@ func (h *hellos) demand(addr netip.AddrPort, now time.Time, oob []byte, header *
 		if len(h.demanded) >= h.limit {
 			return true // it gets one without being remembered
 		}
-		d = &demand{began: now, version: header.Version, oob: append([]byte(nil), oob...), first: make(map[string]string)}
+		d = &demand{began: now, version: header.Version, oob: append([]byte(nil), oob...)}
 		h.demanded[addr] = d
 	}
 	d.at = now
 	d.retries++
-	if len(d.first) < maxFirst {
-		d.first[string(header.SourceID)] = string(header.DestinationID)
-	}
 	return true
 }
 

@@ -338,14 +338,18 @@ func TestRefusalsAreAlerts(t *testing.T) {
 	}
 }
 
-// Connections that begin at the same time from one address are told apart, also where all of them are asked to show it.
+// Connections that begin at the same time from one address are told apart, also where all of them are asked to show it, however many
+// they are.
 func TestConnectionsOfOneAddressAreToldApart(t *testing.T) {
-	for _, retry := range []proxy.QUICRetry{proxy.RetryNever, proxy.RetryAlways} {
-		t.Run(string(retry), func(t *testing.T) {
+	for _, test := range []struct {
+		retry proxy.QUICRetry
+		n     int
+	}{{proxy.RetryNever, 12}, {proxy.RetryAlways, 80}} {
+		t.Run(string(test.retry), func(t *testing.T) {
 			pki := certstest.New(t)
 			backend := answering(t, pki)
-			l := &proxy.Listener{Name: "edge", Mode: proxy.HTTP, QUICRetry: retry}
-			const n = 12
+			l := &proxy.Listener{Name: "edge", Mode: proxy.HTTP, QUICRetry: test.retry}
+			n := test.n
 			for i := range n {
 				name := fmt.Sprintf("site%d.example", i)
 				l.Routes = append(l.Routes, &proxy.Route{Name: name, ServerNames: []string{name}, Backend: backend, GetCertificate: serves(pki.Make(certstest.Healthy, name))})
@@ -358,7 +362,7 @@ func TestConnectionsOfOneAddressAreToldApart(t *testing.T) {
 			var dialling sync.WaitGroup
 			for i := range n {
 				dialling.Go(func() {
-					conn, err := transport.Dial(ctx, r.address(), r.clientConfig(named(fmt.Sprintf("site%d.example", i))), &quic.Config{})
+					conn, err := transport.Dial(ctx, r.address(), r.clientConfig(named(fmt.Sprintf("site%d.example", i))), &quic.Config{HandshakeIdleTimeout: patience})
 					if err != nil {
 						t.Errorf("site%d: %v", i, err)
 						return
@@ -375,6 +379,77 @@ func TestConnectionsOfOneAddressAreToldApart(t *testing.T) {
 			}
 			r.none()
 		})
+	}
+}
+
+// A refused client is told so again for what may be its first datagram, and not for anything smaller: the answers stay below what came.
+func TestRefusalsDoNotAmplify(t *testing.T) {
+	pki := certstest.New(t)
+	r := inHTTPMode(t, pki, answering(t, pki))
+	c := newRawClient(t, r.address())
+	whole := hello(t, r.clientConfig(func(c *tls.Config) { c.NextProtos, c.CurvePreferences = []string{"doq"}, []tls.CurveID{tls.X25519} }))
+	b := c.initial(0, whole, 1200)
+	c.send(b)
+	refusal := c.answer(patience)
+	if c.read([][]byte{b}, refusal).Close() == nil {
+		t.Fatal("no refusal")
+	}
+	header := []byte{0xc0, 0, 0, 0, 1, byte(len(c.header.DestinationID))}
+	tiny := append(append(header, c.header.DestinationID...), 0, 0, 0)
+	for range 100 {
+		c.send(tiny)
+	}
+	c.send(b) // the one that is answered
+	got := 0
+	for answer := c.answer(patience); answer != nil; answer = c.answer(time.Second) {
+		got += len(answer)
+	}
+	if got != len(refusal) {
+		t.Errorf("%d bytes answer 100 datagrams of %d bytes and one of %d; one refusal has %d", got, len(tiny), len(b), len(refusal))
+	}
+	r.record()
+	r.none()
+}
+
+// A token that nobody gave out lifts no limit.
+func TestForgedTokensLiftNoLimit(t *testing.T) {
+	pki := certstest.New(t)
+	r := inHTTPMode(t, pki, answering(t, pki), func(r *rig) {
+		l := &r.udp.Limits.Timeouts
+		l.ClientHandshake, l.Dial, l.BackendHandshake = 2*time.Second, time.Second, time.Second
+	})
+	c := newRawClient(t, r.address())
+	c.header.Token = bytes.Repeat([]byte{0x5a}, 90)
+	b := c.initial(0, hello(t, r.clientConfig(func(c *tls.Config) { c.CurvePreferences = []tls.CurveID{tls.X25519} }), c.header.SourceID...), 1200)
+	c.send(b)
+	got := 0
+	for answer := c.answer(patience); answer != nil; answer = c.answer(3 * time.Second) {
+		got += len(answer)
+	}
+	if got == 0 || got > 3*len(b) {
+		t.Errorf("%d bytes answer %d", got, len(b))
+	}
+	r.record()
+}
+
+// What is over is not kept, although its ids are for a while.
+func TestConnectionsThatAreOverAreLetGo(t *testing.T) {
+	pki := certstest.New(t)
+	r := inHTTPMode(t, pki, answering(t, pki))
+	for range 5 {
+		r.works()
+		r.record()
+	}
+	h := r.udp.sockets[keyOf(r.listener)].hellos
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.flows) != 5 {
+		t.Errorf("%d flows are known", len(h.flows))
+	}
+	for _, f := range h.flows {
+		if f.q != nil || f.link != nil || f.reader != nil || f.held != nil || !f.linked {
+			t.Errorf("a connection that is over is kept: %+v", f)
+		}
 	}
 }
 

@@ -28,7 +28,8 @@ type link struct {
 
 	mu     sync.Mutex
 	q      *proxy.QUIC // nil: no flow was found
-	conn   *quic.Conn  // nil: not accepted yet
+	flow   *flow
+	conn   *quic.Conn // nil: not accepted yet
 	state  linkState
 	closed bool // by us
 	alert  wire.AlertDescription
@@ -75,7 +76,7 @@ func (l *link) find(id []byte) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.q = f.q
+	l.q, l.flow = f.q, f
 	if l.checked {
 		l.socket.unchecked.shown(l.addr)
 	}
@@ -179,6 +180,9 @@ func (l *link) over(cause error) {
 	l.mu.Lock()
 	l.uncount()
 	q, state := l.q, l.state
+	if l.flow != nil {
+		l.flow.release()
+	}
 	l.state = linkOver
 	if state == linkHandshaking && q != nil && q.Admitted() && end.applications {
 		// An error of HTTP/3 is not said before the handshake is done: nobody had the time to notice that it was.

@@ -14,8 +14,8 @@ const (
 	cryptoError       = 0x0100 // and above it a TLS alert (RFC 9001, Section 4.8)
 )
 
-// refuse tells a client whose connection does not begin: with a TLS alert, or that it is refused (0). The answer is smaller than any
-// datagram that it is given to, so that nobody can be flooded with it (RFC 9000, Section 8.1).
+// refuse tells a client whose connection does not begin: with a TLS alert, or that it is refused (0). The answer is smaller by far than
+// the datagrams that it is given to, so that nobody can be flooded with it (RFC 9000, Section 8.1).
 func (s *socket) refuse(f *flow, alert wire.AlertDescription) {
 	code := uint64(connectionRefused)
 	if alert != 0 {
@@ -32,7 +32,7 @@ func (s *socket) refuse(f *flow, alert wire.AlertDescription) {
 	s.answer(f, f.key.addr)
 }
 
-// answer sends it, and again for each datagram that comes.
+// answer sends it, and again for each datagram that may begin a connection.
 func (s *socket) answer(f *flow, to netip.AddrPort) {
 	if len(f.answer) > 0 {
 		_ = s.send(f.answer, to, f.oob)

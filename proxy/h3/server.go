@@ -58,6 +58,7 @@ type Server struct {
 	http   *http3.Server
 	counts counters
 
+	tokens  *tokens
 	inPlace *http.Server // for handlers that ask for a server of that kind; it serves nothing
 
 	mu       sync.Mutex
@@ -76,6 +77,7 @@ func (s *Server) Start(listeners []*proxy.Listener) error {
 	s.limits = s.Limits.withDefaults()
 	s.sockets = make(map[string]*socket)
 	s.retired = make(map[*socket]struct{})
+	s.tokens = newTokens()
 	s.inPlace = new(http.Server)
 	s.http = &http3.Server{
 		Handler:        handler{},

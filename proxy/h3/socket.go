@@ -74,6 +74,7 @@ func (s *Server) open(address string, l *proxy.Listener) (*socket, error) {
 		ConnectionIDLength:  ownIDSize,
 		ConnContext:         sock.newLink,
 		VerifySourceAddress: sock.demands,
+		TokenGeneratorKey:   &s.tokens.key,
 	}
 	config := &tls.Config{
 		MinVersion:         tls.VersionTLS13,
