@@ -1,0 +1,296 @@
+package scan
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"io"
+	"math/big"
+	"net"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/probe"
+	"github.com/tlstriage/tlstriage/inspect/wire"
+)
+
+// certificateOfRSA is one for a name with a key of RSA.
+func certificateOfRSA(t *testing.T, name string) tls.Certificate {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(3), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+// lists are what a report says of an endpoint in lists, by what they are about.
+func lists(r *Report) map[string][]string {
+	all := map[string][]string{WhatVersions: r.Versions, WhatALPN: r.ALPN}
+	for v, list := range r.Ciphers {
+		all[WhatCiphers+" "+v] = list
+	}
+	for v, list := range r.GroupsByVersion {
+		all[WhatGroups+" "+v] = list
+	}
+	for v, list := range r.SchemesByVersion {
+		all[WhatSchemes+" "+v] = list
+	}
+	return all
+}
+
+// TestARefusalAtRandomEndsNoList: what is listed is whole, or said to be inconclusive.
+func TestARefusalAtRandomEndsNoList(t *testing.T) {
+	t.Parallel()
+	config := &tls.Config{Certificates: []tls.Certificate{certificate(t)}, NextProtos: []string{"h2", "http/1.1"}}
+	whole := lists(scanned(t, serve(t, config, goesOn).address))
+	for _, does := range []answer{alerts, stumbles} {
+		var s *server
+		s = serve(t, config, func(*wire.ClientHello) answer {
+			if s.accepted.Load()%13 == 0 {
+				return does
+			}
+			return goOn
+		})
+		r := scanned(t, s.address)
+		has(t, r, FindingUnsteady)
+		if r.RefusedAtRandom == 0 {
+			t.Error("no refusal is said to be at random")
+		}
+		found := lists(r)
+		for about, want := range whole {
+			if missing := beyond(want, found[about]); len(missing) > 0 && !slices.Contains(r.Unsure, about) && !slices.Contains(r.Unsure, WhatVersions) {
+				t.Errorf("%s: without %v, and nothing is said to be inconclusive", about, missing)
+			}
+		}
+		for _, n := range r.SNI {
+			if n.Reply == No && n.Form != NameDot { // which crypto/tls refuses
+				t.Errorf("name %s: %+v", n.Form, n)
+			}
+		}
+		for name, a := range r.Tolerance {
+			if a.Reply == No {
+				t.Errorf("%s: %+v", name, a)
+			}
+		}
+		if looks := r.Looks(); r.telling().Error != nil && looks != nil {
+			t.Errorf("names are blamed: %+v", looks)
+		}
+	}
+}
+
+// TestWhatAHelloFailsOnIsNoChance: an endpoint that closes the connection for something in the hello does so each time, and is asked
+// without it.
+func TestWhatAHelloFailsOnIsNoChance(t *testing.T) {
+	t.Parallel()
+	whole := lists(scanned(t, serve(t, nil, goesOn).address))
+	for tolerance, fails := range map[string]func(h *wire.ClientHello) bool{
+		TolerancePadded: func(h *wire.ClientHello) bool { return len(h.Raw) > 255 && len(h.Raw) < 512 },
+		ToleranceEMS:    func(h *wire.ClientHello) bool { return h.Extensions.Has(wire.ExtensionExtendedMasterSecret) },
+		ToleranceTicket: func(h *wire.ClientHello) bool { return h.Extensions.Has(wire.ExtensionSessionTicket) },
+	} {
+		t.Run(tolerance, func(t *testing.T) {
+			r := scanned(t, serve(t, nil, func(h *wire.ClientHello) answer {
+				if fails(h) {
+					return closes
+				}
+				return goOn
+			}).address)
+			if a := r.Tolerance[tolerance]; a.Reply != No {
+				t.Errorf("%s: %+v; all: %v", tolerance, a, r.Tolerance)
+			}
+			has(t, r, FindingIntolerance)
+			if r.ClosedAtRandom > 0 || r.StoppedAfter > 0 {
+				t.Errorf("%d closed at random, stopped after %d", r.ClosedAtRandom, r.StoppedAfter)
+			}
+			for about, list := range lists(r) {
+				if !slices.Equal(list, whole[about]) {
+					t.Errorf("%s: %v, want %v", about, list, whole[about])
+				}
+			}
+		})
+	}
+}
+
+// TestTwoEndpointsBehindOneAddressAreSeen: what one of them says is no fact about the address.
+func TestTwoEndpointsBehindOneAddressAreSeen(t *testing.T) {
+	t.Parallel()
+	one := &tls.Config{Certificates: []tls.Certificate{certificate(t)}, MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}}
+	other := one.Clone()
+	other.CipherSuites = []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384}
+	var turn atomic.Int32
+	r := scanned(t, serve(t, &tls.Config{Certificates: one.Certificates, GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		if turn.Add(1)%2 == 0 {
+			return one, nil
+		}
+		return other, nil
+	}}, goesOn).address)
+	has(t, r, FindingUnsteady)
+	if len(r.AnswersDiffer) == 0 || !slices.Contains(r.Unsure, WhatCiphers+" TLSv1.2") {
+		t.Errorf("differing answers %v, inconclusive about %v", r.AnswersDiffer, r.Unsure)
+	}
+}
+
+// TestALimitOnConnectionsAtATime: what fails in company is asked again alone.
+func TestALimitOnConnectionsAtATime(t *testing.T) {
+	t.Parallel()
+	config := &tls.Config{Certificates: []tls.Certificate{certificate(t)}}
+	whole := lists(scanned(t, serve(t, config, goesOn).address))
+	var open atomic.Int32
+	address := listen(t, func(c net.Conn) {
+		defer open.Add(-1)
+		if open.Add(1) > 3 {
+			readHello(c)
+			_, _ = c.Write([]byte{21, 3, 1, 0, 2, 2, byte(wire.AlertHandshakeFailure)})
+			_, _ = io.Copy(io.Discard, c)
+			return
+		}
+		head, _ := readHello(c)
+		conn := tls.Server(&replayed{Conn: c, head: bytes.NewReader(head)}, config)
+		if conn.Handshake() == nil {
+			_, _ = conn.Read(make([]byte, 1024))
+		}
+		conn.Close()
+	})
+	r := scanned(t, address)
+	has(t, r, FindingUnsteady)
+	if !r.OneAtATime {
+		t.Skipf("connections were never many at a time here, or one lingered: refused %d", r.RefusedAtRandom)
+	}
+	for about, list := range lists(r) {
+		if !slices.Equal(list, whole[about]) {
+			t.Errorf("%s: %v, want %v", about, list, whole[about])
+		}
+	}
+}
+
+// TestNamesAreAskedAboutWithABroadHello: what one name has is not what another has.
+func TestNamesAreAskedAboutWithABroadHello(t *testing.T) {
+	right, others := certificate(t), certificateOfRSA(t, "other.example.com")
+	r := scanned(t, serve(t, &tls.Config{MaxVersion: tls.VersionTLS12, GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		if h.ServerName == "localhost" {
+			return &right, nil
+		}
+		return &others, nil
+	}}, goesOn).address)
+	for _, n := range r.SNI {
+		if n.Form == NameDot { // which crypto/tls refuses
+			continue
+		}
+		if n.Reply != Yes {
+			t.Errorf("name %s: %+v", n.Form, n)
+		}
+		if want := n.Form == NameRight; n.Same != want {
+			t.Errorf("name %s: same certificate %v, want %v", n.Form, n.Same, want)
+		}
+	}
+	for _, f := range r.Findings() {
+		if f.ID == FindingNameRequired {
+			t.Error(f.Detail)
+		}
+	}
+}
+
+// TestStaplingThatFailsIsNoMatterOfNames: the endpoint breaks off where it is asked for an OCSP response.
+func TestStaplingThatFailsIsNoMatterOfNames(t *testing.T) {
+	r := scanned(t, serve(t, nil, func(h *wire.ClientHello) answer {
+		if h.Extensions.Has(wire.ExtensionStatusRequest) {
+			return stumbles
+		}
+		return goOn
+	}).address)
+	if a := r.Tolerance[ToleranceStatusRequest]; a.Reply != No {
+		t.Errorf("status_request: %+v", a)
+	}
+	has(t, r, FindingIntolerance)
+	if len(r.SchemesByVersion["TLSv1.3"]) == 0 || len(r.SchemesByVersion["TLSv1.2"]) == 0 {
+		t.Errorf("schemes %v", r.SchemesByVersion)
+	}
+	if r.BrokenLayer() != nil || r.ClosedAtRandom+r.RefusedAtRandom > 0 {
+		t.Errorf("layers %+v, at random %d and %d", r.Layers, r.ClosedAtRandom, r.RefusedAtRandom)
+	}
+}
+
+// TestLooksDoNotBlameANameThatIsTaken: a handshake that failed for something else is no reason to send another name.
+func TestLooksDoNotBlameANameThatIsTaken(t *testing.T) {
+	r := NewReport("192.0.2.1:443")
+	r.whole = &probe.Exchange{Outcome: probe.OutcomeAlert, Error: &inspect.Error{Type: inspect.ErrorAlertReceived}, Connection: &inspect.Connection{}}
+	r.SNI = []NameAnswer{{Form: NameNone, Reply: Yes}, {Form: NameRight, Name: "localhost", Reply: No}}
+	if len(r.Looks()) != 2 {
+		t.Errorf("looks %+v, where the name is refused", r.Looks())
+	}
+	r.SNI[1].Reply = Yes
+	if looks := r.Looks(); looks != nil {
+		t.Errorf("looks %+v", looks)
+	}
+}
+
+// TestSuitesOfTheOtherCertificateAreFound: a server that takes its ECDSA certificate where there is any ECDSA suite in the hello, spoken or
+// not, has suites for its RSA certificate all the same.
+func TestSuitesOfTheOtherCertificateAreFound(t *testing.T) {
+	ec, other := certificate(t), certificateOfRSA(t, "localhost")
+	config := func(c tls.Certificate) *tls.Config {
+		return &tls.Config{Certificates: []tls.Certificate{c}, MaxVersion: tls.VersionTLS12}
+	}
+	r := scanned(t, serve(t, &tls.Config{GetConfigForClient: func(h *tls.ClientHelloInfo) (*tls.Config, error) {
+		for _, id := range h.CipherSuites {
+			if info, ok := wire.CipherSuite(id).Info(); ok && info.Authentication == "ECDSA" {
+				return config(ec), nil
+			}
+		}
+		return config(other), nil
+	}}, goesOn).address)
+	for _, want := range []string{"TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA"} {
+		if !slices.Contains(r.Ciphers["TLSv1.2"], want) {
+			t.Errorf("%s is not among %v", want, r.Ciphers["TLSv1.2"])
+		}
+	}
+	if len(r.Certificates) != 2 {
+		t.Errorf("%d certificates, want both", len(r.Certificates))
+	}
+}
+
+// TestARequiredCertificateIsRequiredWithOneToo: that one was sent does not make it a wish.
+func TestARequiredCertificateIsRequiredWithOneToo(t *testing.T) {
+	mine := certificate(t)
+	for want, wants := range map[string]tls.ClientAuthType{CertificateRequired: tls.RequireAnyClientCert, CertificateRequested: tls.RequestClientCert} {
+		s := serve(t, &tls.Config{ClientAuth: wants}, goesOn)
+		scanner := &Scanner{Client: &probe.Client{}}
+		r := scanner.Address(context.Background(), Target{Endpoint: probe.Target{Address: s.address}, ServerName: "localhost", Certificate: &mine})
+		if r.ClientCertificate.Request != want || !r.ClientCertificate.Sent {
+			t.Errorf("client certificate %+v, want %s", r.ClientCertificate, want)
+		}
+		for v, d := range r.ClientCertificate.ByVersion {
+			if d.Request != want || d.Accepted == nil || !*d.Accepted {
+				t.Errorf("%s: %+v", v, d)
+			}
+		}
+	}
+}
+
+// TestTheOrderOfSchemesIsTheAskers, and no difference.
+func TestTheOrderOfSchemesIsTheAskers(t *testing.T) {
+	a, b := NewReport("a"), NewReport("b")
+	for i, r := range []*Report{a, b} {
+		r.Versions = []string{"TLSv1.2"}
+		r.SchemesByVersion = map[string][]string{"TLSv1.2": {"ed25519", "ecdsa_sha1"}}
+		if i == 1 {
+			slices.Reverse(r.SchemesByVersion["TLSv1.2"])
+		}
+	}
+	if changes := CompareAccepted(a, b); len(changes) > 0 {
+		t.Errorf("%+v", changes)
+	}
+}
