@@ -75,12 +75,24 @@ func (s *Server) http() *httpFront {
 func (s *Server) drainHTTP(ctx context.Context) {
 	s.mu.Lock()
 	front := s.front
+	late := newHTTPFront(s.limits()) // for those whose handshake is not done yet: they are told, too
+	s.front = late
 	s.mu.Unlock()
+	context.AfterFunc(s.ctx, late.close)
+	time.AfterFunc(s.limits().Timeouts.ClientHandshake, func() {
+		_ = late.h1.Shutdown(ctx)
+		_ = late.h2.Shutdown(ctx)
+	})
 	if front != nil {
 		// What is left when ctx ends is cut by the connections.
 		s.handling.Go(func() { _ = front.h1.Shutdown(ctx) })
 		s.handling.Go(func() { _ = front.h2.Shutdown(ctx) })
 	}
+}
+
+func (f *httpFront) close() {
+	_ = f.h1.Close()
+	_ = f.h2.Close()
 }
 
 // handover is the listener of an HTTP server: what was accepted elsewhere is handed to it.

@@ -188,7 +188,7 @@ func (s *httpSession) roundTripper() http.RoundTripper {
 		return http3Legs{s}
 	}
 	if s.c.backend.protocol == "h2" || s.c.route.Backend.Plain && s.c.route.Backend.Protocol == HTTP2 {
-		return newGate(s.transport)
+		return newGate(repeats{s.transport, s.c.limits.Timeouts.Response})
 	}
 	return again{s.transport}
 }

@@ -44,13 +44,14 @@ func (s *httpSession) answered(r *http.Response) error {
 	s.mu.Lock()
 	s.record.BackendProtocol = r.Proto
 	s.mu.Unlock()
+	s.watchEnd(r)
 	r.Header.Del("Alt-Svc")                                    // it tells of the backend's own port, past this program
 	if len(r.Trailer) > 0 && s.record.Protocol == "HTTP/1.1" { // which has trailers behind chunks only (RFC 9112, Section 7.1.2)
 		r.Header.Del("Content-Length")
 		r.ContentLength = -1
 	}
 	if r.StatusCode != http.StatusSwitchingProtocols {
-		r.Body = &watchedBody{r.Body, q}
+		r.Body = &watchedBody{ReadCloser: r.Body, q: q}
 		q.handOver(r)
 	}
 	return nil
@@ -67,6 +68,9 @@ func (q *httpRequest) handOver(r *http.Response) {
 			values = append(earlier[:len(earlier):len(earlier)], values...)
 		}
 		to[name] = values
+	}
+	if _, ok := to["Content-Type"]; !ok {
+		to["Content-Type"] = nil // or net/http would guess one
 	}
 	r.Header = nil
 }
@@ -91,16 +95,43 @@ var errUnaskedSwitch = errors.New("the backend switches protocols although nobod
 // watchedBody notes a body that ends before its time.
 type watchedBody struct {
 	io.ReadCloser
-	q *httpRequest
+	q   *httpRequest
+	err error // told when what came before it was sent on
 }
 
 func (b *watchedBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if err != nil && err != io.EOF && b.q.Err() == nil {
+	n, err := 0, b.err
+	if err == nil {
+		n, err = b.ReadCloser.Read(p)
+	}
+	if err == nil || err == io.EOF {
+		return n, err
+	}
+	if n > 0 {
+		b.err = err
+		return n, nil
+	}
+	_ = b.q.FlushError() // what was there the client gets to see, at least the header
+	if b.q.Err() == nil {
 		f := inspect.HTTPFailure{Type: b.q.s.failureType(err), Status: b.q.answered.StatusCode, Message: "in the middle of the body: " + err.Error()}
 		b.q.fail(f)
 	}
-	return n, err
+	return 0, err
+}
+
+// watchEnd sees to it that an answer which only the end of the connection ends is not taken for whole where that came without close_notify:
+// crypto/tls makes no difference between the two.
+func (s *httpSession) watchEnd(r *http.Response) {
+	if r.ProtoMajor != 1 || r.ContentLength >= 0 || len(r.TransferEncoding) > 0 || r.Body == http.NoBody || r.StatusCode == http.StatusSwitchingProtocols {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, leg := range s.legs {
+		if leg.tls != nil {
+			leg.tap.openEnded.Store(true)
+		}
+	}
 }
 
 // turn is an answer that sent the client back to where it came from.

@@ -29,6 +29,7 @@ type frontConn struct {
 	told   atomic.Bool  // the client has its last answer
 
 	switched atomic.Bool // to another protocol
+	cut      atomic.Bool // an answer did not come to its end, and must not look as if it did
 }
 
 func newFrontConn(conn *tls.Conn, session *httpSession) *frontConn {
@@ -108,6 +109,14 @@ func (f *frontConn) Write(b []byte) (int, error) {
 		}
 	}
 	return f.Conn.Write(b)
+}
+
+// Close ends the connection, without a close_notify where an answer was cut.
+func (f *frontConn) Close() error {
+	if f.cut.Load() {
+		return f.session.c.client.Close()
+	}
+	return f.Conn.Close()
 }
 
 // CloseWrite ends what is sent, so that the client gets to read the last of it.

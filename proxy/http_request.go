@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -34,6 +35,8 @@ type httpRequest struct {
 	id      string      // X-Request-Id
 	old     bool        // HTTP/1.0: no interim answers
 	early   atomic.Bool // sent over the connection that was opened before it came
+
+	writing sync.Mutex // of the answer: what waits too long is sent on from elsewhere
 
 	mu   sync.Mutex // of the writer's deadlines
 	over bool       // the writer is not ours any more
@@ -102,6 +105,10 @@ func (s *httpSession) serve(w http.ResponseWriter, r *http.Request) {
 	default:
 		in := r.WithContext(q)
 		if r.ContentLength != 0 {
+			if awaitsContinue(r) {
+				in.Header = in.Header.Clone()
+				in.Header["Expect"] = []string{"100-continue"}
+			}
 			// A backend may answer before it has read the whole body, and a client may wait for that answer before it sends more.
 			_ = http.NewResponseController(w).EnableFullDuplex() // HTTP/2 is so by itself
 			in.Body = q
@@ -146,6 +153,9 @@ func (q *httpRequest) end(r *http.Request) {
 	q.mu.Unlock()
 	if p != nil {
 		q.aborted = true
+		if s.front != nil && s.front.framing != nil {
+			s.front.cut.Store(true) // a close_notify would make a whole answer of one whose end only the end of the connection tells
+		}
 		if err, ok := p.(error); !ok || !errors.Is(err, http.ErrAbortHandler) {
 			s.c.server.Log.Error("a request ended in a panic", zap.String("id", s.c.record.Event.ID), zap.String("panic", fmt.Sprint(p)), zap.ByteString("stack", debug.Stack()))
 		}
@@ -180,9 +190,18 @@ func (q *httpRequest) note(status int) {
 }
 
 func (q *httpRequest) Write(b []byte) (int, error) {
+	q.writing.Lock()
+	defer q.writing.Unlock()
 	n, err := q.ResponseWriter.Write(b)
 	q.sent += int64(n)
 	return n, err
+}
+
+// FlushError sends on what was written, for http.ResponseController.
+func (q *httpRequest) FlushError() error {
+	q.writing.Lock()
+	defer q.writing.Unlock()
+	return http.NewResponseController(q.ResponseWriter).Flush()
 }
 
 // Unwrap is for http.ResponseController.
@@ -193,6 +212,10 @@ func (q *httpRequest) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(q.ResponseWriter).Hijack()
 	if err == nil {
 		q.s.front.switched.Store(true)
+		if n := rw.Reader.Buffered(); n > 0 {
+			early, _ := rw.Reader.Peek(n) // it may be written over, but for now nobody reads
+			conn = &switchedConn{Conn: conn, early: bytes.Clone(early)}
+		}
 		q.hijacked = true
 		q.note(http.StatusSwitchingProtocols)
 	}

@@ -30,6 +30,7 @@ type httpSession struct {
 	waiting *backendLeg   // opened before the first request, and not taken yet
 	legs    []*backendLeg // open
 	broken  *backendLeg   // the last one that failed
+	gone    bool          // the peer of the leg that was closed last had closed it
 	active  int           // requests that are being answered
 	closed  bool          // the client's connection is
 	over    bool          // the record is handed over
@@ -74,9 +75,13 @@ func (c *connection) beginHTTP() *httpSession {
 		ErrorHandler:   s.failed,
 		ErrorLog:       discardLog,
 		BufferPool:     httpBuffers{},
+		FlushInterval:  flushAfter,
 	}
 	return s
 }
+
+// How long a piece of an answer may wait for the next one.
+const flushAfter = 5 * time.Millisecond
 
 // httpBuffers lends the buffers of the bridge to the copying of bodies.
 type httpBuffers struct{}
@@ -185,11 +190,12 @@ func (s *httpSession) adopt(leg *backendLeg) bool {
 	s.record.BackendConnections++
 	defer s.follow(leg)
 	leg.tap.closing = func() {
-		facts := tcpFacts(leg.tap.Conn)
+		facts, gone := tcpFacts(leg.tap.Conn), peerHasClosed(leg.tap.Conn)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if i := slices.Index(s.legs, leg); i >= 0 {
 			s.legs = slices.Delete(s.legs, i, i+1)
+			s.gone = gone
 			if !s.over {
 				leg.facts = facts
 			}
@@ -357,7 +363,17 @@ func (s *httpSession) failureOf(err error) inspect.HTTPFailureType {
 			return known.means
 		}
 	}
+	if strings.Contains(err.Error(), "missing colon") && s.backendGone() {
+		return inspect.HTTPClosed // in the middle of a line, which is read as if it were whole
+	}
 	return inspect.HTTPBadResponse
+}
+
+// backendGone reports whether the backend has ended a connection, or the last one.
+func (s *httpSession) backendGone() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.gone || slices.ContainsFunc(s.legs, func(leg *backendLeg) bool { return peerHasClosed(leg.tap.Conn) })
 }
 
 // streamError is the form in which net/http lets out that a stream of HTTP/2 was reset.
@@ -376,6 +392,7 @@ var errorWords = [...]struct {
 }{
 	{"server closed idle connection", inspect.HTTPClosed},
 	{"server sent GOAWAY", inspect.HTTPClosed},
+	{"graceful shutdown GOAWAY", inspect.HTTPClosed},
 	{"client connection lost", inspect.HTTPClosed},
 	{"response headers exceeded", inspect.HTTPLargeHeader},
 	{"response header list larger", inspect.HTTPLargeHeader},

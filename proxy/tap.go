@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"sync"
@@ -31,6 +32,8 @@ type tap struct {
 	session *httpSession
 	active  *atomic.Int64 // when a byte moved last, in ticks
 	closing func()        // called before the connection is closed
+
+	openEnded atomic.Bool // an end without close_notify is an error to crypto/tls
 
 	ended  bool // the peer closed the TCP connection
 	owed   bool // the peer may still be sending what nobody reads, and must not lose what was sent to it: linger at the end
@@ -62,6 +65,8 @@ func (drainedError) Temporary() bool { return true }
 
 var errDrained error = drainedError{}
 
+var errCutOff = fmt.Errorf("the connection ended without close_notify: %w", io.ErrUnexpectedEOF)
+
 func (t *tap) Read(b []byte) (int, error) {
 	if len(t.prefix) > 0 {
 		n := copy(b, t.prefix)
@@ -81,7 +86,9 @@ func (t *tap) Read(b []byte) (int, error) {
 	}
 	n, err := t.Conn.Read(b)
 	if errors.Is(err, io.EOF) {
-		t.ended = true
+		if t.ended = true; t.openEnded.Load() {
+			err = errCutOff
+		}
 	}
 	t.see(t.peer, b[:n])
 	t.frame(b[:n])

@@ -1,0 +1,39 @@
+package proxy
+
+import (
+	"net"
+	"net/http"
+	"reflect"
+)
+
+// switchedConn is a client's connection after a switch of protocols, with what the client sent before it knew of that.
+type switchedConn struct {
+	net.Conn
+	early []byte
+}
+
+func (c *switchedConn) Read(b []byte) (int, error) {
+	if len(c.early) > 0 {
+		n := copy(b, c.early)
+		c.early = c.early[n:]
+		return n, nil
+	}
+	return c.Conn.Read(b)
+}
+
+// CloseWrite ends what is sent.
+func (c *switchedConn) CloseWrite() error { return c.Conn.(*frontConn).CloseWrite() }
+
+// awaitsContinue reports whether a client of HTTP/2 waits to be told to send its body. net/http takes that out of the header, and
+// keeps it where nobody else can see it.
+func awaitsContinue(r *http.Request) bool {
+	if r.ProtoMajor != 2 {
+		return false
+	}
+	body := reflect.ValueOf(r.Body)
+	if body.Kind() != reflect.Pointer || body.Elem().Kind() != reflect.Struct {
+		return false
+	}
+	field := body.Elem().FieldByName("needsContinue")
+	return field.Kind() == reflect.Bool && field.Bool()
+}
