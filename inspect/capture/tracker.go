@@ -30,6 +30,7 @@ type Tracker struct {
 	names     names
 	stats     Stats
 	name      string // of the capture that is being read
+	boundary  bool   // another was read before it, and no packet of this one yet
 	ports     [1 << 16 / 64]uint64
 
 	flows   map[flowKey]*flow
@@ -42,7 +43,9 @@ type Tracker struct {
 	closing timers  // closed, and given a moment for what was captured out of order
 	settled timers  // done, and watched for a late alert
 	servers servers
-	now     int64 // the latest time of a packet
+	now     int64 // the latest time of a packet of this capture, and of those that it goes on with
+	latest  int64 // of captures before
+	began   int64 // the time of their first packet
 	held    int64 // bytes that wait or are kept, of all connections
 	active  int   // connections that are being read as TLS, QUIC or DTLS
 	ids     uint64
@@ -77,7 +80,7 @@ func New(o Options) *Tracker {
 
 // Read reads a capture to its end. Connections that are not over then go on in the next one, or end with Close.
 func (t *Tracker) Read(ctx context.Context, r io.Reader, name string) error {
-	t.name = name
+	t.name, t.boundary = name, t.stats.Packets > 0
 	in, end, err := decompress(newInput(ctx, r))
 	if err != nil {
 		return &FormatError{Name: name, Err: err}
@@ -125,6 +128,9 @@ func (t *Tracker) packet(p *frame) {
 	}
 	if t.stats.Packets == 1 {
 		t.stats.First = time.Unix(0, p.at).UTC()
+	}
+	if t.boundary || t.stats.Packets == 1 {
+		t.nextFile(p.at)
 	}
 	if p.at > t.now {
 		t.now = p.at
@@ -183,13 +189,36 @@ func (t *Tracker) Stats() Stats {
 	s.Names = len(t.names)
 	s.Fragments, s.Reassembled = t.decoder.fragments.seen, t.decoder.fragments.whole
 	if t.now != 0 {
-		s.Last = time.Unix(0, t.now).UTC()
+		s.Last = time.Unix(0, max(t.now, t.latest)).UTC()
 	}
 	return s
 }
 
 // Close ends all connections where they stand and gives their records.
 func (t *Tracker) Close() Stats {
+	t.endAll()
+	return t.Stats()
+}
+
+// nextFile sets the clock to the first packet of a capture. One that goes on where the last ended, or is of the same time, has more of the
+// same connections; one of another time shows nothing of them: that they fell silent is then no news.
+func (t *Tracker) nextFile(at int64) {
+	t.latest = max(t.latest, t.now)
+	switch idle := int64(t.limits.Idle); {
+	case !t.boundary:
+		t.began = at
+	case at-t.now > idle || at < t.began-idle:
+		t.endAll()
+		t.closing, t.settled = timers{}, timers{}
+		t.began = at
+	default:
+		t.began = min(t.began, at)
+	}
+	t.now, t.boundary = at, false
+}
+
+// endAll ends all connections where they stand.
+func (t *Tracker) endAll() {
 	for f := t.recent.oldest; f != nil; f = t.recent.oldest {
 		end := inspect.EndOpen
 		if t.now-f.lastAt > stillTime && (f.udp != nil || f.tcp != nil && f.tcp.tls != nil) {
@@ -198,7 +227,6 @@ func (t *Tracker) Close() Stats {
 		t.remove(f, end)
 	}
 	t.emit()
-	return t.Stats()
 }
 
 // stillTime is after how much silence at the end of a capture a handshake stood still, in nanoseconds. No peer thinks for so long.
