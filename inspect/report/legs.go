@@ -167,7 +167,9 @@ func policyWords(p *inspect.PolicyOutcome, short bool) string {
 func summaryOf(c *inspect.Connection) string {
 	var s string
 	if c.ClientLeg != nil && c.ClientLeg.TLS != nil {
-		s = negotiated(c.ClientLeg.TLS)
+		if s = negotiated(c.ClientLeg.TLS); c.ClientLeg.FirstBytes != nil && !c.ClientLeg.TLS.Established {
+			s = clean(c.ClientLeg.FirstBytes.Protocol) // Google's QUIC
+		}
 	}
 	switch l := c.BackendLeg; {
 	case l == nil:

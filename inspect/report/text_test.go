@@ -135,3 +135,11 @@ func TestRevokedIsNotCalledValid(t *testing.T) {
 		}
 	}
 }
+
+// What has no TLS, and is in order all the same, is not said to be established.
+func TestGoodWithoutTLS(t *testing.T) {
+	c := &inspect.Connection{Verdict: inspect.OK, ClientLeg: &inspect.Leg{TLS: &inspect.TLS{}, FirstBytes: &inspect.FirstBytes{Protocol: "gquic"}}}
+	if got := summaryOf(c); got != "gquic" {
+		t.Errorf("%q", got)
+	}
+}
