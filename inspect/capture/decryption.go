@@ -122,7 +122,7 @@ func (d *decryption) hellos(s *opening, body []byte) {
 		switch wire.HandshakeType(m[0]) {
 		case wire.HandshakeTypeClientHello:
 			var hello wire.ClientHello
-			if wire.ParseClientHello(m, &hello); len(hello.Random) == 32 {
+			if _ = wire.ParseClientHello(m, &hello); len(hello.Random) == 32 { // also of a hello that is not sound to its end
 				d.hello.ClientRandom = bytes.Clone(hello.Random)
 				d.hello.EncryptThenMAC = hello.EncryptThenMAC
 			}

@@ -100,7 +100,7 @@ func ipPackets(t *testing.T, path string) []capture.Packet {
 	var source interface {
 		ReadPacketData() ([]byte, gopacket.CaptureInfo, error)
 	}
-	link := uint32(0)
+	var link uint32
 	if r, err := pcapgo.NewReader(bytes.NewReader(file)); err == nil {
 		source, link = r, uint32(r.LinkType())
 	} else if r, err := pcapgo.NewNgReader(bytes.NewReader(file), pcapgo.DefaultNgReaderOptions); err == nil {
@@ -368,7 +368,7 @@ func toSix(p capture.Packet) []capture.Packet {
 func fragment(p capture.Packet) []capture.Packet {
 	const size = 512
 	b := p.Data
-	header, id := int(b[0]&15)*4, uint32(len(b))<<16|uint32(rand.Uint32()&0xFFFF)
+	header, id := int(b[0]&15)*4, uint32(len(b))<<16|rand.Uint32()&0xFFFF
 	if b[0]>>4 == 6 {
 		header = 40
 	}

@@ -220,11 +220,9 @@ func exim(t *testing.T, pki *certstest.PKI, tlsOn bool) string {
 	}
 	dir, _ := serverDir(t, pki, "Debian-exim")
 	addr, port := freePort(t)
-	secure := ""
+	secure := "tls_advertise_hosts =\n"
 	if tlsOn {
 		secure = fmt.Sprintf("tls_advertise_hosts = *\ntls_certificate = %s/cert.pem\ntls_privatekey = %s/key.pem\n", dir, dir)
-	} else {
-		secure = "tls_advertise_hosts =\n"
 	}
 	config := filepath.Join(dir, "exim.conf")
 	text := fmt.Sprintf(`primary_hostname = mx.example
