@@ -184,7 +184,9 @@ func (t *Tracker) reset(f *flow, c *tcpConn, side int, s *segment) {
 	if h.begun && h.hasAck && s.seq != 0 && int32(s.seq-h.acked) < 0 && !s.has(flagACK) {
 		return // behind what was acknowledged: a reset that its receiver does not believe
 	}
-	h.rst, h.resetTTL = true, s.ttl
+	if !h.rst {
+		h.rst, h.resetTTL = true, s.ttl
+	}
 	if c.end == "" {
 		c.end = [2]inspect.CaptureEnd{inspect.EndResetClient, inspect.EndResetServer}[side]
 		c.ended, c.endedAt = s.number, s.at

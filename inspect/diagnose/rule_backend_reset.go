@@ -18,7 +18,11 @@ var ruleBackendReset = Rule{
 		case !v.is(inspect.ErrorReset), e.backendBy != "", leg == inspect.LegClient && (e.endedBy(inspect.FromClient) || !e.unanswered() && !e.endedBy(inspect.FromServer)):
 			return nil
 		}
-		return &match{ended: true, leg: leg, detail: backendWords(v) + " (phase " + or(string(v.phase()), "unknown") + ")", fixes: []inspect.Fix{
+		detail := backendWords(v) + " (phase " + or(string(v.phase()), "unknown") + ")"
+		if words := e.strangeReset(); words != "" && leg == inspect.LegClient {
+			detail += "; " + words
+		}
+		return &match{ended: true, leg: leg, detail: detail, fixes: []inspect.Fix{
 			fix(forSelf, "if the backend expects a PROXY protocol header first, send one", "tlstriage proxy --backend-proxy-protocol v2 …"),
 			fix(forNetwork, "find out who sends the reset", "tcpdump -ni any 'tcp[tcpflags] & tcp-rst != 0 and port "+portOf(v)+"'"),
 			fix(forBackend, "look at its log at this second", ""),

@@ -38,6 +38,11 @@ var ruleClientAborted = Rule{
 		if v.is(inspect.ErrorReset) {
 			how, m.fault = "reset the connection", inspect.FaultNetwork
 		}
+		if words := e.strangeReset(); words != "" {
+			m.detail = "the connection was reset in the client's name; " + words
+			m.fixes = []inspect.Fix{fix(forNetwork, "find the device: capture on both of its sides", "tcpdump -ni any 'tcp[tcpflags] & tcp-rst != 0 and host "+clientHost(e.c)+"'")}
+			return m
+		}
 		if canceled {
 			how = "cancelled the handshake (user_canceled)"
 		}
@@ -108,6 +113,26 @@ func (e *evidence) leftUnanswered() bool {
 func (e *evidence) chainUnheard() bool {
 	u := e.unheard()
 	return u != nil && u.Records <= noCertificate && e.endedBy(inspect.FromClient)
+}
+
+// strangeReset says by what the reset that ended a captured connection is another device's than its sender's address tells; empty:
+// nothing.
+func (e *evidence) strangeReset() string {
+	if e.c.Capture == nil {
+		return ""
+	}
+	side, name := &e.c.Capture.Client, "client"
+	switch e.c.Capture.End {
+	case inspect.EndResetClient:
+	case inspect.EndResetServer:
+		side, name = &e.c.Capture.Server, "server"
+	default:
+		return ""
+	}
+	if side.TTL == 0 || side.ResetTTL == 0 || side.TTL == side.ResetTTL {
+		return ""
+	}
+	return fmt.Sprintf("its packet has a TTL of %d, those of the %s before it had %d: another device sent it, a firewall or a load balancer between", side.ResetTTL, name, side.TTL)
 }
 
 // unheard is what the one who ended a captured connection had not received; nil: nothing that is known.
