@@ -14,7 +14,7 @@ import (
 // The most of a request's body that is kept so that it can be sent again.
 const maxRepeated = 64 << 10
 
-var errNotRepeatable = errors.New("more of the body was read than is kept")
+var errNotRepeatable = errors.New("the backend ended the connection before it took the request, of whose body more was sent than is kept")
 
 // repeats sends requests to a backend in HTTP/2 in a way that they can be sent again when it says that it did not process them: with a GOAWAY or
 // REFUSED_STREAM (RFC 9113, Section 8.7). How often that may be and how long it may take is bounded by the time for an answer.

@@ -354,6 +354,9 @@ func (s *httpSession) failureOf(err error) inspect.HTTPFailureType {
 	case inspect.ErrorClosed, inspect.ErrorShutdown:
 		return inspect.HTTPClosed
 	}
+	if errors.Is(err, errNotRepeatable) {
+		return inspect.HTTPClosed
+	}
 	var stream streamError
 	if errors.As(err, &stream) {
 		return inspect.HTTPStreamReset
