@@ -158,6 +158,7 @@ func (q *quicRun) talk() {
 		}
 		if sent++; sent <= maxRetransmits {
 			wait *= 2
+			q.deadline(time.Until(end)) // the one that has passed is that of writing, too
 			q.again()
 		}
 	}

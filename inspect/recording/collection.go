@@ -71,7 +71,7 @@ func (c *Collection) Read(r io.Reader, file string) error {
 		return s.readForm(in, form)
 	}
 	return s.lines(in, func(line []byte, number, offset int64) error {
-		if blank(line) {
+		if skipped(line) {
 			return nil
 		}
 		reason, err := s.decoder.record(line)

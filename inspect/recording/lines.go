@@ -2,6 +2,7 @@ package recording
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
 )
@@ -109,6 +110,24 @@ func cutLine(text []byte) (line, rest []byte) {
 	}
 	return text, nil
 }
+
+// canaryKey is what a record that a proxy's shadow wrote has.
+var canaryKey = []byte(`"canary":`)
+
+// ofCanary reports whether a line is the record of what a proxy sent to its canary: its client was recorded when it came, and is not to be
+// counted once more.
+func ofCanary(line []byte) bool {
+	if !bytes.Contains(line, canaryKey) {
+		return false
+	}
+	var record struct {
+		Canary *json.RawMessage `json:"canary"`
+	}
+	return json.Unmarshal(line, &record) == nil && record.Canary != nil
+}
+
+// skipped reports whether a line of a recording has no client: it is blank, or what was sent to a canary.
+func skipped(line []byte) bool { return blank(line) || ofCanary(line) }
 
 // blank reports whether a line is nothing but white space.
 func blank(line []byte) bool {

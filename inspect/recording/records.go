@@ -37,7 +37,7 @@ func records(r io.Reader, file string, yield func(*Record, error) bool) error {
 		return s.readForm(in, form)
 	}
 	return s.lines(in, func(line []byte, number, offset int64) error {
-		if blank(line) {
+		if skipped(line) {
 			return nil
 		}
 		record := new(Record)

@@ -103,7 +103,7 @@ func (w *worker) block(b *block) {
 		switch {
 		case len(text) > maxLine:
 			w.tally.Refuse(&Error{File: w.file, Line: line, Offset: offset, Reason: Malformed, Err: errTooLong})
-		case !blank(text):
+		case !skipped(text):
 			w.record(text, line, offset)
 		}
 		offset += int64(len(rest) - len(after))

@@ -1,0 +1,36 @@
+package recording
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tlstriage/tlstriage/inspect"
+)
+
+// What a proxy sends to its canary is no client: it came once, and is recorded twice.
+func TestWhatIsSentToACanaryIsNotCounted(t *testing.T) {
+	at := time.Date(2026, 11, 20, 10, 0, 0, 0, time.UTC)
+	live, shadow := seen(t, "java6", "192.0.2.1", at), seen(t, "java6", "192.0.2.1", at)
+	shadow.Event.ID, shadow.Event.Source = "shadow", inspect.SourceReplay
+	shadow.Canary = &inspect.Canary{To: "canary:443", Class: "worse", EventID: live.Event.ID}
+	named := seen(t, "java6", "192.0.2.2", at.Add(time.Second))
+	named.Event.ID = `"canary":{`
+	text := written(t, live, shadow, named)
+	if tally := tallied(t, text); tally.Connections != 2 {
+		t.Errorf("%d connections were counted, want 2", tally.Connections)
+	}
+	if c := collected(t, text); c.Tally.Connections != 2 {
+		t.Errorf("%d connections were collected, want 2", c.Tally.Connections)
+	}
+	each := 0
+	for _, err := range Each(strings.NewReader(text), "file") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		each++
+	}
+	if each != 2 {
+		t.Errorf("%d clients, want 2", each)
+	}
+}
