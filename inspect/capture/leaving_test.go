@@ -218,6 +218,16 @@ func TestDisguisedAsSSLv2(t *testing.T) {
 	if _, e := failed(t, made([]byte{21, 3, 1, 0, 2, 2, 40}, false)); e.Type == inspect.ErrorNotTLS { // an alert is TLS
 		t.Errorf("%+v", e)
 	}
+	w, c, srv := newBuilder(), client(3), server()
+	w.open(c, srv)
+	w.segment(c, srv, psh|ack, hello, 10)
+	w.segment(c, srv, psh|ack, []byte("\xb0\x93\xce\xad and so on"), 10)
+	w.segment(c, srv, fin|ack, nil, 10)
+	srv.seq += 79 // what it said is lost, before the client had it
+	w.segment(srv, c, fin|ack, nil, 10)
+	if _, e := failed(t, w.b); e.Type != inspect.ErrorNotTLS {
+		t.Errorf("%+v", e)
+	}
 	records, _ := recordsOf(t, made([]byte("\x80\x10\x02 the client's key"), true), capture.Options{})
 	if len(records) != 1 || records[0].ClientLeg.TLS.Version != "SSLv2" || records[0].ClientLeg.Error != nil && records[0].ClientLeg.Error.Type == inspect.ErrorNotTLS {
 		t.Errorf("%d records of SSLv2 in earnest, %+v", len(records), records[0].ClientLeg)
