@@ -57,7 +57,9 @@ func DescribeCertificate(der []byte) *Certificate {
 	d.SerialNumber = Bounded(serialNumber(c.SerialNumber))
 	d.NotBefore, d.NotAfter = c.NotBefore.UTC(), c.NotAfter.UTC()
 	d.PublicKeyAlgorithm = publicKeyAlgorithm(c)
-	d.PublicKeySize = keySize(c.PublicKey)
+	if d.PublicKeySize = keySize(c.PublicKey); d.PublicKeySize == 0 {
+		d.PublicKeySize = unreadKeySize(c)
+	}
 	d.SignatureAlgorithm = signatureAlgorithm(c)
 	d.IsCA = c.IsCA
 	for _, n := range c.DNSNames {
@@ -91,6 +93,32 @@ func serialNumber(n *big.Int) string {
 	return fmt.Sprintf("%s%X", sign, n.Bytes())
 }
 
+var (
+	oidRSASSAPSS = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 10} // RFC 4055, Section 1.2
+	oidEd448     = asn1.ObjectIdentifier{1, 3, 101, 113}              // RFC 8410, Section 3
+)
+
+// unreadKeySize is the size in bits of a key that crypto/x509 does not read; 0: it is of a kind that is not known here either.
+func unreadKeySize(c *x509.Certificate) int {
+	var info struct {
+		Algorithm pkix.AlgorithmIdentifier
+		Key       asn1.BitString
+	}
+	if _, err := asn1.Unmarshal(c.RawSubjectPublicKeyInfo, &info); err != nil {
+		return 0
+	}
+	switch {
+	case info.Algorithm.Algorithm.Equal(oidRSASSAPSS):
+		var key struct{ N, E *big.Int }
+		if _, err := asn1.Unmarshal(info.Key.RightAlign(), &key); err == nil {
+			return key.N.BitLen()
+		}
+	case info.Algorithm.Algorithm.Equal(oidEd448):
+		return info.Key.BitLength
+	}
+	return 0
+}
+
 // publicKeyAlgorithm names the kind of a public key; one that the standard library does not know by its object identifier.
 func publicKeyAlgorithm(c *x509.Certificate) string {
 	if c.PublicKeyAlgorithm != x509.UnknownPublicKeyAlgorithm {
@@ -102,6 +130,12 @@ func publicKeyAlgorithm(c *x509.Certificate) string {
 	}
 	if _, err := asn1.Unmarshal(c.RawSubjectPublicKeyInfo, &info); err != nil {
 		return ""
+	}
+	switch {
+	case info.Algorithm.Algorithm.Equal(oidRSASSAPSS):
+		return "RSASSA-PSS"
+	case info.Algorithm.Algorithm.Equal(oidEd448):
+		return "Ed448"
 	}
 	return Bounded(info.Algorithm.Algorithm.String())
 }

@@ -144,6 +144,7 @@ func (e *examination) parse() {
 			}
 			tolerated = true
 		}
+		adoptKey(c)
 		if !tolerated {
 			r.Presented[i] = c
 		}
@@ -253,7 +254,7 @@ func (e *examination) finish() *Report {
 // rank orders faults of the same weight: what is wrong with the whole chain first, then what a new certificate would cure.
 func rank(id FaultID) int {
 	return slices.Index([]FaultID{Malformed, SelfSigned, MissingIntermediate, UntrustedRoot, Expired, NotYetValid, IntermediateExpired, NameMismatch, WrongUsage,
-		WeakKey, WeakSignature, BadSerial, BadName, CommonNameOnly, ValidityTooLong, SCTMissing, SCTInvalid, MissingKeyID, WrongOrder, LegacyPath, Unrelated, RootSent,
+		WeakKey, WeakSignature, UncommonAlgorithm, BadSerial, BadName, CommonNameOnly, ValidityTooLong, SCTMissing, SCTInvalid, MissingKeyID, WrongOrder, LegacyPath, Unrelated, RootSent,
 		TooLarge, ExpiringSoon}, id)
 }
 

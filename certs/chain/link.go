@@ -53,8 +53,10 @@ func signatureHolds(child, parent *x509.Certificate) bool {
 	hash := weakHash(child.SignatureAlgorithm)
 	if hash == 0 {
 		switch child.SignatureAlgorithm {
-		case x509.DSAWithSHA1, x509.DSAWithSHA256, x509.MD2WithRSA, x509.UnknownSignatureAlgorithm:
+		case x509.DSAWithSHA1, x509.DSAWithSHA256, x509.MD2WithRSA:
 			return true
+		case x509.UnknownSignatureAlgorithm:
+			return !signatureInfo(child).Algorithm.Equal(oidRSASSAPSS) || pssHolds(child, parent)
 		}
 		return parent.CheckSignature(child.SignatureAlgorithm, child.RawTBSCertificate, child.Signature) == nil
 	}

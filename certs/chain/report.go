@@ -27,6 +27,7 @@ const (
 	WeakSignature       FaultID = "cert-weak-signature"
 	WrongUsage          FaultID = "cert-wrong-usage"
 	Malformed           FaultID = "cert-malformed"
+	UncommonAlgorithm   FaultID = "cert-uncommon-algorithm" // some clients know it, and others do not
 
 	LegacyPath      FaultID = "chain-legacy-path"           // clients that take the chain as it is sent get stuck where others find a way around
 	RootSent        FaultID = "chain-root-sent"             // the trusted root is sent along for nothing
@@ -59,9 +60,13 @@ const (
 	ReasonUnparseable       Reason = "unparseable"
 	ReasonNotACertificate   Reason = "not-a-certificate" // PEM text, a private key, a request, or the like
 	ReasonAlternativeNames  Reason = "alternative-names" // the extension breaks the parse
+	ReasonTooMany           Reason = "too-many"          // not everything was looked at
+	ReasonBadSignature      Reason = "bad-signature"     // the issuer that it names is there, and its key did not make the signature
+
+	// Of UncommonAlgorithm.
+	ReasonUncommonKey       Reason = "key"
+	ReasonUncommonSignature Reason = "signature-algorithm"
 	ReasonUnknownAlgorithm  Reason = "unknown-algorithm"
-	ReasonTooMany           Reason = "too-many"      // not everything was looked at
-	ReasonBadSignature      Reason = "bad-signature" // the issuer that it names is there, and its key did not make the signature
 
 	// Of BadSerial.
 	ReasonZeroSerial     Reason = "zero-serial"

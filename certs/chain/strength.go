@@ -21,12 +21,28 @@ func (e *examination) judgeKeys() {
 		if weak := weakKey(c.Certificate); weak != "" {
 			e.add(Fault{ID: WeakKey, Index: c.index, Fatal: fatal, Detail: fmt.Sprintf("the key of %s is %s", what, weak)})
 		}
-		if c == e.leaf && c.PublicKey == nil {
-			e.add(Fault{ID: Malformed, Reason: ReasonUnknownAlgorithm, Index: c.index, Fatal: true, Detail: fmt.Sprintf("the key of %s is of a kind that is not known", what)})
+		if c == e.leaf {
+			if kind := uncommonKey(c.Certificate); kind != "" {
+				e.add(Fault{ID: UncommonAlgorithm, Reason: ReasonUncommonKey, Index: c.index, Detail: fmt.Sprintf(
+					"the key of %s is %s: OpenSSL and GnuTLS take it, and so does Java from 11 or 15 on; browsers, clients built with Go and load balancers of clouds do not", what, kind)})
+			} else if c.PublicKey == nil {
+				e.add(Fault{ID: UncommonAlgorithm, Reason: ReasonUnknownAlgorithm, Index: c.index, Fatal: true, Detail: fmt.Sprintf("the key of %s is of a kind that is not known here, nor to most clients", what)})
+			}
 		}
 		if c.SignatureAlgorithm == x509.UnknownSignatureAlgorithm && !c.self {
-			e.add(Fault{ID: Malformed, Reason: ReasonUnknownAlgorithm, Index: c.index, Fatal: fatal, Detail: fmt.Sprintf(
-				"%s is signed with an algorithm, or with parameters of RSA-PSS, that crypto/x509 does not know: clients built with Go refuse it", what)})
+			kind, checked := uncommonSignature(c.Certificate)
+			switch {
+			case kind == "":
+				e.add(Fault{ID: UncommonAlgorithm, Reason: ReasonUnknownAlgorithm, Index: c.index, Fatal: fatal, Detail: fmt.Sprintf(
+					"%s is signed with an algorithm that is not known here: the signature was not checked, and clients built with Go refuse it", what)})
+			case checked && e.issuerKnown(c):
+				e.add(Fault{ID: UncommonAlgorithm, Reason: ReasonUncommonSignature, Index: c.index, Fatal: fatal, Detail: fmt.Sprintf(
+					"%s is signed with %s, and the signature holds: OpenSSL and GnuTLS take it; clients built with Go refuse it", what, kind)})
+			default:
+				// Fatal, for a signature that nobody checked is worth nothing to who decides by this whom to trust.
+				e.add(Fault{ID: UncommonAlgorithm, Reason: ReasonUncommonSignature, Index: c.index, Fatal: fatal, Detail: fmt.Sprintf(
+					"%s is signed with %s, which could not be checked here: OpenSSL and GnuTLS know it; clients built with Go refuse it", what, kind)})
+			}
 		}
 		if weak := weakSignature(c.Certificate); weak != "" && !c.self {
 			e.add(Fault{ID: WeakSignature, Reason: weakReason(c.Certificate), Index: c.index, Fatal: fatal, Detail: fmt.Sprintf("%s is signed with %s, which clients refuse", what, weak)})

@@ -22,7 +22,7 @@ var catalog = [...]*Rule{
 	// The chain, the gravest first.
 	&ruleDefaultCertificateServed, &ruleCertMalformed, &ruleCertRevoked, &ruleCertExpired, &ruleCertNotYetValid, &ruleCertNameMismatch,
 	&ruleCertSelfSigned, &ruleChainMissingIntermediate, &ruleChainIntermediateExpired, &ruleChainUntrustedRoot,
-	&ruleCertWrongUsage, &ruleCertWeakSignature, &ruleCertWeakKey, &ruleOCSPStapleMissing, &ruleOCSPStapleInvalid,
+	&ruleCertWrongUsage, &ruleCertWeakSignature, &ruleCertWeakKey, &ruleCertUncommonAlgorithm, &ruleOCSPStapleMissing, &ruleOCSPStapleInvalid,
 	&ruleRevocationUnknown, &ruleCertRejected,
 	&ruleChainWrongOrder, &ruleChainUnrelatedCertificate, &ruleChainLegacyPath, &ruleCertCommonNameOnly, &ruleCertBadName,
 	&ruleCertBadSerial, &ruleSCTMissing, &ruleSCTInvalid, &ruleCertValidityTooLong, &ruleCertExpiringSoon,

@@ -1,7 +1,13 @@
 package diagnose
 
 import (
+	"bytes"
+	"crypto"
+	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"fmt"
 	"strings"
 	"sync"
@@ -41,6 +47,7 @@ func chainCases(tb testing.TB) []ruleCase {
 		{name: "expired and refused", in: behind(pki.Make(certstest.Expired, siteName).Raw(), refusing), cause: "cert-expired", fault: backend, verdict: inspect.Failed, never: []string{"cert-rejected", "handshake-unexplained"}},
 		{name: "refused, and the client left", in: behind(pki.Make(certstest.Expired, siteName).Raw(), refusing, fails(inspect.ErrorClosed)), cause: "cert-expired", fault: backend, verdict: inspect.Failed, also: []string{"client-aborted"}},
 	}
+	cases = append(cases, ruleCase{name: "a key for RSASSA-PSS alone", in: behind(underPSS(tb, pki)), cause: "cert-uncommon-algorithm", fault: backend, verdict: inspect.Warning, never: []string{"cert-malformed"}})
 	lives := func(since, left int) *inspect.Connection {
 		leaf := pki.Issue(pki.Issuing, certs.Template{Names: []string{siteName}, NotBefore: noon.AddDate(0, 0, -since), NotAfter: noon.AddDate(0, 0, left)})
 		return behind([][]byte{leaf.Certificate.Raw, pki.Issuing.Certificate.Raw, pki.Intermediate.Certificate.Raw})
@@ -96,6 +103,36 @@ func chainCases(tb testing.TB) []ruleCase {
 			clientAlert(inspect.FromClient, 48, "unknown_ca")(c)
 		}), cause: "chain-missing-intermediate", fault: backend, verdict: inspect.Failed, also: []string{"server-cert-rejected-by-client"}, d: trusting(),
 	})
+}
+
+// underPSS is a chain whose leaf has its key of RSA under the object identifier of RSASSA-PSS, which is as long.
+func underPSS(t testing.TB, pki *certstest.PKI) [][]byte {
+	t.Helper()
+	leaf := pki.Issue(pki.Issuing, certs.Template{Names: []string{siteName}, Key: certs.RSA2048})
+	var whole struct {
+		TBS       asn1.RawValue
+		Algorithm pkix.AlgorithmIdentifier
+		Signature asn1.BitString
+	}
+	if _, err := asn1.Unmarshal(leaf.Certificate.Raw, &whole); err != nil {
+		t.Fatal(err)
+	}
+	rsaEncryption, pss := []byte{0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1}, []byte{0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 10}
+	if bytes.Count(whole.TBS.FullBytes, rsaEncryption) != 1 {
+		t.Fatal("the key is not found by its object identifier")
+	}
+	whole.TBS = asn1.RawValue{FullBytes: bytes.Replace(whole.TBS.FullBytes, rsaEncryption, pss, 1)}
+	digest := sha256.Sum256(whole.TBS.FullBytes)
+	signature, err := pki.Issuing.Key.Sign(rand.Reader, digest[:], crypto.SHA256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole.Signature = asn1.BitString{Bytes: signature, BitLength: 8 * len(signature)}
+	der, err := asn1.Marshal(whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return [][]byte{der, pki.Issuing.Certificate.Raw, pki.Intermediate.Certificate.Raw}
 }
 
 func TestChainRules(t *testing.T) {

@@ -31,8 +31,6 @@ var ruleCertMalformed = Rule{
 				m.title = "A certificate of the backend has a critical extension that nobody knows"
 			case chain.ReasonAlternativeNames:
 				m.title = "The alternative names of the backend's certificate do not parse"
-			case chain.ReasonUnknownAlgorithm:
-				m.title = "A certificate of the backend uses an algorithm that nobody knows"
 			}
 			m.fixes = append([]inspect.Fix{fix(forBackend, "have the certificate issued anew", "")}, serveChain("serve the new certificate")...)
 		}
