@@ -54,6 +54,7 @@ const (
 	EndedIdle       End = "idle"     // no byte came in either direction for the idle time
 	EndedByAge      End = "lifetime" // the connection was as old as connections may become
 	EndedByShutdown End = "shutdown" // of this program
+	EndedByProxy    End = "proxy"    // this program would not go on with what a peer sent
 )
 
 // Source is the eye that saw a connection.

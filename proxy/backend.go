@@ -123,6 +123,7 @@ type backendLeg struct {
 	passthrough bool
 	peerEnd     inspect.PeerEnd
 	openEnded   bool               // the end of the last answer is told by the end of the connection, and that was no proper one
+	unanswered  bool               // it ended before its first byte, although something was sent to it
 	http3       *HTTP3Conn         // HTTP/3; nil: another protocol, or not connected
 	closedBy    *inspect.QUICClose // likewise
 	facts       *inspect.TCP

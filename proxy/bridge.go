@@ -105,7 +105,7 @@ func (d *direction) run() {
 	err := d.copy()
 	d.end(err)
 	if d.c.running.Add(-1) == 0 {
-		d.c.finishBridge()
+		d.c.finishBridge(d)
 	}
 }
 
@@ -231,17 +231,8 @@ func (d *direction) end(err error) {
 
 // peerEnded records how the peer ended its direction.
 func (d *direction) peerEnded(err error) {
-	var how inspect.PeerEnd
-	switch {
-	case errors.Is(err, io.EOF) && !d.framed:
-		how = inspect.PeerFIN
-	case errors.Is(err, io.EOF) && !d.tap.ended:
-		how = inspect.PeerCloseNotify
-	case d.tap.ended && d.framed:
-		how = inspect.PeerTruncated // in the middle of a record, or between two
-	case transportErrorType(err) == inspect.ErrorReset:
-		how = inspect.PeerReset
-	default:
+	how := howEnded(err, d.framed, d.tap.ended)
+	if how == "" {
 		return
 	}
 	if !d.backend {
@@ -249,6 +240,22 @@ func (d *direction) peerEnded(err error) {
 	} else if d.c.backend.peerEnd = how; how == inspect.PeerTruncated || how == inspect.PeerReset {
 		d.c.backend.openEnded = d.openEnded
 	}
+}
+
+// howEnded is how a peer ended what it sends, from the error of reading it; empty: it did not. framed says that the leg speaks TLS, and ended that the
+// TCP connection was ended.
+func howEnded(err error, framed, ended bool) inspect.PeerEnd {
+	switch {
+	case errors.Is(err, io.EOF) && !framed:
+		return inspect.PeerFIN
+	case errors.Is(err, io.EOF) && !ended:
+		return inspect.PeerCloseNotify
+	case ended && framed:
+		return inspect.PeerTruncated // in the middle of a record, or between two
+	case transportErrorType(err) == inspect.ErrorReset:
+		return inspect.PeerReset
+	}
+	return ""
 }
 
 // note records how reading from one leg ended when it did not end cleanly.
@@ -286,8 +293,13 @@ func (d *direction) note(err error) {
 }
 
 // finishBridge closes both legs and hands over the record.
-func (c *connection) finishBridge() {
+func (c *connection) finishBridge(last *direction) {
 	c.stopWatching()
+	up, down := last, last.opposite
+	if last.backend {
+		up, down = down, up
+	}
+	c.backend.unanswered = up.bytes > 0 && down.bytes == 0 && c.firstEnd.Load() == endOfBackend
 	c.clientFacts = tcpFacts(c.conn)
 	c.backend.facts = tcpFacts(c.backend.tap.Conn)
 	if c.idled.Load() && c.clientErr == nil {

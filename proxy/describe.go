@@ -48,7 +48,7 @@ func (c *connection) finish() {
 	r.ClientLeg.PeerEnd = c.clientEnd
 	if c.backend != nil {
 		addEnd(r.BackendLeg, c.backend.err, c.backend.facts, c.backend.alerts)
-		r.BackendLeg.PeerEnd, r.BackendLeg.OpenEnded = c.backend.peerEnd, c.backend.openEnded
+		r.BackendLeg.PeerEnd, r.BackendLeg.OpenEnded, r.BackendLeg.Unanswered = c.backend.peerEnd, c.backend.openEnded, c.backend.unanswered
 	}
 	r.Event.Outcome = inspect.Success
 	if !r.ClientLeg.Established() || r.BackendLeg != nil && !r.BackendLeg.Established() {

@@ -37,8 +37,11 @@ func (c *connection) overdue() *inspect.Error {
 
 // Sides of a connection, as firstEnd has them.
 const (
-	endOfClient  = 1
-	endOfBackend = 2
+	endOfClient   = 1
+	endOfBackend  = 2
+	endOfIdleness = 3 // neither
+	endOfShutdown = 4
+	endByProxy    = 5
 )
 
 // ends notes that a side ended the connection: the first one counts.
@@ -53,10 +56,25 @@ func (c *connection) end() inspect.End {
 		return inspect.EndedByAge
 	case c.idled.Load():
 		return inspect.EndedIdle
-	case c.firstEnd.Load() == endOfClient:
+	case refusedInside(c.clientErr) || c.backend != nil && refusedInside(c.backend.err):
+		return inspect.EndedByProxy
+	}
+	switch c.firstEnd.Load() {
+	case endOfClient:
 		return inspect.EndedByClient
-	case c.firstEnd.Load() == endOfBackend:
+	case endOfBackend:
 		return inspect.EndedByBackend
+	case endOfIdleness:
+		return inspect.EndedIdle
+	case endOfShutdown:
+		return inspect.EndedByShutdown
+	case endByProxy:
+		return inspect.EndedByProxy
 	}
 	return ""
+}
+
+// refusedInside reports whether crypto/tls ended an established leg because of what came over it.
+func refusedInside(e *inspect.Error) bool {
+	return e != nil && e.Phase == inspect.PhaseTransfer && e.Type == inspect.ErrorAlertSent
 }

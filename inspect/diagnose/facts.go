@@ -22,7 +22,7 @@ const (
 	backendRefuses                     // it is known what the backend's refusal is about
 	inferred                           // a capture infers something
 	requestsFailed                     // HTTP requests failed
-	backendCut                         // the backend ended a connection without saying so in TLS
+	backendCut                         // the backend ended a connection without saying so in TLS, or reset it
 	canaried                           // the hello was sent to a canary, too
 	altSvcUnused                       // clients that were told of HTTP/3 come back without it
 
@@ -56,7 +56,7 @@ func (e *evidence) facts() facts {
 	set(backendRefuses, e.backendBy != "")
 	set(inferred, e.c.Capture != nil && len(e.c.Capture.Inferred) > 0)
 	set(requestsFailed, e.c.HTTP != nil && len(e.c.HTTP.Failures) > 0)
-	set(backendCut, e.backend.exists() && (e.backend.leg.PeerEnd == inspect.PeerTruncated || e.backend.leg.OpenEnded))
+	set(backendCut, e.backend.exists() && (e.backend.leg.PeerEnd == inspect.PeerTruncated || e.backend.leg.PeerEnd == inspect.PeerReset || e.backend.leg.OpenEnded))
 	set(canaried, e.c.Canary != nil)
 	set(altSvcUnused, e.c.HTTP != nil && e.c.HTTP.AltSvc != nil && e.c.HTTP.AltSvc.Returned > 0)
 	return f

@@ -59,6 +59,26 @@ func ruleCases() []ruleCase {
 		{name: "the backend ends without close_notify", in: with(func(c *inspect.Connection) {
 			c.Event.End, c.BackendLeg.PeerEnd = inspect.EndedByBackend, inspect.PeerTruncated
 		}), verdict: inspect.OK, also: []string{"backend-truncated"}},
+		{name: "the backend resets in the middle", in: with(func(c *inspect.Connection) {
+			c.Event.End, c.BackendLeg.PeerEnd = inspect.EndedByBackend, inspect.PeerReset
+			c.BackendLeg.Error = &inspect.Error{Type: inspect.ErrorReset, Phase: inspect.PhaseTransfer}
+		}), cause: "backend-reset-midway", fault: inspect.FaultBackend, verdict: inspect.Warning, never: []string{"backend-reset", "backend-truncated", "peer-breaks-tls"}},
+		{name: "the backend resets instead of answering", in: with(func(c *inspect.Connection) {
+			c.Event.End, c.BackendLeg.PeerEnd, c.BackendLeg.Unanswered = inspect.EndedByBackend, inspect.PeerReset, true
+			c.BackendLeg.Error = &inspect.Error{Type: inspect.ErrorReset, Phase: inspect.PhaseTransfer}
+		}), cause: "backend-reset-midway", fault: inspect.FaultBackend, verdict: inspect.Failed},
+		{name: "the backend resets when the client has gone", in: with(func(c *inspect.Connection) {
+			c.Event.End, c.BackendLeg.PeerEnd = inspect.EndedByClient, inspect.PeerReset
+		}), verdict: inspect.OK, never: []string{"backend-reset-midway"}},
+		{name: "the client renegotiates", in: with(func(c *inspect.Connection) {
+			c.ClientLeg.Error = &inspect.Error{Type: inspect.ErrorAlertSent, Phase: inspect.PhaseTransfer, Message: "tls: received unexpected handshake message of type *tls.clientHelloMsg when waiting for *tls.helloRequestMsg"}
+		}), cause: "peer-breaks-tls", fault: inspect.FaultProxy, verdict: inspect.Failed, never: []string{"handshake-unexplained"}},
+		{name: "a flood of KeyUpdates", in: with(func(c *inspect.Connection) {
+			c.ClientLeg.Error = &inspect.Error{Type: inspect.ErrorAlertSent, Phase: inspect.PhaseTransfer, Message: "tls: too many non-advancing records"}
+		}), cause: "peer-breaks-tls", fault: inspect.FaultClient, verdict: inspect.Failed},
+		{name: "the backend's records cannot be decrypted", in: with(func(c *inspect.Connection) {
+			c.BackendLeg.Error = &inspect.Error{Type: inspect.ErrorAlertSent, Phase: inspect.PhaseTransfer, Message: "local error: tls: bad record MAC"}
+		}), cause: "peer-breaks-tls", fault: inspect.FaultBackend, verdict: inspect.Failed, never: []string{"backend-protocol-error"}},
 		{name: "the backend cuts an answer whose end nobody can tell", in: with(func(c *inspect.Connection) {
 			c.Event.End, c.BackendLeg.PeerEnd, c.BackendLeg.OpenEnded = inspect.EndedByBackend, inspect.PeerTruncated, true
 		}), cause: "backend-truncated", fault: inspect.FaultBackend, verdict: inspect.Warning},

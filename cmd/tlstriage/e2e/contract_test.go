@@ -261,7 +261,7 @@ func (c *contract) record(o object) {
 	o.time("@timestamp", false)
 	event, _ := o.object("event")
 	event.keys("id source duration_ms outcome end")
-	event.oneOf("end", "client backend idle lifetime shutdown", true)
+	event.oneOf("end", "client backend idle lifetime shutdown proxy", true)
 	event.text("id", false)
 	event.oneOf("source", "proxy replay", false)
 	event.number("duration_ms", false)
@@ -358,7 +358,7 @@ func (c *contract) leg(o object, key string, backend bool) bool {
 		o.complain(key, "absent")
 		return false
 	}
-	l.keys("address port tls tcp quic error first_bytes server_name proxy_protocol starttls plain passthrough peer_end open_ended looks experiment")
+	l.keys("address port tls tcp quic error first_bytes server_name proxy_protocol starttls plain passthrough peer_end open_ended unanswered looks experiment")
 	if s, ok := l.object("starttls"); ok {
 		s.keys("protocol direct refused answer")
 		s.oneOf("protocol", "postgres smtp imap pop3 ldap", false)
@@ -368,6 +368,7 @@ func (c *contract) leg(o object, key string, backend bool) bool {
 	}
 	l.oneOf("peer_end", "close_notify truncated fin reset", true)
 	l.boolean("open_ended", true)
+	l.boolean("unanswered", true)
 	c.quic = l.has("quic")
 	if backend {
 		l.text("address", false)
