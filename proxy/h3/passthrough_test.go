@@ -18,6 +18,7 @@ import (
 
 	"github.com/tlstriage/tlstriage/certs/certstest"
 	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/quicwire"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 	"github.com/tlstriage/tlstriage/proxy"
 )
@@ -78,6 +79,7 @@ type movingSocket struct {
 	second *net.UDPConn
 	moved  atomic.Bool
 	both   chan datagram
+	over   chan struct{}
 }
 
 type datagram struct {
@@ -86,7 +88,7 @@ type datagram struct {
 }
 
 func newMovingSocket(t testing.TB) *movingSocket {
-	m := &movingSocket{PacketConn: udpSocket(t), second: udpSocket(t), both: make(chan datagram, 1024)}
+	m := &movingSocket{PacketConn: udpSocket(t), second: udpSocket(t), both: make(chan datagram, 1024), over: make(chan struct{})}
 	for _, c := range []net.PacketConn{m.PacketConn, m.second} {
 		done := make(chan struct{})
 		go func() {
@@ -97,7 +99,11 @@ func newMovingSocket(t testing.TB) *movingSocket {
 				if err != nil {
 					return
 				}
-				m.both <- datagram{bytes.Clone(b[:n]), from}
+				select {
+				case m.both <- datagram{bytes.Clone(b[:n]), from}:
+				case <-m.over:
+					return
+				}
 			}
 		}()
 		t.Cleanup(func() { c.Close(); <-done })
@@ -106,11 +112,12 @@ func newMovingSocket(t testing.TB) *movingSocket {
 }
 
 func (m *movingSocket) ReadFrom(b []byte) (int, net.Addr, error) {
-	d, ok := <-m.both
-	if !ok {
+	select {
+	case d := <-m.both:
+		return copy(b, d.bytes), d.from, nil
+	case <-m.over:
 		return 0, nil, net.ErrClosed
 	}
-	return copy(b, d.bytes), d.from, nil
 }
 
 func (m *movingSocket) WriteTo(b []byte, to net.Addr) (int, error) {
@@ -133,7 +140,7 @@ func TestQUICPassesThroughForClientsThatMove(t *testing.T) {
 	defer cancel()
 	socket := newMovingSocket(t)
 	transport := &quic.Transport{Conn: socket}
-	defer func() { close(socket.both); transport.Close() }()
+	defer func() { close(socket.over); transport.Close() }()
 	conn, err := transport.Dial(ctx, r.address(), r.clientConfig(), &quic.Config{})
 	if err != nil {
 		t.Fatal(err)
@@ -158,6 +165,159 @@ func TestQUICPassesThroughForClientsThatMove(t *testing.T) {
 	ask()
 	if first, second := <-seen, <-seen; r.udp.Stats().Migrations != 1 || first != second {
 		t.Errorf("%d migrations; the backend saw %s and %s", r.udp.Stats().Migrations, first, second)
+	}
+	conn.CloseWithError(0x100, "")
+}
+
+// Whoever saw a client's datagrams and sends them again from elsewhere moves nothing: neither those of the handshake nor what follows it
+// keeps the answers from the client.
+func TestStrangersDoNotTakeConnections(t *testing.T) {
+	pki := certstest.New(t)
+	const size = 3 << 20
+	backend := http3Backend(t, pki, func(w http.ResponseWriter, r *http.Request) { w.Write(make([]byte, size)) })
+	r := passing(t, pki, map[string]*proxy.Backend{testName: backend})
+	for _, test := range []struct {
+		name string
+		long bool
+		most uint64 // moves
+	}{{"of the handshake", true, 0}, {"of what follows", false, 1 << 30}} {
+		t.Run(test.name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			seen := &copyingSocket{UDPConn: udpSocket(t), long: test.long, first: make(chan []byte, 1)}
+			transport := &quic.Transport{Conn: seen}
+			defer transport.Close()
+			conn, err := transport.Dial(ctx, r.address(), r.clientConfig(), &quic.Config{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			client := (&http3.Transport{}).NewClientConn(conn)
+			stranger, stop := udpSocket(t), make(chan struct{})
+			sending := make(chan struct{})
+			moves := r.udp.Stats().Migrations
+			go func() {
+				defer close(sending)
+				copied := <-seen.first
+				every := time.NewTicker(5 * time.Millisecond)
+				defer every.Stop()
+				for {
+					select {
+					case <-every.C:
+						stranger.WriteTo(copied, r.address())
+					case <-stop:
+						return
+					}
+				}
+			}()
+			for range 3 {
+				request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+testName+"/", nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				answer, err := client.RoundTrip(request)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if n, err := io.Copy(io.Discard, answer.Body); n != size || err != nil {
+					t.Errorf("%d bytes, %v", n, err)
+				}
+				answer.Body.Close()
+			}
+			if n := r.udp.Stats().Migrations - moves; n > test.most {
+				t.Errorf("the connection moved %d times", n)
+			}
+			close(stop)
+			<-sending
+			conn.CloseWithError(0x100, "")
+		})
+	}
+}
+
+// copyingSocket keeps a copy of the first datagram that goes out, of those with long or short headers.
+type copyingSocket struct {
+	*net.UDPConn
+	long  bool
+	first chan []byte
+}
+
+func (c *copyingSocket) copied(b []byte) {
+	if b[0]&0x80 != 0 == c.long {
+		select {
+		case c.first <- bytes.Clone(b):
+		default:
+		}
+	}
+}
+
+func (c *copyingSocket) WriteTo(b []byte, to net.Addr) (int, error) {
+	c.copied(b)
+	return c.UDPConn.WriteTo(b, to)
+}
+
+func (c *copyingSocket) WriteMsgUDP(b, oob []byte, to *net.UDPAddr) (int, int, error) {
+	c.copied(b)
+	return c.UDPConn.WriteMsgUDP(b, oob, to)
+}
+
+// A hello and some garbage, as anybody can send them from an address that is not their own, hold nothing for longer than a handshake may
+// take, and are no success.
+func TestForgedFlowsEndWithTheHandshakeTime(t *testing.T) {
+	pki := certstest.New(t)
+	backend := saying(t, pki, testName)
+	r := passing(t, pki, map[string]*proxy.Backend{testName: backend}, func(r *rig) {
+		r.udp.Limits.Timeouts.Idle, r.udp.Limits.Timeouts.ClientHandshake = time.Hour, 2*time.Second
+	})
+	c := newRawClient(t, r.address())
+	c.send(c.initial(0, hello(t, r.clientConfig(func(c *tls.Config) { c.CurvePreferences = []tls.CurveID{tls.X25519} }), c.header.SourceID...), 1200))
+	garbage := make([]byte, 60)
+	forge := func() {
+		for range 4 {
+			garbage[0] = 0x40 // what goes on after a handshake
+			c.send(garbage)
+			ends := quicwire.Header{Type: quicwire.PacketHandshake, Version: quicwire.Version1, DestinationID: []byte("made"), SourceID: c.header.SourceID}
+			c.send(c.keys.Seal(nil, &ends, 0, garbage))
+		}
+	}
+	forge()
+	if c.answer(patience) == nil {
+		t.Fatal("the backend said nothing")
+	}
+	forge()
+	leg := r.record().ClientLeg
+	if leg.Error == nil || leg.Error.Type != inspect.ErrorTimeout || leg.TLS.Established {
+		t.Errorf("error %+v, %+v", leg.Error, leg.TLS)
+	}
+	await(t, "the end of the flow", func() bool { return r.udp.Stats().Flows == 0 && r.tcp.Active() == 0 })
+	var err error
+	if c.to, err = net.ResolveUDPAddr("udp", backend.Address); err != nil {
+		t.Fatal(err)
+	}
+	c.send(c.keys.Seal(nil, &c.header, c.number, quicwire.AppendClose(make([]byte, 1200), 0))) // lest the backend wait for it still
+	// A client that is there is not taken for one of these, although it says nothing after its handshake.
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	transport := &quic.Transport{Conn: udpSocket(t)}
+	defer transport.Close()
+	conn, err := transport.Dial(ctx, r.address(), r.clientConfig(), &quic.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-handshakeConfirmed(ctx, conn)
+	relays := r.udp.sockets[keyOf(r.listener)].relays
+	await(t, "a sign of the client", func() bool {
+		relays.mu.Lock()
+		defer relays.mu.Unlock()
+		for x := range relays.all {
+			return x.present()
+		}
+		return false
+	})
+	relays.expire(time.Now().Add(time.Minute))
+	if n := relays.count(); n != 1 {
+		t.Errorf("%d flows", n)
+	}
+	if _, text := fetch(t, &http.Client{Transport: (&http3.Transport{}).NewClientConn(conn)}, http.MethodGet, "https://"+testName+"/", nil); text != testName+" 0" {
+		t.Errorf("%q", text)
 	}
 	conn.CloseWithError(0x100, "")
 }

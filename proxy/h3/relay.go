@@ -26,28 +26,30 @@ type relay struct {
 	began   time.Time
 
 	// Guarded by relays.mu.
-	client  netip.AddrPort
 	ids     []string // under which it is known
+	given   []string // of these, the ones that the backend showed in the clear
 	idSize  int      // of the ids that the backend gives out
 	waiting []heldDatagram
 	read    int       // of these, those that the reader has seen
 	last    time.Time // something moved
 	closing time.Time // it said goodbye in the clear; zero: not yet
-	path    *path     // of a client that came from another address, until that has shown itself
 	ended   bool
+
+	// Its address, which may be forged.
+	client       netip.AddrPort // where datagrams go
+	home, former netip.AddrPort // the address that is believed, and the one before it
+	path         *path          // of a client that came from another address, until that has shown itself
+	shown        bool           // the client has answered to what the backend sent it
+	hands        bool           // the client has sent packets of the kind that end a handshake
+	quiet        bool           // since then, the backend's last packet was one that follows the handshake
+	short        [2]bool        // client and backend have sent packets that follow the handshake
+
 	refused error // of sending to the backend
 	why     proxy.QUICPassed
 
 	watch  sync.Mutex // of what follows
 	reader *quicwire.Flow
 }
-
-// path is a new address of a client. Whoever has seen a connection id can forge it, so that at first no more is sent there than three
-// times what came (RFC 9000, Section 9.3.1), as long as nothing answers to what was sent.
-type path struct{ received, sent, answers int }
-
-// pathAnswers is how many datagrams must come from a new address after something was sent there, before it is believed.
-const pathAnswers = 3
 
 // relays are the connections that pass through a socket.
 type relays struct {
@@ -65,6 +67,7 @@ type relays struct {
 const (
 	maxID        = 20 // RFC 9000, Section 17.2
 	maxIDs       = 16 // of a connection that are remembered
+	maxGiven     = 4  // of these, those that its backend showed
 	maxWaiting   = 64 // datagrams that wait until the backend is dialled
 	goodbyeTime  = 3 * time.Second
 	partingTime  = 3 * time.Second // without a datagram, once the listener ends
@@ -86,7 +89,7 @@ func (r *relays) begin(f *flow, held []heldDatagram) {
 	counts := &r.socket.server.counts
 	counts.passed.Add(1)
 	now := time.Now()
-	x := &relay{set: r, q: f.q, client: f.key.addr, oob: f.oob, began: f.began, last: now, waiting: held, read: len(held), reader: f.reader}
+	x := &relay{set: r, q: f.q, client: f.key.addr, home: f.key.addr, oob: f.oob, began: f.began, last: now, waiting: held, read: len(held), reader: f.reader}
 	r.mu.Lock()
 	if r.closed {
 		r.mu.Unlock()
@@ -101,20 +104,34 @@ func (r *relays) begin(f *flow, held []heldDatagram) {
 	go x.run()
 }
 
-// know remembers a connection id that the client may send to; the oldest but the first makes room. r.mu is held.
+// know remembers a connection id that the client may send to. Of those that were learned from the client the oldest makes room. r.mu is held.
 func (r *relays) know(x *relay, id []byte) {
 	if len(id) == 0 || len(id) > maxID || r.byID[string(id)] != nil {
 		return
 	}
 	if len(x.ids) >= maxIDs {
-		delete(r.byID, x.ids[1])
-		r.sizes[len(x.ids[1])]--
-		x.ids = slices.Delete(x.ids, 1, 2)
+		oldest := 1 + len(x.given)
+		delete(r.byID, x.ids[oldest])
+		r.sizes[len(x.ids[oldest])]--
+		x.ids = slices.Delete(x.ids, oldest, oldest+1)
 	}
 	key := string(id)
 	r.byID[key] = x
 	r.sizes[len(id)]++
 	x.ids = append(x.ids, key)
+}
+
+// gave remembers a connection id that the backend showed in the clear. r.mu is held.
+func (r *relays) gave(x *relay, id []byte) {
+	x.idSize = len(id) // those that it gives out later are as long, or it could not read them
+	if len(id) == 0 || len(id) > maxID || len(x.given) >= maxGiven || r.byID[string(id)] != nil {
+		return
+	}
+	key := string(id)
+	r.byID[key] = x
+	r.sizes[len(id)]++
+	x.given = append(x.given, key)
+	x.ids = slices.Insert(x.ids, len(x.given), key) // behind the first
 }
 
 // take sends a datagram of a client on, where it belongs to a connection that passes through. It reports whether nobody else is to have it.
@@ -125,7 +142,7 @@ func (r *relays) take(b []byte, from net.Addr) bool {
 		return false
 	}
 	addr := addrPort(from)
-	x, sure := r.find(b, addr)
+	x, id := r.find(b, addr)
 	if x == nil {
 		several := append([]*relay(nil), r.byAddr[addr]...)
 		r.mu.Unlock()
@@ -134,13 +151,13 @@ func (r *relays) take(b []byte, from net.Addr) bool {
 		}
 		// Which of the connections of this address it belongs to only their backends know, who throw away what is not theirs.
 		for _, x := range several[:min(len(several), maxGuesses)] {
-			x.forward(b, addr)
+			x.forward(b, addr, "")
 		}
 		return r.socket.passes()
 	}
 	r.mu.Unlock()
-	x.forward(b, addr)
-	return sure || r.socket.passes()
+	x.forward(b, addr, id)
+	return id != "" || r.socket.passes()
 }
 
 // maxGuesses bounds to how many backends a datagram goes that may belong to any of them.
@@ -156,20 +173,22 @@ func mayGoOn(b []byte) bool {
 	return err == nil && h.Type != quicwire.PacketInitial
 }
 
-// forward sends a datagram to the backend.
-func (x *relay) forward(b []byte, addr netip.AddrPort) {
+// forward sends a datagram to the backend. id is the one that led to the connection; empty: its address did.
+func (x *relay) forward(b []byte, addr netip.AddrPort, id string) {
 	r := x.set
 	now := time.Now()
 	r.mu.Lock()
-	x.last = now
-	if x.client != addr {
-		r.moved(x, addr)
+	if !r.belongs(x, b, addr, now) {
+		r.mu.Unlock()
+		r.socket.server.counts.strays.Add(1)
+		return
 	}
-	if x.path != nil {
-		x.path.came(len(b))
-		if x.path.answers >= pathAnswers {
-			x.path = nil
-		}
+	x.last = now
+	if addr == x.home {
+		x.heard(b, id)
+	}
+	if x.path != nil && x.path.came(len(b), now) {
+		r.believe(x)
 	}
 	backend := x.backend
 	if backend == nil && len(x.waiting) < maxWaiting {
@@ -182,14 +201,35 @@ func (x *relay) forward(b []byte, addr netip.AddrPort) {
 	}
 }
 
+// heard notes what a datagram of the client shows of it. One that goes to an id which the backend made up shows that the backend's
+// datagrams have arrived; clients that change the id early show it less directly. r.mu is held.
+func (x *relay) heard(b []byte, id string) {
+	if slices.Contains(x.given, id) {
+		x.shown = true
+	}
+	if b[0]&0x80 == 0 {
+		x.short[quicwire.FromClient] = true
+		return
+	}
+	var h quicwire.Header
+	if _, err := quicwire.ParseHeader(b, &h); err == nil && h.Type == quicwire.PacketHandshake {
+		x.hands = true
+	}
+}
+
+// present reports whether the client is there. A backend that has heard nothing of it repeats packets of its handshake, and may repeat no
+// others (RFC 9002, Section 6.2.1); one that has may send none of these any more (RFC 9001, Section 4.9.2). r.mu is held.
+func (x *relay) present() bool { return x.shown || x.hands && x.quiet }
+
 // find is the connection of a client's datagram: by the id that it is sent to; where that was never seen before, by the address that it
 // comes from, if that has one connection only. Ids that take the place of the first ones are agreed upon behind encryption, and learned
-// from datagrams of that kind, so that a client is found again whose address changes. sure: the id says so. r.mu is held.
-func (r *relays) find(b []byte, addr netip.AddrPort) (x *relay, sure bool) {
+// from datagrams of that kind, so that a client is found again whose address changes. id: that says so. r.mu is held.
+func (r *relays) find(b []byte, addr netip.AddrPort) (x *relay, id string) {
 	if b[0]&0x80 != 0 {
 		if len(b) >= 6 && len(b) >= 6+int(b[5]) {
-			if x := r.byID[string(b[6:6+int(b[5])])]; x != nil {
-				return x, true
+			id := string(b[6 : 6+int(b[5])])
+			if x := r.byID[id]; x != nil {
+				return x, id
 			}
 		}
 	} else {
@@ -197,53 +237,20 @@ func (r *relays) find(b []byte, addr netip.AddrPort) (x *relay, sure bool) {
 			if r.sizes[size] == 0 {
 				continue
 			}
-			if x := r.byID[string(b[1:1+size])]; x != nil {
-				return x, true
+			id := string(b[1 : 1+size])
+			if x := r.byID[id]; x != nil {
+				return x, id
 			}
 		}
 	}
 	if own := r.byAddr[addr]; len(own) == 1 && mayGoOn(b) {
 		x := own[0]
-		if b[0]&0x80 == 0 && x.idSize > 0 && len(b) > x.idSize && r.socket.passes() {
+		if b[0]&0x80 == 0 && addr == x.home && x.idSize > 0 && len(b) > x.idSize && r.socket.passes() {
 			r.know(x, b[1:1+x.idSize])
 		}
-		return x, false
+		return x, ""
 	}
-	return nil, false
-}
-
-// moved follows a client to another address (RFC 9000, Section 9). The backend sees none of it. r.mu is held.
-func (r *relays) moved(x *relay, addr netip.AddrPort) {
-	r.socket.server.counts.migrations.Add(1)
-	r.leave(x)
-	x.client, x.path = addr, &path{}
-	r.byAddr[addr] = append(r.byAddr[addr], x)
-}
-
-// leave takes a connection out of those of its address. r.mu is held.
-func (r *relays) leave(x *relay) {
-	left := slices.DeleteFunc(r.byAddr[x.client], func(other *relay) bool { return other == x })
-	if len(left) == 0 {
-		delete(r.byAddr, x.client)
-	} else {
-		r.byAddr[x.client] = left
-	}
-}
-
-func (p *path) came(n int) {
-	p.received += n
-	if p.sent > 0 {
-		p.answers++
-	}
-}
-
-// allows reports whether a datagram may be sent to the new address, and counts it.
-func (p *path) allows(n int) bool {
-	if p.sent+n > amplification*max(p.received, (p.answers+1)*minInitial) { // as if each had been a first datagram: requests are small
-		return false
-	}
-	p.sent += n
-	return true
+	return nil, ""
 }
 
 // run dials the backend and copies what comes from there, until the connection is over.
@@ -301,18 +308,25 @@ func (x *relay) copy(backend net.Conn) error {
 		now := time.Now()
 		x.set.mu.Lock()
 		x.last = now
-		to, allowed := x.client, x.path == nil || x.path.allows(n)
+		to, home, moving := x.client, x.home, x.path != nil
+		allowed := !moving || x.path.allows(n)
 		if b[0]&0x80 != 0 {
 			var h quicwire.Header
 			if _, err := quicwire.ParseHeader(b[:n], &h); err == nil || len(h.SourceID) > 0 {
-				x.set.know(x, h.SourceID)
-				x.idSize = len(h.SourceID) // those that it gives out later are as long, or it could not read them
+				x.set.gave(x, h.SourceID)
 			}
+			x.quiet = false
+		} else {
+			x.quiet = x.hands
+			x.short[quicwire.FromServer] = true
 		}
 		x.set.mu.Unlock()
 		x.look(quicwire.FromServer, b[:n], now)
 		if allowed {
 			_ = x.set.socket.send(b[:n], to, x.oob)
+		}
+		if moving {
+			_ = x.set.socket.send(b[:n], home, x.oob)
 		}
 	}
 }
@@ -385,6 +399,7 @@ func (x *relay) finish(err error) {
 	x.watch.Unlock()
 	x.set.mu.Lock()
 	why := x.why
+	why.Established = why.Established && x.present()
 	late := x.ended
 	if x.refused != nil {
 		err, late = x.refused, false
@@ -409,7 +424,8 @@ func (r *relays) forget(x *relay) {
 		delete(r.byID, id)
 		r.sizes[len(id)]--
 	}
-	r.leave(x)
+	r.leave(x, x.client)
+	r.leave(x, x.home)
 	r.mu.Unlock()
 	r.socket.settle()
 }
@@ -437,7 +453,13 @@ func (r *relays) expire(now time.Time) {
 	}
 	handshaking := make([]*relay, 0, len(r.all))
 	for x := range r.all {
-		if !x.ended && now.Sub(x.began) >= t.ClientHandshake {
+		switch {
+		case x.ended || now.Sub(x.began) < t.ClientHandshake:
+		case !x.present():
+			x.why.Late = true
+			over = append(over, x)
+		default:
+			x.shown = true
 			handshaking = append(handshaking, x)
 		}
 	}
