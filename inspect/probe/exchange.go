@@ -58,9 +58,10 @@ type Exchange struct {
 	Flight      bool // the server's first flight was read to its end
 	Unreadable  bool // what followed the ServerHello is encrypted under keys that could not be made here
 	Resumed     bool // a session was taken up, or the server's flight ended without a certificate where one was due
+	Unopened    bool // a record behind the ServerHello does not open with our keys: the two sides do not agree on what was said
 	Finished    bool // the server accepted our Finished, as far as it shows
 
-	Alert  *Alert  // the server's first fatal one
+	Alert  *Alert  // the server's first fatal one, or the warning that it ended the connection behind in place of a ServerHello
 	Alerts []Alert // all of the server's, warnings too
 
 	Plain  *inspect.FirstBytes // what came in place of TLS

@@ -74,6 +74,7 @@ func (r *run) takeRecord(kind wire.ContentType, version uint16, payload []byte) 
 	if l := &r.records; l.opener != nil && (h.tls13 && kind == wire.ContentTypeApplicationData || !h.tls13 && l.changed && kind != wire.ContentTypeChangeCipherSpec) {
 		inner, plaintext, err := l.opener.Open(uint8(kind), version, payload)
 		if err != nil {
+			r.x.Unopened = true
 			r.breakOff(errNotOpened)
 			return
 		}

@@ -354,6 +354,10 @@ func (r *run) errorType(err error) inspect.ErrorType {
 // conclude gives the outcome its name.
 func (r *run) conclude() {
 	x := r.x
+	if n := len(x.Alerts); n > 0 && x.Alert == nil && x.ServerHello == nil && x.RetryRequest == nil && x.Error != nil && (x.Error.Type == inspect.ErrorClosed || x.Error.Type == inspect.ErrorReset) &&
+		x.Alerts[n-1].Description != wire.AlertCloseNotify {
+		x.Alert = &x.Alerts[n-1] // a warning, and then the end: that is why
+	}
 	switch {
 	case x.ServerHello != nil || x.SSLv2ServerHello != nil:
 		x.Outcome = OutcomeServerHello

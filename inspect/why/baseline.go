@@ -20,6 +20,7 @@ const roundTrips = 8
 
 // investigate is the experiment from the beginning to the end.
 func (r *run) investigate() {
+	r.history = nil // what other addresses accept says nothing about this one
 	first := r.send("", r.failing)
 	if first.x == nil {
 		return
@@ -56,8 +57,13 @@ func (r *run) investigate() {
 			r.notTLS(first.x)
 			return
 		}
-		r.withoutControl()
-		return
+		if over := r.afterPauses(); over {
+			return
+		}
+		if !r.accepted.works {
+			r.withoutControl()
+			return
+		}
 	}
 	if !r.walk() {
 		return

@@ -2,6 +2,9 @@ package why
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/x509"
 	"fmt"
 	"strings"
 
@@ -79,4 +82,28 @@ func wantsCertificate(answer []byte) (status string, ok bool) {
 		return "", false
 	}
 	return inspect.Bounded(code), bytes.Contains(bytes.ToLower(answer), []byte("certificate"))
+}
+
+// curveOfCertificate is the group of the curve that the endpoint's certificate has its key on; empty: it is of another kind.
+func curveOfCertificate(x *probe.Exchange) string {
+	if x == nil || len(x.Certificates) == 0 {
+		return ""
+	}
+	leaf, err := x509.ParseCertificate(x.Certificates[0])
+	if err != nil {
+		return ""
+	}
+	key, ok := leaf.PublicKey.(*ecdsa.PublicKey)
+	if !ok {
+		return ""
+	}
+	switch key.Curve {
+	case elliptic.P256():
+		return wire.GroupSecp256r1.String()
+	case elliptic.P384():
+		return wire.GroupSecp384r1.String()
+	case elliptic.P521():
+		return wire.GroupSecp521r1.String()
+	}
+	return ""
 }

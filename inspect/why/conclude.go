@@ -16,6 +16,7 @@ func (r *run) conclude() {
 		}
 		r.withdraw()
 	}
+	r.nameAltered()
 	r.addDiffering()
 	switch {
 	case len(r.causes) > 0:
@@ -35,12 +36,17 @@ func (r *run) conclude() {
 		res.Verdict = Undetermined
 		res.Sentence = "The endpoint does not accept this hello, and why could not be told."
 		switch {
+		case r.ctx.Err() != nil:
+			res.Exhausted = false
+			res.Sentence = fmt.Sprintf("The experiment was interrupted after %d connections, before a cause was found.", len(res.Probes))
 		case r.failure.x == nil:
 			res.Sentence = "Nothing was sent: there was no time, or no connection left."
 		case res.Exhausted && !r.accepted.works && r.failure.works:
 			res.Sentence = "The endpoint accepted this hello at least once; the connections that are allowed were used up."
 		case res.Exhausted:
 			res.Sentence = fmt.Sprintf("The endpoint does not accept this hello (%s); the %d connections that are allowed were used up before the cause was found.", res.Failure, r.budget())
+		case r.accepted.works && len(res.Tried) > 0:
+			res.Sentence = fmt.Sprintf("The endpoint does not accept this hello (%s), and accepts others; what of it is to blame could not be told.", res.Failure)
 		case len(res.Tried) > 0:
 			res.Sentence = fmt.Sprintf("The endpoint does not accept this hello (%s), nor any other that was tried.", res.Failure)
 		}

@@ -159,6 +159,11 @@ func (r *run) controls() []control {
 		add("a plain hello of many versions and suites, without a server name", broad(""), f.proxy)
 	}
 	add("a plain hello with ALPN", withALPN(broad(own)), f.proxy)
+	// Two remedies at once, with as little as possible that could be refused.
+	for _, name := range r.likelyNames() {
+		add("an ordinary hello with ALPN, "+nameOrNone(name), ordinary(name), f.proxy)
+		add("a narrow hello with ALPN, "+nameOrNone(name), narrow(name), f.proxy)
+	}
 	if f.proxy == nil {
 		add("a plain hello behind a PROXY protocol header, version 1", broad(own), &probe.ProxyHeader{Version: 1})
 		add("a plain hello behind a PROXY protocol header, version 2", broad(own), &probe.ProxyHeader{Version: 2})
@@ -252,6 +257,38 @@ func small13(name string) *probe.Hello {
 	}.Hello()
 	h.SessionID = nil
 	return h
+}
+
+// likelyNames are the hello's own name, or else the likeliest one, and one that was told.
+func (r *run) likelyNames() []string {
+	names := r.names()
+	names = names[:min(len(names), 1)]
+	if own := r.failing.hello.ServerName(); own != "" {
+		names = append([]string{own}, names...)
+	}
+	return names
+}
+
+// ordinary is what most clients of today can do, and nothing else.
+func ordinary(name string) *probe.Hello {
+	h := broad(name)
+	h.SetVersions(wire.VersionTLS13, wire.VersionTLS12)
+	h.CipherSuites = slices.DeleteFunc(h.CipherSuites, func(s wire.CipherSuite) bool {
+		info, _ := s.Info()
+		return info.Encryption == "3DES_EDE_CBC" || info.Encryption == "RC4_128" || usable(s, wire.VersionTLS10)
+	})
+	h.SetGroups(wire.GroupX25519, wire.GroupSecp256r1, wire.GroupSecp384r1)
+	h.SetKeyShares(wire.GroupX25519)
+	return withALPN(h)
+}
+
+// narrow has one group, and one suite of each kind.
+func narrow(name string) *probe.Hello {
+	h := probe.Offer{
+		ServerName: name, Versions: []wire.Version{wire.VersionTLS13, wire.VersionTLS12}, CipherSuites: append(fewSuitesOf(wire.VersionTLS13), fewSuitesOf(wire.VersionTLS12)...),
+		Groups: []wire.NamedGroup{wire.GroupSecp256r1}, KeyShares: []wire.NamedGroup{wire.GroupSecp256r1}, SignatureSchemes: broadSchemes(),
+	}.Hello()
+	return withALPN(h)
 }
 
 func withALPN(h *probe.Hello) *probe.Hello {

@@ -147,6 +147,15 @@ func (r *run) isCount(next trial, a answer) bool {
 			continue // it is not that there are too many, but that there are any
 		}
 		r.limits[c.id] = low
+		if others, alone := r.countAlone(c, high); !alone {
+			what := fmt.Sprintf("more than %d %s", low, c.what)
+			s := found{axis: c.axis, id: c.id, limit: low, evidence: fmt.Sprintf("the hello that works, with %d %s: accepted; with %d: %s; with %d, and less of the rest: accepted", low, c.what, high, p.x.Describe(), high)}
+			if others == "" {
+				return r.undecided(s)
+			}
+			r.addPair(s, what, others)
+			return true
+		}
 		sent := c.of(r.failing.hello.InTLSFormat())
 		r.add(found{axis: c.axis, id: c.id, limit: low, offered: []string{fmt.Sprint(sent)},
 			evidence: fmt.Sprintf("the hello that works, with any %d %s: accepted; with any %d: %s", low, c.what, high, p.x.Describe()),
@@ -250,4 +259,54 @@ func (r *run) isEvenness(next trial, a answer) bool {
 		sentence: fmt.Sprintf("The endpoint fails when the number of cipher suites is %s, whichever they are; the client sends %d.", word, len(r.failing.hello.InTLSFormat().CipherSuites)),
 		fix:      "Update the endpoint, or what stands before it; until then let the client offer one suite more or less."})
 	return true
+}
+
+// countAlone reports whether so many of a kind are refused in a hello that has little of the rest, too; otherwise what of the rest they have
+// to come together with, where that is one part.
+func (r *run) countAlone(c countable, high int) (others string, alone bool) {
+	used := r.accepted.x
+	parts := []trait{
+		{AxisCipher, "the other cipher suites", func(h *probe.Hello) {
+			if slices.Contains(h.CipherSuites, used.CipherSuite) {
+				h.CipherSuites = []wire.CipherSuite{used.CipherSuite}
+			}
+		}},
+		{AxisGroup, "the other groups", func(h *probe.Hello) {
+			if used.Group != 0 {
+				h.SetGroups(meet(h.Groups(), []wire.NamedGroup{used.Group, wire.GroupSecp256r1})...)
+				makeSound(h, r.failing.hello)
+			}
+		}},
+		{AxisSignature, "the other signature schemes", func(h *probe.Hello) {
+			if used.Scheme != 0 {
+				h.SetSignatureSchemes(meet(h.SignatureSchemes(), []wire.SignatureScheme{used.Scheme, wire.SchemeRSAPKCS1SHA256, wire.SchemeECDSASecp256r1SHA256})...)
+			}
+		}},
+		{AxisALPN, "ALPN", func(h *probe.Hello) { h.SetALPN() }},
+	}
+	parts = slices.DeleteFunc(parts, func(t trait) bool { return t.axis == c.axis })
+	try := func(change string, parts ...trait) bool {
+		if r.spare() < 2 {
+			return false
+		}
+		p := r.send(change, r.with(func(h *probe.Hello) {
+			for _, t := range parts {
+				t.drop(h)
+			}
+			c.fill(h, high, false)
+		}))
+		return p.works
+	}
+	if !try(fmt.Sprintf("%d %s, and little of the rest", high, c.what), parts...) {
+		return "", true
+	}
+	for _, t := range parts {
+		if try(fmt.Sprintf("%d %s, without %s", high, c.what, t.name), t) {
+			if others != "" {
+				return "", false
+			}
+			others = t.name
+		}
+	}
+	return others, false
 }

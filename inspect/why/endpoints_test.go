@@ -675,7 +675,7 @@ func limiter(t *testing.T, burst int, every time.Duration, edit func(*tls.Config
 }
 
 func TestBuiltInCausesAreNamed(t *testing.T) {
-	for _, e := range append(endpoints(t), hostile(t)...) {
+	for _, e := range slices.Concat(endpoints(t), hostile(t), refuted(t)) {
 		t.Run(e.name, func(t *testing.T) {
 			t.Parallel()
 			address := e.start(t)

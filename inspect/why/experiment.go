@@ -72,7 +72,8 @@ type run struct {
 	keepsID   bool                  // the endpoint needs a session id
 	minded    string                // the kind of the last answer to a step that failed
 	differ    *found                // that the addresses behind the name do
-	blocked   bool                  // the endpoint limits connections, and did so in the middle of the experiment
+	history   []event
+	blocked   bool // the endpoint limits connections, and did so in the middle of the experiment
 }
 
 // Timeouts of experiments: an endpoint that answers at all answers at once, and silence is asked many times.
@@ -206,6 +207,7 @@ func (r *run) note(change string, t trial, a answer) {
 	if t.proxy == r.failing.proxy {
 		r.outcomes[a.x.Outcome]++
 	}
+	r.remember(t, a)
 	if r.result.Address == "" && a.x.Address.IsValid() {
 		r.result.Address = a.x.Address.String()
 	}

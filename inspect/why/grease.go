@@ -140,12 +140,14 @@ func (r *run) refineGREASE(a answer) bool {
 			return false
 		case p.works:
 			r.keep(t, p)
+		case r.notReserved(k, f):
+			// It is not that the values are reserved, but where they stand, or that there is one more.
 		default:
 			bad, values = append(bad, k), append(values, k.of(f)...)
 		}
 	}
 	switch {
-	case len(bad) == 0 && (r.unknown || len(r.limits) > 0):
+	case len(bad) == 0 && (r.unknown || len(r.limits) > 0 || len(r.causes) > 0):
 		return true // they are extensions that it does not know, or too many, as others
 	case len(bad) == 0:
 		r.result.Tried = append(r.result.Tried, "with its GREASE values: "+a.x.Describe()+", and accepted with each kind of them alone")
@@ -178,6 +180,62 @@ func (r *run) refineGREASE(a answer) bool {
 	t := r.with(func(h *probe.Hello) { bad[0].add(h, f) })
 	r.addAlone(c, "GREASE "+bad[0].name, t, extension, 0)
 	return !r.cut
+}
+
+// notReserved reports whether the endpoint takes the reserved values of a kind elsewhere in the list, or refuses ordinary ones in their place.
+func (r *run) notReserved(k greaseKind, f *probe.Hello) bool {
+	if r.spare() < 3 {
+		return false
+	}
+	if k.axis == AxisKeyShare {
+		own := r.working.hello.KeyShareGroups()
+		other := firstShare(lessOf(commonShares(), own), &probe.Hello{})
+		if len(own) == 0 || len(other) == 0 {
+			return false
+		}
+		p := r.send(fmt.Sprintf("with a key share of %s in the place of the reserved one", other[0]), r.with(func(h *probe.Hello) {
+			h.SetGroups(union(h.Groups(), other)...)
+			h.SetKeyShares(append(slices.Clone(own), other...)...)
+		}))
+		return p.x != nil && !p.works && !r.nothingFollows(p)
+	}
+	behind := r.with(func(h *probe.Hello) {
+		switch k.axis {
+		case AxisCipher:
+			h.CipherSuites = union(h.CipherSuites, reserved(f.CipherSuites))
+		case AxisGroup:
+			h.SetGroups(union(h.Groups(), reserved(f.Groups()))...)
+		case AxisSignature:
+			h.SetSignatureSchemes(union(h.SignatureSchemes(), reserved(f.SignatureSchemes()))...)
+		case AxisVersion:
+			h.SetVersions(union(h.Versions(), reserved(f.Versions()))...)
+		case AxisExtension:
+			for _, e := range f.Extensions {
+				if wire.IsGREASE(e.Type) {
+					h.Set(e.Type, slices.Clone(e.Body))
+				}
+			}
+			if n := len(h.Extensions); n > 1 { // neither the first nor the last one, which may matter
+				h.Extensions = append(r.working.hello.Clone().Extensions[:1:1], append(h.Extensions[len(r.working.hello.Extensions):], h.Extensions[1:len(r.working.hello.Extensions)]...)...)
+			}
+		}
+	})
+	if len(r.working.hello.Extensions) == 0 || same(behind.hello, r.with(func(h *probe.Hello) { k.add(h, f) }).hello) {
+		return false
+	}
+	p := r.send("with its GREASE "+k.name+" elsewhere in the list", behind)
+	if p.x == nil || !p.works {
+		return false
+	}
+	r.keep(behind, p)
+	id, axis := map[Axis]string{AxisCipher: CipherOrder, AxisGroup: GroupOrder, AxisSignature: SignatureOrder, AxisVersion: VersionIntolerance, AxisExtension: ExtensionOrder}[k.axis], k.axis
+	if !slices.ContainsFunc(r.causes, func(c found) bool { return c.id == id }) {
+		r.add(found{axis: axis, id: id, offered: k.of(f),
+			evidence: fmt.Sprintf("with reserved values (GREASE) among the %s where the client has them: refused; elsewhere in the list: %s", k.name, p.x.Describe()),
+			sentence: fmt.Sprintf("The endpoint fails on the order of the client's %s: it takes the reserved values (GREASE) elsewhere in the list.", k.name),
+			fix:      "Update the endpoint, or what stands before it: the order is no reason to fail."})
+	}
+	return true
 }
 
 // manyVersions finds out whether it is not the reserved version but the number of versions that the endpoint fails on.

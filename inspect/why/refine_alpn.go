@@ -22,7 +22,8 @@ func (r *run) refineALPN(a answer) bool {
 		r.add(f)
 		return true
 	}
-	if one, ok := r.poison(offered); ok {
+	one, good, ok := r.poison(offered)
+	if ok {
 		ordered := append(lessOf(offered, []string{one}), one)
 		if !slices.Equal(ordered, offered) {
 			t := r.with(func(h *probe.Hello) { h.SetALPN(ordered...) })
@@ -47,6 +48,9 @@ func (r *run) refineALPN(a answer) bool {
 		r.addAlone(f, fmt.Sprintf("ALPN %q", one), r.with(func(h *probe.Hello) { h.SetALPN(offered...) }), 0, 0)
 		return !r.cut
 	}
+	if len(good) > 1 && len(good) == len(offered) {
+		return r.severalProtocols(a, offered)
+	}
 	var accepted []string
 	candidates := lessOf([]string{"h2", "http/1.1", "http/1.0", "h3", "h2c", "spdy/3.1", "acme-tls/1", "grpc-exp", "mqtt", "postgresql", "imap", "pop3", "ftp", "xmpp-client", "xmpp-server", "dot", "stun.turn", "webrtc"}, offered)
 	for len(candidates) > 0 && len(accepted) < maxAccepted && r.spare() > 2 {
@@ -69,6 +73,7 @@ func (r *run) refineALPN(a answer) bool {
 		f.id = ALPNIntolerance
 		f.evidence = fmt.Sprintf("with the protocols %s: %s; without ALPN: %s", quoted(offered), a.x.Describe(), r.accepted.x.Describe())
 		f.sentence = "The endpoint fails as soon as protocols are offered by ALPN, instead of ignoring them."
+		f.denies = func(x *probe.Exchange) bool { return len(x.Hello.ALPN()) > 0 }
 		f.fix = "Update the endpoint; until then let the client leave ALPN out."
 		r.add(f)
 		return true
@@ -83,16 +88,16 @@ func (r *run) refineALPN(a answer) bool {
 
 // poison looks for the one protocol that the endpoint fails on although others of the client's are accepted, which is no matter of having none
 // in common.
-func (r *run) poison(offered []string) (one string, ok bool) {
+func (r *run) poison(offered []string) (one string, good []string, ok bool) {
 	if len(offered) < 2 {
-		return "", false
+		return "", nil, false
 	}
-	var bad, good []string
+	var bad []string
 	for _, name := range offered[:min(len(offered), 4)] {
 		a := r.send(fmt.Sprintf("with the protocol %q alone", inspect.Bounded(name)), r.with(func(h *probe.Hello) { h.SetALPN(name) }))
 		switch {
 		case a.x == nil:
-			return "", false
+			return "", nil, false
 		case a.works:
 			good = append(good, name)
 		default:
@@ -100,9 +105,33 @@ func (r *run) poison(offered []string) (one string, ok bool) {
 		}
 	}
 	if len(bad) != 1 || len(good) == 0 {
-		return "", false
+		return "", good, false
 	}
-	return bad[0], true
+	return bad[0], good, true
+}
+
+// severalProtocols names an endpoint that takes each of the client's protocols alone, and not together.
+func (r *run) severalProtocols(a answer, offered []string) bool {
+	f := found{axis: AxisALPN, id: ALPNIntolerance, offered: offered}
+	f.evidence = fmt.Sprintf("with the protocols %s: %s; with each of them alone: accepted", quoted(offered), a.x.Describe())
+	f.sentence = fmt.Sprintf("The endpoint fails when the protocols %s are offered together by ALPN, and takes each of them alone.", quoted(offered))
+	f.fix = "Update the endpoint, or what stands before it; until then let the client offer one protocol."
+	if r.spare() > 2 {
+		// Two that are shorter and others: is it the number?
+		pair := []string{offered[0], "h3"}
+		if p := r.send("with the protocols "+quoted(pair), r.with(func(h *probe.Hello) { h.SetALPN(pair...) })); p.x != nil && !p.works {
+			f.evidence += fmt.Sprintf("; with %s: %s", quoted(pair), p.x.Describe())
+			f.sentence = fmt.Sprintf("The endpoint fails when more than one protocol is offered by ALPN; the client offers %d.", len(offered))
+			f.denies = func(x *probe.Exchange) bool { return len(x.Hello.ALPN()) > 1 }
+		}
+	}
+	t := r.with(func(h *probe.Hello) { h.SetALPN(offered...) })
+	one := r.with(func(h *probe.Hello) { h.SetALPN(offered[0]) })
+	if p := r.send(fmt.Sprintf("with the protocol %q alone", inspect.Bounded(offered[0])), one); p.works {
+		r.keep(one, p)
+	}
+	r.addAlone(f, "the protocols "+quoted(offered), t, 0, 0)
+	return !r.cut
 }
 
 func quoted(protocols []string) string {

@@ -33,31 +33,19 @@ func (r *run) refineSuites(next trial, a answer) bool {
 			return true
 		}
 	}
-	accepted := r.acceptedSuites()
+	set := func(h *probe.Hello, suites []wire.CipherSuite) { h.CipherSuites = slices.Clone(suites) }
+	chosen, accepted := acceptedAlone(r, "suite", own, func(x *probe.Exchange) wire.CipherSuite { return x.CipherSuite }, set)
+	if !choosesOnly(chosen, accepted, offered) {
+		return r.insists(both, u, listClaim[wire.CipherSuite]{axis: AxisCipher, id: CipherRequired, what: "cipher suites", offered: next.hello.CipherSuites, own: own, chosen: chosen, set: set, refusal: a})
+	}
 	r.keep(both, u)
 	f := found{axis: AxisCipher, id: NoCommonCipher, offered: names(offered), accepted: names(accepted)}
 	f.evidence = fmt.Sprintf("with only the client's %d suites: %s; with others added: %s", len(offered), a.x.Describe(), u.x.Describe())
 	f.sentence = fmt.Sprintf("No common cipher suite: the client offers %s; the endpoint accepts %s%s.", listed(offered), only(accepted), r.keyKind(accepted, offered))
-	f.fix = fmt.Sprintf("Enable one of the client's suites at the endpoint, or let the client offer %s.", listed(accepted[:min(len(accepted), 2)]))
+	f.fix = fmt.Sprintf("Enable one of the client's suites at the endpoint, or let the client offer %s.", oneOf(accepted))
+	f.denies = deniesSuites(offered)
 	r.add(f)
 	return true
-}
-
-// acceptedSuites asks for the suites that the endpoint accepts, one after the other.
-func (r *run) acceptedSuites() []wire.CipherSuite {
-	accepted := []wire.CipherSuite{r.accepted.x.CipherSuite}
-	for len(accepted) < maxAccepted && r.spare() > 6 {
-		t := r.with(func(h *probe.Hello) { h.CipherSuites = lessOf(h.CipherSuites, accepted) })
-		if len(lessGREASE(t.hello.CipherSuites)) == 0 {
-			break
-		}
-		a := r.send("which other suites it accepts", t)
-		if a.x == nil || !a.works || slices.Contains(accepted, a.x.CipherSuite) {
-			break
-		}
-		accepted = append(accepted, a.x.CipherSuite)
-	}
-	return accepted
 }
 
 // keyKind adds to a sentence that the suites differ because of the certificate's key.
@@ -98,7 +86,10 @@ func (r *run) suiteIntolerance(next trial, a answer) bool {
 	switch {
 	case !ok:
 		f.evidence = fmt.Sprintf("with the client's suites: %s, also when those that work are added", a.x.Describe())
-		f.sentence = "The endpoint fails because of a cipher suite that the client offers; which one could not be told."
+		return r.undecided(f)
+	case many && r.otherSuitesWork(len(union(extra, own))):
+		f.evidence = fmt.Sprintf("with the client's %d suites: %s; with as many others, and with each half of them: accepted", len(next.hello.CipherSuites), a.x.Describe())
+		return r.twoSuites(f, a, extra, own)
 	case many:
 		f.id = TooManyCiphers
 		f.evidence = fmt.Sprintf("with the client's %d suites: %s; with half of them, whichever: accepted", len(next.hello.CipherSuites), a.x.Describe())
@@ -122,6 +113,12 @@ func (r *run) suiteIntolerance(next trial, a answer) bool {
 			r.keep(t, p)
 		}
 		if f.id != FallbackRefused {
+			f.denies = func(x *probe.Exchange) bool { return slices.Contains(x.Hello.CipherSuites, one) }
+			if partner, single, found := partnerOf(r, one, next.hello.CipherSuites, own, r.accepted.x.CipherSuite, "cipher suite", func(h *probe.Hello, suites []wire.CipherSuite) { h.CipherSuites = suites }); found {
+				return r.addPair(f, "the cipher suite "+one.String(), "the cipher suite "+partner.String())
+			} else if !single {
+				return r.undecided(f)
+			}
 			bad := r.with(func(h *probe.Hello) { h.CipherSuites = next.hello.CipherSuites })
 			r.addAlone(f, "the cipher suite "+one.String(), bad, 0, 0)
 			return !r.cut

@@ -92,7 +92,8 @@ func (r *run) required(f *probe.Hello) bool {
 		r.add(found{axis: AxisExtension, id: ExtensionRequired, accepted: []string{t.String()},
 			evidence: fmt.Sprintf("without %s: %s; with it: %s", t, a.x.Describe(), r.accepted.x.Describe()),
 			sentence: fmt.Sprintf("The endpoint requires the extension %s, which the client does not send.", t),
-			fix:      "Update the client, or turn the requirement off at the endpoint."})
+			fix:      "Update the client, or turn the requirement off at the endpoint.",
+			denies:   func(x *probe.Exchange) bool { return r.alike(x) && !x.Hello.Has(t) }})
 	}
 	return true
 }
@@ -183,7 +184,8 @@ func (r *run) addAll(extra []probe.Extension) bool {
 			r.addAlone(found{axis: AxisExtension, id: ExtensionIntolerance, offered: []string{t.String()},
 				evidence: fmt.Sprintf("with %s: %s; without it: accepted", t, a.x.Describe()),
 				sentence: fmt.Sprintf("The endpoint fails as soon as the extension %s is sent, instead of ignoring what it does not know (RFC 8446, Section 4.1.2).", extensionName(t)),
-				fix:      "Update the endpoint, or what stands before it; until then let the client leave the extension out."}, "the extension "+t.String(), more, t, 0)
+				fix:      "Update the endpoint, or what stands before it; until then let the client leave the extension out.",
+				denies:   func(x *probe.Exchange) bool { return x.Hello.Has(t) }}, "the extension "+t.String(), more, t, 0)
 			return !r.cut
 		}
 	}

@@ -21,57 +21,55 @@ func (r *run) refineGroups(next trial, a answer) bool {
 	if !u.works {
 		return r.groupIntolerance(next, a)
 	}
-	accepted := r.acceptedGroups()
-	if common := meet(accepted, offered); len(common) > 0 && len(shares) > 0 {
+	chosen, accepted := r.acceptedGroups()
+	if shared := meet(accepted, offered); len(shared) > 0 && len(shares) > 0 {
 		t := trial{next.hello.Clone(), next.proxy}
-		t.hello.SetKeyShares(common[0])
-		p := r.send("with its groups and a key share of "+common[0].String(), t)
+		t.hello.SetKeyShares(shared[0])
+		p := r.send("with its groups and a key share of "+shared[0].String(), t)
 		if p.x == nil {
 			return false
 		}
 		if p.works {
 			r.keep(t, p)
-			r.addRetry(a, common[:1])
+			r.addRetry(a, shared[:1])
 			return true
 		}
 	}
-	r.keep(both, u)
-	f := found{axis: AxisGroup, id: NoCommonGroup, offered: names(offered), accepted: names(accepted)}
-	f.evidence = fmt.Sprintf("with only the client's groups: %s; with others added: %s", a.x.Describe(), u.x.Describe())
-	if len(offered) == 0 {
-		f.sentence = fmt.Sprintf("The client names no groups (supported_groups is missing); the endpoint accepts %s.", only(accepted))
-	} else {
-		f.sentence = fmt.Sprintf("No common group: the client offers %s; the endpoint accepts %s.", listed(offered), only(accepted))
+	set := func(h *probe.Hello, groups []wire.NamedGroup) {
+		h.SetGroups(groups...)
+		makeSound(h, r.failing.hello)
 	}
-	f.fix = fmt.Sprintf("Enable one of the client's groups at the endpoint (nginx: ssl_ecdh_curve, HAProxy: curves), or let the client offer %s.", listed(accepted[:min(len(accepted), 2)]))
-	r.add(f)
+	common := func(accepted []wire.NamedGroup) found {
+		f := found{axis: AxisGroup, id: NoCommonGroup, offered: names(offered), accepted: names(accepted)}
+		f.evidence = fmt.Sprintf("with only the client's groups: %s; with others added: %s", a.x.Describe(), u.x.Describe())
+		if len(offered) == 0 {
+			f.sentence = fmt.Sprintf("The client names no groups (supported_groups is missing); the endpoint accepts %s.", only(accepted))
+		} else {
+			f.sentence = fmt.Sprintf("No common group: the client offers %s; the endpoint accepts %s.", listed(offered), only(accepted))
+		}
+		f.fix = fmt.Sprintf("Enable one of the client's groups at the endpoint (nginx: ssl_ecdh_curve, HAProxy: curves), or let the client offer %s.", oneOf(accepted))
+		f.denies = func(x *probe.Exchange) bool {
+			return r.alike(x) && x.Group != 0 && len(x.Hello.Groups()) > 0 && len(offered) > 0 && within(x.Hello.Groups(), offered)
+		}
+		return f
+	}
+	if len(offered) > 0 && (!choosesOnly(chosen, accepted, offered) || r.certificateCurve(offered)) {
+		return r.insists(both, u, listClaim[wire.NamedGroup]{axis: AxisGroup, id: GroupRequired, what: "groups", offered: next.hello.Groups(), own: own, chosen: chosen, set: set, refusal: a, common: common})
+	}
+	r.keep(both, u)
+	r.add(common(accepted))
 	return true
 }
 
-// acceptedGroups asks for the groups that the endpoint accepts, one after the other.
-func (r *run) acceptedGroups() []wire.NamedGroup {
-	if r.accepted.x.Group == 0 {
-		return nil
-	}
-	accepted := []wire.NamedGroup{r.accepted.x.Group}
-	for len(accepted) < maxAccepted && r.spare() > 6 {
-		t := r.with(func(h *probe.Hello) {
-			left := lessOf(h.Groups(), accepted)
-			h.SetGroups(left...)
-			if h.Has(wire.ExtensionKeyShare) {
-				h.SetKeyShares(firstShare(left, h)...)
-			}
-		})
-		if len(t.hello.Groups()) == 0 {
-			break
+// acceptedGroups asks which groups the endpoint chooses when what it chose before is not there, and which of them are enough alone.
+func (r *run) acceptedGroups() (chosen, alone []wire.NamedGroup) {
+	set := func(h *probe.Hello, groups []wire.NamedGroup) {
+		h.SetGroups(groups...)
+		if h.Has(wire.ExtensionKeyShare) {
+			h.SetKeyShares(firstShare(groups, h)...)
 		}
-		a := r.send("which other groups it accepts", t)
-		if a.x == nil || !a.works || a.x.Group == 0 || slices.Contains(accepted, a.x.Group) {
-			break
-		}
-		accepted = append(accepted, a.x.Group)
 	}
-	return accepted
+	return acceptedAlone(r, "group", r.working.hello.Groups(), func(x *probe.Exchange) wire.NamedGroup { return x.Group }, set)
 }
 
 func (r *run) groupIntolerance(next trial, a answer) bool {
@@ -99,7 +97,19 @@ func (r *run) groupIntolerance(next trial, a answer) bool {
 		}
 	}
 	f.fix = "Update the endpoint; until then leave the group out."
+	if !ok || many {
+		return r.undecided(f)
+	}
 	if ok && !many {
+		f.denies = func(x *probe.Exchange) bool { return slices.Contains(x.Hello.Groups(), one) }
+		if partner, single, found := partnerOf(r, one, next.hello.Groups(), own, r.accepted.x.Group, "group", func(h *probe.Hello, groups []wire.NamedGroup) {
+			h.SetGroups(groups...)
+			makeSound(h, r.failing.hello)
+		}); found {
+			return r.addPair(f, "the group "+one.String(), "the group "+partner.String())
+		} else if !single {
+			return r.undecided(f)
+		}
 		bad := r.with(func(h *probe.Hello) { h.SetGroups(union([]wire.NamedGroup{one}, h.Groups())...) })
 		r.addAlone(f, "the group "+one.String(), bad, 0, 0)
 		return !r.cut

@@ -42,6 +42,7 @@ func (r *run) refineName(next trial, a answer) bool {
 		f.sentence = "The endpoint needs a server name (SNI), and the client sends none."
 		f.fix = "Let the client send the name (nginx: proxy_ssl_server_name on; HAProxy: sni str(…)), or give the endpoint a default certificate."
 		f.accepted = []string{other}
+		f.denies = func(x *probe.Exchange) bool { return x.Hello.ServerName() == "" }
 	} else {
 		if done, ok := r.siteOfItsOwn(next, a); done {
 			return ok

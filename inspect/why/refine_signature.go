@@ -25,18 +25,10 @@ func (r *run) refineSchemes(next trial, a answer) bool {
 	if !u.works {
 		return r.schemeIntolerance(next, a)
 	}
-	var accepted []wire.SignatureScheme
-	for x := r.accepted.x; x != nil && x.Scheme != 0 && !slices.Contains(accepted, x.Scheme); {
-		accepted = append(accepted, x.Scheme)
-		if len(accepted) == maxAccepted || r.spare() <= 6 {
-			break
-		}
-		t := r.with(func(h *probe.Hello) { h.SetSignatureSchemes(lessOf(own, accepted)...) })
-		p := r.send("which other signature schemes it signs with", t)
-		if p.x == nil || !p.works {
-			break
-		}
-		x = p.x
+	set := func(h *probe.Hello, schemes []wire.SignatureScheme) { h.SetSignatureSchemes(schemes...) }
+	chosen, accepted := acceptedAlone(r, "signature scheme", own, func(x *probe.Exchange) wire.SignatureScheme { return x.Scheme }, set)
+	if len(offered) > 0 && !choosesOnly(chosen, accepted, offered) {
+		return r.insists(both, u, listClaim[wire.SignatureScheme]{axis: AxisSignature, id: SignatureRequired, what: "signature schemes", offered: next.hello.SignatureSchemes(), own: own, chosen: chosen, set: set, refusal: a})
 	}
 	r.keep(both, u)
 	f := found{axis: AxisSignature, id: NoCommonSignature, offered: names(offered), accepted: names(accepted)}
@@ -46,7 +38,10 @@ func (r *run) refineSchemes(next trial, a answer) bool {
 	} else {
 		f.sentence = fmt.Sprintf("No common signature scheme: the client offers %s; the endpoint signs with %s%s.", listed(offered), only(accepted), sha1Only(accepted, offered))
 	}
-	f.fix = fmt.Sprintf("Let the client offer %s, or give the endpoint a certificate whose key can sign with one of the client's schemes.", listed(accepted[:min(len(accepted), 2)]))
+	f.fix = fmt.Sprintf("Let the client offer %s, or give the endpoint a certificate whose key can sign with one of the client's schemes.", oneOf(accepted))
+	f.denies = func(x *probe.Exchange) bool {
+		return r.alike(x) && x.Scheme != 0 && len(offered) > 0 && len(x.Hello.SignatureSchemes()) > 0 && within(x.Hello.SignatureSchemes(), offered)
+	}
 	r.add(f)
 	return true
 }
@@ -99,10 +94,18 @@ func (r *run) schemeIntolerance(next trial, a answer) bool {
 	}
 	if len(poison) == 0 {
 		f.evidence = fmt.Sprintf("with the client's schemes: %s, also when those that work are added", a.x.Describe())
-		f.sentence = "The endpoint fails because of the signature schemes that the client offers; which one could not be told."
+		return r.undecided(f)
 	} else {
 		f.evidence = fmt.Sprintf("with %s: %s; without: accepted", listed(poison), a.x.Describe())
 		f.sentence = fmt.Sprintf("The endpoint fails as soon as the signature scheme %s is offered, instead of ignoring it.", listed(poison))
+		f.denies = func(x *probe.Exchange) bool { return len(meet(x.Hello.SignatureSchemes(), poison)) > 0 }
+		if len(poison) == 1 {
+			if partner, single, found := partnerOf(r, poison[0], next.hello.SignatureSchemes(), own, r.accepted.x.Scheme, "signature scheme", func(h *probe.Hello, schemes []wire.SignatureScheme) { h.SetSignatureSchemes(schemes...) }); found {
+				return r.addPair(f, "the signature scheme "+poison[0].String(), "the signature scheme "+partner.String())
+			} else if !single {
+				return r.undecided(f)
+			}
+		}
 	}
 	r.add(f)
 	return true

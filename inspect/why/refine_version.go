@@ -36,6 +36,11 @@ func (r *run) refineVersion(s step, next trial, a answer) bool {
 		if p.x == nil {
 			return false
 		}
+		if !p.works && slices.Contains(offered, v) {
+			if t, p = r.otherwise(t, v, p); p.x == nil {
+				return false
+			}
+		}
 		if !p.works || p.x.Version != v {
 			continue
 		}
@@ -52,6 +57,7 @@ func (r *run) refineVersion(s step, next trial, a answer) bool {
 		f.evidence = fmt.Sprintf("with %s: %s; with others: %s", offeredVersions(r.failing.hello), a.x.Describe(), r.accepted.x.Describe())
 		f.sentence = fmt.Sprintf("No common version: the client offers %s; the endpoint accepts %s.", offeredVersions(r.failing.hello), onlyThese(accepted, r.accepted.x.Version))
 		f.fix = "Update the client, or enable its version at the endpoint if that must be."
+		f.denies = deniesVersions(offered)
 		r.add(f)
 		if nearest.x != nil { // what matters only for versions that are further away is not asked about
 			r.keep(near, nearest)
@@ -103,8 +109,61 @@ func (r *run) refineVersion(s step, next trial, a answer) bool {
 	f.sentence = fmt.Sprintf("The endpoint fails when %s is offered, although it accepts %s: it is intolerant of versions that it does not know, instead of choosing one that it does.",
 		listed(disturbing[:min(1, len(disturbing))]), listed(accepted))
 	f.fix = fmt.Sprintf("Update the endpoint; until then limit the client to %s.", common.x.Version)
+	f.denies = func(x *probe.Exchange) bool { return slices.Contains(versionsOf(x.Hello), disturbing[0]) }
 	r.add(f)
 	return true
+}
+
+// otherwise asks for a version with less that could be refused beside it: a version is refused only if no other list of suites, groups and
+// key shares gets it.
+func (r *run) otherwise(t trial, v wire.Version, last answer) (trial, answer) {
+	narrow := func(change string, edit func(*probe.Hello)) control {
+		n := trial{t.hello.Clone(), t.proxy}
+		edit(n.hello)
+		return control{"with " + v.String() + " alone and " + change, n}
+	}
+	few := func(h *probe.Hello) { h.CipherSuites = fewSuitesOf(v) }
+	tries := []control{narrow("few cipher suites", few)}
+	if v.IsTLS13() && t.hello.Has(wire.ExtensionKeyShare) {
+		p256 := func(h *probe.Hello) {
+			h.SetGroups(wire.GroupSecp256r1)
+			h.SetKeyShares(wire.GroupSecp256r1)
+		}
+		tries = append(tries,
+			narrow("a key share of secp256r1", func(h *probe.Hello) { h.SetKeyShares(wire.GroupSecp256r1) }),
+			narrow("few cipher suites and the group secp256r1", func(h *probe.Hello) { few(h); p256(h) }))
+	} else if len(t.hello.Groups()) > 0 {
+		tries = append(tries, narrow("few cipher suites and groups", func(h *probe.Hello) {
+			few(h)
+			h.SetGroups(wire.GroupSecp256r1, wire.GroupSecp384r1)
+		}))
+		if v == wire.VersionTLS12 && kind(last.x) == "alert 70" {
+			return t, last // it says that it is the version
+		}
+	}
+	if last.x.Alert != nil && last.x.Alert.Description == wire.AlertProtocolVersion {
+		tries = tries[:1]
+	}
+	for _, c := range tries {
+		if same(c.trial.hello, t.hello) || r.spare() < 4 {
+			continue
+		}
+		if a := r.send(c.change, c.trial); a.x == nil || a.works {
+			return c.trial, a
+		}
+	}
+	return t, last
+}
+
+// fewSuitesOf are a suite or two of a version that nearly every endpoint takes.
+func fewSuitesOf(v wire.Version) []wire.CipherSuite {
+	switch {
+	case v.IsTLS13():
+		return []wire.CipherSuite{wire.TLS_AES_128_GCM_SHA256}
+	case v == wire.VersionTLS12:
+		return []wire.CipherSuite{wire.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, wire.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, wire.TLS_RSA_WITH_AES_128_GCM_SHA256, wire.EmptyRenegotiationInfoSCSV}
+	}
+	return []wire.CipherSuite{wire.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA, wire.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA, wire.TLS_RSA_WITH_AES_128_CBC_SHA, wire.EmptyRenegotiationInfoSCSV}
 }
 
 func onlyThese(accepted []wire.Version, seen wire.Version) string {

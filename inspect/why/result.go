@@ -48,18 +48,21 @@ const (
 	VersionIntolerance        = "version-intolerance"  // a version that is offered makes it fail, although another one is common
 	NoCommonQUICVersion       = "no-common-quic-version"
 	NoCommonCipher            = "no-common-cipher"         //
+	CipherRequired            = "cipher-required"          // it wants a suite to be offered, whichever it chooses
 	CipherIntolerance         = "cipher-intolerance"       // a suite that is offered makes it fail
 	TooManyCiphers            = "too-many-ciphers"         // the number of them does
 	CipherCountIntolerance    = "cipher-count-intolerance" // it is odd, or even
 	CipherOrder               = "cipher-order"
 	FallbackRefused           = "fallback-refused"  // TLS_FALLBACK_SCSV says that this is a second try with a lower version
 	NoCommonGroup             = "no-common-group"   //
+	GroupRequired             = "group-required"    // it wants a group to be offered, whichever it chooses
 	GroupIntolerance          = "group-intolerance" //
 	TooManyGroups             = "too-many-groups"
 	RetryFailed               = "hello-retry-failed"    // it asks for another key share, and then does not go on
 	KeyShareRequired          = "key-share-required"    // it wants a key share in the first hello
 	KeyShareIntolerance       = "key-share-intolerance" //
 	NoCommonSignature         = "no-common-signature"   //
+	SignatureRequired         = "signature-required"    // it wants a scheme to be offered, whichever it signs with
 	SignatureIntolerance      = "signature-intolerance" //
 	TooManySchemes            = "too-many-signature-schemes"
 	NoCommonALPN              = "no-common-alpn"         //
@@ -105,6 +108,7 @@ const (
 	AddressesDiffer           = "addresses-differ"  // of those behind a name some accept the hello and some do not
 	Flapping                  = "flapping"
 	RateLimited               = "rate-limited"
+	HelloAltered              = "hello-altered" // the endpoint has read another hello than the one that was sent
 )
 
 // Cause is one reason, with what shows it.

@@ -72,6 +72,9 @@ func versionsOf(h *probe.Hello) []wire.Version {
 	return versions
 }
 
+// fewAdded are the suites that come along with a version that there was none for: the others follow in a step of their own.
+const fewAdded = 3
+
 // takeVersions offers the versions of f, with suites for each of them that has none.
 func takeVersions(_ *run, h, f *probe.Hello) {
 	h.Version = f.Version
@@ -80,9 +83,11 @@ func takeVersions(_ *run, h, f *probe.Hello) {
 		if slices.ContainsFunc(h.CipherSuites, func(s wire.CipherSuite) bool { return usable(s, v) }) {
 			continue
 		}
+		added := 0
 		for _, s := range f.CipherSuites {
-			if usable(s, v) && !slices.Contains(h.CipherSuites, s) {
+			if usable(s, v) && !slices.Contains(h.CipherSuites, s) && added < fewAdded {
 				h.CipherSuites = append(h.CipherSuites, s)
+				added++
 			}
 		}
 	}

@@ -39,6 +39,9 @@ func (r *run) traits(h *probe.Hello, own Axis, extension wire.ExtensionType) []t
 		add(AxisCipher, "the other cipher suites", func(h *probe.Hello) { h.CipherSuites = []wire.CipherSuite{used} })
 		add(AxisCipher, "the cipher suite "+used.String(), func(h *probe.Hello) { h.CipherSuites = rest })
 	}
+	if spoken := r.accepted.x.Version; own != AxisKeyShare && spoken.IsTLS13() && len(h.Versions()) > 1 && !r.Target.QUIC && slices.Contains(h.Versions(), spoken) {
+		add(AxisVersion, "the other versions", func(h *probe.Hello) { h.SetVersions(spoken) })
+	}
 	if h.ServerName() != "" {
 		add(AxisServerName, fmt.Sprintf("the server name %q", h.ServerName()), func(h *probe.Hello) { h.SetServerName("") })
 	}
@@ -156,6 +159,7 @@ func (r *run) addAlone(f found, what string, t trial, extension wire.ExtensionTy
 		r.add(f)
 		return
 	}
+	f.denies = nil
 	f.id, f.together = CombinationIntolerance, append([]string{what}, others...)
 	f.evidence += "; also accepted when this is left out: " + strings.Join(others, "; or: ")
 	f.sentence = fmt.Sprintf("The endpoint fails on a hello in which these come together: %s. Without any one of them it answers.", strings.Join(f.together, "; "))

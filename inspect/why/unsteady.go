@@ -2,6 +2,7 @@ package why
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/tlstriage/tlstriage/inspect"
 	"github.com/tlstriage/tlstriage/inspect/probe"
@@ -45,6 +46,37 @@ func (r *run) unsteady(good, bad int, broken answer, t trial) {
 	r.gone(broken)
 }
 
+// afterPauses asks an endpoint that refuses everything without a word once more, later: one that limits connections may have been asked too
+// often before the experiment began. over: what it is is said.
+func (r *run) afterPauses() (over bool) {
+	x := r.failure.x
+	if r.result.Exhausted || len(r.outcomes) != 1 || r.Target.QUIC || x.Outcome != probe.OutcomeReset && x.Outcome != probe.OutcomeClosed {
+		return false
+	}
+	refused := len(r.result.Probes)
+	for _, pause := range [...]time.Duration{time.Second, 2 * time.Second, 3 * time.Second} {
+		if r.left() < 2 {
+			return false
+		}
+		r.wait(pause)
+		if a := r.send("after a pause", r.failing); a.works {
+			r.accepted, r.working = a, r.failing
+			r.add(found{axis: AxisNetwork, id: RateLimited,
+				evidence: fmt.Sprintf("%d hellos of every kind were refused (%s); after a pause the hello in question was accepted", refused, x.Describe()),
+				sentence: fmt.Sprintf("The endpoint, or something before it, limits connections: at first it answered everything by %s, and after a pause it accepts this hello.", x.Describe()),
+				fix:      "Raise the limit for this client, or let it open fewer connections."})
+			return true
+		}
+		plain := trial{ordinary(r.failing.hello.ServerName()), r.failing.proxy}
+		if a := r.send("an ordinary hello after a pause", plain); a.works {
+			r.accepted, r.working = a, plain
+			r.blocked, r.pace = true, 300*time.Millisecond
+			return false
+		}
+	}
+	return false
+}
+
 // tail is how many connections failed since the last one that worked.
 func (r *run) tail() int {
 	n := 0
@@ -72,6 +104,10 @@ func (r *run) gone(broken answer) {
 			break
 		}
 	}
+	if r.othersWork() {
+		r.flaps(r.counts(broken.x.Hello))
+		return
+	}
 	bad := r.tail()
 	if good == 0 || bad < surelyGone {
 		r.flaps(good, len(r.result.Probes)-good, broken)
@@ -82,6 +118,39 @@ func (r *run) gone(broken answer) {
 		evidence: fmt.Sprintf("of the first %d connections %d were accepted; of the %d after that none, also after pauses (%s)", before, good, bad, broken.x.Describe()),
 		sentence: fmt.Sprintf("The endpoint, or something before it, bans this client: after about %d connections it refuses every one, whatever is sent, with %s.", before, broken.x.Describe()),
 		fix:      "Raise the limit for this client, or ask again when the ban is over with fewer connections (--max-connections)."})
+}
+
+// othersWork sends hellos of other kinds to an endpoint that seems to refuse everything since some moment, and reports whether it accepts any
+// of them: then it is not everything.
+func (r *run) othersWork() bool {
+	name := r.working.hello.ServerName()
+	for _, c := range []control{
+		{"an ordinary hello", trial{ordinary(name), r.working.proxy}}, {"a small hello of TLS 1.2", trial{small12(name), r.working.proxy}}, {"a plain hello of many versions and suites", trial{broad(name), r.working.proxy}},
+	} {
+		if r.left() <= 0 {
+			return false
+		}
+		if a := r.send(c.change, c.trial); a.works {
+			return true
+		}
+	}
+	return false
+}
+
+// counts are how often a hello was accepted and refused, and how.
+func (r *run) counts(h *probe.Hello) (good, bad int, broken answer) {
+	for _, e := range r.history {
+		if !same(e.x.Hello, h) {
+			continue
+		}
+		if e.works {
+			good++
+		} else {
+			bad++
+			broken = answer{e.x, false}
+		}
+	}
+	return good, bad, broken
 }
 
 // changed names an endpoint that no hello was found for because it answers everything in another way since some moment, the hello in
@@ -114,11 +183,42 @@ func (r *run) lastFailed() bool {
 }
 
 func (r *run) flaps(good, bad int, broken answer) {
+	steady := r.plainIsSteady()
+	sentence := "The endpoint answers the same hello now so, now so: behind its address there are several that differ, or one that is not always well. What is sent makes no difference."
+	if steady != "" {
+		sentence = "The endpoint answers the same hello now so, now so: behind its address there are several that differ, or one that is not always well. " + steady
+	}
 	r.withdraw() // what was found of an endpoint that is not steady is found of one of several
 	r.add(found{axis: AxisNetwork, id: Flapping,
 		evidence: fmt.Sprintf("the same hello was accepted %d times and refused %d times (%s), in no order", good, bad, broken.x.Describe()),
-		sentence: "The endpoint answers the same hello now so, now so: behind its address there are several that differ, or one that is not always well. What is sent makes no difference.",
+		sentence: sentence,
 		fix:      "Look at each of the endpoints behind this address by itself."})
+}
+
+// plainIsSteady says of an endpoint that answers a hello now so and now so how it answers another one; empty: in the same way.
+func (r *run) plainIsSteady() string {
+	const times = 4
+	name := r.failing.hello.ServerName()
+	plain, good := trial{small12(name), r.failing.proxy}, 0
+	if r.Target.QUIC {
+		return "Whether other hellos fare better was not asked."
+	}
+	for range times {
+		a := r.send("a small hello of TLS 1.2, for comparison", plain)
+		if a.x == nil {
+			return "Whether other hellos fare better was not asked."
+		}
+		if a.works {
+			good++
+		}
+	}
+	switch good {
+	case times:
+		return fmt.Sprintf("A small hello of TLS 1.2 was accepted each of %d times: it may be the hello that some of them mind.", times)
+	case 0:
+		return fmt.Sprintf("A small hello of TLS 1.2 was refused each of %d times.", times)
+	}
+	return ""
 }
 
 // sometimesConnected names an endpoint that can be connected to now and then.

@@ -15,6 +15,9 @@ type found struct {
 	offered, accepted           []string
 	limit                       int
 	together                    []string
+	// denies is true of an exchange whose hello the cause says is refused: one that was accepted refutes it. nil: it cannot be held
+	// against others.
+	denies func(*probe.Exchange) bool
 }
 
 // reserve are connections that are kept back for the end, when everything is sent once more.
@@ -24,6 +27,11 @@ const reserve = 4
 func (r *run) spare() int { return r.left() - reserve }
 
 func (r *run) add(f found) {
+	if x, refuted := r.refutedBy(f); refuted {
+		r.doubt(f, x)
+		r.causal[f.axis] = true
+		return
+	}
 	r.causes = append(r.causes, f)
 	r.causal[f.axis] = true
 	r.result.Causes = append(r.result.Causes, Cause{
@@ -197,6 +205,9 @@ func (r *run) recovers(t trial) bool {
 
 // confirm sends both hellos again: a cause is one only if they do as they did before.
 func (r *run) confirm() bool {
+	if len(r.causes) == 0 && len(r.causal) > 0 {
+		return false // what was suspected is not so
+	}
 	if len(r.causes) == 0 {
 		r.unsteady(0, 1, r.failure, r.failing)
 		return false
@@ -211,6 +222,12 @@ func (r *run) confirm() bool {
 		r.unsteady(1, 1, bad, r.failing)
 		return false
 	}
+	if n, m, broken, _, both := r.contradiction(); both {
+		r.withdraw()
+		r.flaps(n, m, broken)
+		return false
+	}
+	r.consistent()
 	if !good.works && !r.recovers(r.working) {
 		r.gone(good)
 		return false
@@ -308,12 +325,12 @@ func (r *run) withoutControl() {
 			return
 		case probe.OutcomeReset:
 			r.add(found{axis: AxisNetwork, id: ResetsAll, evidence: everything,
-				sentence: "The endpoint, or something before it, resets every connection as soon as a hello comes, whatever it says.",
+				sentence: "The endpoint, or something before it, resets every connection as soon as a hello comes, whatever of what was tried it says.",
 				fix:      "Look for a firewall or an allow-list before the endpoint, and at the endpoint's own log."})
 			return
 		case probe.OutcomeClosed:
 			r.add(found{axis: AxisNetwork, id: ClosesAll, evidence: everything,
-				sentence: "The endpoint closes every connection as soon as a hello comes, whatever it says: it speaks no TLS, has no certificate, or does not want this client.",
+				sentence: "The endpoint closes every connection as soon as a hello comes, whatever of what was tried it says: it speaks no TLS, has no certificate, or does not want this client.",
 				fix:      "Look at what listens on this port, and at its own log."})
 			return
 		}
