@@ -61,6 +61,8 @@ type QUIC struct {
 	session   *httpSession
 	presented []*x509.Certificate // by the client, once they were verified
 	settled   chan struct{}       // closed once it is known whether the handshake came to its end
+	opened    sync.Once
+	opening   chan *backendLeg // what became of the backend leg, where that took longer than the client's handshake could wait
 
 	mu        sync.Mutex // of what follows, and of the observer while datagrams pass
 	finished  bool
@@ -205,8 +207,38 @@ var (
 	errCut        = errors.New("proxy: cut at the end of draining")
 )
 
+// backendPatience is how long a client's handshake waits for the backend leg. Over TCP a client sees that its connection stands, and waits as
+// long as it takes; over QUIC it sees nothing, and gives up before a backend that does not answer is known for one.
+const backendPatience = time.Second
+
+// open opens the backend leg, or leaves it to Opened to say what became of it.
+func (q *QUIC) open() {
+	c := q.c
+	opened := make(chan *backendLeg, 1)
+	limits, how := c.limits.Timeouts, c.how
+	go func() { opened <- c.route.Backend.open(c.server.ctx, limits, &c.server.describer, how) }()
+	patience := time.NewTimer(backendPatience)
+	defer patience.Stop()
+	select {
+	case c.backend = <-opened:
+	case <-patience.C:
+		q.opening = opened
+	}
+}
+
+// Opened waits until the backend leg is open or has failed. It is to be called before Established or Failed of a connection that is
+// admitted.
+func (q *QUIC) Opened() {
+	q.opened.Do(func() {
+		if q.opening != nil {
+			q.c.backend = <-q.opening
+		}
+	})
+}
+
 // Config opens the backend leg, as it is for a TCP connection, and gives the configuration with which the client's handshake goes on.
-// chi is what crypto/tls reads in the hello; where it differs from what was decided about, the client is refused. The client waits.
+// chi is what crypto/tls reads in the hello; where it differs from what was decided about, the client is refused. The client waits for
+// the backend, but not for long.
 func (q *QUIC) Config(chi *tls.ClientHelloInfo) (*tls.Config, error) {
 	c := q.c
 	if !q.admit() {
@@ -217,7 +249,7 @@ func (q *QUIC) Config(chi *tls.ClientHelloInfo) (*tls.Config, error) {
 	}
 	c.how = opening{source: c.source, destination: c.destination, adopt: c.adopt, keyLog: c.server.KeyLog, unsettled: true, protocols: c.route.Backend.offers("h3")}
 	c.how.verified, c.how.sent = c.route.Backend.nameFor(c.serverName())
-	c.backend = c.route.Backend.open(c.server.ctx, c.limits.Timeouts, &c.server.describer, c.how)
+	q.open()
 	if c.wasCut() {
 		return nil, errCut
 	}

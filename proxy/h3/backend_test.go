@@ -1,6 +1,7 @@
 package h3
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/quic-go/quic-go"
 	"github.com/quic-go/quic-go/http3"
 
 	"github.com/tlstriage/tlstriage/certs/certstest"
@@ -61,6 +63,55 @@ func TestBackendsInHTTP3(t *testing.T) {
 		t.Errorf("history %q", history)
 	}
 	r.none()
+}
+
+// A client's handshake does not wait until a backend that says nothing is known for one: it would have given up by then.
+func TestBackendsThatSayNothingGetAnAnswer(t *testing.T) {
+	pki := certstest.New(t)
+	for _, leaves := range []bool{false, true} {
+		t.Run(fmt.Sprintf("the client leaves: %t", leaves), func(t *testing.T) {
+			asked, late := make(chan struct{}, 1), make(chan struct{})
+			r := inHTTPMode(t, pki, &proxy.Backend{Address: "192.0.2.1:443", Protocol: proxy.HTTP3, HTTP3: func(context.Context, proxy.HTTP3Dial) (*proxy.HTTP3Conn, error) {
+				asked <- struct{}{}
+				<-late
+				return nil, &proxy.QUICError{QUICEnd: proxy.QUICEnd{Type: inspect.ErrorTimeout, Text: "nothing came"}}
+			}})
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			transport := &quic.Transport{Conn: udpSocket(t)}
+			defer transport.Close()
+			conn, err := transport.Dial(ctx, r.address(), r.clientConfig(), &quic.Config{HandshakeIdleTimeout: patience})
+			if err != nil {
+				t.Fatalf("the handshake waited for the backend: %v", err)
+			}
+			<-asked
+			if leaves {
+				conn.CloseWithError(0x100, "")
+				await(t, "the end of the connection", func() bool { return conn.Context().Err() != nil })
+				close(late)
+			} else {
+				request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+testName+"/", nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				close(late)
+				answer, err := (&http3.Transport{}).NewClientConn(conn).RoundTrip(request)
+				if err != nil {
+					t.Fatal(err)
+				}
+				answer.Body.Close()
+				if answer.StatusCode != http.StatusGatewayTimeout {
+					t.Errorf("status %d", answer.StatusCode)
+				}
+				conn.CloseWithError(0x100, "")
+			}
+			record := r.record()
+			if e := record.BackendLeg.Error; e == nil || e.Type != inspect.ErrorTimeout || record.ClientLeg.Error != nil || !record.ClientLeg.TLS.Established {
+				t.Errorf("client leg %+v, backend leg %+v", record.ClientLeg, record.BackendLeg)
+			}
+			r.none()
+		})
+	}
 }
 
 func TestBackendsInHTTP3ThatFail(t *testing.T) {

@@ -29,7 +29,8 @@ type link struct {
 	mu     sync.Mutex
 	q      *proxy.QUIC // nil: no flow was found
 	flow   *flow
-	conn   *quic.Conn // nil: not accepted yet
+	conn   *quic.Conn           // nil: not accepted yet
+	shook  *tls.ConnectionState // the handshake is done, and the backend is waited for
 	state  linkState
 	closed bool // by us
 	alert  wire.AlertDescription
@@ -128,6 +129,16 @@ func (l *link) serve(conn *quic.Conn) {
 	default:
 		return
 	}
+	l.mu.Lock()
+	q := l.q
+	state := conn.ConnectionState().TLS
+	l.shook = &state
+	l.uncount()
+	l.mu.Unlock()
+	if q == nil {
+		return
+	}
+	q.Opened()
 	if l.establish(conn) {
 		_ = l.socket.server.http.ServeQUICConn(conn) // its error is the connection's, which over is told
 		_ = conn.CloseWithError(quic.ApplicationErrorCode(http3.ErrCodeNoError), "")
@@ -144,7 +155,7 @@ func (l *link) establish(conn *quic.Conn) bool {
 	l.state, l.conn = linkEstablished, conn
 	l.socket.unchecked.checked(l.addr)
 	l.uncount()
-	l.q.Established(conn.ConnectionState().TLS)
+	l.q.Established(*l.shook)
 	l.socket.add(l)
 	if l.closed {
 		go l.close(l.alert)
@@ -178,15 +189,24 @@ func (l *link) over(cause error) {
 		end.Type, end.Text, end.Close = inspect.ErrorShutdown, "the listener ended during the handshake", nil
 	}
 	l.mu.Lock()
+	q := l.q
+	l.mu.Unlock()
+	if q != nil && q.Admitted() {
+		q.Opened()
+	}
+	l.mu.Lock()
 	l.uncount()
-	q, state := l.q, l.state
+	state := l.state
 	if l.flow != nil {
 		l.flow.release()
 	}
 	l.state = linkOver
-	if state == linkHandshaking && q != nil && q.Admitted() && end.applications {
-		// An error of HTTP/3 is not said before the handshake is done: nobody had the time to notice that it was.
-		q.Established(tls.ConnectionState{HandshakeComplete: true, Version: tls.VersionTLS13, NegotiatedProtocol: "h3"})
+	if state == linkHandshaking && q != nil && q.Admitted() && (l.shook != nil || end.applications) {
+		if l.shook == nil {
+			// An error of HTTP/3 is not said before the handshake is done: nobody had the time to notice that it was.
+			l.shook = &tls.ConnectionState{HandshakeComplete: true, Version: tls.VersionTLS13, NegotiatedProtocol: "h3"}
+		}
+		q.Established(*l.shook)
 		state = linkEstablished
 	}
 	l.mu.Unlock()
