@@ -12,6 +12,7 @@ import (
 	"math/big"
 	"net"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -121,6 +122,62 @@ func TestWhatAHelloFailsOnIsNoChance(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestWhatEveryClientSendsIsNamed: silence at ALPN or at supported_versions, each time, is no matter of single protocols or versions.
+func TestWhatEveryClientSendsIsNamed(t *testing.T) {
+	t.Parallel()
+	for tolerance, c := range map[string]struct {
+		sends wire.ExtensionType
+		does  answer
+	}{ToleranceALPN: {wire.ExtensionALPN, isSilent}, ToleranceVersions: {wire.ExtensionSupportedVersions, closes}} {
+		t.Run(tolerance, func(t *testing.T) {
+			r := scanned(t, serve(t, nil, func(h *wire.ClientHello) answer {
+				if h.Extensions.Has(c.sends) {
+					return c.does
+				}
+				return goOn
+			}).address)
+			if a := r.Tolerance[tolerance]; a.Reply != No {
+				t.Errorf("%+v; all: %v", a, r.Tolerance)
+			}
+			for _, f := range r.Findings() {
+				switch {
+				case f.ID == FindingIntolerance && (f.Severity != inspect.SeverityError || strings.Contains(f.Title, "of the future")), f.ID == FindingNoTLS13:
+					t.Errorf("%s %s: %s", f.Severity, f.ID, f.Title)
+				}
+			}
+			has(t, r, FindingIntolerance)
+			if r.BrokenLayer() != nil {
+				t.Errorf("layers %+v", r.Layers)
+			}
+		})
+	}
+}
+
+// TestMoreSuitesThan64AreTooMany for some middleboxes.
+func TestMoreSuitesThan64AreTooMany(t *testing.T) {
+	t.Parallel()
+	config := &tls.Config{Certificates: []tls.Certificate{certificate(t)}, MaxVersion: tls.VersionTLS12}
+	whole := scanned(t, serve(t, config, goesOn).address)
+	r := scanned(t, serve(t, config, func(h *wire.ClientHello) answer {
+		if h.CipherSuites.Len() > 64 {
+			return isSilent
+		}
+		return goOn
+	}).address)
+	if len(whole.Ciphers["TLSv1.2"]) < 2 || !slices.Equal(whole.Ciphers["TLSv1.2"], r.Ciphers["TLSv1.2"]) {
+		t.Errorf("%v, want %v", r.Ciphers["TLSv1.2"], whole.Ciphers["TLSv1.2"])
+	}
+}
+
+// TestKindsOfSSLv2AreWeak, whatever else is spoken.
+func TestKindsOfSSLv2AreWeak(t *testing.T) {
+	r := NewReport("192.0.2.1:443")
+	r.accept(&enumerated{version: wire.VersionSSLv2, answer: yes(1, ""), kinds: []wire.SSLv2CipherKind{0x010080, 0x020080}})
+	if f := weakCiphers(r); f == nil || f.Severity != inspect.SeverityError || len(f.Accepted) != 2 {
+		t.Errorf("%+v of %v", f, r.Ciphers)
 	}
 }
 

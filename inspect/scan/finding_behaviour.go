@@ -145,13 +145,16 @@ func intolerance(r *Report) *inspect.Finding {
 		ToleranceExtension: "an unknown extension", ToleranceGREASE: "GREASE values", ToleranceManySuites: "a hello with all suites",
 		ToleranceSmallRecords: "a hello in several records", ToleranceSegments: "a hello in several TCP segments", TolerancePadded: "a hello of 256 to 511 bytes",
 		ToleranceStatusRequest: "a request for an OCSP response (status_request)", ToleranceEMS: "extended_master_secret", ToleranceEtM: "encrypt_then_mac",
-		ToleranceTicket: "session_ticket",
+		ToleranceTicket: "session_ticket", ToleranceALPN: "application protocols (ALPN)", ToleranceVersions: "supported_versions, which every client of TLS 1.3 sends",
+	}
+	if a, ok := r.Tolerance[ToleranceVersions]; ok && a.Reply == No {
+		delete(words, ToleranceFutureVersion) // said by the other
 	}
 	var not, detail []string
 	for _, name := range []string{
-		ToleranceExtension, ToleranceGREASE, ToleranceFutureVersion, ToleranceLegacyVersion, TolerancePadded, ToleranceStatusRequest, ToleranceEMS, ToleranceEtM, ToleranceTicket, ToleranceManySuites, ToleranceSegments, ToleranceSmallRecords,
+		ToleranceVersions, ToleranceALPN, ToleranceExtension, ToleranceGREASE, ToleranceFutureVersion, ToleranceLegacyVersion, TolerancePadded, ToleranceStatusRequest, ToleranceEMS, ToleranceEtM, ToleranceTicket, ToleranceManySuites, ToleranceSegments, ToleranceSmallRecords,
 	} {
-		if a, ok := r.Tolerance[name]; ok && a.Reply == No {
+		if a, ok := r.Tolerance[name]; ok && a.Reply == No && words[name] != "" {
 			not = append(not, words[name])
 			detail = append(detail, fmt.Sprintf("%s: %s", words[name], a.Evidence))
 		}
@@ -173,7 +176,7 @@ func intolerance(r *Report) *inspect.Finding {
 			{Target: "nginx", Action: "Mend stapling (the responder must be reached, a file must hold a response), or turn it off", Snippet: "ssl_stapling off;"},
 		}, fixes...)
 	}
-	if !slices.ContainsFunc([]string{ToleranceExtension, ToleranceGREASE, ToleranceFutureVersion, TolerancePadded, ToleranceSegments, ToleranceStatusRequest, ToleranceEMS, ToleranceTicket}, func(t string) bool {
+	if !slices.ContainsFunc([]string{ToleranceExtension, ToleranceGREASE, ToleranceFutureVersion, TolerancePadded, ToleranceSegments, ToleranceStatusRequest, ToleranceEMS, ToleranceTicket, ToleranceALPN, ToleranceVersions}, func(t string) bool {
 		a, ok := r.Tolerance[t]
 		return ok && a.Reply == No
 	}) {

@@ -80,6 +80,18 @@ func weakCiphers(r *Report) *inspect.Finding {
 			}
 		}
 	}
+	for _, name := range r.Ciphers[wire.VersionSSLv2.String()] { // all of them are weak, and some protect nothing
+		reason := "MD5"
+		if strings.Contains(name, "EXPORT") {
+			reason, severity = "EXPORT (keys of 40 to 56 bits)", inspect.SeverityError
+		} else if strings.Contains(name, "DES_64") {
+			reason, severity = "DES (56 bits or less)", inspect.SeverityError
+		}
+		if !slices.Contains(reasons, reason) {
+			reasons = append(reasons, reason)
+		}
+		suites = append(suites, name)
+	}
 	if reasons == nil {
 		return nil
 	}
@@ -194,7 +206,7 @@ func weakSignature(r *Report) *inspect.Finding {
 
 func noTLS13(r *Report) *inspect.Finding {
 	answer, asked := r.VersionAnswers[wire.VersionTLS13.String()]
-	if r.newest() == 0 || !asked || answer.Reply != No {
+	if r.newest() == 0 || !asked || answer.Reply != No || r.Tolerance[ToleranceVersions].Reply == No { // then it is said what clients of TLS 1.3 meet
 		return nil
 	}
 	return &inspect.Finding{

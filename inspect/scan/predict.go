@@ -40,7 +40,7 @@ func Predict(ctx context.Context, name string, answer Exchange, serverName strin
 		r.noteSchemes(wire.VersionTLS13, s.schemesOf(ctx, wire.VersionTLS13, r.modern(), group))
 	}
 	r.noteSchemes(wire.VersionTLS12, s.schemesOf(ctx, wire.VersionTLS12, signing(r.suites(wire.VersionTLS12)), 0))
-	s.alpn(ctx, r)
+	s.alpn(ctx, r, func(string, Answer) {})
 	return r
 }
 

@@ -32,7 +32,7 @@ const (
 )
 
 // alpn finds the protocols, in the endpoint's order.
-func (s *session) alpn(ctx context.Context, r *Report) {
+func (s *session) alpn(ctx context.Context, r *Report, note func(tolerance string, a Answer)) {
 	ask := func(protocols []string) (string, bool, *probe.Exchange) {
 		var h *probe.Hello
 		options := probe.Options{}
@@ -52,6 +52,14 @@ func (s *session) alpn(ctx context.Context, r *Report) {
 	all := exhaust(s, protocolsAsked(), 10, nil, ask)
 	if len(all.found) == 0 { // one of the rare ones may be what it breaks off for
 		all = exhaust(s, protocolsAsked()[:3], 3, nil, ask)
+	}
+	if all.last != nil && len(all.found) == 0 && s.paper == nil && natureOf(all.last) != chosen && natureOf(all.last) != unconnected {
+		// What no client can do without: where that fails, it is no matter of which protocol.
+		if a := s.bears(ctx, func() *probe.Hello { return s.known(r) }, func(h *probe.Hello) { h.SetALPN("h2", "http/1.1") }); a.Reply == No && !refusesProtocol(all.last) {
+			note(ToleranceALPN, a)
+			r.UnknownALPN = string(Inconclusive)
+			return
+		}
 	}
 	if choice, ok, _ := ask([]string{acmeProtocol}); ok && choice == acmeProtocol {
 		defer func() { r.ALPN = append(r.ALPN, acmeProtocol) }()
@@ -88,4 +96,9 @@ func (s *session) alpn(ctx context.Context, r *Report) {
 		r.UnknownALPN = string(Inconclusive)
 		s.doubt("", "an unknown application protocol: "+x.Describe())
 	}
+}
+
+// refusesProtocol reports whether an endpoint says that it speaks none of the protocols.
+func refusesProtocol(x *probe.Exchange) bool {
+	return x.Alert != nil && x.Alert.Description == wire.AlertNoApplicationProtocol || x.QUIC != nil && x.QUIC.Close != nil
 }

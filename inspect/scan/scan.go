@@ -230,7 +230,7 @@ func (s *session) details(ctx context.Context, r *Report) {
 	group, shareable := r.shareable()
 	older, hasOlder := r.oldest12()
 	questions := []func(){
-		func() { s.alpn(ctx, r) },
+		func() { s.alpn(ctx, r, into(r.Tolerance)) },
 		func() { r.SNI = s.names(ctx, s.broad(r)) },
 		func() { s.features(ctx, r, into(r.Features)) },
 		func() { s.tolerance(ctx, r, into(r.Tolerance)) },
@@ -331,7 +331,7 @@ func (s *session) finish(ctx context.Context, h *probe.Hello) *probe.Exchange {
 		h.SetALPN("http/1.1")
 	}
 	x := s.persist(ctx, h, options)
-	if x.Alert != nil && x.Alert.Description == wire.AlertNoApplicationProtocol && s.target.ALPN == nil {
+	if s.target.ALPN == nil && h.Has(wire.ExtensionALPN) && (natureOf(x) == silent || natureOf(x) == cut || x.Alert != nil && x.Alert.Description == wire.AlertNoApplicationProtocol) {
 		x = s.persist(ctx, plain.Fresh(), options)
 	}
 	if x.Flight || natureOf(x) == silent || natureOf(x) == unconnected || !h.HasExtensions || h.Size() == bare.Size() {

@@ -20,6 +20,8 @@ const (
 	ToleranceSegments      = "small_segments"         // the hello in TCP segments of 200 bytes
 	TolerancePadded        = "hello_256_511"          // a hello of 384 bytes (RFC 7685, Section 3)
 	ToleranceStatusRequest = "status_request"         // a request for an OCSP response; asked about where a handshake with one fails
+	ToleranceALPN          = "alpn"                   // application_layer_protocol_negotiation; where a hello with it fails
+	ToleranceVersions      = "supported_versions"     // the extension; where one with a version to come fails, and TLS 1.3 is not spoken
 	ToleranceEMS           = "extended_master_secret" // RFC 7627; this and the next two where the first hello fails
 	ToleranceEtM           = "encrypt_then_mac"
 	ToleranceTicket        = "session_ticket"
@@ -52,16 +54,20 @@ func (s *session) tolerance(ctx context.Context, r *Report, note func(tolerance 
 	try := func(name string, change func(h *probe.Hello)) func() {
 		return func() { note(name, s.bears(ctx, base, change)) }
 	}
+	var future Answer
 	questions := []func(){
 		try(ToleranceExtension, func(h *probe.Hello) { h.Set(0xABCD, []byte("unknown")) }),
 		try(ToleranceGREASE, grease),
-		try(ToleranceFutureVersion, func(h *probe.Hello) {
-			list := h.Versions()
-			if list == nil {
-				list = []wire.Version{h.Version}
-			}
-			h.SetVersions(append([]wire.Version{wire.VersionTLS13 + 1}, list...)...)
-		}),
+		func() {
+			future = s.bears(ctx, base, func(h *probe.Hello) {
+				list := h.Versions()
+				if list == nil {
+					list = []wire.Version{h.Version}
+				}
+				h.SetVersions(append([]wire.Version{wire.VersionTLS13 + 1}, list...)...)
+			})
+			note(ToleranceFutureVersion, future)
+		},
 	}
 	if e := r.newestOlder(); e != nil {
 		a := e.many
@@ -81,6 +87,11 @@ func (s *session) tolerance(ctx context.Context, r *Report, note func(tolerance 
 			func() { s.sizes(ctx, r, note) })
 	}
 	together(questions...)
+	if !r.accepts(wire.VersionTLS13) && future.Reply == No { // it may be the extension itself that every client of TLS 1.3 sends
+		if a := s.bears(ctx, base, func(h *probe.Hello) { h.SetVersions(h.Version) }); a.Reply == No {
+			note(ToleranceVersions, a)
+		}
+	}
 }
 
 // newestOlder is the newest version before TLS 1.3 that is spoken and has extensions.

@@ -164,8 +164,11 @@ func suiteClasses(v wire.Version) func(left []wire.CipherSuite) [][]wire.CipherS
 	}
 }
 
-// chunkSize is the most suites in a hello to an endpoint that does not bear many.
-const chunkSize = 100
+// The most suites in a hello to an endpoint that may not bear many, and to one that is known to speak the version and does not bear all.
+const (
+	chunkSize = 100
+	fewSuites = 48
+)
 
 // smaller asks again where a large hello was not taken up, first with little and then with everything in chunks: endpoints and
 // middleboxes fail on long hellos and on many suites.
@@ -198,7 +201,11 @@ func (s *session) smaller(ctx context.Context, e *enumerated, large *probe.Excha
 			s.exhaustSuites(ctx, e, all)
 		}
 	} else {
-		for chunk := range slices.Chunk(all, chunkSize) {
+		size := chunkSize
+		if taken { // how many are too many is not known: 64 are, for some
+			size = fewSuites
+		}
+		for chunk := range slices.Chunk(all, size) {
 			s.exhaustSuites(ctx, e, chunk)
 		}
 		s.inOrder(ctx, e)
