@@ -85,6 +85,31 @@ func TestOpenEndedAnswersAreRecorded(t *testing.T) {
 	}
 }
 
+// A backend that resets is told from one that ends, and it is known whether anything of an answer had come.
+func TestResetsOfTheBackendAreRecorded(t *testing.T) {
+	pki := certstest.New(t)
+	for answer, unanswered := range map[string]bool{"": true, "220 half an ans": false} {
+		r := bridged(t, pki, tlsBackend(t, pki, func(c *tls.Conn) {
+			io.ReadFull(c, make([]byte, len("HELLO\r\n")))
+			io.WriteString(c, answer)
+			io.ReadFull(c, make([]byte, len("MORE\r\n")))
+			c.NetConn().(*net.TCPConn).SetLinger(0)
+			c.NetConn().Close()
+		}))
+		c := r.tls()
+		io.WriteString(c, "HELLO\r\n")
+		if _, err := io.ReadFull(c, make([]byte, len(answer))); err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(c, "MORE\r\n")
+		io.Copy(io.Discard, c)
+		record := r.record()
+		if leg := record.BackendLeg; leg.PeerEnd != inspect.PeerReset || leg.Unanswered != unanswered || record.Event.End != inspect.EndedByBackend {
+			t.Errorf("%q: %+v, %q ended it", answer, leg, record.Event.End)
+		}
+	}
+}
+
 // A connection that is never idle ends all the same when it is as old as it may become, in both modes.
 func TestLifetimeEndsBusyConnections(t *testing.T) {
 	pki := certstest.New(t)

@@ -113,6 +113,12 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 	}
 	_ = b.q.FlushError() // what was there the client gets to see, at least the header
 	if b.q.Err() == nil {
+		b.q.s.endsWith(inspect.HTTPFailure{})
+		if errors.Is(err, errCutOff) {
+			b.q.s.mu.Lock()
+			b.q.s.openEnded = true
+			b.q.s.mu.Unlock()
+		}
 		f := inspect.HTTPFailure{Type: b.q.s.failureType(err), Status: b.q.answered.StatusCode, Message: "in the middle of the body: " + err.Error()}
 		b.q.fail(f)
 	}

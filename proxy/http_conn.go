@@ -75,6 +75,9 @@ func (f *frontConn) Read(b []byte) (int, error) {
 		f.parsed.Store(f.read.Load())
 		f.slow()
 	}
+	if err != nil {
+		f.session.clientEnded(err)
+	}
 	return n, err
 }
 
@@ -87,6 +90,7 @@ func (f *frontConn) slow() {
 		f.told.Store(true)
 		_, _ = io.WriteString(f.Conn, "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 	}
+	f.session.c.ends(endByProxy)
 	f.session.refuse(inspect.HTTPFailure{Type: inspect.HTTPSlowRequest, Status: status, Message: "the header did not come in time"})
 }
 
@@ -105,6 +109,7 @@ func (f *frontConn) Write(b []byte) (int, error) {
 	} else if len(b) < maxServerRefusal && len(b) > 12 && (b[9] == '4' || b[9] == '5') && bytes.HasPrefix(b, []byte("HTTP/1.1 ")) {
 		if line, reason, ok := bytes.Cut(b, refusalHeader); ok {
 			status := int(line[9]-'0')*100 + int(line[10]-'0')*10 + int(line[11]-'0')
+			f.session.c.ends(endByProxy)
 			f.session.refuse(inspect.HTTPFailure{Type: inspect.HTTPBadRequest, Status: status, Message: string(reason)})
 		}
 	}
@@ -139,6 +144,7 @@ func (f *frontConn) broken(kind byte, code uint32) {
 	}
 	what := "a stream of HTTP/2 was reset"
 	if kind == frameGoAway {
+		f.session.c.ends(endByProxy)
 		what = "the connection of HTTP/2 was ended"
 	}
 	f.session.refuse(inspect.HTTPFailure{Type: inspect.HTTPBadRequest, Message: fmt.Sprintf("%s with %s", what, name)})

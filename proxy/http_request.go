@@ -212,10 +212,8 @@ func (q *httpRequest) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(q.ResponseWriter).Hijack()
 	if err == nil {
 		q.s.front.switched.Store(true)
-		if n := rw.Reader.Buffered(); n > 0 {
-			early, _ := rw.Reader.Peek(n) // it may be written over, but for now nobody reads
-			conn = &switchedConn{Conn: conn, early: bytes.Clone(early)}
-		}
+		early, _ := rw.Reader.Peek(rw.Reader.Buffered())
+		conn = &switchedConn{Conn: conn, early: bytes.Clone(early)}
 		q.hijacked = true
 		q.note(http.StatusSwitchingProtocols)
 	}
@@ -262,6 +260,7 @@ func (q *httpRequest) Close() error { return q.body.Close() }
 // page answers a request here: the status, and the record's id. The diagnosis is the operator's.
 func (q *httpRequest) page(f inspect.HTTPFailure) {
 	q.fail(f)
+	q.s.endsWith(f)
 	writePage(q, f.Status, q.s.c.record.Event.ID)
 }
 

@@ -36,6 +36,8 @@ type httpSession struct {
 	over    bool          // the record is handed over
 	turns   [4]turn       // answers that sent the client back to where it came from
 	record  inspect.HTTP
+
+	openEnded bool // an answer that only the end of the connection ends was cut
 }
 
 // serveHTTP is mode HTTP behind the handshake with the client: its requests are read and sent on.
@@ -95,6 +97,7 @@ func (s *httpSession) checkIdle() {
 		s.c.checkAgain(rest)
 		return
 	}
+	s.c.idled.Store(true)
 	s.c.conn.SetDeadline(time.Unix(1, 0))
 }
 
@@ -257,6 +260,8 @@ func (s *httpSession) finish() {
 	}
 	slices.SortFunc(s.record.Statuses, func(a, b inspect.HTTPStatus) int { return a.Code - b.Code })
 	c.record.HTTP = &s.record
+	s.legEnded()
+	c.record.Event.End = s.ended()
 	c.finish()
 }
 

@@ -21,8 +21,12 @@ func (c *switchedConn) Read(b []byte) (int, error) {
 	return c.Conn.Read(b)
 }
 
-// CloseWrite ends what is sent.
-func (c *switchedConn) CloseWrite() error { return c.Conn.(*frontConn).CloseWrite() }
+// CloseWrite ends what is sent, because the backend ended it.
+func (c *switchedConn) CloseWrite() error {
+	front := c.Conn.(*frontConn)
+	front.session.c.ends(endOfBackend)
+	return front.CloseWrite()
+}
 
 // awaitsContinue reports whether a client of HTTP/2 waits to be told to send its body. net/http takes that out of the header, and
 // keeps it where nobody else can see it.

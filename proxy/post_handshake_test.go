@@ -92,6 +92,9 @@ func TestFloodsAfterTheHandshakeEnd(t *testing.T) {
 		}
 		record := r.record()
 		wantError(t, record.ClientLeg, inspect.ErrorAlertSent, inspect.PhaseTransfer)
+		if record.Event.End != inspect.EndedByProxy {
+			t.Errorf("%q ended it", record.Event.End)
+		}
 	})
 	ticket := append([]byte{4, 0, 0, 15, 0, 0, 0, 10, 0, 0, 0, 0, 0, 0, 2}, 1, 2, 0, 0)
 	for name, message := range map[string]func(*records) []byte{
@@ -119,7 +122,11 @@ func TestFloodsAfterTheHandshakeEnd(t *testing.T) {
 			if n := <-sent; n == flood {
 				t.Error("all of them were taken")
 			}
-			wantError(t, r.record().BackendLeg, inspect.ErrorAlertSent, inspect.PhaseTransfer)
+			record := r.record()
+			wantError(t, record.BackendLeg, inspect.ErrorAlertSent, inspect.PhaseTransfer)
+			if record.Event.End != inspect.EndedByProxy {
+				t.Errorf("%q ended it", record.Event.End)
+			}
 		})
 	}
 }
