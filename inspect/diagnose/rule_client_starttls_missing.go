@@ -8,7 +8,7 @@ var ruleClientStartTLSMissing = Rule{
 	Title:    "The client does not ask for TLS",
 	Citation: "RFC 3207, Section 4; RFC 8314, Section 3",
 	Explanation: "Clients of this listener begin in plain text and ask for TLS (--starttls). This one went on without, or spoke TLS at once where the server has to speak first: its setting is another one than the port's. " +
-		"Nothing that it sent in plain text was passed on.",
+		"Nothing that it sent in plain text was passed on, but for a request to cancel a query of PostgreSQL, which is no fault.",
 	check: func(e *evidence) *match {
 		v := e.client
 		if !v.exists() || !v.is(inspect.ErrorStartTLS) || v.leg.StartTLS == nil {
@@ -21,17 +21,30 @@ var ruleClientStartTLSMissing = Rule{
 		m := &match{ended: true, detail: or(v.message(), "the client did not ask for TLS"), fixes: []inspect.Fix{
 			fix(forClient, "let the client ask for TLS", startTLSClient(s.Protocol)),
 		}}
-		switch s.Answer {
-		case "CancelRequest", "QUIT", "LOGOUT", "unbindRequest":
+		switch {
+		case e.needsNoTLS():
 			m.severity, m.fault = inspect.SeverityInfo, inspect.FaultNoise
 			m.title = "The client came for something that needs no TLS"
 			m.fixes = nil
-		case "a TLS handshake":
+		case s.Answer == "a TLS handshake":
 			m.title = "The client speaks TLS at once where it has to ask for it"
 			m.fixes = append(m.fixes, fix(forSelf, "or serve TLS at once on this port", "tlstriage proxy …  # without --starttls"))
 		}
 		return m
 	},
+}
+
+// needsNoTLS reports whether a client that was to ask for TLS came for something that is rightly done without: to cancel a query, or to leave.
+func (e *evidence) needsNoTLS() bool {
+	v := e.client
+	if !v.exists() || !v.is(inspect.ErrorStartTLS) || v.leg.StartTLS == nil {
+		return false
+	}
+	switch v.leg.StartTLS.Answer {
+	case "CancelRequest", "QUIT", "LOGOUT", "unbindRequest":
+		return true
+	}
+	return false
 }
 
 // startTLSClient is the setting by which the usual client of a protocol asks for TLS.

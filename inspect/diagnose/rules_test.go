@@ -43,7 +43,7 @@ func ruleCases() []ruleCase {
 		{name: "early data", in: frontFails(inspect.ErrorUnsupported, inspect.PhaseHandshake, edit(func(h *inspect.Hello) { h.EarlyData = true })), cause: "early-data-refused", fault: inspect.FaultProxy, verdict: inspect.Failed, also: []string{"proxy-cannot-serve"}},
 		{name: "the client goes on in plain text", in: inPlainText("smtp", "MAIL", true), cause: "client-starttls-missing", fault: inspect.FaultClient, verdict: inspect.Failed, never: []string{"handshake-unexplained", "not-tls-other"}},
 		{name: "the client speaks TLS at once", in: inPlainText("imap", "a TLS handshake", false), cause: "client-starttls-missing", fault: inspect.FaultClient, verdict: inspect.Failed},
-		{name: "a query is cancelled", in: inPlainText("postgres", "CancelRequest", true), cause: "client-starttls-missing", fault: inspect.FaultNoise, verdict: inspect.Failed},
+		{name: "a query is cancelled", in: inPlainText("postgres", "CancelRequest", true), also: []string{"client-starttls-missing"}, verdict: inspect.OK, never: []string{"handshake-unexplained"}},
 		{name: "the backend refuses STARTTLS, and the client hears it", in: with(func(c *inspect.Connection) {
 			c.Event.Outcome = inspect.Failure
 			c.ClientLeg = &inspect.Leg{StartTLS: &inspect.StartTLS{Protocol: "smtp"}, Error: &inspect.Error{Type: inspect.ErrorStartTLS, Phase: inspect.PhaseStartTLS}}

@@ -77,6 +77,11 @@ func TestDesk(t *testing.T) {
 	}{
 		{name: "SMTP, answered", protocol: starttls.SMTP, greeting: "220 mx.example ESMTP\r\n",
 			client: []string{"C:220 mx.example ESMTP\r\n", "S:EHLO me\r\n", "C:250-mx.example\r\n250 STARTTLS\r\n", "S:MAIL FROM:<a@b>\r\n", "C:530 5.7.0 Must issue a STARTTLS command first\r\n", "S:starttls\r\n", "C:220 2.0.0 Ready to start TLS\r\n"}},
+		{name: "SMTP, a line with a CR in it stays here", protocol: starttls.SMTP, relayed: true,
+			client:  []string{"C:220 mx ESMTP\r\n", "S:NOOP\rMAIL FROM:<a>\r\n", "C:530 5.7.0 Must issue a STARTTLS command first\r\n", "S:NOOP \x00\r\n", "C:530 5.7.0 Must issue a STARTTLS command first\r\n", "S:STARTTLS\r\n", "C:220 go\r\n"},
+			backend: []string{"S:220 mx ESMTP\r\n", "C:STARTTLS\r\n", "S:220 go\r\n"}},
+		{name: "IMAP, a tag with a CR in it comes not back", protocol: starttls.IMAP,
+			client: []string{"C:* OK ready\r\n", "S:a\rb NOOP\r\n", "C:* NO [PRIVACYREQUIRED] STARTTLS first\r\n", "S:a STARTTLS\r\n", "C:a OK Begin TLS negotiation now\r\n"}},
 		{name: "SMTP, of its own", protocol: starttls.SMTP, client: []string{"C:220 tlstriage.invalid ESMTP\r\n", "S:HELO me\r\n", "C:250 tlstriage.invalid\r\n", "S:STARTTLS\r\n", "C:220 2.0.0 Ready to start TLS\r\n"}},
 		{name: "SMTP, passed on", protocol: starttls.SMTP, relayed: true,
 			client:  []string{"C:220-mx.example ESMTP\r\n220 hello\r\n", "S:EHLO me\r\n", "C:250-mx.example\r\n250-SIZE 1\r\n250 STARTTLS\r\n", "S:RCPT TO:<a@b>\r\n", "C:530 5.7.0 Must issue a STARTTLS command first\r\n", "S:STARTTLS\r\n", "C:220 go ahead\r\n"},

@@ -129,6 +129,11 @@ func (s *serving) command() (command, error) {
 		return command{}, s.ofClient(err)
 	}
 	c := command{line: line}
+	if strings.ContainsFunc(line, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
+		// What one server takes for a line may be two to another (RFC 5321, Section 2.3.8).
+		c.tag, c.name = "*", "?"
+		return c, nil
+	}
 	words := strings.Fields(line)
 	if s.protocol == IMAP {
 		if len(words) > 0 {
