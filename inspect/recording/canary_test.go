@@ -34,3 +34,18 @@ func TestWhatIsSentToACanaryIsNotCounted(t *testing.T) {
 		t.Errorf("%d clients, want 2", each)
 	}
 }
+
+// A list of protocols that is none is not left as it is.
+func TestBrokenListsOfProtocolsAreCleared(t *testing.T) {
+	for name, list := range map[string][]byte{
+		"no lengths":                []byte(marker),
+		"one length that is wrong":  append([]byte{250}, marker...),
+		"a protocol, and then text": append([]byte{2, 'h', '2'}, marker...),
+	} {
+		body := vector(2, list)
+		clearProtocols(body)
+		if strings.Contains(string(body), marker) {
+			t.Errorf("%s: %q", name, body)
+		}
+	}
+}

@@ -45,10 +45,12 @@ func clearProtocols(body []byte) {
 	}
 	clear(rest)
 	for len(list) > 0 {
-		var name []byte
-		if name, list, ok = cutVector(list, 1); !ok {
+		name, after, ok := cutVector(list, 1)
+		if !ok {
+			clear(list) // of no form that is known: whatever it says is somebody's
 			return
 		}
 		copy(name, maskProtocol(string(name)))
+		list = after
 	}
 }
