@@ -86,6 +86,7 @@ func TestBackendsThatSayNothingGetAnAnswer(t *testing.T) {
 			}
 			<-asked
 			if leaves {
+				await(t, "the end of the handshake here", func() bool { return r.udp.Stats().Handshakes == 0 })
 				conn.CloseWithError(0x100, "")
 				await(t, "the end of the connection", func() bool { return conn.Context().Err() != nil })
 				close(late)

@@ -34,7 +34,7 @@ func FuzzDatagrams(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		sock, through := r.udp.sockets[keyOf(r.listener)], passes.udp.sockets[keyOf(passes.listener)]
 		sock.hand(b, nil, addr)
-		through.pass(b, nil, addr)
+		through.hand(b, nil, addr)
 		for _, s := range []*socket{sock, through} {
 			for _, ok := s.hellos.next(); ok; _, ok = s.hellos.next() {
 			}

@@ -110,7 +110,7 @@ func (h *hellos) datagram(b, oob []byte, from net.Addr, header *quicwire.Header)
 	defer h.mu.Unlock()
 	f := h.flows[key]
 	if f == nil {
-		if len(header.DestinationID) == ownIDSize && len(header.Token) == 0 && !h.socket.passes() {
+		if len(header.DestinationID) == ownIDSize && len(header.Token) == 0 && h.socket.terminates() {
 			return true // of a connection that has an answer already
 		}
 		if len(header.Token) == 0 && h.demand(addr, now, oob, header) {

@@ -55,6 +55,7 @@ func (s *socket) newLink(ctx context.Context, info *quic.ClientInfo) (context.Co
 	if !l.checked {
 		s.server.handshakes.Add(1)
 	}
+	s.links.Add(1)
 	context.AfterFunc(ctx, func() { l.over(context.Cause(ctx)) })
 	// Where it finds no server, httputil.ReverseProxy does not abort an answer that its backend cut, which then looks whole.
 	ctx = context.WithValue(ctx, http.ServerContextKey, s.server.inPlace)
@@ -223,6 +224,7 @@ func (l *link) over(cause error) {
 	if state == linkHandshaking {
 		l.socket.unchecked.over(l.addr)
 	}
+	l.socket.links.Add(-1)
 	l.socket.remove(l)
 }
 

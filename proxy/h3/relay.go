@@ -9,8 +9,6 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/net/ipv4"
-
 	"github.com/tlstriage/tlstriage/inspect"
 	"github.com/tlstriage/tlstriage/inspect/quicwire"
 	"github.com/tlstriage/tlstriage/inspect/wire"
@@ -153,11 +151,11 @@ func (r *relays) take(b []byte, from net.Addr) bool {
 		for _, x := range several[:min(len(several), maxGuesses)] {
 			x.forward(b, addr, "")
 		}
-		return r.socket.passes()
+		return !r.socket.terminates()
 	}
 	r.mu.Unlock()
 	x.forward(b, addr, id)
-	return id != "" || r.socket.passes()
+	return id != "" || !r.socket.terminates()
 }
 
 // maxGuesses bounds to how many backends a datagram goes that may belong to any of them.
@@ -504,47 +502,4 @@ func (r *relays) close() {
 		x.end()
 	}
 	r.copies.Wait()
-}
-
-// relay reads a socket of which everything is passed through.
-func (s *socket) relay() {
-	ms := make([]ipv4.Message, 8)
-	for i := range ms {
-		ms[i].Buffers, ms[i].OOB = [][]byte{make([]byte, 1<<16)}, make([]byte, maxOOB)
-	}
-	for {
-		n, err := s.batch.ReadBatch(ms, 0)
-		if errors.Is(err, net.ErrClosed) {
-			return
-		}
-		for i := range max(n, 0) {
-			m := &ms[i]
-			s.pass(m.Buffers[0][:m.N], m.OOB[:m.NN], m.Addr)
-		}
-	}
-}
-
-// pass takes a datagram of a socket of which everything is passed through.
-func (s *socket) pass(b, oob []byte, from net.Addr) {
-	if s.relays.take(b, from) {
-		return
-	}
-	var h quicwire.Header
-	if len(b) == 0 || b[0]&0x80 == 0 {
-		s.server.counts.strays.Add(1)
-		return
-	}
-	s.server.counts.datagrams.Add(1)
-	s.came.Add(1)
-	_, err := quicwire.ParseHeader(b, &h)
-	switch {
-	case h.Version != 0 && !h.Version.Opens():
-		s.hellos.other(b, oob, from, h.Version) // whose name cannot be read, and with it the route
-	case err != nil:
-		s.server.counts.unreadable.Add(1)
-	case h.Type != quicwire.PacketInitial:
-		s.server.counts.strays.Add(1)
-	default:
-		s.hellos.datagram(b, oob, from, &h)
-	}
 }

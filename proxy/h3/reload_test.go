@@ -132,6 +132,59 @@ func TestReloadLeavesConnectionsAlone(t *testing.T) {
 	r.none()
 }
 
+// A reload may change what becomes of clients; those that are there stay what they are, on the same socket.
+func TestReloadChangesTheMode(t *testing.T) {
+	pki := certstest.New(t)
+	backend := saying(t, pki, testName)
+	r := inHTTPMode(t, pki, backend)
+	ask := func(c *http.Client) {
+		t.Helper()
+		if _, text := fetch(t, c, http.MethodGet, "https://"+testName+"/", nil); text != testName+" 0" {
+			t.Errorf("%q", text)
+		}
+	}
+	address := r.address().String()
+	terminated := r.client()
+	ask(terminated)
+	passing := *r.listener
+	passing.Mode = proxy.Passthrough
+	if err := r.reload(&passing); err != nil {
+		t.Fatal(err)
+	}
+	passed := r.client()
+	for range 2 {
+		ask(passed)
+		ask(terminated)
+	}
+	if s := r.udp.Stats(); s.Passed != 1 || s.Flows != 1 || r.address().String() != address {
+		t.Errorf("%+v", s)
+	}
+	again := passing
+	again.Mode = proxy.HTTP
+	if err := r.reload(&again); err != nil {
+		t.Fatal(err)
+	}
+	last := r.client()
+	for range 2 {
+		ask(last)
+		ask(passed)
+		ask(terminated)
+	}
+	closeClient(last)
+	closeClient(terminated)
+	for range 2 {
+		if record := r.record(); record.ClientLeg.Passthrough || record.Event.Outcome != inspect.Success {
+			t.Errorf("record %+v", record)
+		}
+	}
+	closeClient(passed)
+	r.udp.sockets[keyOf(r.listener)].relays.close()
+	if record := r.record(); !record.ClientLeg.Passthrough || record.Event.Outcome != inspect.Success {
+		t.Errorf("record %+v", record)
+	}
+	r.none()
+}
+
 func TestShutdownLetsRequestsEnd(t *testing.T) {
 	pki := certstest.New(t)
 	backend, say := streaming(t, pki)

@@ -116,8 +116,8 @@ func (s *Server) Prepare(listeners []*proxy.Listener) (*Change, error) {
 			return nil, fmt.Errorf("h3: two listeners on udp %s", l.QUIC)
 		}
 		change.wanted[key] = l
-		if old := s.sockets[key]; old != nil && old.passes() == (l.Mode == proxy.Passthrough) {
-			continue
+		if s.sockets[key] != nil {
+			continue // whatever changes: its connections go on as they began
 		}
 		address := l.QUIC
 		if host, port, err := net.SplitHostPort(address); err == nil && port == "0" {

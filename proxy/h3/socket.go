@@ -12,7 +12,6 @@ import (
 
 	"github.com/quic-go/quic-go"
 	"golang.org/x/net/ipv4"
-	"golang.org/x/net/ipv6"
 
 	"github.com/tlstriage/tlstriage/proxy"
 )
@@ -23,10 +22,10 @@ type socket struct {
 	udp    *net.UDPConn
 	batch  *ipv4.PacketConn
 	config atomic.Pointer[proxy.Listener]
-	mode   proxy.Mode
 
-	transport *quic.Transport     // nil: everything is passed through
-	listener  *quic.EarlyListener // likewise
+	transport *quic.Transport
+	listener  *quic.EarlyListener
+	links     atomic.Int64 // connections that quic-go has
 	hellos    *hellos
 	relays    *relays
 	unchecked unchecked
@@ -57,18 +56,12 @@ func (s *Server) open(address string, l *proxy.Listener) (*socket, error) {
 		return nil, err
 	}
 	sock := &socket{
-		server: s, udp: udp, batch: ipv4.NewPacketConn(udp), mode: l.Mode,
+		server: s, udp: udp, batch: ipv4.NewPacketConn(udp),
 		conns: make(map[*link]struct{}), leaving: make(map[*link]time.Time), done: make(chan struct{}), idle: make(chan struct{}),
 	}
 	sock.config.Store(l)
 	sock.hellos = newHellos(sock, s.limits.Hellos)
 	sock.relays = newRelays(sock)
-	if l.Mode == proxy.Passthrough {
-		_ = udp.SetReadBuffer(receiveBuffer)
-		_ = sock.batch.SetControlMessage(ipv4.FlagDst|ipv4.FlagInterface, true) // where the system has it
-		_ = ipv6.NewPacketConn(udp).SetControlMessage(ipv6.FlagDst|ipv6.FlagInterface, true)
-		return sock, nil
-	}
 	sock.transport = &quic.Transport{
 		Conn:                &tap{UDPConn: udp, socket: sock},
 		ConnectionIDLength:  ownIDSize,
@@ -89,16 +82,16 @@ func (s *Server) open(address string, l *proxy.Listener) (*socket, error) {
 	return sock, nil
 }
 
-func (s *socket) passes() bool { return s.mode == proxy.Passthrough }
+// passes reports whether everything that begins is passed through. A reload may change it.
+func (s *socket) passes() bool { return s.config.Load().Mode == proxy.Passthrough }
+
+// terminates reports whether datagrams may be for quic-go: where everything is passed through, for connections from before that was so.
+func (s *socket) terminates() bool { return !s.passes() || s.links.Load() > 0 }
 
 // run begins to serve.
 func (s *socket) run() {
 	s.server.checkBuffer(s.udp)
 	s.running.Go(s.tick)
-	if s.passes() {
-		s.running.Go(s.relay)
-		return
-	}
 	s.running.Go(s.accept)
 }
 
@@ -124,9 +117,7 @@ func (s *socket) stop() {
 	s.mu.Lock()
 	s.stopped = true
 	s.mu.Unlock()
-	if s.listener != nil {
-		go s.listener.Close() // it waits for handshakes
-	}
+	go s.listener.Close() // it waits for handshakes
 	s.settle()
 }
 
@@ -151,9 +142,7 @@ func (s *socket) close() {
 	s.closing.Do(func() {
 		close(s.done)
 		s.relays.close()
-		if s.transport != nil {
-			s.transport.Close()
-		}
+		s.transport.Close()
 		s.udp.Close()
 		s.running.Wait()
 	})

@@ -15,6 +15,7 @@ type tap struct {
 	*net.UDPConn
 	socket *socket
 	single []ipv4.Message // for ReadFrom
+	large  []ipv4.Message // for datagrams that pass through
 }
 
 // ReadBatch is read by one goroutine of quic-go.
@@ -23,11 +24,15 @@ func (t *tap) ReadBatch(ms []ipv4.Message, flags int) (int, error) {
 		if n := t.held(ms); n > 0 {
 			return n, nil
 		}
-		n, err := t.socket.batch.ReadBatch(ms, flags)
+		from := ms
+		if t.socket.passes() {
+			from = t.largeBuffers()
+		}
+		n, err := t.socket.batch.ReadBatch(from, flags)
 		if err != nil || n == 0 {
 			return n, err
 		}
-		if n = t.sift(ms[:n]); n > 0 {
+		if n = t.sift(ms, from[:n]); n > 0 {
 			return n, nil
 		}
 	}
@@ -46,16 +51,26 @@ func (t *tap) held(ms []ipv4.Message) int {
 	return len(ms)
 }
 
-// sift takes out what quic-go is not to have. The messages' buffers are quic-go's and stay where they are.
-func (t *tap) sift(ms []ipv4.Message) int {
+// largeBuffers are for datagrams that pass through: quic-go's own are no larger than what quic-go itself may be sent.
+func (t *tap) largeBuffers() []ipv4.Message {
+	if t.large == nil {
+		t.large = make([]ipv4.Message, 8)
+		for i := range t.large {
+			t.large[i].Buffers, t.large[i].OOB = [][]byte{make([]byte, 1<<16)}, make([]byte, maxOOB)
+		}
+	}
+	return t.large
+}
+
+// sift keeps in ms what quic-go is to have of what was read. The messages' buffers are quic-go's and stay where they are.
+func (t *tap) sift(ms, read []ipv4.Message) int {
 	kept := 0
-	for i := range ms {
-		m := &ms[i]
-		if !t.socket.hand(m.Buffers[0][:m.N], m.OOB[:m.NN], m.Addr) {
+	for i := range read {
+		m := &read[i]
+		if !t.socket.hand(m.Buffers[0][:m.N], m.OOB[:m.NN], m.Addr) || kept == len(ms) {
 			continue
 		}
-		if kept != i {
-			to := &ms[kept]
+		if to := &ms[kept]; to != m {
 			to.N, to.NN, to.Flags, to.Addr = copy(to.Buffers[0], m.Buffers[0][:m.N]), copy(to.OOB, m.OOB[:m.NN]), m.Flags, m.Addr
 		}
 		kept++
@@ -84,24 +99,32 @@ func (s *socket) hand(b, oob []byte, from net.Addr) bool {
 	if s.relays.take(b, from) {
 		return false
 	}
+	passes, terminates := s.passes(), s.terminates()
+	counts := &s.server.counts
 	if len(b) < 7 || b[0]&0x80 == 0 {
-		return true
+		if !terminates {
+			counts.strays.Add(1)
+		}
+		return terminates
 	}
-	s.server.counts.datagrams.Add(1)
+	counts.datagrams.Add(1)
 	s.came.Add(1)
 	version := quicwire.Version(binary.BigEndian.Uint32(b[1:5]))
-	if version != quicwire.Version1 && version != quicwire.Version2 {
-		s.hellos.other(b, oob, from, version)
-		return true // it answers with the versions that it speaks
+	if version != quicwire.Version1 && version != quicwire.Version2 && !(passes && version.Opens()) {
+		s.hellos.other(b, oob, from, version) // in passing, its name cannot be read, and with it the route
+		return !passes                        // quic-go answers with the versions that are spoken here
 	}
 	if !isInitial(b[0], version) {
 		s.unchecked.came(addrPort(from), b, true)
-		return true
+		if !terminates {
+			counts.strays.Add(1)
+		}
+		return terminates
 	}
 	s.unchecked.came(addrPort(from), b, false)
 	var h quicwire.Header
 	if _, err := quicwire.ParseHeader(b, &h); err != nil {
-		s.server.counts.unreadable.Add(1)
+		counts.unreadable.Add(1)
 		return false
 	}
 	return s.hellos.datagram(b, oob, from, &h)
@@ -110,5 +133,5 @@ func (s *socket) hand(b, oob []byte, from net.Addr) bool {
 // isInitial reports whether the packet is an Initial one by the type in its first byte (RFC 9000, Section 17.2; RFC 9369, Section 3.2).
 func isInitial(first byte, v quicwire.Version) bool {
 	kind := first >> 4 & 3
-	return kind == 0 && v == quicwire.Version1 || kind == 1 && v == quicwire.Version2
+	return kind == 0 && v != quicwire.Version2 || kind == 1 && v == quicwire.Version2
 }
