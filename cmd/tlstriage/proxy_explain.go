@@ -42,6 +42,7 @@ const (
 	explainWait   = 2 * time.Second   // that the first record waits for it
 	explainLimit  = time.Minute       // that one may take: silence is waited for
 	maxExplained  = 256
+	explainTried  = 10 // lines of what was tried, in the log
 )
 
 // unexplained are the causes that only say that the backend did not go along.
@@ -113,6 +114,13 @@ func (x *explainer) run(e *experiment, what *why.Experiment) {
 	for _, c := range found.Causes {
 		result.Causes = append(result.Causes, inspect.Cause{ID: c.ID, Axis: string(c.Axis), Evidence: inspect.Bounded(c.Evidence), Sentence: inspect.Bounded(c.Sentence), Fix: inspect.Bounded(c.Fix)})
 		x.log.Warn("backend explained by experiment: "+c.Sentence, zap.String("backend", what.Target.Address), zap.String("cause", c.ID), zap.String("evidence", c.Evidence))
+	}
+	if len(found.Causes) == 0 {
+		tried := make([]string, 0, len(found.Tried))
+		for _, t := range found.Tried[:min(len(found.Tried), explainTried)] {
+			tried = append(tried, inspect.Bounded(t))
+		}
+		x.log.Warn("backend not explained by experiment: "+found.Sentence, zap.String("backend", what.Target.Address), zap.String("verdict", string(found.Verdict)), zap.Int("connections", found.Connections), zap.Strings("tried", tried))
 	}
 	x.mu.Lock()
 	x.running = false
