@@ -143,6 +143,12 @@ func (r *run) isCount(next trial, a answer) bool {
 		if q, ok := try(high, true); !ok || q.works {
 			continue
 		}
+		if r.spare() > 2 {
+			if q, ok := try(high+1, false); ok && q.works { // more are accepted: it is no limit
+				r.limits[c.id] = low
+				return r.undecided(found{axis: c.axis, id: c.id, evidence: fmt.Sprintf("with %d %s: accepted; with %d: %s; with %d: accepted", low, c.what, high, p.x.Describe(), high+1)})
+			}
+		}
 		if low < fewest {
 			continue // it is not that there are too many, but that there are any
 		}
@@ -160,7 +166,8 @@ func (r *run) isCount(next trial, a answer) bool {
 		r.add(found{axis: c.axis, id: c.id, limit: low, offered: []string{fmt.Sprint(sent)},
 			evidence: fmt.Sprintf("the hello that works, with any %d %s: accepted; with any %d: %s", low, c.what, high, p.x.Describe()),
 			sentence: fmt.Sprintf("The endpoint fails on the number of %s: it takes %d and not %d, whichever they are; the client sends %d.", c.what, low, high, sent),
-			fix:      fmt.Sprintf("Update the endpoint, or what stands before it; until then let the client offer %d %s at most.", low, c.what)})
+			fix:      fmt.Sprintf("Update the endpoint, or what stands before it; until then let the client offer %d %s at most.", low, c.what),
+			denies:   func(x *probe.Exchange) bool { return c.of(x.Hello) > low }})
 		return true
 	}
 	return false

@@ -169,6 +169,9 @@ func (r *run) refineGREASE(a answer) bool {
 		evidence: fmt.Sprintf("with reserved values among the %s (%s): %s; without them: accepted", strings.Join(kinds, ", "), strings.Join(values, ", "), a.x.Describe()),
 		sentence: fmt.Sprintf("The endpoint fails on reserved values (GREASE, RFC 8701) among the client's %s, instead of ignoring what it does not know: clients of today send them to find endpoints like this one.", strings.Join(kinds, ", ")),
 		fix:      "Update the endpoint, or what stands before it: it will fail on everything new as well."}
+	c.denies = func(x *probe.Exchange) bool {
+		return slices.ContainsFunc(bad, func(k greaseKind) bool { return len(k.of(x.Hello)) > 0 })
+	}
 	if len(bad) > 1 {
 		r.add(c)
 		return true

@@ -26,7 +26,7 @@ func (r *run) refutedBy(f found) (*probe.Exchange, bool) {
 		return nil, false
 	}
 	for _, e := range r.history {
-		if e.works && e.proxy == r.working.proxy && !e.x.Hello.SSLv2 && (f.axis == AxisServerName || e.x.Hello.ServerName() == r.working.hello.ServerName()) && f.denies(e.x) {
+		if e.works && len(e.x.Hello.Layout.Records) == 0 && e.proxy == r.working.proxy && !e.x.Hello.SSLv2 && (f.axis == AxisServerName || e.x.Hello.ServerName() == r.working.hello.ServerName()) && f.denies(e.x) {
 			return e.x, true
 		}
 	}

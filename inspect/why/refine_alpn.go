@@ -18,6 +18,7 @@ func (r *run) refineALPN(a answer) bool {
 		f.id, f.accepted = ALPNRequired, r.working.hello.ALPN()
 		f.evidence = fmt.Sprintf("without ALPN: %s; with %s: %s", a.x.Describe(), strings.Join(f.accepted, ", "), r.accepted.x.Describe())
 		f.sentence = "The endpoint requires ALPN, and the client offers no protocol."
+		f.denies = func(x *probe.Exchange) bool { return len(x.Hello.ALPN()) == 0 }
 		f.fix = "Let the client offer " + strings.Join(f.accepted, " or ") + "."
 		r.add(f)
 		return true
@@ -44,6 +45,7 @@ func (r *run) refineALPN(a answer) bool {
 		f.id, f.offered = ALPNIntolerance, []string{one}
 		f.evidence = fmt.Sprintf("with the protocol %q, also beside others that are accepted: %s; without it: accepted", one, a.x.Describe())
 		f.sentence = fmt.Sprintf("The endpoint fails as soon as the protocol %q is offered by ALPN.", one)
+		f.denies = func(x *probe.Exchange) bool { return slices.Contains(x.Hello.ALPN(), one) }
 		f.fix = "Look at the endpoint's settings for this protocol; until then let the client leave it out."
 		r.addAlone(f, fmt.Sprintf("ALPN %q", one), r.with(func(h *probe.Hello) { h.SetALPN(offered...) }), 0, 0)
 		return !r.cut

@@ -157,13 +157,15 @@ func (r *run) refineShares(next trial, a answer) bool {
 				r.add(found{axis: AxisKeyShare, id: KeyShareIntolerance, offered: names(theirs),
 					evidence: fmt.Sprintf("with a key share of %s besides: %s, also of %s; with one of %s alone: accepted", g, p.x.Describe(), many, listed(own)),
 					sentence: fmt.Sprintf("The endpoint fails as soon as there is another key share beside that of %s, whichever it is; the client sends %d.", listed(own), len(theirs)),
-					fix:      "Update the endpoint; until then let the client send one key share."})
+					fix:      "Update the endpoint; until then let the client send one key share.",
+					denies:   func(x *probe.Exchange) bool { return len(unreserved(x.Hello.KeyShareGroups())) > 1 }})
 				return true
 			}
 			r.addAlone(found{axis: AxisKeyShare, id: KeyShareIntolerance, offered: names(theirs),
 				evidence: fmt.Sprintf("with a key share of %s: %s; without it: accepted", g, p.x.Describe()),
 				sentence: fmt.Sprintf("The endpoint fails as soon as a key share of %s is sent, instead of ignoring it.", g),
-				fix:      "Update the endpoint; until then leave the key share out."}, "a key share of "+g.String(), t, 0, 0)
+				fix:      "Update the endpoint; until then leave the key share out.",
+				denies:   func(x *probe.Exchange) bool { return slices.Contains(x.Hello.KeyShareGroups(), g) }}, "a key share of "+g.String(), t, 0, 0)
 			return !r.cut
 		}
 	}

@@ -93,6 +93,10 @@ func (r *run) refineVersion(s step, next trial, a answer) bool {
 			}
 		}
 		if len(disturbing) == 0 {
+			if f, ok := r.versionBesideOthers(again, offered, b); ok {
+				r.add(f)
+				return true
+			}
 			all := names(r.failing.hello.Versions())
 			r.add(found{axis: AxisVersion, id: VersionIntolerance, offered: all, accepted: names(accepted),
 				evidence: fmt.Sprintf("with %s: %s; with each of %s alone: accepted", strings.Join(all, ", "), b.x.Describe(), listed(accepted)),
@@ -112,6 +116,38 @@ func (r *run) refineVersion(s step, next trial, a answer) bool {
 	f.denies = func(x *probe.Exchange) bool { return slices.Contains(versionsOf(x.Hello), disturbing[0]) }
 	r.add(f)
 	return true
+}
+
+// versionBesideOthers looks for the one version without which the others are accepted together.
+func (r *run) versionBesideOthers(again trial, offered []wire.Version, refused answer) (f found, ok bool) {
+	if len(offered) < 2 {
+		return f, false
+	}
+	var one wire.Version
+	for _, v := range offered {
+		if r.spare() < 3 {
+			return f, false
+		}
+		t := trial{again.hello.Clone(), again.proxy}
+		t.hello.SetVersions(lessOf(offered, []wire.Version{v})...)
+		makeSound(t.hello, r.failing.hello)
+		p := r.send("with its versions but "+v.String(), t)
+		if p.x == nil || p.works && one != 0 {
+			return f, false
+		}
+		if p.works {
+			one = v
+			r.keep(t, p)
+		}
+	}
+	if one == 0 {
+		return f, false
+	}
+	rest := lessOf(offered, []wire.Version{one})
+	return found{axis: AxisVersion, id: VersionIntolerance, offered: names(offered), accepted: names(rest),
+		evidence: fmt.Sprintf("with %s: %s; with %s: accepted; with %s alone: accepted", listed(offered), refused.x.Describe(), listed(rest), one),
+		sentence: fmt.Sprintf("The endpoint fails when %s is offered beside other versions, and takes it alone, and the others without it (%s).", one, listed(rest)),
+		fix:      fmt.Sprintf("Update the endpoint, or what stands before it; until then limit the client to %s.", listed(rest))}, true
 }
 
 // otherwise asks for a version with less that could be refused beside it: a version is refused only if no other list of suites, groups and

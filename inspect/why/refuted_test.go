@@ -1,10 +1,15 @@
 package why_test
 
 import (
+	"bytes"
 	"crypto/tls"
+	"net"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/tlstriage/tlstriage/inspect/probe"
 	"github.com/tlstriage/tlstriage/inspect/why"
@@ -102,6 +107,128 @@ func TestCausesThatAreContradictedAreNotNamed(t *testing.T) {
 			if strings.Contains(c.ID, "version") || strings.Contains(c.Sentence, "as soon as") {
 				t.Errorf("%s: %s: %s", name, c.ID, c.Sentence)
 			}
+		}
+	}
+}
+
+// rewriting stands before a TLS server and gives it another hello than the one that came.
+func rewriting(t *testing.T, config *tls.Config, change func(*probe.Hello)) string {
+	config.Certificates = []tls.Certificate{identityOf(t, "ecdsa").Certificate}
+	return serve(t, func(_ int, conn net.Conn) {
+		var m wire.Message
+		r := wire.Reader{FromClient: true}
+		room := make([]byte, 16<<10)
+		for !r.Next(&m) {
+			n, err := conn.Read(room)
+			if err != nil || r.Err() != nil {
+				return
+			}
+			r.Feed(bytes.Clone(room[:n]))
+		}
+		h, err := probe.FromMessage(bytes.Clone(m.Bytes))
+		if err != nil {
+			return
+		}
+		change(h)
+		message, err := h.Message()
+		if err != nil {
+			return
+		}
+		serveTLS(&replayed{conn, append([]byte{22, 3, 1, byte(len(message) >> 8), byte(len(message))}, message...)}, config)
+	})
+}
+
+func TestHellosThatAreChangedOnTheirWay(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change func(*probe.Hello)
+		hello  *probe.Hello
+		says   string
+	}{
+		"ALPN is taken out": {func(h *probe.Hello) { h.SetALPN() }, modern(serverName, func(h *probe.Hello) { h.SetALPN("h2", "http/1.1") }), "does not open"},
+		"TLS 1.3 is taken out": {func(h *probe.Hello) {
+			h.Remove(wire.ExtensionSupportedVersions, wire.ExtensionKeyShare, wire.ExtensionPSKKeyExchangeModes)
+		}, modern(serverName, nil), "was not offered TLS 1.3"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := (&why.Experiment{Target: probe.Target{Address: rewriting(t, &tls.Config{}, tc.change)}, Hello: tc.hello}).Run(t.Context())
+			if len(r.Causes) != 1 || r.Cause != why.HelloAltered || !strings.Contains(r.Sentence, tc.says) {
+				t.Errorf("%s: %+v", r.Verdict, r.Causes)
+			}
+		})
+	}
+}
+
+// A limiter whose door is shut when the experiment begins has refused everything so far, and not for what it says.
+func TestLimitersThatAreShutAtFirst(t *testing.T) {
+	for _, answer := range []reaction{reset, shut} {
+		t.Run("", func(t *testing.T) {
+			t.Parallel()
+			opens := time.Now().Add(900 * time.Millisecond)
+			var first sync.Once
+			address := goFront(nil, func(*seen) reaction {
+				first.Do(func() { opens = time.Now().Add(900 * time.Millisecond) })
+				if time.Now().Before(opens) {
+					return answer
+				}
+				return pass
+			})(t)
+			r := (&why.Experiment{Target: probe.Target{Address: address}, Hello: modern(serverName, nil)}).Run(t.Context())
+			for _, c := range r.Causes {
+				if c.ID == why.ResetsAll || c.ID == why.ClosesAll {
+					t.Errorf("%s: %s", c.ID, c.Sentence)
+				}
+			}
+		})
+	}
+}
+
+// A hello that is refused nearly always is no ban of the client, as long as other hellos are accepted.
+func TestRefusedNearlyAlwaysIsNoBan(t *testing.T) {
+	for _, every := range []int{5, 9, 13} {
+		t.Run("", func(t *testing.T) {
+			t.Parallel()
+			var n atomic.Int32
+			address := goFront(nil, when(reset, func(s *seen) bool {
+				return s.SupportedGroups.Contains(wire.GroupX25519MLKEM768) && s.KeyShares.Len() > 1 && n.Add(1)%int32(every) != 2
+			}))(t)
+			r := (&why.Experiment{Target: probe.Target{Address: address}, Hello: postQuantum()}).Run(t.Context())
+			for _, c := range r.Causes {
+				if c.ID == why.RateLimited || strings.Contains(c.Sentence, "whatever is sent") {
+					t.Errorf("%s: %s", c.ID, c.Sentence)
+				}
+			}
+		})
+	}
+}
+
+// The warning that an endpoint closes the connection behind is its answer.
+func TestWarningsThatEndTheConnection(t *testing.T) {
+	address := frontWith(t, nil, func(s *seen) bool { return string(s.ServerName) != serverName }, []byte{21, 3, 3, 0, 2, 1, 112})
+	r := (&why.Experiment{Target: probe.Target{Address: address}, Hello: modern("other.example", nil)}).Run(t.Context())
+	if r.Cause != why.ServerNameUnknown || !strings.Contains(r.Failure, "unrecognized_name") {
+		t.Errorf("%s, %s: %+v", r.Failure, r.Verdict, r.Causes)
+	}
+}
+
+// Numbers that are no limits are not called so: more are accepted.
+func TestNumbersThatAreNoLimit(t *testing.T) {
+	address := goFront(nil, when(reset, func(s *seen) bool {
+		n := 0
+		for range s.Extensions.All() {
+			n++
+		}
+		return n > 6 && n%2 == 0
+	}))(t)
+	even := modern(serverName, func(h *probe.Hello) {
+		h.Set(wire.ExtensionSCT, nil)
+		if len(h.Extensions)%2 == 1 {
+			h.Set(wire.ExtensionStatusRequest, []byte{1, 0, 0, 0, 0})
+		}
+	})
+	for _, c := range (&why.Experiment{Target: probe.Target{Address: address}, Hello: even}).Run(t.Context()).Causes {
+		if c.ID == why.TooManyExtensions || strings.Contains(c.Sentence, "as soon as") {
+			t.Errorf("%s: %s", c.ID, c.Sentence)
 		}
 	}
 }

@@ -161,6 +161,7 @@ func (r *run) isSize(next trial, a answer) bool {
 	f.sentence = fmt.Sprintf("%s hello larger than %d bytes (%d with the record's header): something before it, or the endpoint itself, reads a hello into a buffer of fixed size. Yours has %d%s.",
 		ends(large.x), low, low+5, r.result.HelloSize, because(r.failing.hello))
 	f.fix = "Update or reconfigure what stands before the endpoint; until then make the hello smaller: " + smaller(r.failing.hello) + "."
+	f.denies = func(x *probe.Exchange) bool { return x.Hello.Size() > low }
 	r.addAlone(f, fmt.Sprintf("a size of more than %d bytes", low), pad.to(high).trial, 0, high)
 	return true
 }
