@@ -130,6 +130,10 @@ func (s *session) tellUnsteady(r *Report) {
 	}
 }
 
+// repeatsOfAlone is how often a hello has to be answered with no other connection beside it, so that one in twenty that fails at random
+// is unlikely to pass for one that fails in company.
+const repeatsOfAlone = 16
+
 // needsToBeAlone reports whether an endpoint that answered the same hello in more than one way answers it in one as long as there is no
 // other connection: then all is worth asking again, one at a time.
 func (s *session) needsToBeAlone(ctx context.Context, r *Report) bool {
@@ -142,7 +146,7 @@ func (s *session) needsToBeAlone(ctx context.Context, r *Report) bool {
 		return s.random + s.refused + s.differing
 	}
 	before := count()
-	for range repeatsOfUnsteady {
+	for range repeatsOfAlone {
 		if ctx.Err() != nil || s.spent() || natureOf(s.ask(ctx, s.broad(r).Fresh(), probe.Options{Until: probe.UntilHello})) != chosen {
 			return false
 		}

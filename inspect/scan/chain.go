@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/tlstriage/tlstriage/inspect/probe"
+	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
 // exhausted is what a chain of hellos found.
@@ -76,6 +77,10 @@ func chain[T comparable](s *session, all []T, once func(nature nature) bool, ask
 		e.last = x
 		nature := natureOf(x)
 		e.refused++
+		if x.Alert != nil && x.Alert.Description == wire.AlertNoApplicationProtocol { // which names its reason
+			e.refused = repeatsOfUnsteady
+			return e
+		}
 		if nature == chosen || s.paper != nil { // chosen: another version, or a flight without what was asked about
 			return e
 		}

@@ -80,7 +80,7 @@ func (s *session) alpn(ctx context.Context, r *Report, note func(tolerance strin
 	}
 	s.ended(WhatALPN, all.refused)
 	_, _, x := ask([]string{unknownProtocol})
-	if natureOf(x) == cut || natureOf(x) == said {
+	if nature := natureOf(x); (nature == cut || nature == said) && !refusesProtocol(x) {
 		_, _, x = ask([]string{unknownProtocol})
 	}
 	switch {

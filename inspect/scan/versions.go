@@ -71,7 +71,7 @@ func (s *session) enumerate(ctx context.Context, v wire.Version) *enumerated {
 	switch {
 	case ok:
 		e.many = yes(1, "")
-		s.exhaustSuites(ctx, e, all)
+		s.exhaustSuites(ctx, e, all, suiteClasses(v))
 	case natureOf(x) == plain || natureOf(x) == unconnected:
 		e.answer = refusal(x, 1)
 		return e
@@ -130,8 +130,8 @@ func (e *enumerated) note(x *probe.Exchange) {
 }
 
 // exhaustSuites finds all suites among some, and appends them.
-func (s *session) exhaustSuites(ctx context.Context, e *enumerated, among []wire.CipherSuite) {
-	found := exhaust(s, among, chunkSize, suiteClasses(e.version), func(remaining []wire.CipherSuite) (wire.CipherSuite, bool, *probe.Exchange) {
+func (s *session) exhaustSuites(ctx context.Context, e *enumerated, among []wire.CipherSuite, classes func(left []wire.CipherSuite) [][]wire.CipherSuite) {
+	found := exhaust(s, among, chunkSize, classes, func(remaining []wire.CipherSuite) (wire.CipherSuite, bool, *probe.Exchange) {
 		x, ok := s.offer(ctx, e, remaining)
 		return suiteOf(x), ok, x
 	})
@@ -148,16 +148,19 @@ func (s *session) exhaustSuites(ctx context.Context, e *enumerated, among []wire
 	}
 }
 
-// suiteClasses are the kinds of keys that suites want: servers choose their certificate by whether there is any ECDSA suite in a hello,
+// suiteClasses are the suites that want a key of RSA, and the others: servers choose their certificate by whether there is any ECDSA suite in a hello,
 // spoken by them or not (HAProxy), and have no other then. nil: a version whose suites want none.
 func suiteClasses(v wire.Version) func(left []wire.CipherSuite) [][]wire.CipherSuite {
 	if v.IsTLS13() {
 		return nil
 	}
 	return func(left []wire.CipherSuite) [][]wire.CipherSuite {
-		of := make([][]wire.CipherSuite, numKeyKinds)
+		of := make([][]wire.CipherSuite, 2)
 		for _, suite := range left {
-			kind := kindOfSuite(suite)
+			kind := 0
+			if kindOfSuite(suite) == keyRSA {
+				kind = 1
+			}
 			of[kind] = append(of[kind], suite)
 		}
 		return slices.DeleteFunc(of, func(some []wire.CipherSuite) bool { return len(some) == 0 })
@@ -166,7 +169,7 @@ func suiteClasses(v wire.Version) func(left []wire.CipherSuite) [][]wire.CipherS
 
 // The most suites in a hello to an endpoint that may not bear many, and to one that is known to speak the version and does not bear all.
 const (
-	chunkSize = 100
+	chunkSize = 112
 	fewSuites = 48
 )
 
@@ -198,15 +201,20 @@ func (s *session) smaller(ctx context.Context, e *enumerated, large *probe.Excha
 	if e.version.IsTLS13() {
 		if taken && little.ServerHello != nil {
 			e.shares, e.group = true, little.ServerHello.Group
-			s.exhaustSuites(ctx, e, all)
+			s.exhaustSuites(ctx, e, all, suiteClasses(e.version))
 		}
 	} else {
-		size := chunkSize
-		if taken { // how many are too many is not known: 64 are, for some
-			size = fewSuites
-		}
-		for chunk := range slices.Chunk(all, size) {
-			s.exhaustSuites(ctx, e, chunk)
+		classes := suiteClasses(e.version)
+		if taken {
+			for chunk := range slices.Chunk(all, fewSuites) { // how many are too many is not known: 64 are, for some
+				s.exhaustSuites(ctx, e, chunk, classes)
+			}
+		} else { // refused twice already: once more by class is enough
+			for _, class := range classes(all) {
+				for chunk := range slices.Chunk(class, chunkSize) {
+					s.exhaustSuites(ctx, e, chunk, func([]wire.CipherSuite) [][]wire.CipherSuite { return nil })
+				}
+			}
 		}
 		s.inOrder(ctx, e)
 	}
@@ -231,7 +239,7 @@ func (s *session) inOrder(ctx context.Context, e *enumerated) {
 	}
 	found := e.suites
 	e.suites = nil
-	s.exhaustSuites(ctx, e, found)
+	s.exhaustSuites(ctx, e, found, suiteClasses(e.version))
 	for _, suite := range found { // what did not come a second time was there all the same
 		if !slices.Contains(e.suites, suite) {
 			e.suites = append(e.suites, suite)
