@@ -52,6 +52,17 @@ func choosesOnly[T comparable](chosen, alone, offered []T) bool {
 	return len(meet(chosen, offered)) == 0 && (len(chosen) == 0 || len(alone) > 0 && chosen[0] == alone[0])
 }
 
+// aloneOf says what the endpoint accepts: only that, where nothing else was chosen beside it.
+func aloneOf[T interface {
+	comparable
+	fmt.Stringer
+}](chosen, alone []T) string {
+	if len(lessOf(chosen, alone)) > 0 && len(alone) > 0 {
+		return listed(alone) + " by itself, and more together with that"
+	}
+	return only(alone)
+}
+
 // oneOf names what a client may offer instead.
 func oneOf[T fmt.Stringer](accepted []T) string {
 	if len(accepted) == 0 {

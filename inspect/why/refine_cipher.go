@@ -41,7 +41,7 @@ func (r *run) refineSuites(next trial, a answer) bool {
 	r.keep(both, u)
 	f := found{axis: AxisCipher, id: NoCommonCipher, offered: names(offered), accepted: names(accepted)}
 	f.evidence = fmt.Sprintf("with only the client's %d suites: %s; with others added: %s", len(offered), a.x.Describe(), u.x.Describe())
-	f.sentence = fmt.Sprintf("No common cipher suite: the client offers %s; the endpoint accepts %s%s.", listed(offered), only(accepted), r.keyKind(accepted, offered))
+	f.sentence = fmt.Sprintf("No common cipher suite: the client offers %s; the endpoint accepts %s%s.", listed(offered), aloneOf(chosen, accepted), r.keyKind(accepted, offered))
 	f.fix = fmt.Sprintf("Enable one of the client's suites at the endpoint, or let the client offer %s.", oneOf(accepted))
 	f.denies = deniesSuites(offered)
 	r.add(f)

@@ -43,9 +43,9 @@ func (r *run) refineGroups(next trial, a answer) bool {
 		f := found{axis: AxisGroup, id: NoCommonGroup, offered: names(offered), accepted: names(accepted)}
 		f.evidence = fmt.Sprintf("with only the client's groups: %s; with others added: %s", a.x.Describe(), u.x.Describe())
 		if len(offered) == 0 {
-			f.sentence = fmt.Sprintf("The client names no groups (supported_groups is missing); the endpoint accepts %s.", only(accepted))
+			f.sentence = fmt.Sprintf("The client names no groups (supported_groups is missing); the endpoint accepts %s.", aloneOf(chosen, accepted))
 		} else {
-			f.sentence = fmt.Sprintf("No common group: the client offers %s; the endpoint accepts %s.", listed(offered), only(accepted))
+			f.sentence = fmt.Sprintf("No common group: the client offers %s; the endpoint accepts %s.", listed(offered), aloneOf(chosen, accepted))
 		}
 		f.fix = fmt.Sprintf("Enable one of the client's groups at the endpoint (nginx: ssl_ecdh_curve, HAProxy: curves), or let the client offer %s.", oneOf(accepted))
 		f.denies = func(x *probe.Exchange) bool {

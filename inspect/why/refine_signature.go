@@ -34,9 +34,9 @@ func (r *run) refineSchemes(next trial, a answer) bool {
 	f := found{axis: AxisSignature, id: NoCommonSignature, offered: names(offered), accepted: names(accepted)}
 	f.evidence = fmt.Sprintf("with only the client's schemes: %s; with others added: %s", a.x.Describe(), u.x.Describe())
 	if len(offered) == 0 {
-		f.sentence = fmt.Sprintf("The client names no signature schemes, which means SHA-1 (RFC 5246, Section 7.4.1.4.1); the endpoint signs with %s.", only(accepted))
+		f.sentence = fmt.Sprintf("The client names no signature schemes, which means SHA-1 (RFC 5246, Section 7.4.1.4.1); the endpoint signs with %s.", aloneOf(chosen, accepted))
 	} else {
-		f.sentence = fmt.Sprintf("No common signature scheme: the client offers %s; the endpoint signs with %s%s.", listed(offered), only(accepted), sha1Only(accepted, offered))
+		f.sentence = fmt.Sprintf("No common signature scheme: the client offers %s; the endpoint signs with %s%s.", listed(offered), aloneOf(chosen, accepted), sha1Only(accepted, offered))
 	}
 	f.fix = fmt.Sprintf("Let the client offer %s, or give the endpoint a certificate whose key can sign with one of the client's schemes.", oneOf(accepted))
 	f.denies = func(x *probe.Exchange) bool {

@@ -93,6 +93,13 @@ func refuted(t *testing.T) []endpoint {
 		{name: "two schemes together are reset", start: goFront(nil, when(reset, func(s *seen) bool {
 			return s.SignatureSchemes.Contains(wire.SchemeRSAPSSRSAESHA256) && s.SignatureSchemes.Contains(wire.SchemeRSAPSSRSAESHA384)
 		})), hello: modern(serverName, nil), causes: []string{"signature/combination-intolerance"}, together: "rsa_pss_rsae_sha384"},
+		{name: "many suites and many extensions together are reset", start: goFront(nil, when(reset, func(s *seen) bool {
+			extensions := 0
+			for range s.Extensions.All() {
+				extensions++
+			}
+			return s.CipherSuites.Len() > 8 && extensions > 9
+		})), hello: manyExtensions(), causes: []string{"extension/combination-intolerance"}, together: "the other cipher suites"},
 		{name: "a post-quantum group and TLS 1.2 together are reset", start: goFront(nil, when(reset, func(s *seen) bool {
 			return s.SupportedGroups.Contains(wire.GroupX25519MLKEM768) && s.SupportedVersions.Contains(wire.VersionTLS12)
 		})), hello: postQuantum(), causes: []string{"group/combination-intolerance"}, together: "the other versions"},
@@ -156,6 +163,19 @@ func TestHellosThatAreChangedOnTheirWay(t *testing.T) {
 				t.Errorf("%s: %+v", r.Verdict, r.Causes)
 			}
 		})
+	}
+}
+
+// TLS 1.2 is refused beside other versions only.
+func TestOneVersionBesideOthers(t *testing.T) {
+	address := goFront(nil, when(reset, func(s *seen) bool {
+		return s.SupportedVersions.Contains(wire.VersionTLS12) && s.SupportedVersions.Len() > 1
+	}))(t)
+	r := (&why.Experiment{Target: probe.Target{Address: address}, Hello: modern(serverName, func(h *probe.Hello) {
+		h.SetVersions(wire.VersionTLS13, wire.VersionTLS12, wire.VersionTLS11)
+	})}).Run(t.Context())
+	if len(r.Causes) != 1 || r.Cause != why.VersionIntolerance || !strings.Contains(r.Sentence, "when TLSv1.2 is offered beside") {
+		t.Errorf("%s: %+v", r.Verdict, r.Causes)
 	}
 }
 

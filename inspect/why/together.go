@@ -138,8 +138,11 @@ func (r *run) needs(some []trait, lacks func([]trait, string) bool) string {
 		} else if lacks(some[half:], traitNames(some[half:])) {
 			some = some[half:]
 		} else {
-			break
+			return traitNames(some)
 		}
+	}
+	if len(some) > 1 {
+		r.cut = true // which of them it is was not looked at
 	}
 	return traitNames(some)
 }

@@ -292,6 +292,9 @@ func (r *run) withoutControl() {
 	if x.Outcome == probe.OutcomeTimeout && x.Received > 0 {
 		everything = fmt.Sprintf("%d hellos of every kind: each was answered in part or not at all; the one that was waited for longest by %d bytes in %.1f s", r.outcomes[x.Outcome], x.Received, x.Took.Seconds())
 	}
+	if x.Outcome == probe.OutcomeTimeout && x.Received == 0 {
+		everything += fmt.Sprintf(" (the hello in question was waited for %.1f s)", x.Took.Seconds())
+	}
 	if len(r.outcomes) == 1 {
 		switch {
 		case x.Endless:
