@@ -183,7 +183,11 @@ func TestTruncationIsMirrored(t *testing.T) {
 			c.Close()
 			record := r.record()
 			wantOutcome(t, record, inspect.Success)
-			if got := record.BackendLeg.PeerEnd; got != tt.peer || record.Event.End != inspect.EndedByBackend {
+			by := inspect.EndedByBackend
+			if tt.noted == inspect.ErrorAlertSent {
+				by = inspect.EndedByProxy
+			}
+			if got := record.BackendLeg.PeerEnd; got != tt.peer || record.Event.End != by {
 				t.Errorf("the backend's end is %q, want %q, and %q ended it", got, tt.peer, record.Event.End)
 			}
 			if tt.noted == "" {

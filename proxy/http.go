@@ -26,10 +26,15 @@ const maxRequestHeader = 64 << 10
 const maxStreams = 100
 
 func newHTTPFront(limits Limits) *httpFront {
-	var h1, h2 http.Protocols
+	h1 := new(http.Protocols)
 	h1.SetHTTP1(true)
+	return &httpFront{newHTTPServer(limits, h1), newHTTPServer(limits, protocolHTTP2())}
+}
+
+func protocolHTTP2() *http.Protocols {
+	h2 := new(http.Protocols)
 	h2.SetUnencryptedHTTP2(true) // which it is above the connections that are handed over
-	return &httpFront{newHTTPServer(limits, &h1), newHTTPServer(limits, &h2)}
+	return h2
 }
 
 func newHTTPServer(limits Limits, protocols *http.Protocols) *httpServer {
@@ -71,28 +76,37 @@ func (s *Server) http() *httpFront {
 	return s.front
 }
 
-// drainHTTP lets requests end and closes connections without any, until ctx is done.
-func (s *Server) drainHTTP(ctx context.Context) {
-	s.mu.Lock()
-	front := s.front
-	late := newHTTPFront(s.limits()) // for those whose handshake is not done yet: they are told, too
-	s.front = late
-	s.mu.Unlock()
-	context.AfterFunc(s.ctx, late.close)
-	time.AfterFunc(s.limits().Timeouts.ClientHandshake, func() {
-		_ = late.h1.Shutdown(ctx)
-		_ = late.h2.Shutdown(ctx)
-	})
-	if front != nil {
-		// What is left when ctx ends is cut by the connections.
-		s.handling.Go(func() { _ = front.h1.Shutdown(ctx) })
-		s.handling.Go(func() { _ = front.h2.Shutdown(ctx) })
-	}
-}
+// How often connections without a request are looked for while draining. net/http takes one that is new for idle after five seconds.
+const drainLook = time.Second
 
-func (f *httpFront) close() {
-	_ = f.h1.Close()
-	_ = f.h2.Close()
+// drainHTTP lets requests end and closes connections without any, until ctx is done. Who was accepted before, and asks only now, is answered:
+// net/http's own Shutdown would drop a request of HTTP/1 that it has read, and take no connection whose handshake ends later.
+func (s *Server) drainHTTP(ctx context.Context) {
+	limits := s.limits()
+	s.mu.Lock()
+	if s.front == nil {
+		s.front = newHTTPFront(limits)
+	}
+	h1, h2 := s.front.h1, s.front.h2
+	late := newHTTPServer(limits, protocolHTTP2())
+	s.front = &httpFront{h1, late}
+	s.mu.Unlock()
+	// What is left when ctx ends is cut by the connections.
+	s.handling.Go(func() { _ = h2.Shutdown(ctx) })
+	time.AfterFunc(limits.Timeouts.ClientHandshake, func() { _ = late.Shutdown(ctx) })
+	go func() {
+		look := time.NewTicker(drainLook)
+		defer look.Stop()
+		for s.ctx.Err() == nil {
+			h1.SetKeepAlivesEnabled(false) // which closes those that are idle, too
+			select {
+			case <-look.C:
+			case <-s.ctx.Done():
+			}
+		}
+		_ = h1.Close()
+		_ = late.Close()
+	}()
 }
 
 // handover is the listener of an HTTP server: what was accepted elsewhere is handed to it.

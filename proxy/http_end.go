@@ -44,10 +44,11 @@ func (s *httpSession) endsWith(f inspect.HTTPFailure) {
 	}
 }
 
-// legEnded notes how the backend ended the leg that is in the record. Everything is closed: reading tells how it came to that.
-func (s *httpSession) legEnded() {
+// legEnded notes how the backend ended the leg that is in the record. Everything is closed: reading tells how it came to that. A leg that was open until now
+// is one that this program ended, unless the backend's failure is why.
+func (s *httpSession) legEnded(open bool) {
 	leg := s.c.backend
-	if leg == nil || leg.tls == nil || !leg.established() {
+	if leg == nil || leg.tls == nil || !leg.established() || open && s.c.firstEnd.Load() != endOfBackend {
 		return
 	}
 	if _, err := leg.tls.Read(make([]byte, 1)); err != nil {

@@ -94,6 +94,10 @@ func TestHTTPModeAnswersLateHandshakesWhileDraining(t *testing.T) {
 		ended := make(chan error, 1)
 		go func() { ended <- r.server.Shutdown(ctx) }()
 		r.eventually("the drain to begin", r.server.draining.Load)
+		fmt.Fprintf(early, "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", testName)
+		if response, err := http.ReadResponse(bufio.NewReader(early), nil); err != nil || response.StatusCode != http.StatusServiceUnavailable || !response.Close {
+			t.Errorf("who was there already: %v %v", response, err)
+		}
 		early.Close()
 		transport := &http.Transport{DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			c := tls.Client(conn, r.clientConfig(protocols(map[bool]string{false: "http/1.1", true: "h2"}[h2])))

@@ -245,11 +245,15 @@ func (s *httpSession) end() {
 // finish closes what is open to the backend and hands over the record.
 func (s *httpSession) finish() {
 	c := s.c
-	s.transport.CloseIdleConnections()
 	s.mu.Lock()
 	s.over = true
 	open, broken := slices.Clone(s.legs), s.broken
 	s.mu.Unlock()
+	held := slices.Contains(open, c.backend)
+	if held {
+		c.backend.facts = tcpFacts(c.backend.tap.Conn)
+	}
+	s.transport.CloseIdleConnections()
 	for _, leg := range open {
 		leg.tap.Close()
 	}
@@ -260,7 +264,7 @@ func (s *httpSession) finish() {
 	}
 	slices.SortFunc(s.record.Statuses, func(a, b inspect.HTTPStatus) int { return a.Code - b.Code })
 	c.record.HTTP = &s.record
-	s.legEnded()
+	s.legEnded(held)
 	c.record.Event.End = s.ended()
 	c.finish()
 }

@@ -30,6 +30,7 @@ type accessLog struct {
 	broken  bool // the last write failed, and that was said
 	closed  bool
 	lost    uint64 // lines since then
+	held    uint64 // lines that are held back
 }
 
 // How long a line may be held back.
@@ -67,6 +68,9 @@ func (a *accessLog) Write(r *inspect.HTTPRequest) {
 		return
 	}
 	_, err := a.out.Write(line)
+	if a.held++; err == nil && a.out.Buffered() <= len(line) {
+		a.held = 1 // what was held back before it is written
+	}
 	a.wrote(err)
 	if !a.waiting {
 		a.waiting = true
@@ -77,16 +81,23 @@ func (a *accessLog) Write(r *inspect.HTTPRequest) {
 // wrote says aloud, once, that writing fails, and goes on: a full disk must not stop requests. a.mu is held.
 func (a *accessLog) wrote(err error) {
 	if err == nil {
+		if a.out.Buffered() == 0 {
+			a.held = 0
+		}
 		if a.broken && a.out.Buffered() == 0 {
 			a.broken = false
 			a.log.Info("access log: written again", zap.Uint64("lost", a.lost))
 		}
 		return
 	}
-	a.lost++
+	if !a.broken {
+		a.lost = 0
+	}
+	a.lost += a.held
+	a.held = 0
 	a.out.Reset(a.file) // a bufio.Writer keeps its first error
 	if !a.broken {
-		a.broken, a.lost = true, 1
+		a.broken = true
 		a.log.Error("access log: not written; requests go on without it", zap.Error(err))
 	}
 }
@@ -134,6 +145,10 @@ func (a *accessLog) Close() error {
 	a.closed = true
 	a.flush.Stop()
 	err := a.out.Flush()
+	a.wrote(err)
+	if a.broken {
+		a.log.Warn("access log: lines are missing at its end", zap.Uint64("lost", a.lost))
+	}
 	if closing := a.file.Close(); err == nil {
 		err = closing
 	}

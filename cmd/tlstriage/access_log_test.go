@@ -118,6 +118,9 @@ func TestAccessLogGoesOnWhenTheDiskIsFull(t *testing.T) {
 		a.Write(hostileRequest())
 		a.flushNow()
 	}
+	if a.lost != 3 {
+		t.Errorf("%d lines were lost, want 3", a.lost)
+	}
 	a.file = real
 	a.out.Reset(real)
 	a.Write(hostileRequest())
@@ -127,5 +130,14 @@ func TestAccessLogGoesOnWhenTheDiskIsFull(t *testing.T) {
 	}
 	if text, err := os.ReadFile(full); err != nil || strings.Count(string(text), "\n") != 1 {
 		t.Errorf("%q %v", text, err)
+	}
+	a.file = device
+	a.out.Reset(device)
+	a.Write(hostileRequest())
+	a.Write(hostileRequest())
+	a.Close()
+	last := said.FilterMessageSnippet("missing at its end").All()
+	if len(last) != 1 || last[0].ContextMap()["lost"] != uint64(2) {
+		t.Errorf("at the end: %v", last)
 	}
 }

@@ -178,8 +178,9 @@ func (p *proxyCommand) run(ctx context.Context) error {
 		shadow = func() any { return p.shadow.Report(maxShadowChanges) }
 	}
 	p.admin = admin.New(admin.Options{
-		Shadow:  shadow,
-		Numbers: p.quicNumbers(),
+		Shadow: shadow,
+		Numbers: append(p.quicNumbers(), admin.Number{Name: "tlstriage_access_log_dropped_total", Help: "Requests that are missing in the access log because its queue was full.",
+			Value: func() float64 { return float64(p.server.RequestsDropped()) }}),
 		Version: thisBuild().Version, Revision: thisBuild().Revision,
 		Recent: config.Limits.Recent, Hosts: config.Admin.Hosts,
 		Active: p.server.Active, Refused: p.server.Refused, Dropped: p.server.Dropped,
@@ -187,6 +188,7 @@ func (p *proxyCommand) run(ctx context.Context) error {
 		Backends: func() any { return p.monitor.States() },
 		ErrorLog: zap.NewStdLog(p.log),
 	})
+	defer quietTransport(p.log)()
 	background, stop := context.WithCancel(context.Background())
 	p.background = background
 	if config.Explain == configs.On {
