@@ -34,6 +34,8 @@ type link struct {
 	state  linkState
 	closed bool // by us
 	alert  wire.AlertDescription
+
+	rejected bool // before any request
 }
 
 type linkState uint8
@@ -141,7 +143,14 @@ func (l *link) serve(conn *quic.Conn) {
 	}
 	q.Opened()
 	if l.establish(conn) {
-		_ = l.socket.server.http.ServeQUICConn(conn) // its error is the connection's, which over is told
+		err := l.socket.server.http.ServeQUICConn(conn) // any other error is the connection's, which over is told
+		if errors.Is(err, http.ErrServerClosed) && conn.Context().Err() == nil {
+			// The end began while its handshake was done. No request was looked at: the client may send them again (RFC 9114, Section 8.1).
+			l.mu.Lock()
+			l.rejected = true
+			l.mu.Unlock()
+			_ = conn.CloseWithError(quic.ApplicationErrorCode(http3.ErrCodeRequestRejected), "")
+		}
 		_ = conn.CloseWithError(quic.ApplicationErrorCode(http3.ErrCodeNoError), "")
 	}
 }
@@ -198,6 +207,9 @@ func (l *link) over(cause error) {
 	l.mu.Lock()
 	l.uncount()
 	state := l.state
+	if l.rejected {
+		end.Type, end.Text = inspect.ErrorShutdown, "the listener ended before the first request"
+	}
 	if l.flow != nil {
 		l.flow.release()
 	}

@@ -4,11 +4,15 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/quic-go/quic-go"
+	"github.com/quic-go/quic-go/http3"
 
 	"github.com/tlstriage/tlstriage/certs/certstest"
 	"github.com/tlstriage/tlstriage/inspect"
@@ -221,6 +225,35 @@ func TestShutdownLetsRequestsEnd(t *testing.T) {
 	second := r.record()
 	if second.ClientLeg.Error != nil || second.HTTP.Statuses[0].Code != 200 {
 		t.Errorf("record %+v, error %+v", second, second.ClientLeg.Error)
+	}
+	r.none()
+}
+
+// A client whose handshake is done when the end has begun is told that its requests were not looked at, and is no success.
+func TestShutdownRejectsWhoComesLate(t *testing.T) {
+	pki := certstest.New(t)
+	r := inHTTPMode(t, pki, answering(t, pki))
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := r.udp.http.Shutdown(ctx); err != nil { // as far as it is when a handshake is overtaken by it
+		t.Fatal(err)
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+testName+"/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport := &quic.Transport{Conn: udpSocket(t)}
+	defer transport.Close()
+	conn, err := transport.Dial(ctx, r.address(), r.clientConfig(), &quic.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rejected *http3.Error
+	if _, err := (&http3.Transport{}).NewClientConn(conn).RoundTrip(request); !errors.As(err, &rejected) || rejected.ErrorCode != http3.ErrCodeRequestRejected || !rejected.Remote {
+		t.Errorf("%v", err)
+	}
+	if e := r.record().ClientLeg.Error; e == nil || e.Type != inspect.ErrorShutdown {
+		t.Errorf("error %+v", e)
 	}
 	r.none()
 }
