@@ -229,7 +229,7 @@ func (h http3Legs) send(leg *backendLeg, r *http.Request) (*http.Response, error
 	ctx, cancel := context.WithCancelCause(r.Context())
 	limit := time.AfterFunc(h.s.c.limits.Timeouts.Response, func() { cancel(os.ErrDeadlineExceeded) })
 	answer, err := leg.http3.RoundTrip(r.WithContext(ctx))
-	if !limit.Stop() && context.Cause(ctx) == os.ErrDeadlineExceeded {
+	if !limit.Stop() && errors.Is(context.Cause(ctx), os.ErrDeadlineExceeded) {
 		if err == nil {
 			answer.Body.Close()
 		}

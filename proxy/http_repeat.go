@@ -47,7 +47,7 @@ func (p repeats) RoundTrip(r *http.Request) (*http.Response, error) {
 	close(armed)
 	answer, err := p.RoundTripper.RoundTrip(out)
 	kept.ended.Store(true)
-	if !waiting.Stop() && context.Cause(ctx) == os.ErrDeadlineExceeded {
+	if !waiting.Stop() && errors.Is(context.Cause(ctx), os.ErrDeadlineExceeded) {
 		if err == nil {
 			answer.Body.Close()
 		}
