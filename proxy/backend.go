@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/netip"
 	"strconv"
 	"time"
 
@@ -442,91 +441,6 @@ func hostPort(address string) (string, int) {
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-
-// Check opens a connection to the backend as a client would that asks for name and offers protocols, closes it, and
-// returns what was seen as a record with a backend leg only.
-func (s *Server) Check(ctx context.Context, b *Backend, name string, protocols []string) *inspect.Connection {
-	return s.CheckAddress(ctx, b, "", name, protocols)
-}
-
-// CheckAddress is Check of one of the backend's addresses (host:port); empty: any, as for a client. It works on a server that
-// was not started, too.
-func (s *Server) CheckAddress(ctx context.Context, b *Backend, address, name string, protocols []string) *inspect.Connection {
-	c := s.newRecord(nil, time.Now(), netip.AddrPort{}, netip.AddrPort{})
-	limits := s.limits().Timeouts
-	how := opening{address: address, protocols: protocols, whole: true}
-	how.verified, how.sent = b.nameFor(name)
-	leg := b.open(ctx, limits, &s.describer, how)
-	leg.end(limits)
-	c.BackendLeg = leg.describe(&s.describer)
-	if address != "" && leg.remote == nil {
-		c.BackendLeg.Address, c.BackendLeg.Port = hostPort(address)
-	}
-	addEnd(c.BackendLeg, leg.err, leg.facts, leg.alerts)
-	c.Event.DurationMS = milliseconds(time.Since(leg.started))
-	c.Event.Outcome = inspect.Failure
-	if leg.err == nil {
-		c.Event.Outcome = inspect.Success
-	}
-	return c
-}
-
-// end closes a leg of which nothing but the handshake was wanted.
-func (l *backendLeg) end(limits Timeouts) {
-	if l.established() {
-		l.facts = tcpFacts(l.tap.Conn)
-		l.close()
-	} else if l.tap != nil {
-		linger(l.tap, limits.Linger)
-	}
-}
-
-// How long a TLS 1.3 backend that asked for a client certificate may take to say what it thinks of the answer.
-const settleTimeout = 500 * time.Millisecond
-
-// settle waits for the first thing that a TLS 1.3 backend sends after the handshake when it had asked for a client
-// certificate: a refusal comes only then, and the client should hear of it before its own leg is promised anything.
-func (l *backendLeg) settle(limits Timeouts) {
-	if l.request == nil || l.state.Version != tls.VersionTLS13 {
-		return
-	}
-	l.tap.SetReadDeadline(time.Now().Add(min(limits.BackendHandshake, settleTimeout)))
-	l.tap.once = true
-	early := make([]byte, 4096)
-	n, err := l.tls.Read(early) // errDrained after one flight of tickets
-	l.tap.once, l.tap.yields = false, false
-	l.tap.SetReadDeadline(time.Time{})
-	if n > 0 {
-		l.early = early[:n]
-	} else if errors.Is(err, io.EOF) {
-		// Nothing was sent to it that it could have had enough of, but our answer to its request.
-		l.err = &inspect.Error{Type: inspect.ErrorClosed, Message: "the backend closed the connection after its request for a client certificate was answered"}
-	}
-	l.note(err)
-	if l.err != nil {
-		l.err.Phase = inspect.PhaseHandshake // as far as the client is concerned
-		l.fail(l.err)
-	}
-}
-
-// note records how reading from the established leg ended when that was no clean end.
-func (l *backendLeg) note(err error) {
-	if l.err != nil {
-		return
-	}
-	if e, alerts := transferError(err, inspect.FromServer); e != nil {
-		l.err, l.alerts = e, append(l.alerts, alerts...)
-	}
-}
-
-func (l *backendLeg) close() {
-	if l.tls != nil && l.err == nil {
-		l.tap.SetDeadline(time.Now().Add(time.Second))
-		l.tls.Close()
-		return
-	}
-	l.tap.Close()
-}
 
 func (b *Backend) String() string {
 	if b.Plain {
