@@ -18,6 +18,8 @@ RACE      ?= ./configs ./inspect ./inspect/starttls ./inspect/probe ./inspect/re
 UNRACED   ?= TestBulkDoesNotAllocatePerRecord|TestStalledClientsAreInNobodysWay
 PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 FUZZTIME  ?= 30s
+# Packages under test at a time: most of them wait for servers more than they compute.
+PACKAGES  ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 BENCH     ?= .
 TOOLS     := $(CURDIR)/.tools
 GOLANGCI_LINT_VERSION := v2.15.0
@@ -39,7 +41,7 @@ demo: build ## show the main job: real clients, real backends, each with another
 
 .PHONY: test
 test: programs $(TOOLS)/pebble $(TOOLS)/h2spec $(TOOLS)/grpcurl check race ## run every test; installs the programs that they need on Debian as root
-	$(GO) test $$($(GO) list ./... | grep -vxF "$$($(GO) list $(RACE))")
+	$(GO) test -p $(PACKAGES) $$($(GO) list ./... | grep -vxF "$$($(GO) list $(RACE))")
 	$(GO) test -run '$(UNRACED)' ./proxy
 
 .PHONY: programs
