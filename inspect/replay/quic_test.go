@@ -106,8 +106,8 @@ func TestNobodyOverQUICIsUndetermined(t *testing.T) {
 		subjects []*Subject
 		most     int
 	}{{"one", over[:1], 3}, {"many", over, 20}, {"beside TCP", append(slices.Clone(over), samples(t, "curl-default,go-default")...), 20}} {
-		// Two at a time, so that what is under way when the run stops is little, whatever else the machine does.
-		r := Runner{Targets: []Target{target}, Rate: -1, Concurrency: 2, Client: &probe.Client{Timeouts: probe.Timeouts{Answer: time.Second}}}
+		// One at a time, so that nothing else is under way while the target is asked whether it is there.
+		r := Runner{Targets: []Target{target}, Rate: -1, Concurrency: 1, Client: &probe.Client{Timeouts: probe.Timeouts{Answer: time.Second}}}
 		report, err := r.Run(t.Context(), test.subjects)
 		t.Logf("%s: %d subjects, %d connections", test.name, len(test.subjects), report.Connections)
 		var stopped *StoppedError
