@@ -304,13 +304,19 @@ func TestForgedFlowsEndWithTheHandshakeTime(t *testing.T) {
 	}
 	<-handshakeConfirmed(ctx, conn)
 	relays := r.udp.sockets[keyOf(r.listener)].relays
+	var flow *relay
 	await(t, "a sign of the client", func() bool {
 		relays.mu.Lock()
 		defer relays.mu.Unlock()
-		for x := range relays.all {
-			return x.present()
+		for flow = range relays.all {
+			return flow.present()
 		}
 		return false
+	})
+	await(t, "what it sends behind its handshake, be it an acknowledgement only", func() bool {
+		flow.watch.Lock()
+		defer flow.watch.Unlock()
+		return flow.reader == nil || flow.reader.Stats(quicwire.FromClient).OneRTT > 0
 	})
 	relays.expire(time.Now().Add(time.Minute))
 	if n := relays.count(); n != 1 {
