@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"context"
 	"slices"
 	"sync"
 	"time"
@@ -17,11 +18,11 @@ type guard struct {
 	quic  bool // it watches what goes over QUIC, where nobody says that nobody is there
 
 	mu                  sync.Mutex
-	known               *probe.Hello // that was answered
-	silent              []*Result    // since the last answer
-	doubtful            []*Result    // that came when the door was shut
-	asking              bool
-	blocked             string // why; empty: it is not
+	known               *probe.Hello  // that was answered
+	silent              []*Result     // since the last answer
+	doubtful            []*Result     // that came when the door was shut
+	asked               chan struct{} // closed when what was asked is judged; nil: nothing is asked
+	blocked             string        // why; empty: it is not
 	answered, connected bool
 }
 
@@ -68,7 +69,7 @@ func (g *guard) note(r *Result, hello *probe.Hello) (known *probe.Hello, ask boo
 	if g.blocked != "" {
 		g.doubtful = append(g.doubtful, r)
 	}
-	if len(g.silent) < g.limit || g.asking || g.blocked != "" {
+	if len(g.silent) < g.limit || g.asked != nil || g.blocked != "" {
 		return nil, false
 	}
 	return g.question(r.Name)
@@ -78,7 +79,7 @@ func ended(x *probe.Exchange) time.Time { return x.Began.Add(x.Took) }
 
 // question is the hello that tells whether anybody answers. The caller holds the lock.
 func (g *guard) question(name string) (known *probe.Hello, ask bool) {
-	g.asking = true
+	g.asked = make(chan struct{})
 	switch {
 	case g.known != nil:
 		return g.known.Clone().Fresh(), true
@@ -98,17 +99,21 @@ func (g *guard) last() (known *probe.Hello, ask bool) {
 		g.blocked = noConnection + g.silent[0].Exchange.Describe()
 		g.doubtful = g.silent
 	}
-	if len(g.silent) == 0 || g.asking || g.blocked != "" || !g.answered && !(g.quic && !g.connected) {
+	if len(g.silent) == 0 || g.asked != nil || g.blocked != "" || !g.answered && !(g.quic && !g.connected) {
 		return nil, false
 	}
 	return g.question(g.silent[0].Name)
 }
 
-// judge ends what note asked for.
+// judge ends what note asked for. Without an exchange the question could not be put.
 func (g *guard) judge(x *probe.Exchange) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.asking = false
+	close(g.asked)
+	g.asked = nil
+	if x == nil {
+		return
+	}
 	g.connected = g.connected || reached(x, g.quic)
 	switch {
 	case answers(x):
@@ -124,6 +129,24 @@ func (g *guard) judge(x *probe.Exchange) {
 		g.blocked = "it answers nobody: " + x.Describe()
 	}
 	g.doubtful, g.silent = g.silent, nil
+}
+
+// await is until nothing is asked, or ctx ends: nobody else knocks at a door that may be shut. waited: something was asked.
+func (g *guard) await(ctx context.Context) (waited bool) {
+	for ctx.Err() == nil {
+		g.mu.Lock()
+		asked := g.asked
+		g.mu.Unlock()
+		if asked == nil {
+			break
+		}
+		waited = true
+		select {
+		case <-asked:
+		case <-ctx.Done():
+		}
+	}
+	return waited
 }
 
 // nothingCame reports whether whatever was sent over QUIC went into the dark so far.

@@ -234,26 +234,43 @@ func said(a Answer) string {
 
 // send makes one exchange; nil: the run has ended, or this would be one connection too many.
 func (s *runState) send(ctx context.Context, subject *Subject, t int, name string, hello *probe.Hello) *Result {
-	x := s.exchange(ctx, t, hello.Fresh(), subject.QUIC)
+	if !s.turn(ctx, t, subject.QUIC) {
+		return nil
+	}
+	x := s.exchange(t, hello.Fresh(), subject.QUIC)
 	if x == nil {
 		return nil
 	}
 	return &Result{Subject: subject, Target: s.Targets[t].Label, Name: name, Sent: shapeOf(x), Exchange: x, Answer: answerOf(x), Again: 1}
 }
 
-// exchange makes one connection within the bounds.
-func (s *runState) exchange(ctx context.Context, t int, hello *probe.Hello, quic bool) *probe.Exchange {
-	if why := s.guard(t, quic).stopped(); why != "" {
-		if s.mixed {
+// turn waits until the next hello may go to a target: for its place in the pace, and for what is asked of the target. False: none may.
+func (s *runState) turn(ctx context.Context, t int, quic bool) bool {
+	g := s.guard(t, quic)
+	for {
+		g.await(ctx) // and only then for the pace, so that those who waited do not go all at once
+		if g.stopped() == "" {
+			if s.pace.wait(ctx) != nil {
+				return false
+			}
+			if g.await(ctx) {
+				continue
+			}
+		}
+		switch why := g.stopped(); {
+		case why == "":
+			return ctx.Err() == nil
+		case s.mixed:
 			s.note(t, why)
-		} else {
+		default:
 			s.stop(t, why)
 		}
-		return nil
+		return false
 	}
-	if s.pace.wait(ctx) != nil {
-		return nil
-	}
+}
+
+// exchange makes one connection within the bound on them.
+func (s *runState) exchange(t int, hello *probe.Hello, quic bool) *probe.Exchange {
 	total := s.Total
 	if total <= 0 {
 		total = DefaultTotal
@@ -283,12 +300,9 @@ func (s *runState) watch(ctx context.Context, result *Result, hello *probe.Hello
 
 // question sends the guard's hello and tells it what came of it.
 func (s *runState) question(ctx context.Context, g *guard, t int, known *probe.Hello) {
-	x := s.exchange(ctx, t, known, g.quic)
-	if x == nil {
-		g.mu.Lock()
-		g.asking = false
-		g.mu.Unlock()
-		return
+	var x *probe.Exchange
+	if s.pace.wait(ctx) == nil {
+		x = s.exchange(t, known, g.quic)
 	}
 	g.judge(x)
 }

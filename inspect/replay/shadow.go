@@ -174,15 +174,14 @@ func (s *Shadow) send(ctx context.Context, c *inspect.Connection) {
 	if name != hello.ServerName() && hello.ServerName() != "" {
 		hello.SetServerName(name)
 	}
+	transport := transportOf(subject.QUIC)
+	s.guard(transport).await(ctx)
 	x := s.exchange(ctx, hello.Fresh(), subject.QUIC)
 	if ctx.Err() != nil {
 		return
 	}
 	r := &Result{Subject: subject, Target: s.Target.Label, Name: name, Sent: shapeOf(x), Exchange: x, Answer: answerOf(x), Again: 1}
-	transport := transportOf(subject.QUIC)
-	s.mu.Lock()
-	g := s.guards[transport]
-	s.mu.Unlock()
+	g := s.guard(transport)
 	if known, ask := g.note(r, hello); ask {
 		g.judge(s.exchange(ctx, known, g.quic))
 	}
@@ -209,6 +208,12 @@ func (s *Shadow) send(ctx context.Context, c *inspect.Connection) {
 	if s.OnResult != nil {
 		s.OnResult(c, d, r)
 	}
+}
+
+func (s *Shadow) guard(transport int) *guard {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.guards[transport]
 }
 
 func (s *Shadow) exchange(ctx context.Context, hello *probe.Hello, quic bool) *probe.Exchange {
