@@ -14,6 +14,7 @@ import (
 
 	"github.com/tlstriage/tlstriage/certs/certstest"
 	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/porttest"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
@@ -27,12 +28,8 @@ func rawBackend(t testing.TB, answer func(c *net.TCPConn)) *Backend {
 
 // freePort is an address on which nobody listens.
 func freePort(t testing.TB) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Helper()
+	return porttest.FreeAddress(t)
 }
 
 // Each way in which a backend can fail, and what the record says of it. The client is told 502 in each.

@@ -185,18 +185,13 @@ func TestHTTPModeTellsTheClientOfFailures(t *testing.T) {
 			answer(c)
 		})
 	}
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	closed.Close()
 	for _, test := range []struct {
 		name    string
 		backend *Backend
 		status  int
 		kind    inspect.HTTPFailureType
 	}{
-		{"refused", &Backend{Address: closed.Addr().String()}, 502, inspect.HTTPBackendLeg},
+		{"refused", &Backend{Address: freePort(t)}, 502, inspect.HTTPBackendLeg},
 		{"closes", raw(func(*tls.Conn) {}), 502, inspect.HTTPClosed},
 		{"resets", raw(func(c *tls.Conn) {
 			c.NetConn().(*net.TCPConn).SetLinger(0)

@@ -20,7 +20,7 @@ func TestAThousandReloadsLoseNothing(t *testing.T) {
 	pki := certstest.New(t)
 	backends := []*Backend{tlsBackend(t, pki, echo), tlsBackend(t, pki, echo)}
 	certificate := serves(pki.Make(certstest.Healthy, testName))
-	address := freeAddress(t)
+	address := freePort(t)
 	listeners := func(i int) []*Listener {
 		of := func(address string) *Listener {
 			return &Listener{Address: address, Routes: []*Route{{Backend: &Backend{Address: backends[i%2].Address}, GetCertificate: certificate}}}
@@ -30,7 +30,9 @@ func TestAThousandReloadsLoseNothing(t *testing.T) {
 		}
 		return []*Listener{of(address)}
 	}
-	r := newRig(t, pki, shortLimits(), listeners(0)...)
+	limits := shortLimits()
+	limits.Timeouts.Idle = time.Hour // one connection stays without a word, however long it takes
+	r := newRig(t, pki, limits, listeners(0)...)
 	stay := r.tls()
 	var ended, asked, broken atomic.Int64
 	go func() {
@@ -84,6 +86,7 @@ func TestAThousandReloadsLoseNothing(t *testing.T) {
 	}
 	close(stop)
 	load.Wait()
+	stay.SetDeadline(time.Now().Add(patience))
 	exchange(t, stay, "open over all of them")
 	stay.Close()
 	await(t, "all records came", func() bool { return ended.Load()+int64(r.server.Dropped()) == asked.Load()+1 })

@@ -234,7 +234,7 @@ func TestFailuresBeforeStartTLS(t *testing.T) {
 		says    string // to the client
 		check   func(*inspect.Connection) (*inspect.Leg, inspect.ErrorType)
 	}{
-		{"nobody is there", &Backend{StartTLS: starttls.SMTP, Address: freeAddress(t)}, nil, "421 ", func(c *inspect.Connection) (*inspect.Leg, inspect.ErrorType) {
+		{"nobody is there", &Backend{StartTLS: starttls.SMTP, Address: freePort(t)}, nil, "421 ", func(c *inspect.Connection) (*inspect.Leg, inspect.ErrorType) {
 			return c.BackendLeg, inspect.ErrorRefused
 		}},
 		{"the backend closes", &Backend{StartTLS: starttls.SMTP, Address: closed}, nil, "", func(c *inspect.Connection) (*inspect.Leg, inspect.ErrorType) {
@@ -276,15 +276,6 @@ func TestFailuresBeforeStartTLS(t *testing.T) {
 }
 
 func greetingless(t *testing.T, pki *certstest.PKI) *Backend { return tlsBackend(t, pki, discard) }
-
-func freeAddress(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
 
 // The greeting comes from the route of clients without a name; a client whose name leads elsewhere gets there, and is not greeted twice.
 func TestStartTLSRoutesByName(t *testing.T) {

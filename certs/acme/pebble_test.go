@@ -24,6 +24,7 @@ import (
 
 	"github.com/tlstriage/tlstriage/certs"
 	"github.com/tlstriage/tlstriage/certs/acme"
+	"github.com/tlstriage/tlstriage/inspect/porttest"
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest"
@@ -262,9 +263,7 @@ func write(t *testing.T, path string, data []byte) {
 
 func freePort(t *testing.T) int {
 	t.Helper()
-	l := listen(t)
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	return porttest.Free(t)
 }
 
 func listen(t *testing.T) net.Listener {

@@ -23,6 +23,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/tlstriage/tlstriage/certs/certstest"
+	"github.com/tlstriage/tlstriage/inspect/porttest"
 )
 
 // The benchmarks run each proxy as a process of its own in front of the same backend, which is one too, with the same client:
@@ -254,12 +255,7 @@ func newBench(b *testing.B) *bench {
 
 func freePort(tb testing.TB) string {
 	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
+	return porttest.FreeAddress(tb)
 }
 
 func roleCommand(role string, args ...string) *exec.Cmd {

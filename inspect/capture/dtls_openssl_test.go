@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/tlstriage/tlstriage/inspect/capture"
+	"github.com/tlstriage/tlstriage/inspect/porttest"
 )
 
 // openSSL is the program, which CI has.
@@ -111,12 +112,7 @@ func TestOpenSSLDatagrams(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			defer cancel()
-			free, err := net.ListenPacket("udp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			address := free.LocalAddr().String()
-			free.Close()
+			address := porttest.FreeAddress(t)
 			server := exec.CommandContext(ctx, program, append([]string{"s_server", "-accept", address, "-cert", cert, "-key", key, "-cipher", "ALL:@SECLEVEL=0"}, test.server...)...)
 			feed, err := server.StdinPipe() // which must stay open
 			if err != nil {

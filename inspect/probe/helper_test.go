@@ -26,6 +26,8 @@ import (
 	"time"
 
 	"crypto"
+
+	"github.com/tlstriage/tlstriage/inspect/porttest"
 )
 
 // shared finds a file of the shared facts, and skips aloud where they are not there.
@@ -152,12 +154,7 @@ func ed25519Identity(t testing.TB, name string) identity {
 // freePort is a port of the loopback that nobody listens on for now.
 func freePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	return porttest.Free(t)
 }
 
 // serve gives every connection to a handler, until the test ends.

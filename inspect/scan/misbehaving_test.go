@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tlstriage/tlstriage/inspect/porttest"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
@@ -144,16 +145,11 @@ func TestBrokenLayers(t *testing.T) {
 			_, _ = io.Copy(io.Discard, c)
 		}
 	}
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	closed.Close()
 	for _, c := range []struct {
 		name, address, sentence string
 		layer                   LayerName
 	}{
-		{"nothing listens", closed.Addr().String(), "refuses the connection", LayerTCP},
+		{"nothing listens", porttest.FreeAddress(t), "refuses the connection", LayerTCP},
 		{"HTTP", listen(t, func(c net.Conn) {
 			_, _ = c.Read(make([]byte, 4096))
 			says("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")(c)

@@ -25,6 +25,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tlstriage/tlstriage/inspect/porttest"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
@@ -253,12 +254,7 @@ func program(t testing.TB, name string) string {
 
 func freePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	return porttest.Free(t)
 }
 
 // start runs a program that listens on a port, until the test ends, and waits until it does.

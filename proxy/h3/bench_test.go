@@ -23,6 +23,7 @@ import (
 	"github.com/quic-go/quic-go/http3"
 
 	"github.com/tlstriage/tlstriage/certs/certstest"
+	"github.com/tlstriage/tlstriage/inspect/porttest"
 )
 
 // The benchmark of HTTP/3 puts the program beside Caddy, which has the same library below, in front of one nginx that answers by itself,
@@ -57,12 +58,7 @@ func started(b *testing.B, ready string, cmd *exec.Cmd) {
 
 func freeAddress(b *testing.B) string {
 	b.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
+	return porttest.FreeAddress(b)
 }
 
 func installed(b *testing.B, name string) string {

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/porttest"
 )
 
 const (
@@ -305,14 +306,8 @@ func server(t *testing.T, dir, addr, program string, args ...string) {
 // freePort is an address on which nothing listens.
 func freePort(t *testing.T) (addr, port string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	addr = l.Addr().String()
-	_, port, _ = net.SplitHostPort(addr)
-	return addr, port
+	addr = porttest.FreeAddress(t)
+	return addr, portOf(addr)
 }
 
 func portOf(addr string) string {
