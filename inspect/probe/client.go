@@ -65,7 +65,7 @@ type Options struct {
 	Until       Goal
 	NoRetry     bool             // do not follow a HelloRetryRequest: it is the outcome
 	Certificate *tls.Certificate // the client's, for a server that asks; nil: an empty list is sent
-	Request     []byte           // application data for UntilAnswer; empty: none, and what the server says by itself is waited for
+	Request     []byte           // application data for UntilAnswer; empty: nothing at all follows the handshake, and what the server says by itself is waited for
 }
 
 // HTTPRequest is a request for Options.Request that any HTTP/1.1 server answers and then closes the connection.

@@ -59,7 +59,11 @@ type Exchange struct {
 	Unreadable  bool // what followed the ServerHello is encrypted under keys that could not be made here
 	Resumed     bool // a session was taken up, or the server's flight ended without a certificate where one was due
 	Unopened    bool // a record behind the ServerHello does not open with our keys: the two sides do not agree on what was said
+	Replied     bool // our second flight was sent, with our Finished
 	Finished    bool // the server accepted our Finished, as far as it shows
+	// Cut is how the server ended the connection in TLS 1.3 when it had our Finished, and had shown by nothing that it accepts it: closed or
+	// reset; empty: it did not. Where we sent anything behind the handshake it may be that which it minded, and Error says nothing of it.
+	Cut inspect.ErrorType
 
 	Alert  *Alert  // the server's first fatal one, or the warning that it ended the connection behind in place of a ServerHello
 	Alerts []Alert // all of the server's, warnings too

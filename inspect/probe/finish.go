@@ -69,16 +69,23 @@ func (r *run) closeNotify(out sealer) {
 
 // settle decides whether the server went along with our Finished: unless it says otherwise in an alert, it does. One that wanted a
 // certificate and was given none has to show that it goes on all the same, by an answer, a ticket or a close_notify; silence
-// behind a handshake is consent.
+// behind a handshake is consent. One that ends the connection is taken to mind what followed the handshake, where something did.
 func (r *run) settle() {
 	x := r.x
 	if x.Alert != nil {
 		x.Finished = false
 		return
 	}
-	shown := x.Finished || x.Tickets > 0 || len(x.Answer) > 0 || r.closedOrderly()
+	spoke := len(x.Answer) > 0 || r.closedOrderly()
+	shown := x.Finished || x.Tickets > 0 || spoke
 	wanted := x.CertificateRequest != nil && r.options.Certificate == nil
-	if e := x.Error; e != nil && (e.Type == inspect.ErrorTimeout || (shown || !wanted) && (e.Type == inspect.ErrorClosed || e.Type == inspect.ErrorReset)) {
+	early := x.Tickets > 0 && x.Tickets == r.early // they came with the server's flight, and tell nothing of our Finished
+	unprovoked := r.options.Until == UntilAnswer && len(r.options.Request) == 0
+	if e := x.Error; e != nil && (e.Type == inspect.ErrorClosed || e.Type == inspect.ErrorReset) && (!shown || early && !spoke) && !wanted {
+		x.Cut = e.Type
+		shown = !unprovoked
+	}
+	if e := x.Error; e != nil && (e.Type == inspect.ErrorTimeout || shown && (e.Type == inspect.ErrorClosed || e.Type == inspect.ErrorReset)) {
 		x.Error = nil
 	}
 	x.Finished = x.Error == nil
@@ -118,7 +125,7 @@ func (r *run) finish13() (sealer, error) {
 	flight = append(flight, finished...)
 	h.transcript = append(h.transcript, finished...)
 	s.resumption = s.derive(s.master, "res master", h.transcript)
-	r.second = true
+	r.second, r.early = true, r.x.Tickets
 	if len(h.hello.SessionID) > 0 && r.x.RetryRequest == nil { // RFC 8446, Appendix D.4
 		r.send([]byte{byte(wire.ContentTypeChangeCipherSpec), 3, 3, 0, 1, 1})
 	}

@@ -29,7 +29,7 @@ func (c *Client) Exchange(ctx context.Context, target Target, hello *Hello, opti
 	} else {
 		r.tcp()
 	}
-	x.Took = time.Since(x.Began)
+	x.Took, x.Replied = time.Since(x.Began), r.second
 	r.conclude()
 	x.Sessions = r.sessions()
 	x.Connection = r.record()
@@ -54,9 +54,11 @@ type run struct {
 	room      []byte // that is read into
 	phase     inspect.Phase
 	helloSent time.Time
-	second    bool // our second flight was sent: what follows is about that
-	ended     bool // the server's last word was read: a fatal alert, an end, or what cannot be read on
-	clean     bool // our side was closed in an orderly way
+	early     int   // tickets that came before our second flight
+	second    bool  // our second flight was sent: what follows is about that
+	ended     bool  // the server's last word was read: a fatal alert, an end, or what cannot be read on
+	clean     bool  // our side was closed in an orderly way
+	lost      error // a reset that a write was told of: reads are told of an end only
 }
 
 // tcp makes an exchange over TCP.
@@ -205,6 +207,9 @@ func (r *run) send(b []byte) bool {
 	n, err := r.conn.Write(b)
 	r.x.Sent += n
 	r.observer.Feed(inspect.FromClient, b[:n], time.Now())
+	if errors.Is(err, syscall.ECONNRESET) {
+		r.lost = err
+	}
 	return err == nil
 }
 
@@ -276,6 +281,9 @@ func (r *run) await(done func() bool) bool {
 			}
 			r.ended = true
 			if r.x.Alert == nil && !(r.x.Finished && errors.Is(err, io.EOF)) {
+				if errors.Is(err, io.EOF) && r.lost != nil {
+					err = r.lost
+				}
 				r.fail(err)
 			}
 			return false

@@ -17,6 +17,7 @@ func (r *run) accepts(first answer) {
 		return
 	}
 	x := first.x
+	r.behindHandshake()
 	if r.Target.QUIC && x.CertificateRequest != nil && r.Certificate == nil {
 		r.result.Notes = append(r.result.Notes, "The endpoint asks for a client certificate. Whether it insists is not seen over QUIC, where the handshake is not finished.")
 	}

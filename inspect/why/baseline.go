@@ -36,6 +36,9 @@ func (r *run) investigate() {
 			return
 		}
 	}
+	if first = r.cutBehindHandshake(first); first.x == nil {
+		return
+	}
 	if r.repeat(first) || r.overQUIC(first) {
 		return
 	}

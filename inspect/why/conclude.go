@@ -32,6 +32,9 @@ func (r *run) conclude() {
 	case r.accepted.works && res.Failure == "":
 		res.Verdict = NoFailure
 		res.Sentence = "The endpoint accepts this hello: " + r.accepted.x.Describe() + ". If the client fails all the same, it is the client that refuses what it is given (its certificate, most likely), or something that is not in the hello."
+		if r.provoked {
+			res.Sentence = "The endpoint accepts this hello: " + r.accepted.x.Describe() + ". The handshake is finished, and the connection is reset as soon as anything follows it. That has nothing to do with the hello."
+		}
 	default:
 		res.Verdict = Undetermined
 		res.Sentence = "The endpoint does not accept this hello, and why could not be told."

@@ -72,6 +72,8 @@ type run struct {
 	keepsID   bool                  // the endpoint needs a session id
 	minded    string                // the kind of the last answer to a step that failed
 	differ    *found                // that the addresses behind the name do
+	cutting   bool                  // the connection is ended when the client's Finished comes: nothing else follows that, so that it is known why
+	provoked  bool                  // it is reset when anything follows the handshake
 	history   []event
 	blocked   bool // the endpoint limits connections, and did so in the middle of the experiment
 }
@@ -190,7 +192,13 @@ func (r *run) exchange(t trial, o probe.Options) answer {
 	if target.QUIC {
 		o.Until = min(o.Until, probe.UntilFlight) // further it does not go
 	}
+	if r.cutting && o.Until == probe.UntilFinished {
+		o.Until, o.Request = probe.UntilAnswer, nil
+	}
 	x := r.client.Exchange(r.ctx, target, hello, o)
+	if r.cutting {
+		return answer{x, finishes(x)}
+	}
 	return answer{x, works(x)}
 }
 

@@ -108,6 +108,7 @@ const (
 	AddressesDiffer           = "addresses-differ"  // of those behind a name some accept the hello and some do not
 	Flapping                  = "flapping"
 	RateLimited               = "rate-limited"
+	HandshakeCut              = "handshake-cut" // when the client's Finished comes
 	HelloAltered              = "hello-altered" // the endpoint has read another hello than the one that was sent
 )
 

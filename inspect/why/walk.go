@@ -295,6 +295,9 @@ func (r *run) withoutControl() {
 	if x.Outcome == probe.OutcomeTimeout && x.Received == 0 {
 		everything += fmt.Sprintf(" (the hello in question was waited for %.1f s)", x.Took.Seconds())
 	}
+	if r.cutting && r.nobodyFinishes() {
+		return
+	}
 	if len(r.outcomes) == 1 {
 		switch {
 		case x.Endless:
