@@ -8,11 +8,13 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"fmt"
 	"io"
 	"math/big"
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -187,12 +189,17 @@ func TestTwoEndpointsBehindOneAddressAreSeen(t *testing.T) {
 	one := &tls.Config{Certificates: []tls.Certificate{certificate(t)}, MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}}
 	other := one.Clone()
 	other.CipherSuites = []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384}
-	var turn atomic.Int32
-	r := scanned(t, serve(t, &tls.Config{Certificates: one.Certificates, GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
-		if turn.Add(1)%2 == 0 {
-			return one, nil
+	// They take turns with each hello: did they with all connections, it could be that no hello by itself is ever answered in two ways.
+	var mu sync.Mutex
+	turns := make(map[string]int)
+	r := scanned(t, serve(t, &tls.Config{Certificates: one.Certificates, GetConfigForClient: func(h *tls.ClientHelloInfo) (*tls.Config, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		same := fmt.Sprint(h.ServerName, h.CipherSuites, h.SupportedVersions, h.SupportedCurves, h.SignatureSchemes, h.SupportedProtos)
+		if turns[same]++; turns[same]%2 == 0 {
+			return other, nil
 		}
-		return other, nil
+		return one, nil
 	}}, goesOn).address)
 	has(t, r, FindingUnsteady)
 	if len(r.AnswersDiffer) == 0 || !slices.Contains(r.Unsure, WhatCiphers+" TLSv1.2") {
