@@ -17,8 +17,12 @@ type quicConn struct {
 	observer *inspect.Observer
 	shown    shown
 	message  quicwire.Message
-	hello    int    // datagrams that the ClientHello came in
-	again    []byte // the ClientHello that the client sent after a version negotiation
+	initials [2]initials      // by who sent the first packet, as the capture has it
+	cut      bool             // the capture does not have all bytes of a datagram with a long header
+	hello    int              // datagrams that the ClientHello came in
+	frames   int              // that it was cut into
+	version  quicwire.Version // that it came in
+	again    []byte           // the ClientHello that the client sent after a version negotiation
 	record   []byte
 }
 
@@ -31,18 +35,58 @@ func newQUIC(t *Tracker) *quicConn {
 	return q
 }
 
+// initials are the datagrams of one side with Initial packets.
+type initials struct {
+	all         int // datagrams
+	short       int // of these, those below the size that they must have
+	until       int // datagrams, until a ClientHello was whole
+	shortUntil  int
+	first, last int64
+}
+
+// minInitial is the size of a client's datagram with an Initial packet, at least (RFC 9000, Section 14.1).
+const minInitial = 1200
+
 // otherBegins reports whether a datagram begins another connection between the same ports. Only one with a long header can.
-func (q *quicConn) otherBegins(side int, b []byte) bool {
+func (q *quicConn) otherBegins(side int, s *segment) bool {
+	b := s.payload
 	if b[0]&0x80 == 0 {
 		return false
 	}
-	return errors.Is(q.flow.Datagram(quicwire.Side(side), b), quicwire.ErrOtherConnection)
+	had := q.initialPackets()
+	if errors.Is(q.flow.Datagram(quicwire.Side(side), b), quicwire.ErrOtherConnection) {
+		return true
+	}
+	q.cut = q.cut || s.missing > 0
+	if q.initialPackets() == had && !quicwire.MayBegin(b) {
+		return false
+	}
+	own, short := &q.initials[side], 0
+	if len(b)+s.missing < minInitial {
+		short = 1
+	}
+	if own.all == 0 {
+		own.first = s.at
+	}
+	own.all++
+	own.short += short
+	own.last = max(own.last, s.at)
+	if q.hello == 0 {
+		own.until++
+		own.shortUntil += short
+	}
+	return false
+}
+
+// initialPackets is how many Initial packets came, of both sides.
+func (q *quicConn) initialPackets() int {
+	return q.flow.Stats(quicwire.FromClient).Initial + q.flow.Stats(quicwire.FromServer).Initial
 }
 
 // datagram reads a datagram; true: the handshake is over. One with a long header was given to the flow by otherBegins.
-func (q *quicConn) datagram(side int, b []byte, at time.Time) bool {
-	if b[0]&0x80 == 0 {
-		_ = q.flow.Datagram(quicwire.Side(side), b) // what cannot be opened is counted by the flow
+func (q *quicConn) datagram(side int, s *segment, at time.Time) bool {
+	if s.payload[0]&0x80 == 0 {
+		_ = q.flow.Datagram(quicwire.Side(side), s.payload) // what cannot be opened is counted by the flow
 	}
 	for q.flow.Next(&q.message) {
 		q.read(&q.message, at)
@@ -62,7 +106,7 @@ func (q *quicConn) read(m *quicwire.Message, at time.Time) {
 	}
 	if from == inspect.FromClient && wire.HandshakeType(m.Type) == wire.HandshakeTypeClientHello {
 		if q.hello == 0 {
-			q.hello = m.Datagrams
+			q.hello, q.frames, q.version = m.Datagrams, m.Frames, m.Version
 		} else if q.flow.VersionNegotiation() != nil {
 			q.again = m.Bytes
 		}
@@ -111,6 +155,7 @@ func (q *quicConn) describe(t *Tracker, r *inspect.Connection, last *monologue) 
 	} else if partial, announced := q.flow.Partial(quicwire.FromClient); len(partial) > 0 {
 		tls.Client = &inspect.Hello{Message: &inspect.HelloBytes{Size: max(announced, len(partial)), Raw: append([]byte(nil), partial...)}}
 	}
+	r.ClientLeg.QUIC = q.facts()
 	if g := q.flow.GQUIC(); g != nil {
 		q.google(r, g)
 		return
@@ -121,6 +166,9 @@ func (q *quicConn) describe(t *Tracker, r *inspect.Connection, last *monologue) 
 		t.stats.Decrypted++
 	}
 	q.closed(r)
+	if e := r.ClientLeg.Error; e != nil && e.Type == inspect.ErrorClosed && r.Capture.End == inspect.EndFINClient && q.halfHello() {
+		e.Type, e.Phase, e.Message = inspect.ErrorIncompleteHello, inspect.PhasePeek, "the rest of the hello never came, and the client gave up: "+e.Message
+	}
 	if e := r.ClientLeg.Error; e != nil && e.Type == inspect.ErrorClosed && r.Capture.End == inspect.EndFINClient && server.Datagrams > 0 &&
 		(last.side == 1) == q.flow.Swapped() && last.datagrams > 1 && last.until-last.from >= longSilence {
 		e.Type, e.Message = inspect.ErrorStalled, fmt.Sprintf("the client sent %s by the server, and gave up: %s", last, e.Message)
@@ -128,6 +176,49 @@ func (q *quicConn) describe(t *Tracker, r *inspect.Connection, last *monologue) 
 	if r.ClientLeg.Error == nil && !tls.Established {
 		r.ClientLeg.Error = q.failure(t, r, client, server, last)
 	}
+}
+
+// facts are what the packets show beside TLS.
+func (q *quicConn) facts() *inspect.QUIC {
+	own := q.own()
+	facts := &inspect.QUIC{
+		Datagrams: own.until, ShortDatagrams: own.shortUntil, CryptoFrames: q.frames,
+		Retries: q.flow.Stats(quicwire.FromServer).Retries, Token: len(q.flow.Token()) > 0,
+	}
+	if v := q.flow.FirstVersion(); v != 0 {
+		facts.Version = v.String()
+	}
+	if g := q.flow.GQUIC(); g != nil {
+		facts.Version = g.Version.String()
+	}
+	for _, v := range q.flow.VersionNegotiation() {
+		if !v.Reserved() {
+			facts.ServerVersions = append(facts.ServerVersions, v.String())
+		}
+	}
+	if hello, err := q.observer.ClientHello(); hello != nil && err == nil {
+		facts.TransportParameters = inspect.TransportParametersOf(hello, q.version)
+	}
+	return facts
+}
+
+// own are the client's datagrams with Initial packets.
+func (q *quicConn) own() *initials {
+	if q.flow.Swapped() {
+		return &q.initials[1]
+	}
+	return &q.initials[0]
+}
+
+// begun reports whether nothing but first packets was seen: neither side had what the other said.
+func (q *quicConn) begun() bool {
+	client, server := q.flow.Stats(quicwire.FromClient), q.flow.Stats(quicwire.FromServer)
+	return client.Handshake+client.OneRTT+server.Handshake+server.OneRTT == 0
+}
+
+// halfHello reports whether some of a hello came and never all of it, although the capture has all bytes of its datagrams.
+func (q *quicConn) halfHello() bool {
+	return q.hello == 0 && !q.cut && q.flow.Stats(quicwire.FromClient).CryptoFrames > 0 && q.begun()
 }
 
 // google names a client of Google's QUIC, which has no TLS.
@@ -149,6 +240,9 @@ func (q *quicConn) closed(r *inspect.Connection) {
 		from, kind = inspect.FromServer, inspect.ErrorAlertSent
 		r.Capture.End = inspect.EndFINServer
 	}
+	if !end.Google && !(r.ClientLeg.TLS.Established && inOrder(end)) {
+		r.ClientLeg.QUIC.Close = inspect.QUICCloseOf(end)
+	}
 	if description, ok := end.Alert(); ok {
 		r.ClientLeg.TLS.AddAlerts(inspect.NewAlert(wire.AlertLevelFatal, wire.AlertDescription(description), from))
 		r.ClientLeg.TLS.Established = false
@@ -160,12 +254,39 @@ func (q *quicConn) closed(r *inspect.Connection) {
 	}
 }
 
+// inOrder reports whether a close is how connections end that did what they were for (RFC 9000, Section 20.1; RFC 9114, Section 8.1).
+func inOrder(end *quicwire.Close) bool {
+	const noError, http3NoError = 0, 0x100
+	return end.Code == noError || end.Application && end.Code == http3NoError
+}
+
 func closeMessage(end *quicwire.Close) string {
 	m := "CONNECTION_CLOSE " + end.CodeName() + " from the " + end.From.String()
 	if len(end.Reason) > 0 {
 		m += ": " + wire.FirstLine(end.Reason, maxSummary)
 	}
 	return m
+}
+
+// stuck says what keeps a client beginning again and again; nil: it does not, or that is not seen.
+func (q *quicConn) stuck(server quicwire.Stats) *inspect.Error {
+	own := q.own()
+	if !q.begun() || own.all < 3 || own.last-own.first < longSilence {
+		return nil
+	}
+	said := fmt.Sprintf("%d datagrams in %.1f s", own.all, float64(own.last-own.first)/1e9)
+	switch {
+	case own.short == own.all && server.Datagrams == 0:
+		return &inspect.Error{
+			Type: inspect.ErrorNoAnswer, Phase: inspect.PhasePeek,
+			Message: "the client sent " + said + ", each of which is too small to be answered",
+		}
+	case q.halfHello():
+		return &inspect.Error{Type: inspect.ErrorIncompleteHello, Phase: inspect.PhasePeek, Message: "the rest of the hello never came, in " + said}
+	case server.Retries >= 2 && server.Initial == 0 && len(q.flow.Token()) == 0:
+		return &inspect.Error{Type: inspect.ErrorStalled, Phase: inspect.PhasePeek, Message: "the client began again and again without the token that it was sent: " + said}
+	}
+	return nil
 }
 
 // failure says why no handshake came about; nil when the capture does not show it.
@@ -181,6 +302,9 @@ func (q *quicConn) failure(t *Tracker, r *inspect.Connection, client, server qui
 			Type: inspect.ErrorNoCommonVersion, Phase: inspect.PhaseHandshake,
 			Message: "QUIC version negotiation: the server speaks " + strings.Join(names, ", "),
 		}
+	}
+	if e := q.stuck(server); e != nil {
+		return e
 	}
 	if r.Capture.OneWay != "" {
 		return nil

@@ -95,6 +95,9 @@ func begins(b []byte) datagramKind {
 			return isVPN
 		}
 	}
+	if quicwire.MayBegin(b) {
+		return isQUIC
+	}
 	return noDatagram
 }
 
@@ -147,7 +150,7 @@ func (t *Tracker) datagram(f *flow, s *segment) {
 	}
 	c.sum[side], c.sumAt[side] = sum, s.at
 	seen := &c.sides[side]
-	if c.quic != nil && c.quic.otherBegins(side, s.payload) {
+	if c.quic != nil && c.quic.otherBegins(side, s) {
 		t.newUDP(f, f.key, s, isQUIC)
 		return
 	}
@@ -179,7 +182,7 @@ func (t *Tracker) datagram(f *flow, s *segment) {
 	switch {
 	case c.quic != nil:
 		before := c.quic.held()
-		over = c.quic.datagram(side, s.payload, at)
+		over = c.quic.datagram(side, s, at)
 		t.held += c.quic.held() - before
 	case c.vpn != nil:
 		over = c.vpn.datagram(side, s.payload, at)

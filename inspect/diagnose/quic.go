@@ -2,7 +2,7 @@ package diagnose
 
 import "github.com/tlstriage/tlstriage/inspect"
 
-// overQUIC is what only QUIC has of a leg; nil where it has no such leg. Captures tell of QUIC by their packets instead.
+// overQUIC is what only QUIC has of a leg; nil where it has no such leg.
 func (v view) overQUIC() *inspect.QUIC {
 	if v.leg == nil {
 		return nil

@@ -27,6 +27,13 @@ func served(f func(*inspect.Connection)) *inspect.Connection {
 	})
 }
 
+// onWire is a client over QUIC that was not served, as a capture has it.
+func onWire(t inspect.ErrorType, phase inspect.Phase, facts inspect.QUIC, change ...func(*inspect.Connection)) *inspect.Connection {
+	return quic(t, phase, facts, append([]func(*inspect.Connection){func(c *inspect.Connection) {
+		c.Event.Source, c.Listener, c.Capture = inspect.SourceCapture, "", &inspect.Capture{}
+	}}, change...)...)
+}
+
 func part(size, came int) func(*inspect.Connection) {
 	return edit(func(h *inspect.Hello) {
 		*h = inspect.Hello{Message: &inspect.HelloBytes{Size: size, Raw: make([]byte, came)}}
@@ -62,6 +69,27 @@ func quicCases() []ruleCase {
 			cause: "client-aborted", fault: inspect.FaultClient, verdict: inspect.Failed, never: []string{"quic-connection-closed"}},
 		{name: "a TLS alert over QUIC", in: quic(inspect.ErrorAlertReceived, inspect.PhaseHandshake, inspect.QUIC{Version: "v1", Close: inspect.NewQUICClose(inspect.FromClient, false, 0x100+48, "")}, clientAlert(inspect.FromClient, 48, "unknown_ca")),
 			cause: "server-cert-rejected-by-client", fault: inspect.FaultClient, verdict: inspect.Failed, never: []string{"quic-connection-closed"}},
+		{name: "captured: another version that no packet shows", in: onWire(inspect.ErrorNoCommonVersion, inspect.PhaseHandshake, inspect.QUIC{ServerVersions: v1}, nothing),
+			cause: "quic-version-negotiation", fault: inspect.FaultClient, verdict: inspect.Failed, never: quiet},
+		{name: "captured: refused for its protocols", in: onWire(inspect.ErrorAlertSent, inspect.PhaseHandshake, inspect.QUIC{Version: "v1", Datagrams: 1}, edit(func(h *inspect.Hello) { h.ALPNProtocols = []string{"h3-29"} }), clientAlert(inspect.FromServer, 120, "no_application_protocol")),
+			cause: "quic-no-h3", fault: inspect.FaultClient, verdict: inspect.Failed},
+		{name: "captured: refused although it offers h3", in: onWire(inspect.ErrorAlertSent, inspect.PhaseHandshake, inspect.QUIC{Version: "v1", Datagrams: 1}, edit(func(h *inspect.Hello) { h.ALPNProtocols = []string{"h3"} }), clientAlert(inspect.FromServer, 120, "no_application_protocol")),
+			cause: "alpn-no-overlap", fault: inspect.FaultBackend, verdict: inspect.Failed, never: []string{"quic-no-h3"}},
+		{name: "captured: small datagrams that nobody answers", in: onWire(inspect.ErrorNoAnswer, peek, inspect.QUIC{Version: "v1", Datagrams: 1, ShortDatagrams: 1}),
+			cause: "quic-datagram-too-small", fault: inspect.FaultClient, verdict: inspect.Failed},
+		{name: "captured: small datagrams, and it closes", in: onWire(inspect.ErrorClosed, inspect.PhaseHandshake, inspect.QUIC{Version: "v1", Datagrams: 1, ShortDatagrams: 1}, func(c *inspect.Connection) {
+			c.Capture.End, c.Capture.Client.Packets = inspect.EndFINClient, 3
+		}), cause: "quic-datagram-too-small", fault: inspect.FaultClient, verdict: inspect.Failed, never: []string{"client-aborted"}},
+		{name: "captured: a Retry that is never answered", in: onWire(inspect.ErrorStalled, peek, inspect.QUIC{Version: "v1", Retries: 4}),
+			cause: "quic-retry-loop", fault: inspect.FaultNetwork, verdict: inspect.Failed},
+		{name: "captured: two Retry packets, and the handshake goes on", in: onWire(inspect.ErrorStalled, inspect.PhaseHandshake, inspect.QUIC{Version: "v1", Retries: 2, Token: true}, func(c *inspect.Connection) {
+			c.ClientLeg.TLS.Handshake = &inspect.Handshake{History: "Cs"}
+		}), cause: "handshake-stalled", fault: inspect.FaultNetwork, verdict: inspect.Failed, never: []string{"quic-retry-loop"}},
+		{name: "captured: half a hello over QUIC", in: onWire(inspect.ErrorIncompleteHello, peek, inspect.QUIC{Version: "v1", Datagrams: 5}, part(1750, 1162)),
+			cause: "quic-hello-incomplete", fault: inspect.FaultNetwork, verdict: inspect.Failed},
+		{name: "captured: the server finds fault with the transport", in: onWire(inspect.ErrorClosed, inspect.PhaseHandshake, inspect.QUIC{Version: "v1", Close: inspect.NewQUICClose(inspect.FromServer, false, 2, "")}, func(c *inspect.Connection) {
+			c.Capture.End = inspect.EndFINServer
+		}), cause: "quic-connection-closed", fault: inspect.FaultBackend, verdict: inspect.Failed, never: []string{"handshake-unexplained"}},
 		{name: "Alt-Svc in vain", in: with(func(c *inspect.Connection) {
 			c.HTTP = &inspect.HTTP{Protocol: "HTTP/2.0", BackendProtocol: "HTTP/2.0", Requests: 1, BackendConnections: 1, AltSvc: &inspect.AltSvc{Sent: true, Returned: 40}}
 		}), verdict: inspect.OK, also: []string{"quic-alt-svc-unused"}},

@@ -9,6 +9,7 @@ var ruleBackendClosed = Rule{
 	Citation: "RFC 8446, Section 6.1",
 	Explanation: "The backend ended the connection in good order but without an alert: it does not expect TLS here, it expects a PROXY protocol header first, it serves nobody with this name, or it wants a client certificate and says nothing. " +
 		"Check: `openssl s_client -connect HOST:PORT`, with and without `-servername`.",
+	CausedBy: []string{idQUICConnectionClosed, idQUICHelloIncomplete},
 	check: func(e *evidence) *match {
 		v, leg := e.far()
 		if !v.is(inspect.ErrorClosed, inspect.ErrorEmpty, inspect.ErrorIncompleteHello) || e.backendBy != "" || leg == inspect.LegClient && !e.unanswered() && !e.endedBy(inspect.FromServer) {

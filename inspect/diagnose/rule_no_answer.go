@@ -13,6 +13,7 @@ var ruleNoAnswer = Rule{
 	Citation: "RFC 9293, Section 3.5; RFC 9000, Section 13",
 	Explanation: "The client asked for a connection (TCP SYN, a QUIC or DTLS hello), again and again, and nothing came back: packets are dropped on the way (security group, firewall, UDP blocked), the address is wrong, or the host is off. " +
 		"Check: `nc -vz HOST PORT` from the client; a capture at the server tells whether the requests arrive.",
+	CausedBy: []string{idQUICDatagramTooSmall},
 	check: func(e *evidence) *match {
 		v, leg := e.far()
 		if !v.is(inspect.ErrorNoAnswer) && !e.quicUnanswered() {

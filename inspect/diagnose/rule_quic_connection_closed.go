@@ -27,8 +27,10 @@ var ruleQUICConnectionClosed = Rule{
 			who := "this program closed it"
 			if peer := q.Close.From; side.leg == inspect.LegClient && peer == inspect.FromClient {
 				m.fault, who = inspect.FaultClient, "the client closed it"
-			} else if side.leg == inspect.LegBackend && peer == inspect.FromServer || side.v.leg.Passthrough && peer == inspect.FromServer {
+			} else if peer == inspect.FromServer && (side.leg == inspect.LegBackend || side.v.leg.Passthrough) {
 				m.fault, who = inspect.FaultBackend, "the backend closed it"
+			} else if peer == inspect.FromServer && e.c.Capture != nil {
+				m.fault, who = inspect.FaultBackend, "the server closed it"
 			} else if side.leg == inspect.LegClient {
 				m.fault = inspect.FaultClient // whose packets were found to be wrong
 			}

@@ -15,10 +15,15 @@ var ruleQUICDatagramTooSmall = Rule{
 		"Check: the record's `quic.short_datagrams`; the path's MTU: `ping -M do -s 1252 HOST`.",
 	check: func(e *evidence) *match {
 		q := e.client.overQUIC()
-		if q == nil || q.ShortDatagrams == 0 || q.ShortDatagrams < q.Datagrams || !e.client.is(inspect.ErrorTimeout, inspect.ErrorIncompleteHello) {
+		if q == nil || q.ShortDatagrams == 0 || q.ShortDatagrams < q.Datagrams ||
+			!e.client.is(inspect.ErrorTimeout, inspect.ErrorIncompleteHello, inspect.ErrorNoAnswer) && !e.quicUnanswered() {
 			return nil
 		}
-		return &match{ended: true, detail: fmt.Sprintf("%d datagrams came, each below 1200 bytes", q.ShortDatagrams), fixes: []inspect.Fix{
+		detail := fmt.Sprintf("%d datagrams came, each below 1200 bytes", q.ShortDatagrams)
+		if e.c.Capture != nil {
+			detail = or(e.client.message(), "nothing was answered") + "; its largest datagram has " + fmt.Sprint(e.c.Capture.Client.Largest) + " bytes"
+		}
+		return &match{ended: true, detail: detail, fixes: []inspect.Fix{
 			fix(forClient, "update its QUIC library: each datagram with an Initial packet is to be padded to 1200 bytes", ""),
 			fix(forNetwork, "see whether the path carries datagrams of 1280 bytes; if it does not, only TCP will work there", "ping -M do -s 1252 "+clientHost(e.c)),
 		}}

@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/tlstriage/tlstriage/inspect"
@@ -14,10 +15,14 @@ var ruleQUICNoH3 = Rule{
 	Explanation: "Over QUIC the application protocol must be agreed upon by ALPN, and HTTP/3 is \"h3\" there. The client asks for something else: a draft of HTTP/3 (h3-29), hq-interop (a test protocol), DNS over QUIC (doq), SMB or a protocol of its own; or it offers no ALPN at all, which QUIC does not allow. It was refused with no_application_protocol (alert 120). " +
 		"Check: the record's `alpn_protocols`.",
 	check: func(e *evidence) *match {
-		if e.client.overQUIC() == nil || !e.client.is(inspect.ErrorNoCommonALPN) {
+		v := e.client
+		if v.overQUIC() == nil || !v.is(inspect.ErrorNoCommonALPN) && !(v.failed() && v.alerted(inspect.FromServer, alertNoApplicationProtocol)) {
 			return nil
 		}
-		m := &match{ended: true, offered: e.client.hello.ALPNProtocols, accepted: []string{"h3"}, detail: "the client offers no protocol by ALPN"}
+		if !v.is(inspect.ErrorNoCommonALPN) && (!v.spoke || slices.Contains(v.hello.ALPNProtocols, "h3")) {
+			return nil // it was refused elsewhere, for another reason
+		}
+		m := &match{ended: true, offered: v.hello.ALPNProtocols, accepted: []string{"h3"}, detail: "the client offers no protocol by ALPN"}
 		if len(m.offered) > 0 {
 			m.detail = "the client offers " + boundTo(strings.Join(m.offered, ", "), maxValue) + ", and HTTP over QUIC is h3"
 		}

@@ -15,7 +15,7 @@ var ruleQUICRetryLoop = Rule{
 		"Check: a capture at the client: `tcpdump -ni any udp port PORT`; with `--quic-retry never` the same client should come through.",
 	check: func(e *evidence) *match {
 		q := e.client.overQUIC()
-		if q == nil || q.Retries < 2 || !e.client.is(inspect.ErrorTimeout, inspect.ErrorClosed) {
+		if q == nil || q.Retries < 2 || !e.client.is(inspect.ErrorTimeout, inspect.ErrorClosed, inspect.ErrorStalled) || sawServerFlight(e.client) {
 			return nil
 		}
 		return &match{ended: true, detail: fmt.Sprintf("%d Retry packets were sent to it", q.Retries), fixes: []inspect.Fix{

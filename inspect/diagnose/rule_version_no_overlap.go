@@ -16,7 +16,7 @@ var ruleVersionNoOverlap = Rule{
 	Explanation: "The handshake failed because the client offers no version that the server accepts; the server answers protocol_version (alert 70), older ones handshake_failure (40) or nothing. Check with the " +
 		"client's versions one by one: `openssl s_client -tls1_2 -connect HOST:PORT`. Over QUIC it may be the version of QUIC itself (then the title says so): the server answers with a list of its own.",
 	check: func(e *evidence) *match {
-		if e.refusal != policy.DimensionVersion || e.client.overQUIC() != nil && e.client.phase() == inspect.PhasePeek {
+		if e.refusal != policy.DimensionVersion || e.quicNegotiation() != nil {
 			return nil
 		}
 		if m := e.quicVersions(); m != nil {
@@ -42,7 +42,7 @@ func (e *evidence) quicVersions() *match {
 		ended: true, fault: inspect.FaultBackend, title: "Client and server have no version of QUIC in common",
 		detail: or(e.client.message(), "the server answered with other versions of QUIC than the client's") + "; TLS was not spoken yet. Clients that have TCP as well fall back to it",
 	}
-	// The record has the server's versions only in this sentence.
+	// Records of before a capture's had a part for QUIC have the server's versions only in this sentence.
 	_, versions, _ := strings.Cut(e.client.message(), "the server speaks ")
 	if spoken := strings.Split(versions, ", "); slices.Contains(spoken, "v1") {
 		m.fault = inspect.FaultClient

@@ -45,6 +45,7 @@ type Flow struct {
 	crypto    [2][levels]cryptoStream
 	expected  [2][levels]uint64 // packet numbers
 	versions  [2]Version
+	first     [2]Version // of each side's first packet that has one, opened or not
 	keys      []keySet
 	ids       IDs
 	token     []byte // of the client's last Initial
@@ -84,6 +85,7 @@ type Stats struct {
 	Unopened      int // packets that should have been readable and were not
 	ShortInitials int // datagrams with an Initial packet that are shorter than 1200 bytes (RFC 9000, Section 14.1)
 	CryptoFrames  int
+	Retries       int // Retry packets whose integrity tag is right, or cannot be checked
 }
 
 // Message is a whole TLS handshake message.
@@ -143,6 +145,9 @@ func (f *Flow) packets(from Side, b []byte) error {
 		var h Header
 		offset := len(b) - len(rest)
 		next, err := ParseHeader(rest, &h)
+		if f.first[from] == 0 && n == 0 {
+			f.first[from] = h.Version // 0 where the packet has none
+		}
 		if err != nil && n == 0 && f.settled && b[0]&0xc0 == 0 { // RFC 9287 allows it once the hellos have agreed on it
 			h, err = Header{Type: PacketOneRTT, Packet: b}, nil
 		}
@@ -203,6 +208,7 @@ func (f *Flow) packet(from *Side, h *Header, keep bool) error {
 	case PacketZeroRTT:
 		f.stats[*from].ZeroRTT++
 	case PacketRetry:
+		f.serverSpeaks(from)
 		f.readRetry(h)
 		if f.retry != nil && !f.retry.Valid && f.settled {
 			if key, _ := retryKeys(h.Version); key != "" {
@@ -210,12 +216,28 @@ func (f *Flow) packet(from *Side, h *Header, keep bool) error {
 			}
 		}
 	case PacketVersionNegotiation:
+		f.serverSpeaks(from)
 		f.negotiation(h)
 	case PacketOneRTT:
 		f.stats[*from].OneRTT++
 		return f.short(*from, h)
 	}
 	return nil
+}
+
+// serverSpeaks turns the flow around where what only servers send comes from the side that was taken for the client.
+func (f *Flow) serverSpeaks(from *Side) {
+	if *from == FromClient && !f.settled && f.offered == nil && f.retry == nil {
+		f.turn()
+		*from = FromServer
+	}
+}
+
+// turn takes each side for the other from now on.
+func (f *Flow) turn() {
+	f.swapped = !f.swapped
+	f.stats[FromClient], f.stats[FromServer] = f.stats[FromServer], f.stats[FromClient]
+	f.first[FromClient], f.first[FromServer] = f.first[FromServer], f.first[FromClient]
 }
 
 // negotiation keeps the versions of a Version Negotiation packet that answers this client. One that has the client's own version means
@@ -230,11 +252,22 @@ func (f *Flow) negotiation(h *Header) {
 
 // readRetry keeps the first Retry; a client ignores any other (RFC 9000, Section 17.2.5.2).
 func (f *Flow) readRetry(h *Header) {
+	if !f.settled || f.answers(h) {
+		f.stats[FromServer].Retries++
+	}
 	if f.retry != nil && (f.retry.Valid || len(f.ids.Original) == 0) {
 		return
 	}
 	f.retry = &Retry{Version: h.Version, SourceID: bytes.Clone(h.SourceID), TokenLength: len(h.Token), Valid: f.settled && RetryValid(h, f.ids.Original)}
 	f.authentic = f.authentic || f.retry.Valid
+}
+
+// answers reports whether a Retry answers an Initial packet of the client, as far as its tag tells: there was none before draft-25.
+func (f *Flow) answers(h *Header) bool {
+	if key, _ := retryKeys(h.Version); key == "" || RetryValid(h, f.ids.Original) {
+		return true
+	}
+	return len(f.keys) > 0 && RetryValid(h, f.keys[len(f.keys)-1].id) // one more, behind a Retry
 }
 
 // Next hands out the next whole handshake message. It is called until it returns false after each Datagram: then messages come in the
@@ -277,6 +310,12 @@ func (f *Flow) Authentic() bool { return f.authentic }
 
 // Version is the version of the client's last Initial that was opened, ServerVersion that of the server's; 0: none.
 func (f *Flow) Version() Version { return f.versions[FromClient] }
+
+// FirstVersion is the version of the client's first packet, opened or not; 0: none that has one was seen.
+func (f *Flow) FirstVersion() Version { return f.first[FromClient] }
+
+// Token is the token in the client's last Initial that was opened: of a Retry, or of an earlier connection.
+func (f *Flow) Token() []byte { return f.token }
 
 // ServerVersion is the version of the server's last Initial that was opened. It differs from the client's first one after compatible
 // version negotiation (RFC 9368, Section 2.3).

@@ -64,8 +64,7 @@ func (f *Flow) googleDatagram(from Side, b []byte) error {
 		return nil
 	}
 	if from == FromServer {
-		f.swapped = !f.swapped
-		f.stats[FromClient], f.stats[FromServer] = f.stats[FromServer], f.stats[FromClient]
+		f.turn()
 	}
 	hello.Version = v
 	f.settled, f.authentic, f.gquic = true, true, hello

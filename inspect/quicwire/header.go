@@ -186,3 +186,21 @@ func recognizeNegotiation(datagram []byte) bool {
 	}
 	return false
 }
+
+// MayBegin tells whether a datagram has the form of a client's first one in a version that has no meaning here: what every version
+// keeps to (RFC 8999, Section 5.1), in the size that the first datagram has (RFC 9000, Sections 7.2 and 14.1). Many things may look like
+// that; a server's answer tells, see Flow.VersionNegotiation.
+func MayBegin(datagram []byte) bool {
+	if len(datagram) < minInitialDatagram || datagram[0]&0xc0 != 0xc0 {
+		return false
+	}
+	v := Version(binary.BigEndian.Uint32(datagram[1:]))
+	destination := int(datagram[5])
+	if v == VersionNegotiation || v.known() || destination < minFirstID || destination > maxID {
+		return false
+	}
+	return int(datagram[6+destination]) <= maxID
+}
+
+// minFirstID is the length of the connection id that a client makes up, at least (RFC 9000, Section 7.2).
+const minFirstID = 8

@@ -178,8 +178,7 @@ func (f *Flow) settle(from *Side, h *Header) {
 		f.settled = true
 		f.ids.Original = bytes.Clone(h.DestinationID)
 		if *from == FromServer {
-			f.swapped = !f.swapped
-			f.stats[FromClient], f.stats[FromServer] = f.stats[FromServer], f.stats[FromClient]
+			f.turn()
 			*from = FromClient
 		}
 	}

@@ -18,6 +18,53 @@ func TestVersionsHaveNames(t *testing.T) {
 	}
 }
 
+func TestWhatMayBeginAConnection(t *testing.T) {
+	long := make([]byte, 1250)
+	copy(long, []byte{0xC3, 0x5A, 0x5A, 0x5A, 1, 8, 1, 2, 3, 4, 5, 6, 7, 8, 4})
+	if !MayBegin(long) {
+		t.Error("an unknown version is not taken for one")
+	}
+	for n := range long[:1200] {
+		if MayBegin(long[:n]) {
+			t.Errorf("%d bytes are enough", n)
+		}
+	}
+	for name, change := range map[string]func([]byte){
+		"a short header": func(b []byte) { b[0] = 0x40 }, "no fixed bit": func(b []byte) { b[0] = 0x83 }, "a known version": func(b []byte) { copy(b[1:], []byte{0, 0, 0, 1}) },
+		"a version negotiation": func(b []byte) { copy(b[1:], []byte{0, 0, 0, 0}) }, "a short id": func(b []byte) { b[5] = 7 }, "a long id": func(b []byte) { b[5] = 21 },
+		"a long id of the client": func(b []byte) { b[14] = 21 },
+	} {
+		b := append([]byte(nil), long...)
+		if change(b); MayBegin(b) {
+			t.Error(name)
+		}
+	}
+}
+
+// TestWhatOnlyServersSendTellsTheSides has the server's answer first.
+func TestWhatOnlyServersSendTellsTheSides(t *testing.T) {
+	var f Flow
+	own, original := []byte{9, 9, 9, 9}, []byte{1, 2, 3, 4, 5, 6, 7, 8}
+	negotiation := append([]byte{0xC0, 0, 0, 0, 0, 4, 9, 9, 9, 9, 8}, original...)
+	if err := f.Datagram(FromClient, append(negotiation, 0, 0, 0, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if !f.Swapped() || f.Stats(FromServer).Datagrams != 1 || len(f.VersionNegotiation()) != 1 || f.FirstVersion() != 0 {
+		t.Fatalf("%v %+v", f.Swapped(), f.Stats(FromServer))
+	}
+	keys, _, err := InitialKeys(Version1, original)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := Header{Type: PacketInitial, Version: Version1, DestinationID: original, SourceID: own, Token: []byte("token")}
+	if err := f.Datagram(FromServer, keys.Seal(nil, &h, 0, make([]byte, 1200))); err != nil {
+		t.Fatal(err)
+	}
+	if client := f.Stats(FromClient); !f.Swapped() || client.Opened != 1 || f.FirstVersion() != Version1 || string(f.Token()) != "token" {
+		t.Errorf("%v %+v, %v, %q", f.Swapped(), client, f.FirstVersion(), f.Token())
+	}
+}
+
 func TestErrorsOfAConnectionHaveNames(t *testing.T) {
 	for code, want := range map[uint64]string{
 		0: "NO_ERROR", 2: "CONNECTION_REFUSED", 8: "TRANSPORT_PARAMETER_ERROR", 0x0b: "INVALID_TOKEN", 0x10: "NO_VIABLE_PATH", 0x11: "VERSION_NEGOTIATION_ERROR",
