@@ -184,10 +184,17 @@ type http3Legs struct{ s *httpSession }
 
 // roundTripper is how requests are sent on.
 func (s *httpSession) roundTripper() http.RoundTripper {
-	if s.c.route.Backend.Protocol == HTTP3 {
+	backend := s.c.route.Backend
+	if backend.Protocol == HTTP3 {
 		return http3Legs{s}
 	}
-	if s.c.backend.protocol == "h2" || s.c.route.Backend.Plain && s.c.route.Backend.Protocol == HTTP2 {
+	h2 := s.c.backend.protocol == "h2" || backend.Plain && backend.Protocol == HTTP2
+	if !h2 && canPeek {
+		s.http1 = newHTTP1Legs(s)
+		return again{s.http1}
+	}
+	s.transport = s.newTransport()
+	if h2 {
 		return newGate(repeats{s.transport, s.c.limits.Timeouts.Response})
 	}
 	return again{s.transport}

@@ -18,7 +18,8 @@ import (
 // client's name and are never used for another client.
 type httpSession struct {
 	c         *connection
-	transport *http.Transport
+	transport *http.Transport // nil: http1, or a backend in HTTP/3
+	http1     *http1Legs      // nil: transport
 	proxy     *httputil.ReverseProxy
 	from      origin
 	front     *frontConn // nil: of another transport
@@ -69,7 +70,6 @@ func (c *connection) beginHTTP() *httpSession {
 		c.discardBackend()
 	}
 	c.settle()
-	s.transport = s.newTransport()
 	s.proxy = &httputil.ReverseProxy{
 		Rewrite:        s.rewrite,
 		Transport:      s.roundTripper(),
@@ -121,8 +121,8 @@ func (s *httpSession) newTransport() *http.Transport {
 		MaxIdleConnsPerHost:    maxLegs,
 		IdleConnTimeout:        limits.Idle,
 		ResponseHeaderTimeout:  limits.Response,
-		ExpectContinueTimeout:  time.Second,
-		MaxResponseHeaderBytes: 256 << 10,
+		ExpectContinueTimeout:  continueAfter,
+		MaxResponseHeaderBytes: maxResponseHeader,
 		DisableCompression:     true, // what the client did not ask for it must not get
 	}
 }
@@ -134,6 +134,18 @@ func (e *legError) Error() string { return "backend leg: " + string(e.leg.err.Ty
 
 // dial gives the transport a connection to the backend: the one that was opened before the client's handshake, or another.
 func (s *httpSession) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	leg, err := s.leg(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if leg.tls != nil {
+		return leg.tls, nil
+	}
+	return leg.tap, nil
+}
+
+// leg is a connection to the backend that no request was sent over yet.
+func (s *httpSession) leg(ctx context.Context) (*backendLeg, error) {
 	s.mu.Lock()
 	leg, over := s.waiting, s.over
 	s.waiting = nil
@@ -164,10 +176,7 @@ func (s *httpSession) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 			return nil, net.ErrClosed
 		}
 	}
-	if leg.tls != nil {
-		return leg.tls, nil
-	}
-	return leg.tap, nil
+	return leg, nil
 }
 
 // discard lingers on a leg that failed. Whoever asked for it may have gone, and the server, too.
@@ -245,6 +254,9 @@ func (s *httpSession) end() {
 // finish closes what is open to the backend and hands over the record.
 func (s *httpSession) finish() {
 	c := s.c
+	if s.http1 != nil {
+		s.http1.drop()
+	}
 	s.mu.Lock()
 	s.over = true
 	open, broken := slices.Clone(s.legs), s.broken
@@ -253,7 +265,12 @@ func (s *httpSession) finish() {
 	if held {
 		c.backend.facts = tcpFacts(c.backend.tap.Conn)
 	}
-	s.transport.CloseIdleConnections()
+	if s.transport != nil {
+		s.transport.CloseIdleConnections()
+	}
+	if s.http1 != nil {
+		s.http1.end()
+	}
 	for _, leg := range open {
 		leg.tap.Close()
 	}

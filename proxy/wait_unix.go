@@ -18,6 +18,9 @@ type readiness struct {
 	waited bool
 }
 
+// canPeek: a socket can be asked for what there is to read.
+const canPeek = true
+
 // newReadiness is nil for a connection that is no socket.
 func newReadiness(c net.Conn) *readiness {
 	s, ok := c.(syscall.Conn)
@@ -37,6 +40,15 @@ func newReadiness(c net.Conn) *readiness {
 func (r *readiness) wait() error {
 	r.waited = false
 	return r.raw.Read(r.check)
+}
+
+// now reports whether there is something to read already. Nobody waits meanwhile.
+func (r *readiness) now() bool {
+	readable := true
+	if err := r.raw.Control(func(fd uintptr) { r.waited = false; readable = r.ready(fd) }); err != nil {
+		return true
+	}
+	return readable
 }
 
 // ready asks the socket before the poller is waited for: what came before that wait gives no new event.
