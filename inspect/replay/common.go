@@ -34,6 +34,7 @@ type traitKind uint8
 const (
 	traitOffer    traitKind = iota // what the server chooses from
 	traitSize                      // what something on the way may stumble over
+	traitShare                     // keys for TLS 1.3
 	traitAccident                  // what may be by accident
 )
 
@@ -45,8 +46,8 @@ func (t trait) say(having []*Subject) string {
 }
 
 // commons finds groups among the losers: for each trait, in the order in which servers look at a hello, those that have it, where none of
-// the taken does. Size goes first where it is shared by more of them than anything else that a server looks at. What no trait covers is said
-// as such.
+// the taken does. Size goes first where it is shared by more of them than anything else that a server looks at, and key shares in the place of
+// size where all share them. What no trait covers is said as such.
 func commons(lost, taken []*Subject, answers []Answer, subjects []*Subject) []Common {
 	if len(lost) == 0 {
 		return nil
@@ -94,7 +95,7 @@ func firstOf(list []trait, subjects []*Subject) (first trait, ok bool) {
 		}
 		switch {
 		case n == 0:
-		case !ok || t.kind == traitSize && n > most:
+		case !ok, t.kind == traitSize && n > most, t.kind == traitShare && n > most && (first.kind == traitShare || first.kind == traitSize && n == len(subjects)):
 			first, ok = t, true
 		}
 		if t.kind == traitAccident {
@@ -196,6 +197,7 @@ func traits(lost, taken []*Subject, c chosen, sizes map[*Subject]int) []trait {
 	}
 	add("all send no server name", func(s *Subject) bool { return len(s.View.ServerName) == 0 })
 	list = append(list, longer(taken, sizes))
+	list = append(list, shareTraits(lost, taken, c)...)
 	kind = traitAccident
 	if len(c.protocols) > 0 {
 		add("their ALPN lacks "+strings.Join(c.protocols, " and ")+", "+withOthers("protocol", len(c.protocols)), func(s *Subject) bool { return lacksProtocol(s.View, c) })
