@@ -21,7 +21,9 @@ func TestKeySharesAreNamed(t *testing.T) {
 		{"x25519 among the shares", has(wire.GroupX25519), "all send a key share of x25519"},
 		{"more than one share", func(shares []wire.NamedGroup) bool { return len(shares) > 1 }, "all send a key share of X25519MLKEM768|all send more than one key share"},
 		{"secp256r1 has to be first", func(shares []wire.NamedGroup) bool { return len(shares) > 0 && shares[0] != wire.GroupSecp256r1 }, "none sends a key share of secp256r1 first|all send a key share of x25519"},
-		{"nobody is asked for another share", func(shares []wire.NamedGroup) bool { return len(shares) > 0 && !slices.Contains(shares, wire.GroupX25519) }, "none sends a key share of x25519, the group that was chosen with the others: they have to be asked"},
+		{"nobody is asked for another share", func(shares []wire.NamedGroup) bool {
+			return len(shares) > 0 && !slices.Contains(shares, wire.GroupX25519)
+		}, "none sends a key share of x25519, the group that was chosen with the others: they have to be asked"},
 	} {
 		subjects := samples(t, "all")
 		answers := make([]Answer, len(subjects))
