@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"slices"
 	"strings"
 	"time"
@@ -201,8 +200,6 @@ func (r *replayCommand) prepare(cmd *cobra.Command) error {
 	switch {
 	case len(r.to) == 0 || len(r.from.files) == 0 && r.clients == "":
 		return usage(errors.New("replay needs --to HOST:PORT and --from FILE or --clients LIST"))
-	case len(r.to) == 2 && r.to[0] == r.to[1]:
-		return usage(fmt.Errorf("--to: %s is not to be compared with itself", r.to[0]))
 	case len(r.to) > 2:
 		return usage(fmt.Errorf("--to: %d endpoints; two can be compared", len(r.to)))
 	case r.output != "text" && r.output != "json":
@@ -220,10 +217,8 @@ func (r *replayCommand) prepare(cmd *cobra.Command) error {
 	if err := r.from.parse(r.policy); err != nil {
 		return err
 	}
-	for _, text := range r.sniMap {
-		if _, err := replay.ParseRewrite(text); err != nil {
-			return usage(fmt.Errorf("--sni-map: %w", err))
-		}
+	if err := r.readNames(); err != nil {
+		return usage(err)
 	}
 	if r.policy != "" {
 		p, err := newPredictor(cmd, r.policy)
@@ -238,10 +233,56 @@ func (r *replayCommand) prepare(cmd *cobra.Command) error {
 	return r.collect(cmd)
 }
 
+// readNames reads the endpoints and the server names of the flags.
+func (r *replayCommand) readNames() (err error) {
+	for i, to := range r.to {
+		if strings.HasPrefix(to, policyPrefix) {
+			continue
+		}
+		if r.to[i], err = probedEndpoint("--to", to); err != nil {
+			return err
+		}
+	}
+	if len(r.to) == 2 && r.to[0] == r.to[1] {
+		return fmt.Errorf("--to: %s is not to be compared with itself", r.to[0])
+	}
+	if r.sni, err = serverNameFlag("--sni", r.sni); err != nil {
+		return err
+	}
+	for i, text := range r.sniMap {
+		rewrite, err := replay.ParseRewrite(text)
+		if err != nil {
+			return fmt.Errorf("--sni-map: %w", err)
+		}
+		if rewrite.From, err = starredName(rewrite.From); err != nil {
+			return err
+		}
+		if rewrite.To, err = starredName(rewrite.To); err != nil {
+			return err
+		}
+		r.sniMap[i] = rewrite.From + "=" + rewrite.To
+	}
+	return nil
+}
+
+// starredName reads one side of --sni-map, which may begin with a star, and a dot behind that.
+func starredName(text string) (string, error) {
+	rest := strings.TrimPrefix(text, "*")
+	name := rest
+	if rest != text {
+		name = strings.TrimPrefix(rest, ".")
+	}
+	ascii, err := serverNameFlag("--sni-map", name)
+	return text[:len(text)-len(name)] + ascii, err
+}
+
 // collect reads the recordings and the gallery.
 func (r *replayCommand) collect(cmd *cobra.Command) error {
 	if len(r.from.files) > 0 {
 		c, err := collect(cmd, &r.from)
+		if errors.Is(err, errNoHello) {
+			return usage(err)
+		}
 		if err != nil {
 			return err
 		}
@@ -275,7 +316,7 @@ func (r *replayCommand) collect(cmd *cobra.Command) error {
 		}
 	}
 	if len(r.subjects) == 0 {
-		return failed(errors.New("nothing to send"))
+		return usage(errors.New("nothing to send: none of these hellos can go over QUIC"))
 	}
 	return nil
 }
@@ -308,9 +349,6 @@ func (r *replayCommand) names() replay.Names {
 
 func (r *replayCommand) target(ctx context.Context, to string) (replay.Target, error) {
 	t := replay.Target{Label: to}
-	if _, _, err := net.SplitHostPort(to); err != nil {
-		return t, usage(fmt.Errorf("--to: %w", err))
-	}
 	addresses, err := probe.Resolve(ctx, nil, to)
 	if err != nil {
 		return t, failed(fmt.Errorf("--to: %w", err))
@@ -395,6 +433,9 @@ func (r *replayCommand) record(result *replay.Result) *replay.Record {
 	return record
 }
 
+// errNoHello is a recording without a hello.
+var errNoHello = errors.New("no ClientHello in the recording")
+
 // collect reads recordings with what it takes to send their hellos again.
 func collect(cmd *cobra.Command, from *recordings) (*recording.Collection, error) {
 	c := &recording.Collection{}
@@ -408,7 +449,7 @@ func collect(cmd *cobra.Command, from *recordings) (*recording.Collection, error
 		tell(cmd, fmt.Sprintf("%d more entries like these", more))
 	}
 	if c.Tally.Connections == 0 {
-		return nil, failed(errors.New("no ClientHello in the recording"))
+		return nil, failed(errNoHello)
 	}
 	return c, from.damage(c.Tally.Skipped, c.Tally.Connections)
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"runtime/debug"
 	"slices"
@@ -216,7 +217,7 @@ func (c *scanCommand) withPort(text string) (string, error) {
 	if t != text {
 		t, _, _ = strings.Cut(t, "/")
 	}
-	if ip := net.ParseIP(strings.Trim(t, "[]")); ip != nil {
+	if ip, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(t, "["), "]")); err == nil && !strings.ContainsAny(ip.Zone(), "/ [],@") {
 		return net.JoinHostPort(ip.String(), c.port()), nil
 	}
 	host, port, err := net.SplitHostPort(t)
@@ -226,7 +227,7 @@ func (c *scanCommand) withPort(text string) (string, error) {
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
 		return "", fmt.Errorf("%s: %q is no port", text, port)
 	}
-	if host == "" || strings.ContainsAny(host, "/ [],") {
+	if host == "" || strings.ContainsAny(host, "/ [],@") || strings.Contains(host, ":") && !isAddress(host) {
 		return "", fmt.Errorf("%s: that is not HOST:PORT", text)
 	}
 	return net.JoinHostPort(host, port), nil
@@ -267,7 +268,9 @@ func (c *scanCommand) prepare() error {
 	if c.noSNI && c.sni != "" {
 		return errors.New("--sni and --no-sni exclude each other")
 	}
-	c.sni = asciiName(c.sni)
+	if c.sni, err = serverNameFlag("--sni", c.sni); err != nil {
+		return err
+	}
 	c.target = scan.Target{ALPN: c.alpn, NoRequest: c.noRequest}
 	if c.starttls != "" {
 		if c.target.Endpoint.StartTLS = probe.StartTLS(c.starttls); !slices.Contains(probe.StartTLSProtocols(), c.target.Endpoint.StartTLS) {

@@ -11,7 +11,7 @@ import (
 
 // FuzzScanTarget reads targets: what is taken can be dialled, and is taken again as it stands.
 func FuzzScanTarget(f *testing.F) {
-	for _, seed := range []string{"www.example.com", "https://www.example.com/x", "[2001:db8::1]:993", "2001:db8::1", "a b:1", ":443", "x:0", "x:99999", "[::1", "https://"} {
+	for _, seed := range []string{"www.example.com", "https://www.example.com/x", "[2001:db8::1]:993", "2001:db8::1", "a b:1", ":443", "x:0", "x:99999", "[::1", "[fe80::1%lo]:1", "fe80::1%lo", "fe80::1%a:5", "https://"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

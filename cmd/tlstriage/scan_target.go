@@ -45,7 +45,7 @@ func (c *scanCommand) nameFor(host string) string {
 	switch {
 	case c.sni != "":
 		return c.sni
-	case c.noSNI, net.ParseIP(host) != nil:
+	case c.noSNI, isAddress(host):
 		return ""
 	}
 	return asciiName(strings.TrimSuffix(host, "."))
@@ -57,7 +57,7 @@ func (c *scanCommand) one(ctx context.Context, address string) *scanned {
 	target.Endpoint.Address = address
 	host, _, _ := net.SplitHostPort(address)
 	target.ServerName = c.nameFor(host)
-	if ascii := asciiName(host); ascii != host && net.ParseIP(host) == nil {
+	if ascii := asciiName(host); ascii != host && !isAddress(host) {
 		_, port, _ := net.SplitHostPort(address)
 		target.Endpoint.Address = net.JoinHostPort(ascii, port)
 	}

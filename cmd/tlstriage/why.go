@@ -102,10 +102,10 @@ func (w *whyCommand) run(cmd *cobra.Command) error {
 
 // addresses looks up what is behind the endpoint's name. A name that has no address is named by the experiment.
 func (w *whyCommand) addresses(cmd *cobra.Command, e *why.Experiment) {
-	if host, _, err := net.SplitHostPort(w.to); err != nil || net.ParseIP(host) != nil {
+	if host, _, err := net.SplitHostPort(e.Target.Address); err != nil || isAddress(host) {
 		return
 	}
-	found, err := probe.Resolve(cmd.Context(), nil, w.to)
+	found, err := probe.Resolve(cmd.Context(), nil, e.Target.Address)
 	if err != nil {
 		return
 	}
@@ -119,7 +119,7 @@ func (w *whyCommand) siteName(host string) string {
 	switch {
 	case w.sni != "":
 		return w.sni
-	case net.ParseIP(host) != nil:
+	case isAddress(host):
 		return ""
 	}
 	return host
@@ -133,12 +133,13 @@ func (w *whyCommand) experiment(cmd *cobra.Command) (*why.Experiment, error) {
 	if w.to == "" {
 		return nil, errors.New("why needs --to HOST:PORT")
 	}
-	host, port, err := net.SplitHostPort(w.to)
-	if err != nil || host == "" || port == "" {
-		return nil, fmt.Errorf("--to: %q is not HOST:PORT", w.to)
+	address, err := probedEndpoint("--to", w.to)
+	if err != nil {
+		return nil, err
 	}
-	if n, err := net.LookupPort("tcp", port); err != nil || n == 0 {
-		return nil, fmt.Errorf("--to: port %q is not between 1 and 65535", port)
+	host, _, _ := net.SplitHostPort(address)
+	if w.sni, err = serverNameFlag("--sni", w.sni); err != nil {
+		return nil, err
 	}
 	if w.most < 1 {
 		return nil, fmt.Errorf("--max-connections: %d is less than 1", w.most)
@@ -146,7 +147,7 @@ func (w *whyCommand) experiment(cmd *cobra.Command) (*why.Experiment, error) {
 	if w.timeout <= 0 {
 		return nil, fmt.Errorf("--timeout: %s is not positive", w.timeout)
 	}
-	e := &why.Experiment{Target: probe.Target{Address: w.to, StartTLS: probe.StartTLS(w.starttls)}, Budget: w.most}
+	e := &why.Experiment{Target: probe.Target{Address: address, StartTLS: probe.StartTLS(w.starttls)}, Budget: w.most}
 	if w.starttls != "" && !slices.Contains(probe.StartTLSProtocols(), e.Target.StartTLS) {
 		return nil, fmt.Errorf("--starttls: %q is none of %s", w.starttls, protocolNames())
 	}

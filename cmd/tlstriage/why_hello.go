@@ -151,6 +151,9 @@ func firstClient(in io.Reader, name string, wanted func(*recording.Client, int) 
 			return probe.FromClientHello(client.Hello), nil
 		}
 	}
+	if n == 0 {
+		return nil, fmt.Errorf("%s: there is no ClientHello in it", name)
+	}
 	return nil, fmt.Errorf("%s: no such client among %d", name, n)
 }
 

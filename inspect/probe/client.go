@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
+	"net/netip"
 	"time"
 
 	"github.com/tlstriage/tlstriage/inspect"
@@ -70,5 +71,8 @@ type Options struct {
 
 // HTTPRequest is a request for Options.Request that any HTTP/1.1 server answers and then closes the connection.
 func HTTPRequest(host string) []byte {
+	if ip, err := netip.ParseAddr(host); err == nil && ip.Is6() {
+		host = "[" + ip.WithZone("").String() + "]" // RFC 9110, Section 7.2; a zone means nothing elsewhere (RFC 6874, Section 1)
+	}
 	return []byte("GET / HTTP/1.1\r\nHost: " + host + "\r\nUser-Agent: tlstriage\r\nAccept: */*\r\nConnection: close\r\n\r\n")
 }

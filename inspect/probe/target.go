@@ -46,6 +46,9 @@ func Resolve(ctx context.Context, resolver *net.Resolver, address string) ([]net
 	if err != nil || port == 0 {
 		return nil, fmt.Errorf("probe: port %q is not between 1 and 65535", service)
 	}
+	if ip, err := netip.ParseAddr(host); err == nil { // a resolver would drop its zone
+		return []netip.AddrPort{netip.AddrPortFrom(ip.Unmap(), uint16(port))}, nil
+	}
 	if resolver == nil {
 		resolver = net.DefaultResolver
 	}

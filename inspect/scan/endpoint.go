@@ -48,7 +48,7 @@ func (s *Scanner) Endpoint(ctx context.Context, resolver *net.Resolver, target T
 	}
 	found = unique(found)
 	e.DNS.Sentence = fmt.Sprintf("%q has %s.", host, plural(len(found), "address", "addresses"))
-	if net.ParseIP(host) != nil {
+	if _, err := netip.ParseAddr(host); err == nil {
 		e.DNS.Sentence = "The address was given."
 	}
 	if len(found) > maxAddresses {

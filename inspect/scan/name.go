@@ -3,7 +3,7 @@ package scan
 import (
 	"context"
 	"fmt"
-	"net"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -62,8 +62,8 @@ func (s *session) names(ctx context.Context, hello *probe.Hello) []NameAnswer {
 			NameAnswer{Form: NameUpper, Name: strings.ToUpper(right)}, NameAnswer{Form: NameUnderscore, Name: "under_score." + parent})
 	}
 	answers = append(answers, NameAnswer{Form: NameWrong, Name: "wrong-name.invalid"})
-	if host, _, err := net.SplitHostPort(s.target.Endpoint.Address); err == nil && net.ParseIP(host) != nil {
-		answers = append(answers, NameAnswer{Form: NameAddress, Name: host})
+	if at, err := netip.ParseAddrPort(s.target.Endpoint.Address); err == nil {
+		answers = append(answers, NameAnswer{Form: NameAddress, Name: at.Addr().WithZone("").String()})
 	}
 	questions := make([]func(), len(answers))
 	for i := range answers {

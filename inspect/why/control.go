@@ -2,6 +2,7 @@ package why
 
 import (
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -28,6 +29,12 @@ func (r *run) host() string {
 	return host
 }
 
+// isAddress reports whether a host is an address, with a zone perhaps, which is no server name (RFC 6066, Section 3).
+func isAddress(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return err == nil
+}
+
 // unknownName is asked for when no name is known: an endpoint that wants any name takes it (RFC 2606).
 const unknownName = "www.example.com"
 
@@ -37,7 +44,7 @@ func (r *run) names() []string {
 	var names []string
 	add := func(name string) {
 		name = strings.TrimSuffix(name, ".")
-		if name != "" && name != own && net.ParseIP(name) == nil && !slices.Contains(names, name) {
+		if name != "" && name != own && !isAddress(name) && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}
