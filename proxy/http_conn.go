@@ -30,6 +30,8 @@ type frontConn struct {
 
 	switched atomic.Bool // to another protocol
 	cut      atomic.Bool // an answer did not come to its end, and must not look as if it did
+
+	deadlines deadlines // of HTTP/1
 }
 
 func newFrontConn(conn *tls.Conn, session *httpSession) *frontConn {
@@ -66,7 +68,13 @@ func (f *frontConn) misframed(number int) error {
 }
 
 func (f *frontConn) Read(b []byte) (int, error) {
-	n, err := f.Conn.Read(b)
+	var n int
+	var err error
+	if f.frames != nil {
+		n, err = f.Conn.Read(b)
+	} else if n, err = f.timed(b); err == os.ErrDeadlineExceeded { // which is no error of the socket
+		return 0, err
+	}
 	f.read.Add(int64(n))
 	if f.framing != nil && !f.switched.Load() {
 		f.framing.see(b[:n])

@@ -45,8 +45,8 @@ type httpSession struct {
 func (c *connection) serveHTTP() {
 	s := c.beginHTTP()
 	c.client.session, c.client.closing, c.client.active = s, s.end, &c.lastActive
-	c.watchIdle(s.checkIdle, c.firstRest())
 	s.front = newFrontConn(c.clientTLS, s)
+	c.watchIdle(s.checkIdle, c.firstRest())
 	if !c.server.http().take(s.front) {
 		s.front.Close()
 	}
@@ -98,7 +98,11 @@ func (s *httpSession) checkIdle() {
 		return
 	}
 	s.c.idled.Store(true)
-	s.c.conn.SetDeadline(time.Unix(1, 0))
+	if s.front != nil {
+		s.front.expire()
+	} else {
+		s.c.conn.SetDeadline(time.Unix(1, 0))
+	}
 }
 
 // The most connections to the backend for one client: as many as it may ask things at once.
