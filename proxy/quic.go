@@ -23,6 +23,7 @@ type QUICClient struct {
 	Hello          []byte        // the ClientHello; a part of it, or nothing, where Err says why
 	Datagrams      int           // that it came in
 	Facts          *inspect.QUIC // for the record, which owns it from then on
+	Kept           *Datagrams    // of the connection, what came and comes; nil: nobody wants them
 
 	// Close ends the connection with a TLS alert, which QUIC sends as an error of its own (RFC 9001, Section 4.8), or without
 	// one: 0. It may be called more than once, and at any time.
@@ -84,6 +85,9 @@ func (s *Server) BeginQUIC(l *Listener, client QUICClient, why *inspect.Error) (
 	c.client = &tap{Conn: conn, observer: c.clientObserver, peer: inspect.FromClient, self: inspect.FromServer, connection: c}
 	q := &QUIC{c: c, facts: client.Facts, hello: client.Datagrams, settled: make(chan struct{})}
 	c.quic = q
+	if client.Kept != nil {
+		c.kept = &client.Kept.kept
+	}
 	c.client.see(inspect.FromClient, appendRecords(nil, client.Hello))
 	return q, q.next(why)
 }
@@ -247,7 +251,7 @@ func (q *QUIC) Config(chi *tls.ClientHelloInfo) (*tls.Config, error) {
 	if !sameView(chi, c.hello) {
 		return nil, errViewsDiffer
 	}
-	c.how = opening{source: c.source, destination: c.destination, adopt: c.adopt, keyLog: c.server.KeyLog, unsettled: true, protocols: c.route.Backend.offers("h3")}
+	c.how = opening{source: c.source, destination: c.destination, adopt: c.adopt, keyLog: c.server.KeyLog, kept: c.kept != nil, unsettled: true, protocols: c.route.Backend.offers("h3")}
 	c.how.verified, c.how.sent = c.route.Backend.nameFor(c.serverName())
 	q.open()
 	if c.wasCut() {

@@ -20,6 +20,7 @@ type Transcript struct {
 // Exchange is the bytes of one leg: the handshake, and alerts that followed. Application data is not kept, nor are bytes of a leg in plain TCP.
 type Exchange struct {
 	Client, Server netip.AddrPort
+	Transport      string // TransportQUIC, where every chunk is a datagram; empty: TCP
 	Began          time.Time
 	Chunks         []Chunk // in the order seen
 	Truncated      bool    // there was more
@@ -31,6 +32,7 @@ type Chunk struct {
 	At   time.Time
 	From inspect.Side
 	Data []byte
+	Size int // of a datagram, of which Data may be the beginning; 0: there is no more
 }
 
 // Bounds on the bytes of a leg that are kept: of the handshake, and of what follows it, where alerts may hide.
@@ -47,6 +49,8 @@ type transcript struct {
 	leg   Exchange
 	bytes int // that may still be kept
 	over  int // how many chunks came before the handshake was over; -1: it is not
+
+	following [2]int // datagrams of the client and the server that follow the handshake of QUIC
 }
 
 func newTranscript(keyLog io.Writer) *transcript {
@@ -105,6 +109,9 @@ func (t *transcript) exchange(client, server netip.AddrPort) *Exchange {
 	leg := t.leg
 	leg.Client, leg.Server = client, server
 	leg.KeyLog = handshakeKeys(t.leg.KeyLog)
+	if leg.Transport == inspect.TransportQUIC {
+		return &leg // datagrams are cut as they come
+	}
 	cut := handshakeCut{data: bytes.Contains(leg.KeyLog, []byte(masterSecret))}
 	leg.Chunks = make([]Chunk, 0, len(t.leg.Chunks))
 	for i, chunk := range t.leg.Chunks {

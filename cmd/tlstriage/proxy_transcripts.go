@@ -70,9 +70,9 @@ func (t *transcripts) store(name string, data []byte) error {
 
 // exchangeOf is a leg as a capture has it.
 func exchangeOf(kept *proxy.Exchange, leg *inspect.Leg, c *inspect.Connection) capture.Exchange {
-	e := capture.Exchange{Client: kept.Client, Server: kept.Server, Began: kept.Began, Comment: comment(c), KeyLog: kept.KeyLog, End: endOf(leg)}
+	e := capture.Exchange{Client: kept.Client, Server: kept.Server, Transport: kept.Transport, Began: kept.Began, Comment: comment(c), KeyLog: kept.KeyLog, End: endOf(leg)}
 	for _, chunk := range kept.Chunks {
-		e.Chunks = append(e.Chunks, capture.Chunk{At: chunk.At, From: chunk.From, Data: chunk.Data})
+		e.Chunks = append(e.Chunks, capture.Chunk{At: chunk.At, From: chunk.From, Data: chunk.Data, Size: chunk.Size})
 	}
 	if kept.Truncated {
 		e.End = "" // it went on

@@ -39,6 +39,7 @@ type Chunk struct {
 	At   time.Time
 	From inspect.Side
 	Data []byte
+	Size int // of a datagram of which Data is the beginning; less than Data: there is no more
 }
 
 // MadeUp begins the comment of every Exchange.
@@ -120,7 +121,7 @@ func (e *Exchange) packets() ([]Packet, error) {
 	}
 	for _, chunk := range e.Chunks {
 		c.clock(chunk.At)
-		if err := c.say(index(chunk.From), chunk.Data); err != nil {
+		if err := c.say(index(chunk.From), chunk.Data, chunk.Size); err != nil {
 			return nil, err
 		}
 	}
@@ -155,12 +156,12 @@ func (c *composer) clock(at time.Time) {
 
 var errDatagramSize = errors.New("capture: a datagram that no packet can hold")
 
-func (c *composer) say(from int, b []byte) error {
+func (c *composer) say(from int, b []byte, size int) error {
 	if c.udp {
-		if len(b) > maxSegment {
+		if size = max(size, len(b)); size > maxSegment {
 			return errDatagramSize
 		}
-		c.datagram(from, b)
+		c.datagram(from, b, size)
 		return nil
 	}
 	for len(b) > 0 {
@@ -206,30 +207,31 @@ func (c *composer) segment(from int, flags uint8, payload []byte) {
 	b = binary.BigEndian.AppendUint32(b, ack)
 	b = append(b, header/4<<4, flags, 0xFF, 0xFF, 0, 0, 0, 0)
 	b = append(b, payload...)
-	binary.BigEndian.PutUint16(b[at+16:], c.checksum(from, protoTCP, b[at:]))
+	binary.BigEndian.PutUint16(b[at+16:], c.checksum(from, protoTCP, b[at:], 0))
 	c.next[from] += uint32(len(payload))
 	if flags&(flagSYN|flagFIN) != 0 {
 		c.next[from]++
 	}
-	c.add(b)
+	c.add(b, 0)
 }
 
-func (c *composer) datagram(from int, payload []byte) {
+// datagram appends a UDP datagram; of one that is longer than its payload the rest was not captured, as it were.
+func (c *composer) datagram(from int, payload []byte, size int) {
 	const header = 8
 	b := make([]byte, 0, 48+len(payload))
-	b = c.network(b, from, protoUDP, header+len(payload))
+	b = c.network(b, from, protoUDP, header+size)
 	at := len(b)
 	b = binary.BigEndian.AppendUint16(b, c.ends[from].Port())
 	b = binary.BigEndian.AppendUint16(b, c.ends[1-from].Port())
-	b = binary.BigEndian.AppendUint16(b, uint16(header+len(payload)))
+	b = binary.BigEndian.AppendUint16(b, uint16(header+size))
 	b = append(b, 0, 0)
 	b = append(b, payload...)
-	sum := c.checksum(from, protoUDP, b[at:])
+	sum := c.checksum(from, protoUDP, b[at:], size-len(payload))
 	if sum == 0 {
 		sum = 0xFFFF // 0 says that there is none (RFC 768)
 	}
 	binary.BigEndian.PutUint16(b[at+6:], sum)
-	c.add(b)
+	c.add(b, size-len(payload))
 }
 
 // network appends an IP header.
@@ -253,9 +255,10 @@ func (c *composer) network(b []byte, from int, protocol uint8, length int) []byt
 	return append(append(b, source.AsSlice()...), destination.AsSlice()...)
 }
 
-// checksum is that of TCP and UDP, over the pseudo header of RFC 9293, Section 3.1, and RFC 8200, Section 8.1.
-func (c *composer) checksum(from int, protocol uint8, b []byte) uint16 {
-	sum := sum16(uint32(protocol)+uint32(len(b)), c.ends[from].Addr().AsSlice())
+// checksum is that of TCP and UDP, over the pseudo header of RFC 9293, Section 3.1, and RFC 8200, Section 8.1. Bytes that are missing
+// count as zeros.
+func (c *composer) checksum(from int, protocol uint8, b []byte, missing int) uint16 {
+	sum := sum16(uint32(protocol)+uint32(len(b)+missing), c.ends[from].Addr().AsSlice())
 	sum = sum16(sum, c.ends[1-from].Addr().AsSlice())
 	return ^fold(sum16(sum, b))
 }
@@ -277,6 +280,6 @@ func fold(sum uint32) uint16 {
 	return uint16(sum)
 }
 
-func (c *composer) add(b []byte) {
-	c.packets = append(c.packets, Packet{Time: c.at, LinkType: linkRaw, Length: len(b), Data: b})
+func (c *composer) add(b []byte, missing int) {
+	c.packets = append(c.packets, Packet{Time: c.at, LinkType: linkRaw, Length: len(b) + missing, Data: b})
 }

@@ -18,7 +18,7 @@ type quicConn struct {
 	shown    shown
 	message  quicwire.Message
 	initials [2]initials      // by who sent the first packet, as the capture has it
-	cut      bool             // the capture does not have all bytes of a datagram with a long header
+	cut      bool             // the capture does not have all bytes of an Initial packet
 	hello    int              // datagrams that the ClientHello came in
 	frames   int              // that it was cut into
 	version  quicwire.Version // that it came in
@@ -54,10 +54,12 @@ func (q *quicConn) otherBegins(side int, s *segment) bool {
 		return false
 	}
 	had := q.initialPackets()
-	if errors.Is(q.flow.Datagram(quicwire.Side(side), b), quicwire.ErrOtherConnection) {
+	err := q.flow.Datagram(quicwire.Side(side), b)
+	if errors.Is(err, quicwire.ErrOtherConnection) {
 		return true
 	}
-	q.cut = q.cut || s.missing > 0
+	var unread *quicwire.PacketError
+	q.cut = q.cut || s.missing > 0 && errors.As(err, &unread) && unread.Type == quicwire.PacketInitial
 	if q.initialPackets() == had && !quicwire.MayBegin(b) {
 		return false
 	}

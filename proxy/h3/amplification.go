@@ -174,6 +174,7 @@ func (t *tap) WriteMsgUDP(b, oob []byte, to *net.UDPAddr) (int, int, error) {
 	if !t.socket.unchecked.allows(addrPort(to), b) {
 		return len(b), len(oob), nil
 	}
+	t.socket.keeping.went(to, b)
 	return t.UDPConn.WriteMsgUDP(b, oob, to)
 }
 
@@ -182,5 +183,6 @@ func (t *tap) WriteTo(b []byte, to net.Addr) (int, error) {
 	if !t.socket.unchecked.allows(addrPort(to), b) {
 		return len(b), nil
 	}
+	t.socket.keeping.went(to, b)
 	return t.UDPConn.WriteTo(b, to)
 }

@@ -25,6 +25,7 @@ type flow struct {
 	socket   *socket
 	key      flowKey
 	first    flowKey // before a Retry
+	token    string  // of that; its client sends it with every Initial packet (RFC 9000, Section 8.1.2)
 	began    time.Time
 	state    atomic.Int32 // a flowState
 	reader   *quicwire.Flow
@@ -36,6 +37,7 @@ type flow struct {
 	server   net.Addr
 	facts    inspect.QUIC
 	q        *proxy.QUIC
+	kept     *kept // its datagrams; nil: nobody wants them
 	link     *link // of the connection that it became, while that is open; guarded by hellos.mu, as is what follows
 	linked   bool  // it became one
 	answer   []byte
@@ -78,7 +80,10 @@ type hellos struct {
 	order    list.List // oldest first
 	demanded map[netip.AddrPort]*demand
 	byFirst  map[flowKey]*flow // those that were handed on after a Retry
+	byToken  map[string]*flow  // those that came back with its token
 	ready    []heldDatagram    // that quic-go is to read next; only for its reader
+
+	keptDemands int // of demanded, those whose datagrams are kept
 }
 
 // demand is a Retry that a client was sent.
@@ -87,7 +92,8 @@ type demand struct {
 	retries   int
 	version   quicwire.Version
 	oob       []byte
-	answered  bool // it came back with a token
+	answered  bool  // it came back with a token
+	kept      *kept // its datagrams; nil: nobody wants them, or it is one of too many
 }
 
 // Retry packets to one client that begins anew each time, from which on it has a record; and how many such records there are at most
@@ -98,7 +104,7 @@ const (
 )
 
 func newHellos(s *socket, limit int) *hellos {
-	return &hellos{socket: s, limit: limit, flows: make(map[flowKey]*flow), demanded: make(map[netip.AddrPort]*demand), byFirst: make(map[flowKey]*flow)}
+	return &hellos{socket: s, limit: limit, flows: make(map[flowKey]*flow), demanded: make(map[netip.AddrPort]*demand), byFirst: make(map[flowKey]*flow), byToken: make(map[string]*flow)}
 }
 
 // datagram looks at a datagram with a long header of an Initial packet. It reports whether quic-go is to have it.
@@ -111,13 +117,19 @@ func (h *hellos) datagram(b, oob []byte, from net.Addr, header *quicwire.Header)
 	f := h.flows[key]
 	if f == nil {
 		if len(header.DestinationID) == ownIDSize && len(header.Token) == 0 && h.socket.terminates() {
+			h.socket.keeping.came(from, b)
 			return true // of a connection that has an answer already
 		}
-		if len(header.Token) == 0 && h.demand(addr, now, oob, header) {
+		if x := h.byToken[string(header.Token)]; x != nil && x.key.addr == addr && x.state.Load() == flowHanded {
+			h.socket.keeping.came(from, b)
+			return true // likewise: it goes on, to the id that it was answered with
+		}
+		if len(header.Token) == 0 && h.demand(addr, now, b, oob, header) {
 			return true // it gets a Retry
 		}
 		f = h.add(key, now, oob, header)
 	}
+	f.kept.of().Add(inspect.FromClient, b, now)
 	switch f.state.Load() {
 	case flowHanded:
 		return true
@@ -164,18 +176,26 @@ func (h *hellos) add(key flowKey, now time.Time, oob []byte, header *quicwire.He
 		h.remove(oldest)
 	}
 	f := &flow{socket: h.socket, key: key, began: now, reader: &quicwire.Flow{MaxCrypto: maxHeld, MaxDatagrams: maxHeldEach}, version: header.Version, sourceID: append([]byte(nil), header.SourceID...), oob: append([]byte(nil), oob...)}
+	var before *kept
 	f.server = h.socket.localAddr(oob)
 	f.facts.Version = header.Version.String()
 	f.facts.Token = len(header.Token) > 0
 	if f.facts.Token {
 		if f.first = (flowKey{key.addr, h.socket.server.tokens.first(header.Token, header.DestinationID)}); f.first.id != "" {
 			f.facts.Retries = 1
+			f.token = string(header.Token)
+			h.byToken[f.token] = f
 		}
 	}
 	if d := h.demanded[key.addr]; d != nil {
 		f.facts.Retries = d.retries
 		d.answered = d.answered || f.facts.Token
+		if f.facts.Token {
+			before = d.kept
+			defer h.forgetDemand(d)
+		}
 	}
+	h.socket.keep(f, header, before)
 	f.place = h.order.PushBack(f)
 	h.flows[key] = f
 	return f
@@ -184,15 +204,26 @@ func (h *hellos) add(key flowKey, now time.Time, oob []byte, header *quicwire.He
 // remove forgets a flow. h.mu is held.
 func (h *hellos) remove(f *flow) {
 	if h.flows[f.key] == f {
-		delete(h.flows, f.key)
-		h.order.Remove(f.place)
-		if h.byFirst[f.first] == f {
-			delete(h.byFirst, f.first)
-		}
+		h.unlist(f)
 	}
 	f.held, f.reader = nil, nil
+	if !f.linked {
+		h.socket.keeping.end(f.kept)
+	}
 	if f.counted && !f.linked {
 		h.socket.unchecked.over(f.key.addr)
+	}
+}
+
+// unlist takes a flow out of the tables. h.mu is held.
+func (h *hellos) unlist(f *flow) {
+	delete(h.flows, f.key)
+	h.order.Remove(f.place)
+	if h.byFirst[f.first] == f {
+		delete(h.byFirst, f.first)
+	}
+	if h.byToken[f.token] == f {
+		delete(h.byToken, f.token)
 	}
 }
 
@@ -219,6 +250,7 @@ func (h *hellos) whole(f *flow, m *quicwire.Message) {
 	if h.socket.isStopped() {
 		f.state.Store(flowRefused)
 		h.socket.refuse(f, 0)
+		h.socket.keeping.end(f.kept)
 		return
 	}
 	client := f.client(m.Bytes, m.Datagrams)
@@ -235,10 +267,12 @@ func (h *hellos) whole(f *flow, m *quicwire.Message) {
 		}
 	case proxy.QUICPass:
 		f.state.Store(flowPassed)
+		h.socket.keeping.end(f.kept) // the relay sees both ways itself
 		h.socket.relays.begin(f, f.held)
 	case proxy.QUICRefused:
 		f.state.Store(flowRefused)
 		counts.refused.Add(1)
+		h.socket.keeping.end(f.kept)
 		f.q = nil // its record is handed over
 	}
 	f.held, f.reader = nil, nil
@@ -249,7 +283,7 @@ func (f *flow) client(hello []byte, datagrams int) proxy.QUICClient {
 	facts := f.facts
 	return proxy.QUICClient{
 		Client: net.UDPAddrFromAddrPort(f.key.addr), Server: f.server, Began: f.began,
-		Hello: hello, Datagrams: datagrams, Facts: &facts, Close: f.close,
+		Hello: hello, Datagrams: datagrams, Facts: &facts, Close: f.close, Kept: f.kept.of(),
 	}
 }
 
@@ -285,6 +319,7 @@ func (f *flow) release() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	f.q, f.link = nil, nil
+	h.socket.keeping.end(f.kept)
 }
 
 // take finds the flow of a connection that quic-go begins. After a Retry, the id is that of the packet before it. A connection that no
@@ -329,7 +364,7 @@ func (h *hellos) open() (n int) {
 }
 
 // demand reports whether a client whose packet has no token is to be sent a Retry. h.mu is held.
-func (h *hellos) demand(addr netip.AddrPort, now time.Time, oob []byte, header *quicwire.Header) bool {
+func (h *hellos) demand(addr netip.AddrPort, now time.Time, b, oob []byte, header *quicwire.Header) bool {
 	if h.socket.passes() || !h.socket.wantsRetry() {
 		return false
 	}
@@ -344,6 +379,7 @@ func (h *hellos) demand(addr netip.AddrPort, now time.Time, oob []byte, header *
 	}
 	d.at = now
 	d.retries++
+	h.keepDemand(d, addr, b, header)
 	return true
 }
 
@@ -380,8 +416,7 @@ func (h *hellos) expire(now time.Time) {
 		age := now.Sub(f.began)
 		if f.state.Load() == flowWaiting && age >= limit {
 			late = append(late, f)
-			delete(h.flows, f.key)
-			h.order.Remove(f.place)
+			h.unlist(f)
 		} else if f.state.Load() != flowWaiting && age >= max(limit, handedTime) {
 			h.remove(f)
 		} else if age < min(limit, handedTime) {
@@ -395,10 +430,11 @@ func (h *hellos) expire(now time.Time) {
 		}
 		delete(h.demanded, addr)
 		if told++; !d.answered && d.retries >= retriesTold && told <= maxTold {
-			f := &flow{socket: h.socket, key: flowKey{addr: addr}, began: d.began, version: d.version, server: h.socket.localAddr(d.oob), retried: true}
+			f := &flow{socket: h.socket, key: flowKey{addr: addr}, began: d.began, version: d.version, server: h.socket.localAddr(d.oob), kept: d.kept, retried: true}
 			f.facts = inspect.QUIC{Version: d.version.String(), Datagrams: d.retries, Retries: d.retries}
 			late = append(late, f)
 		}
+		h.forgetDemand(d)
 	}
 	h.mu.Unlock()
 	for _, f := range late {
@@ -430,5 +466,6 @@ func (s *socket) begin(f *flow, hello []byte, why *inspect.Error) {
 	client := f.client(hello, f.facts.Datagrams)
 	client.Close = nil
 	s.server.Proxy.BeginQUIC(s.config.Load(), client, why)
+	s.keeping.end(f.kept)
 	s.settle()
 }

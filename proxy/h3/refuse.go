@@ -3,7 +3,9 @@ package h3
 import (
 	"crypto/rand"
 	"net/netip"
+	"time"
 
+	"github.com/tlstriage/tlstriage/inspect"
 	"github.com/tlstriage/tlstriage/inspect/quicwire"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
@@ -35,6 +37,7 @@ func (s *socket) refuse(f *flow, alert wire.AlertDescription) {
 // answer sends it, and again for each datagram that may begin a connection.
 func (s *socket) answer(f *flow, to netip.AddrPort) {
 	if len(f.answer) > 0 {
+		f.kept.of().Add(inspect.FromServer, f.answer, time.Now())
 		_ = s.send(f.answer, to, f.oob)
 	}
 }

@@ -42,7 +42,8 @@ type relay struct {
 	quiet        bool           // since then, the backend's last packet was one that follows the handshake
 	short        [2]bool        // client and backend have sent packets that follow the handshake
 
-	refused error // of sending to the backend
+	kept    *proxy.Datagrams // what goes both ways; nil: nobody wants it
+	refused error            // of sending to the backend
 	why     proxy.QUICPassed
 
 	watch  sync.Mutex // of what follows
@@ -87,7 +88,7 @@ func (r *relays) begin(f *flow, held []heldDatagram) {
 	counts := &r.socket.server.counts
 	counts.passed.Add(1)
 	now := time.Now()
-	x := &relay{set: r, q: f.q, client: f.key.addr, home: f.key.addr, oob: f.oob, began: f.began, last: now, waiting: held, read: len(held), reader: f.reader}
+	x := &relay{set: r, q: f.q, client: f.key.addr, home: f.key.addr, oob: f.oob, began: f.began, last: now, waiting: held, read: len(held), reader: f.reader, kept: f.kept.of()}
 	r.mu.Lock()
 	if r.closed {
 		r.mu.Unlock()
@@ -188,6 +189,7 @@ func (x *relay) forward(b []byte, addr netip.AddrPort, id string) {
 	if x.path != nil && x.path.came(len(b), now) {
 		r.believe(x)
 	}
+	x.kept.Add(inspect.FromClient, b, now)
 	backend := x.backend
 	if backend == nil && len(x.waiting) < maxWaiting {
 		x.waiting = append(x.waiting, heldDatagram{bytes: append([]byte(nil), b...)})
@@ -320,6 +322,7 @@ func (x *relay) copy(backend net.Conn) error {
 		}
 		x.set.mu.Unlock()
 		x.look(quicwire.FromServer, b[:n], now)
+		x.kept.Add(inspect.FromServer, b[:n], now)
 		if allowed {
 			_ = x.set.socket.send(b[:n], to, x.oob)
 		}

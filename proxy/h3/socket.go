@@ -29,6 +29,7 @@ type socket struct {
 	hellos    *hellos
 	relays    *relays
 	unchecked unchecked
+	keeping   keeping
 	came      atomic.Uint64
 	done      chan struct{} // closed by close
 	running   sync.WaitGroup

@@ -102,6 +102,7 @@ func (s *socket) hand(b, oob []byte, from net.Addr) bool {
 	passes, terminates := s.passes(), s.terminates()
 	counts := &s.server.counts
 	if len(b) < 7 || b[0]&0x80 == 0 {
+		s.keeping.came(from, b)
 		if !terminates {
 			counts.strays.Add(1)
 		}
@@ -115,6 +116,7 @@ func (s *socket) hand(b, oob []byte, from net.Addr) bool {
 		return !passes                        // quic-go answers with the versions that are spoken here
 	}
 	if !isInitial(b[0], version) {
+		s.keeping.came(from, b)
 		s.unchecked.came(addrPort(from), b, true)
 		if !terminates {
 			counts.strays.Add(1)

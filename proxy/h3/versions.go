@@ -4,6 +4,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/tlstriage/tlstriage/inspect"
 	"github.com/tlstriage/tlstriage/inspect/quicwire"
 )
 
@@ -20,9 +21,11 @@ func (h *hellos) other(b, oob []byte, from net.Addr, version quicwire.Version) {
 	defer h.mu.Unlock()
 	f := h.flows[key]
 	if f == nil {
-		f = h.add(key, now, oob, &quicwire.Header{Version: version})
+		to, source := longIDs(b)
+		f = h.add(key, now, oob, &quicwire.Header{Version: version, DestinationID: []byte(to), SourceID: []byte(source)})
 		f.spoken = version
 	}
+	f.kept.of().Add(inspect.FromClient, b, now)
 	f.facts.Datagrams++
 }
 
