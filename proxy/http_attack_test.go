@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -166,10 +167,9 @@ func TestHTTPModeWithstandsFloods(t *testing.T) {
 				}
 			}
 			c.Close()
-			good.CloseIdleConnections()
 			blamed := false
 			for range 2 {
-				got := r.record().HTTP
+				got := r.recordOf(good).HTTP
 				for _, f := range got.Failures {
 					blamed = blamed || f.Type == inspect.HTTPBadRequest
 				}
@@ -234,10 +234,9 @@ func TestHTTPModeWithSlowClients(t *testing.T) {
 		}
 	}
 	stalled.Wait()
-	good.CloseIdleConnections()
 	slow := 0
 	for range each*len(phases) + 1 {
-		for _, f := range r.record().HTTP.Failures {
+		for _, f := range r.recordOf(good).HTTP.Failures {
 			if f.Type == inspect.HTTPSlowRequest {
 				slow++
 			}
@@ -266,6 +265,7 @@ func TestHTTPModeForgetsWhoGoes(t *testing.T) {
 	r := inHTTPMode(t, pki, b)
 	round := func(n int) {
 		var running sync.WaitGroup
+		clients := make([]*http.Client, n)
 		for i := range n {
 			running.Go(func() {
 				switch i % 3 {
@@ -281,15 +281,15 @@ func TestHTTPModeForgetsWhoGoes(t *testing.T) {
 					c.flush()
 					c.Conn.NetConn().Close()
 				default:
-					c := httpClient(t, r, true)
-					fetch(t, c, get(t, "https://"+testName+"/"))
-					c.CloseIdleConnections()
+					clients[i] = httpClient(t, r, true)
+					fetch(t, clients[i], get(t, "https://"+testName+"/"))
 				}
 			})
 		}
 		running.Wait()
+		clients = slices.DeleteFunc(clients, func(c *http.Client) bool { return c == nil })
 		for range n {
-			r.record()
+			r.recordOf(clients...)
 		}
 	}
 	round(9)

@@ -77,8 +77,7 @@ func TestHTTPModeSendsOnWhatCameOfAnAnswer(t *testing.T) {
 					t.Errorf("the client takes it for whole: %v (%v)", complete, err)
 				}
 				got.Body.Close()
-				h2.CloseIdleConnections()
-				record := r.record()
+				record := r.recordOf(h2)
 				if tt.want == "" && len(record.HTTP.Failures) > 0 || tt.want != "" && (len(record.HTTP.Failures) != 1 || record.HTTP.Failures[0].Type != tt.want) {
 					t.Errorf("%+v, want %s", record.HTTP.Failures, tt.want)
 				}
@@ -391,8 +390,7 @@ func TestHTTPModeSendsUnprocessedRequestsAgain(t *testing.T) {
 		if response, _ := fetch(t, c, request); response.StatusCode != want {
 			t.Errorf("%d bytes: %s, want %d", size, response.Status, want)
 		}
-		c.CloseIdleConnections()
-		if got := r.record().HTTP.Failures; want != http.StatusOK && (len(got) != 1 || got[0].Type != inspect.HTTPClosed) {
+		if got := r.recordOf(c).HTTP.Failures; want != http.StatusOK && (len(got) != 1 || got[0].Type != inspect.HTTPClosed) {
 			t.Errorf("%d bytes: %+v", size, got)
 		}
 	}

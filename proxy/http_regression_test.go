@@ -296,7 +296,9 @@ func TestHTTPModeBlamesClientsForTheirRequests(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			limits := shortLimits()
-			limits.Timeouts.RequestHeader, limits.Timeouts.RequestBody = 300*time.Millisecond, 300*time.Millisecond
+			if test.kind == inspect.HTTPSlowRequest {
+				limits.Timeouts.RequestHeader, limits.Timeouts.RequestBody = 300*time.Millisecond, 300*time.Millisecond
+			}
 			r := newRig(t, pki, limits, &Listener{Name: "edge", Mode: HTTP, Routes: []*Route{{Name: "default", Backend: b, GetCertificate: serves(pki.Make(certstest.Healthy, testName))}}})
 			conn := r.tls(protocols("http/1.1"))
 			go io.WriteString(conn, test.request)
@@ -413,8 +415,7 @@ func TestHTTPModeNotesLoopsAmongOthers(t *testing.T) {
 		fetch(t, c, get(t, "https://"+testName+"/login?token=secret"))
 		fetch(t, c, get(t, "https://"+testName+"/favicon.ico"))
 	}
-	c.CloseIdleConnections()
-	got := r.record().HTTP
+	got := r.recordOf(c).HTTP
 	if len(got.Failures) != 1 || got.Failures[0].Type != inspect.HTTPRedirectLoop || strings.Contains(got.Failures[0].Message, "secret") {
 		t.Errorf("%+v", got)
 	}
@@ -433,8 +434,7 @@ func TestHTTPModeKeepsConnectionsThatAreMisdirected(t *testing.T) {
 		request.Host = host
 		fetch(t, c, request)
 	}
-	c.CloseIdleConnections()
-	if got := r.record().HTTP; got.Requests != 3 || len(got.Failures) != 1 {
+	if got := r.recordOf(c).HTTP; got.Requests != 3 || len(got.Failures) != 1 {
 		t.Errorf("%+v", got)
 	}
 }
@@ -488,8 +488,7 @@ func TestHTTPModeTellsOfEachRequest(t *testing.T) {
 		request.Header.Set("Traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 		request.Header.Set("User-Agent", "test")
 		fetch(t, c, request)
-		c.CloseIdleConnections()
-		q, record := <-requests, r.record()
+		q, record := <-requests, r.recordOf(c)
 		if q.EventID != record.Event.ID || q.RequestID != record.Event.ID+"-1" || q.Number != 1 || q.Method != "PUT" || q.Path != "/path" || q.Query != "q=1" ||
 			q.Status != 200 || q.BackendStatus != 200 || q.BytesReceived != 6 || q.BytesSent != 4 || q.Host != testName || q.ServerName != testName ||
 			q.TraceID != "0af7651916cd43dd8448eb211c80319c" || q.Listener != "edge" || q.Route != "default" || q.UserAgent != "test" || q.Failure != "" || q.Aborted {

@@ -143,6 +143,7 @@ func TestHTTPModeReloadsUnderStreams(t *testing.T) {
 	stop := make(chan struct{})
 	var asking sync.WaitGroup
 	asked := 0
+	var clients []*http.Client
 	asking.Go(func() {
 		for {
 			select {
@@ -162,6 +163,7 @@ func TestHTTPModeReloadsUnderStreams(t *testing.T) {
 				if err != nil || string(body) != "fine" {
 					t.Errorf("%s %q %v", response.Status, body, err)
 				}
+				clients = append(clients, c)
 				c.CloseIdleConnections()
 				asked++
 			}
@@ -182,7 +184,12 @@ func TestHTTPModeReloadsUnderStreams(t *testing.T) {
 	if asked == 0 {
 		t.Error("nobody asked meanwhile")
 	}
-	r.eventually("what was asked to end", func() bool { return r.server.Active() == 3 && runtime.NumGoroutine() <= goroutines+10 })
+	r.eventually("what was asked to end", func() bool {
+		for _, c := range clients {
+			c.CloseIdleConnections() // those that were not idle yet
+		}
+		return r.server.Active() == 3 && runtime.NumGoroutine() <= goroutines+10
+	})
 	s.close()
 	r.eventually("the streams to end", func() bool {
 		for _, end := range s.idle {

@@ -149,7 +149,7 @@ func TestHTTPModeSmugglesNothing(t *testing.T) {
 					b.Protocol = HTTP2
 				}
 				limits := shortLimits()
-				limits.Timeouts.RequestHeader, limits.Timeouts.RequestBody = time.Second, time.Second
+				limits.Timeouts.RequestHeader, limits.Timeouts.RequestBody, limits.Timeouts.Idle = time.Second, time.Second, 5*time.Second
 				r := newRig(t, pki, limits, &Listener{Name: "edge", Mode: HTTP, Routes: []*Route{{Name: "default", Backend: b, GetCertificate: serves(pki.Make(certstest.Healthy, testName))}}})
 				for i := shard; i < len(all); i += shards {
 					t.Run(all[i].Name, func(t *testing.T) { w.judged(t, all[i], w.ask(t, r, all[i])) })

@@ -65,6 +65,24 @@ func httpClient(t *testing.T, r *rig, h2 bool) *http.Client {
 	return &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
+// recordOf is the next record, once clients have gone. A connection is idle, and can be closed, only a moment after its last answer was read.
+func (r *rig) recordOf(clients ...*http.Client) *inspect.Connection {
+	r.t.Helper()
+	var record *inspect.Connection
+	r.eventually("a record", func() bool {
+		for _, c := range clients {
+			c.CloseIdleConnections()
+		}
+		select {
+		case record = <-r.records:
+			return true
+		default:
+			return false
+		}
+	})
+	return record
+}
+
 func fetch(t *testing.T, c *http.Client, r *http.Request) (*http.Response, string) {
 	t.Helper()
 	response, err := c.Do(r)
@@ -121,8 +139,7 @@ func TestHTTPModeCarriesRequests(t *testing.T) {
 						t.Errorf("%s, trailers %v", response.Proto, response.Trailer)
 					}
 				}
-				c.CloseIdleConnections()
-				record := r.record()
+				record := r.recordOf(c)
 				wantOutcome(t, record, inspect.Success)
 				got := record.HTTP
 				if got == nil || got.Requests != 3 || got.BackendConnections != 1 || got.BackendProtocol != backend.want || len(got.Failures) > 0 ||
@@ -240,8 +257,7 @@ func TestHTTPModeRefusesHostsOfOtherRoutes(t *testing.T) {
 			if response.StatusCode != want {
 				t.Errorf("h2 %v: %s: %s, want %d", h2, host, response.Status, want)
 			}
-			c.CloseIdleConnections()
-			if record := r.record(); (want == 421) != (len(record.HTTP.Failures) == 1) {
+			if record := r.recordOf(c); (want == 421) != (len(record.HTTP.Failures) == 1) {
 				t.Errorf("%s: %+v", host, record.HTTP)
 			}
 		}
@@ -352,13 +368,14 @@ func TestHTTPModeCutsWhatTheBackendCuts(t *testing.T) {
 	})
 	for _, h2 := range []bool{false, true} {
 		r := inHTTPMode(t, pki, b)
-		if response, err := httpClient(t, r, h2).Do(get(t, "https://"+testName+"/")); err == nil {
+		c := httpClient(t, r, h2)
+		if response, err := c.Do(get(t, "https://"+testName+"/")); err == nil {
 			if body, err := io.ReadAll(response.Body); err == nil {
 				t.Errorf("h2 %v: %q looks complete", h2, body)
 			}
 			response.Body.Close()
 		}
-		httpRecord := r.record().HTTP
+		httpRecord := r.recordOf(c).HTTP
 		if len(httpRecord.Failures) != 1 || httpRecord.Failures[0].Type != inspect.HTTPClosed || httpRecord.Failures[0].Status != 200 {
 			t.Errorf("%+v", httpRecord)
 		}
@@ -375,8 +392,7 @@ func TestHTTPModeNotesRedirectLoops(t *testing.T) {
 	for range 5 {
 		fetch(t, c, get(t, "https://"+testName+"/login"))
 	}
-	c.CloseIdleConnections()
-	if got := r.record().HTTP; len(got.Failures) != 1 || got.Failures[0].Type != inspect.HTTPRedirectLoop {
+	if got := r.recordOf(c).HTTP; len(got.Failures) != 1 || got.Failures[0].Type != inspect.HTTPRedirectLoop {
 		t.Errorf("%+v", got)
 	}
 }

@@ -137,9 +137,6 @@ func TestConnectionsWithoutHello(t *testing.T) {
 	large := []byte{22, 3, 1, 0x40, 0, 1, 2, 0, 0}
 	large = append(large, make([]byte, 1<<14-4)...)
 	alerts := bytes.Repeat([]byte{21, 3, 1, 0, 2, 1, 90}, 20_000)
-	limits := shortLimits()
-	limits.Timeouts.ClientHello = 300 * time.Millisecond
-	r := newRig(t, pki, limits, peekListener(func(*wire.ClientHello) { t.Error("a decision without a hello") }))
 	for _, tt := range []struct {
 		name    string
 		send    []byte
@@ -167,6 +164,11 @@ func TestConnectionsWithoutHello(t *testing.T) {
 		{"endless garbage", bytes.Repeat([]byte{0xAA, 0, 1, 7}, 100_000), true, inspect.ErrorNotTLS, "", -1, "unknown"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			limits := shortLimits()
+			if tt.kind == inspect.ErrorTimeout {
+				limits.Timeouts.ClientHello = 300 * time.Millisecond
+			}
+			r := newRig(t, pki, limits, peekListener(func(*wire.ClientHello) { t.Error("a decision without a hello") }))
 			c := r.tcp()
 			go func() {
 				c.Write(tt.send)

@@ -109,7 +109,9 @@ func TestProxyProtocolRefused(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			limits := shortLimits()
-			limits.Timeouts.ProxyProtocol = 300 * time.Millisecond
+			if tt.kind == inspect.ErrorTimeout {
+				limits.Timeouts.ProxyProtocol = 300 * time.Millisecond
+			}
 			r := newRig(t, pki, limits, &Listener{
 				ProxyProtocol: &TrustedPeers{Prefixes: []netip.Prefix{netip.MustParsePrefix(tt.trusted)}},
 				Routes:        []*Route{{Backend: &Backend{Address: freePort(t)}, GetCertificate: serves(pki.Make(certstest.Healthy, testName))}},

@@ -123,21 +123,26 @@ func openDescriptors(t testing.TB) int {
 // Each phase has its own end and its own name.
 func TestStalledClientsAreEnded(t *testing.T) {
 	pki := certstest.New(t)
-	limits := shortLimits()
-	limits.Timeouts.ClientHello, limits.Timeouts.ClientHandshake, limits.Timeouts.Idle = 300*time.Millisecond, 300*time.Millisecond, 300*time.Millisecond
 	want := map[string]inspect.Phase{"before the hello": inspect.PhasePeek, "in the hello": inspect.PhasePeek, "in the handshake": inspect.PhaseHandshake,
 		"after the handshake": inspect.PhaseTransfer, "reading": inspect.PhaseTransfer}
-	l := &Listener{Routes: []*Route{{Backend: muchBackend(t, pki), GetCertificate: serves(pki.Make(certstest.Healthy, testName))}}}
-	r := newRig(t, pki, limits, l)
-	for name, stall := range stalls(t, r) {
-		stall(r.tcp())
-		record := r.record()
-		wantError(t, record.ClientLeg, inspect.ErrorTimeout, want[name])
-		if t.Failed() {
-			t.Fatal(name)
-		}
+	route := &Route{Backend: muchBackend(t, pki), GetCertificate: serves(pki.Make(certstest.Healthy, testName))}
+	for name, phase := range want {
+		t.Run(name, func(t *testing.T) {
+			limits := shortLimits() // the phases before this one take as long as they must
+			switch phase {
+			case inspect.PhasePeek:
+				limits.Timeouts.ClientHello = 300 * time.Millisecond
+			case inspect.PhaseHandshake:
+				limits.Timeouts.ClientHandshake = 300 * time.Millisecond
+			default:
+				limits.Timeouts.Idle = 300 * time.Millisecond
+			}
+			r := newRig(t, pki, limits, &Listener{Routes: []*Route{route}})
+			stalls(t, r)[name](r.tcp())
+			wantError(t, r.record().ClientLeg, inspect.ErrorTimeout, phase)
+			r.none()
+		})
 	}
-	r.none()
 }
 
 // When descriptors run out, accepting waits rather than spins, and goes on when there are some again.

@@ -225,8 +225,6 @@ func TestFailuresBeforeStartTLS(t *testing.T) {
 	pki := certstest.New(t)
 	closed := listen(t, func(c net.Conn) {})
 	silent := listen(t, func(c net.Conn) { io.Copy(io.Discard, c) })
-	limits := shortLimits()
-	limits.Timeouts.ClientHello, limits.Timeouts.BackendHandshake = 300*time.Millisecond, 300*time.Millisecond
 	for _, tt := range []struct {
 		name    string
 		backend *Backend
@@ -255,6 +253,13 @@ func TestFailuresBeforeStartTLS(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			limits := shortLimits()
+			switch tt.name {
+			case "the backend says nothing in TLS":
+				limits.Timeouts.BackendHandshake = 300 * time.Millisecond
+			case "the backend says nothing", "the client says nothing":
+				limits.Timeouts.ClientHello, limits.Timeouts.BackendHandshake = time.Second, time.Second // from the dial on
+			}
 			l := &Listener{StartTLS: starttls.SMTP, Routes: []*Route{{Backend: tt.backend, GetCertificate: serves(pki.Make(certstest.Healthy, testName))}}}
 			r := newRig(t, pki, limits, l)
 			c := r.tcp()

@@ -83,9 +83,10 @@ func TestNoGoroutineStays(t *testing.T) {
 		client.Exchange(t.Context(), probe.Target{Address: silent}, probe.Modern("leak.example"), probe.Options{})
 		client.Exchange(t.Context(), probe.Target{Address: silent, QUIC: true}, probe.Modern("leak.example").ForQUIC(0), probe.Options{})
 	}
-	deadline := time.Now().Add(5 * time.Second)
-	for runtime.NumGoroutine() > before && time.Now().Before(deadline) {
-		runtime.Gosched() // the servers' handlers end when they see the end of their connections
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	for deadline := time.Now().Add(20 * time.Second); runtime.NumGoroutine() > before && time.Now().Before(deadline); {
+		<-again.C // the servers' handlers end when they see the end of their connections
 	}
 	if after := runtime.NumGoroutine(); after > before {
 		room := make([]byte, 1<<20)

@@ -201,7 +201,6 @@ func TestWhatIsNoTLS(t *testing.T) {
 	closed := serve(t, func(conn net.Conn) { _, _ = conn.Read(make([]byte, 4096)) })
 	silent := serve(t, discard)
 	refused := fmt.Sprintf("127.0.0.1:%d", freePort(t))
-	client := &probe.Client{Timeouts: probe.Timeouts{Answer: 300 * time.Millisecond}}
 	for name, tc := range map[string]struct {
 		address  string
 		outcome  probe.Outcome
@@ -218,6 +217,10 @@ func TestWhatIsNoTLS(t *testing.T) {
 		"refused": {refused, probe.OutcomeNotConnected, inspect.ErrorRefused, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
+			client := &probe.Client{}
+			if tc.outcome == probe.OutcomeTimeout {
+				client.Timeouts.Answer = 300 * time.Millisecond
+			}
 			x := client.Exchange(t.Context(), probe.Target{Address: tc.address}, probe.Modern("x.example"), probe.Options{})
 			if x.Outcome != tc.outcome || x.Error == nil || x.Error.Type != tc.kind {
 				t.Errorf("%s, %+v", x.Outcome, x.Error)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/tlstriage/tlstriage/inspect"
 	"github.com/tlstriage/tlstriage/inspect/fingerprint"
+	"github.com/tlstriage/tlstriage/inspect/porttest"
 	"github.com/tlstriage/tlstriage/inspect/probe"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
@@ -43,12 +44,7 @@ func TestOutcomesAreToldApart(t *testing.T) {
 			})
 		}, probe.OutcomeNotTLS, "no TLS but http_response"},
 		{"nobody there", func(t *testing.T) Target {
-			l, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer l.Close()
-			return Target{Label: "gone", Target: probe.Target{Address: l.Addr().String()}}
+			return Target{Label: "gone", Target: probe.Target{Address: porttest.FreeAddress(t)}}
 		}, probe.OutcomeReset, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -184,11 +184,12 @@ func TestWhatCannotBeToldIsUndetermined(t *testing.T) {
 
 // An endpoint that answers late is slow, not silent, and no cause is made up for it.
 func TestSlowEndpointsAreNotSilent(t *testing.T) {
+	t.Parallel()
 	address := serve(t, func(_ int, conn net.Conn) {
-		<-time.After(500 * time.Millisecond)
+		<-time.After(1200 * time.Millisecond)
 		serveTLS(conn, &tls.Config{Certificates: []tls.Certificate{identityOf(t, "ecdsa").Certificate}})
 	})
-	client := &probe.Client{Timeouts: probe.Timeouts{Answer: 250 * time.Millisecond}}
+	client := &probe.Client{Timeouts: probe.Timeouts{Answer: time.Second}} // three times as long is waited once
 	r := (&why.Experiment{Client: client, Target: probe.Target{Address: address}, Hello: probe.Modern(serverName)}).Run(t.Context())
 	if r.Verdict != why.NoFailure || len(r.Causes) != 0 || len(r.Notes) == 0 {
 		t.Errorf("%s, %v, %v", r.Verdict, r.Causes, r.Notes)
@@ -234,13 +235,14 @@ func TestSizesOfRebuiltHellos(t *testing.T) {
 
 // An endpoint that lets one hello pass unanswered and answers the next at once is not slow.
 func TestOneSilenceIsNotSlowness(t *testing.T) {
+	t.Parallel()
 	address := goFront(nil, func(s *seen) reaction {
 		if s.number%2 == 0 {
 			return silence
 		}
 		return pass
 	})(t)
-	client := &probe.Client{Timeouts: probe.Timeouts{Answer: 300 * time.Millisecond}}
+	client := &probe.Client{Timeouts: probe.Timeouts{Answer: time.Second}}
 	r := (&why.Experiment{Client: client, Target: probe.Target{Address: address}, Hello: probe.Modern(serverName)}).Run(t.Context())
 	if r.Cause != why.Flapping || len(r.Notes) != 0 {
 		t.Errorf("%s, %v, %v", r.Verdict, r.Causes, r.Notes)
