@@ -188,11 +188,27 @@ Server names stay unless --mask-names turns them into others of the same length,
 	return cmd
 }
 
+// tellOfCanary says what of a recording is of no client.
+func tellOfCanary(cmd *cobra.Command, s recording.Skipped) {
+	switch s.OfCanary {
+	case 0:
+	case 1:
+		tell(cmd, "1 record of what a proxy sent to its canary is left out: its client is recorded beside it")
+	default:
+		tell(cmd, fmt.Sprintf("%d records of what a proxy sent to its canary are left out: their clients are recorded beside them", s.OfCanary))
+	}
+}
+
 // eachRecord reads whole records. What is damaged is said and counted.
 func eachRecord(cmd *cobra.Command, in io.Reader, name string, damaged *int64, take func(*recording.Record) error) error {
+	var skipped recording.Skipped
+	defer func() { tellOfCanary(cmd, skipped) }()
 	for record, err := range recording.Records(in, name) {
 		var refused *recording.Error
 		switch {
+		case errors.As(err, &refused) && refused.Reason == recording.OfCanary:
+			skipped.OfCanary++
+			continue
 		case errors.As(err, &refused):
 			if *damaged++; *damaged <= 100 {
 				tell(cmd, err.Error())

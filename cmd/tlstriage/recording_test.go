@@ -73,3 +73,45 @@ func TestReplayToNobodyIsNoAnswer(t *testing.T) {
 		}
 	}
 }
+
+// What a proxy sent to its canary is of no client: it is left out, and that is said.
+func TestRecordsOfACanaryAreLeftOutAloud(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "r.ndjson")
+	line := `{"schema":1,"@timestamp":"2026-03-04T05:06:07Z","event":{"id":"a","source":"proxy","outcome":"success"},"transport":"tcp","client_leg":{"tls":{"client":{"legacy_version":"TLSv1.2","supported_ciphers":["TLS_RSA_WITH_AES_128_CBC_SHA"]}}}}`
+	canary := strings.Replace(line, `"schema":1`, `"schema":1,"canary":{"to":"canary:443","class":"same","event_id":"a"}`, 1)
+	if err := os.WriteFile(file, []byte(line+"\n"+canary+"\n"+canary+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"recording", "show", file}, {"recording", "compact", file}, {"recording", "anonymize", file}, {"policy", "check", "--policy", "aws/ELBSecurityPolicy-2016-08", "--from", file},
+	} {
+		code, out, said := exitOf(t, args...)
+		if code != 0 || !strings.Contains(said, "2 records of what a proxy sent to its canary are left out") || strings.Contains(out, "canary:443") {
+			t.Errorf("%q: exit code %d\n%s%s", args, code, out, said)
+		}
+	}
+}
+
+// A bound on connections leaves hellos out, and the table says so.
+func TestHellosThatWereNotSentAreInTheTable(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = conn.Write([]byte{21, 3, 3, 0, 2, 2, 40})
+			_, _ = conn.Read(make([]byte, 1<<14))
+			conn.Close()
+		}
+	}()
+	code, out, said := exitOf(t, "replay", "--clients", "browsers,curl-default", "--to", l.Addr().String(), "--total", "1")
+	if code != exitFailed || !strings.Contains(out, " not sent ") || strings.Contains(out, "undetermined: not sent") || !strings.Contains(said, "the bound on connections is reached") {
+		t.Errorf("exit code %d\n%s%s", code, out, said)
+	}
+}

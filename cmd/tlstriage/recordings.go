@@ -107,8 +107,9 @@ func (r *recordings) tally(cmd *cobra.Command) (*recording.Tally, error) {
 	if more := t.Skipped.Malformed - int64(len(t.Problems)); more > 0 {
 		fmt.Fprintf(cmd.ErrOrStderr(), "tlstriage: %d more entries like these\n", more)
 	}
+	tellOfCanary(cmd, t.Skipped)
 	if t.Connections == 0 {
-		return nil, failed(errors.New("no ClientHello in the recording"))
+		return nil, failed(errNoHello)
 	}
 	return t, nil
 }

@@ -448,6 +448,7 @@ func collect(cmd *cobra.Command, from *recordings) (*recording.Collection, error
 	if more := c.Tally.Skipped.Malformed - int64(len(c.Tally.Problems)); more > 0 {
 		tell(cmd, fmt.Sprintf("%d more entries like these", more))
 	}
+	tellOfCanary(cmd, c.Tally.Skipped)
 	if c.Tally.Connections == 0 {
 		return nil, failed(errNoHello)
 	}

@@ -1,6 +1,7 @@
 package recording
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -17,11 +18,26 @@ func TestWhatIsSentToACanaryIsNotCounted(t *testing.T) {
 	named := seen(t, "java6", "192.0.2.2", at.Add(time.Second))
 	named.Event.ID = `"canary":{`
 	text := written(t, live, shadow, named)
-	if tally := tallied(t, text); tally.Connections != 2 {
-		t.Errorf("%d connections were counted, want 2", tally.Connections)
+	if tally := tallied(t, text); tally.Connections != 2 || tally.Skipped != (Skipped{OfCanary: 1}) {
+		t.Errorf("%d connections were counted, want 2; left out: %+v", tally.Connections, tally.Skipped)
 	}
-	if c := collected(t, text); c.Tally.Connections != 2 {
-		t.Errorf("%d connections were collected, want 2", c.Tally.Connections)
+	if c := collected(t, text); c.Tally.Connections != 2 || c.Tally.Skipped != (Skipped{OfCanary: 1}) {
+		t.Errorf("%d connections were collected, want 2; left out: %+v", c.Tally.Connections, c.Tally.Skipped)
+	}
+	whole, left := 0, 0
+	for _, err := range Records(strings.NewReader(text), "file") {
+		var refused *Error
+		switch {
+		case err == nil:
+			whole++
+		case errors.As(err, &refused) && refused.Reason == OfCanary && refused.Line == 2:
+			left++
+		default:
+			t.Fatal(err)
+		}
+	}
+	if whole != 2 || left != 1 {
+		t.Errorf("%d records, %d left out", whole, left)
 	}
 	each := 0
 	for _, err := range Each(strings.NewReader(text), "file") {

@@ -71,7 +71,11 @@ func (c *Collection) Read(r io.Reader, file string) error {
 		return s.readForm(in, form)
 	}
 	return s.lines(in, func(line []byte, number, offset int64) error {
-		if skipped(line) {
+		switch {
+		case blank(line):
+			return nil
+		case ofCanary(line):
+			c.Tally.Skipped.count(OfCanary)
 			return nil
 		}
 		reason, err := s.decoder.record(line)

@@ -174,7 +174,7 @@ func (s *stream) entry(reason Reason, err error, line, offset int64) error {
 }
 
 func (s *stream) record(line []byte, number, offset int64) error {
-	if skipped(line) {
+	if blank(line) || ofCanary(line) {
 		return nil
 	}
 	reason, err := s.decoder.record(line)

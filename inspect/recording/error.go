@@ -10,12 +10,13 @@ import (
 // Reason says why an entry of a recording gives no client.
 type Reason uint8
 
-// Reasons. The last three are honest records of connections that no policy can be tried on.
+// Reasons. All but the first are honest records of connections that no policy can be tried on.
 const (
 	Malformed     Reason = iota + 1 // no record, or no ClientHello: the recording is damaged here
 	NoHello                         // a record of a connection on which no TLS came
 	Incomplete                      // a record of a hello that never was whole
 	BrokenHello                     // a record of a hello that does not parse
+	OfCanary                        // a record of what a proxy sent to its canary: the client's own record is another one
 	entryAccepted Reason = 0
 )
 
@@ -30,6 +31,8 @@ func (r Reason) String() string {
 		return "incomplete ClientHello"
 	case BrokenHello:
 		return "ClientHello that does not parse"
+	case OfCanary:
+		return "sent to a canary"
 	}
 	return "none"
 }

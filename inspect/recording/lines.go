@@ -126,9 +126,6 @@ func ofCanary(line []byte) bool {
 	return json.Unmarshal(line, &record) == nil && record.Canary != nil
 }
 
-// skipped reports whether a line of a recording has no client: it is blank, or what was sent to a canary.
-func skipped(line []byte) bool { return blank(line) || ofCanary(line) }
-
 // blank reports whether a line is nothing but white space.
 func blank(line []byte) bool {
 	for _, c := range line {

@@ -13,7 +13,7 @@ import (
 // Records reads the whole records of a recording, in order; a ClientHello without a record gets one. file names the recording in
 // errors. It is slower than Each, which reads of a record only what a hello needs.
 //
-// An error is an *Error for an entry that is no record, behind which reading goes on; anything else is the last.
+// An error is an *Error for an entry that is no record, or of no client (OfCanary), behind which reading goes on; anything else is the last.
 func Records(r io.Reader, file string) iter.Seq2[*Record, error] {
 	return func(yield func(*Record, error) bool) {
 		if err := records(r, file, yield); err != nil && !errors.Is(err, errStopped) {
@@ -37,7 +37,13 @@ func records(r io.Reader, file string, yield func(*Record, error) bool) error {
 		return s.readForm(in, form)
 	}
 	return s.lines(in, func(line []byte, number, offset int64) error {
-		if skipped(line) {
+		switch {
+		case blank(line):
+			return nil
+		case ofCanary(line):
+			if !yield(nil, &Error{File: file, Line: number, Offset: offset, Index: s.index, Reason: OfCanary}) {
+				return errStopped
+			}
 			return nil
 		}
 		record := new(Record)

@@ -45,6 +45,7 @@ type Skipped struct {
 	NoHello     int64 `json:"no_hello"`
 	Incomplete  int64 `json:"incomplete"`
 	BrokenHello int64 `json:"broken_hello"`
+	OfCanary    int64 `json:"of_canary,omitempty"`
 }
 
 func (s *Skipped) count(r Reason) {
@@ -57,6 +58,8 @@ func (s *Skipped) count(r Reason) {
 		s.Incomplete++
 	case BrokenHello:
 		s.BrokenHello++
+	case OfCanary:
+		s.OfCanary++
 	}
 }
 
@@ -65,6 +68,7 @@ func (s *Skipped) add(o Skipped) {
 	s.NoHello += o.NoHello
 	s.Incomplete += o.Incomplete
 	s.BrokenHello += o.BrokenHello
+	s.OfCanary += o.OfCanary
 }
 
 // Shape is what one kind of client offers, and how often it came.

@@ -103,7 +103,10 @@ func (w *worker) block(b *block) {
 		switch {
 		case len(text) > maxLine:
 			w.tally.Refuse(&Error{File: w.file, Line: line, Offset: offset, Reason: Malformed, Err: errTooLong})
-		case !skipped(text):
+		case blank(text):
+		case ofCanary(text):
+			w.tally.Skipped.count(OfCanary)
+		default:
 			w.record(text, line, offset)
 		}
 		offset += int64(len(rest) - len(after))

@@ -59,6 +59,8 @@ func (c Choice) String() string {
 // String is the answer in a line.
 func (a Answer) String() string {
 	switch {
+	case a.Undetermined == notSent:
+		return notSent
 	case a.Undetermined != "":
 		return cmp.Or(a.Reason, "no answer") + " (undetermined: " + a.Undetermined + ")"
 	case a.Accepted:

@@ -324,12 +324,15 @@ func (s *runState) note(t int, reason string) {
 
 func (s *runState) guard(t int, quic bool) *guard { return &s.guards[t][transportOf(quic)] }
 
+// notSent is said of subjects that a run has not come to.
+const notSent = "not sent"
+
 // Answers are what target t answered, for Compare: by subject.
 func (r *Report) Answers(t int) []Answer {
 	answers := make([]Answer, len(r.Subjects))
 	for i, results := range r.Results {
 		if results[t] == nil {
-			answers[i] = Answer{Undetermined: "not sent"}
+			answers[i] = Answer{Undetermined: notSent}
 			continue
 		}
 		answers[i] = results[t].Answer
