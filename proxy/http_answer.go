@@ -44,15 +44,16 @@ func (s *httpSession) answered(r *http.Response) error {
 	s.mu.Lock()
 	s.record.BackendProtocol = r.Proto
 	s.mu.Unlock()
-	s.watchEnd(r)
 	r.Header.Del("Alt-Svc")                                    // it tells of the backend's own port, past this program
 	if len(r.Trailer) > 0 && s.record.Protocol == "HTTP/1.1" { // which has trailers behind chunks only (RFC 9112, Section 7.1.2)
 		r.Header.Del("Content-Length")
 		r.ContentLength = -1
 	}
 	if r.StatusCode != http.StatusSwitchingProtocols {
-		r.Body = &watchedBody{ReadCloser: r.Body, q: q}
+		endsWith := s.endingLeg(r)
+		r.Body = &watchedBody{ReadCloser: r.Body, q: q, endsWith: endsWith}
 		q.handOver(r)
+		q.announceEnd(endsWith != nil)
 	}
 	return nil
 }
@@ -95,8 +96,9 @@ var errUnaskedSwitch = errors.New("the backend switches protocols although nobod
 // watchedBody notes a body that ends before its time.
 type watchedBody struct {
 	io.ReadCloser
-	q   *httpRequest
-	err error // told when what came before it was sent on
+	q        *httpRequest
+	endsWith *backendLeg // whose end is that of the body; nil: it has an end of its own
+	err      error       // told when what came before it was sent on
 }
 
 func (b *watchedBody) Read(p []byte) (int, error) {
@@ -112,32 +114,16 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 		return n, nil
 	}
 	_ = b.q.FlushError() // what was there the client gets to see, at least the header
+	if b.endsWith != nil && errors.Is(err, errCutOff) {
+		b.q.inDoubt(b.endsWith)
+		return 0, io.EOF
+	}
 	if b.q.Err() == nil {
 		b.q.s.endsWith(inspect.HTTPFailure{})
-		if errors.Is(err, errCutOff) {
-			b.q.s.mu.Lock()
-			b.q.s.openEnded = true
-			b.q.s.mu.Unlock()
-		}
 		f := inspect.HTTPFailure{Type: b.q.s.failureType(err), Status: b.q.answered.StatusCode, Message: "in the middle of the body: " + err.Error()}
 		b.q.fail(f)
 	}
 	return 0, err
-}
-
-// watchEnd sees to it that an answer which only the end of the connection ends is not taken for whole where that came without close_notify:
-// crypto/tls makes no difference between the two.
-func (s *httpSession) watchEnd(r *http.Response) {
-	if r.ProtoMajor != 1 || r.ContentLength >= 0 || len(r.TransferEncoding) > 0 || r.Body == http.NoBody || r.StatusCode == http.StatusSwitchingProtocols {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, leg := range s.legs {
-		if leg.tls != nil {
-			leg.tap.openEnded.Store(true)
-		}
-	}
 }
 
 // turn is an answer that sent the client back to where it came from.

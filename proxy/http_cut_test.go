@@ -35,6 +35,12 @@ func answers(answer string, end func(*tls.Conn)) func(*tls.Conn) {
 
 func cutTCP(c *tls.Conn) { c.NetConn().Close() }
 
+// cutRecord ends TCP behind half a record.
+func cutRecord(c *tls.Conn) {
+	c.NetConn().Write([]byte{23, 3, 3, 0, 99, 1, 2, 3})
+	c.NetConn().Close()
+}
+
 // What the backend sent before it failed reaches the client, and never looks complete.
 func TestHTTPModeSendsOnWhatCameOfAnAnswer(t *testing.T) {
 	pki := certstest.New(t)
@@ -47,7 +53,8 @@ func TestHTTPModeSendsOnWhatCameOfAnAnswer(t *testing.T) {
 	}{
 		{"less than its length", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", "abc", closes, false, inspect.HTTPClosed},
 		{"a chunk that is none", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n", "abc", closes, false, inspect.HTTPBadResponse},
-		{"without length, without close_notify", "HTTP/1.1 200 OK\r\n\r\nabc", "abc", cutTCP, false, inspect.HTTPClosed},
+		{"without length, without close_notify", "HTTP/1.1 200 OK\r\n\r\nabc", "abc", cutTCP, true, ""},
+		{"without length, cut within a record", "HTTP/1.1 200 OK\r\n\r\nabc", "abc", cutRecord, false, inspect.HTTPClosed},
 		{"without length, with close_notify", "HTTP/1.1 200 OK\r\n\r\nabc", "abc", closes, true, ""},
 		{"of its length, without close_notify", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", "abc", cutTCP, true, ""},
 	} {
@@ -73,7 +80,8 @@ func TestHTTPModeSendsOnWhatCameOfAnAnswer(t *testing.T) {
 					t.Errorf("%s %q", got.Status, body)
 				}
 				// Go takes an end without close_notify for a whole answer where nothing else tells: then the record is the only witness.
-				if complete := err == nil; complete != tt.whole && client != "HTTP/1.0" {
+				untold := client == "HTTP/1.0" || client == "HTTP/1.1" && strings.HasPrefix(tt.name, "without length")
+				if complete := err == nil; complete != tt.whole && !untold {
 					t.Errorf("the client takes it for whole: %v (%v)", complete, err)
 				}
 				got.Body.Close()
@@ -81,31 +89,70 @@ func TestHTTPModeSendsOnWhatCameOfAnAnswer(t *testing.T) {
 				if tt.want == "" && len(record.HTTP.Failures) > 0 || tt.want != "" && (len(record.HTTP.Failures) != 1 || record.HTTP.Failures[0].Type != tt.want) {
 					t.Errorf("%+v, want %s", record.HTTP.Failures, tt.want)
 				}
+				if doubt := tt.name == "without length, without close_notify"; record.BackendLeg.OpenEnded != doubt {
+					t.Errorf("open_ended is %v (%s)", record.BackendLeg.OpenEnded, record.BackendLeg.PeerEnd)
+				}
 			})
 		}
 	}
 }
 
-// To a client of HTTP/1.0 nothing but close_notify says that an answer without a length is whole.
-func TestHTTPModeEndsACutAnswerWithoutCloseNotify(t *testing.T) {
+// Nothing but close_notify says that an answer without a length is whole. A client of HTTP/1 gets it in the form in which it came: what the
+// backend's own clients take, it can take, too.
+func TestHTTPModeEndsAnAnswerAsTheBackendDid(t *testing.T) {
 	pki := certstest.New(t)
-	for _, whole := range []bool{true, false} {
+	for _, tt := range []struct {
+		version string
+		body    string
+		whole   bool
+	}{
+		{"1.0", "abc", false}, {"1.0", "abc", true}, {"1.1", "abc", false}, {"1.1", repeat("abc", 10_000), false}, {"1.1", repeat("abc", 10_000), true}, {"1.1", "", false},
+	} {
 		end := cutTCP
-		if whole {
+		if tt.whole {
 			end = func(c *tls.Conn) { c.Close() }
 		}
-		r := inHTTPMode(t, pki, tlsBackend(t, pki, answers("HTTP/1.1 200 OK\r\n\r\nabc", end)))
+		r := inHTTPMode(t, pki, tlsBackend(t, pki, answers("HTTP/1.0 200 OK\r\n\r\n"+tt.body, end)))
 		client := &closeWatch{Conn: dialTCP(t, r.address)}
 		conn := tls.Client(client, r.clientConfig(protocols("http/1.1")))
-		fmt.Fprintf(conn, "GET / HTTP/1.0\r\nHost: %s\r\n\r\n", testName)
-		if got, _ := io.ReadAll(conn); !bytes.HasSuffix(got, []byte("abc")) {
-			t.Errorf("%q", got)
+		fmt.Fprintf(conn, "GET / HTTP/%s\r\nHost: %s\r\n\r\n", tt.version, testName)
+		got, _ := io.ReadAll(conn)
+		header, body, _ := strings.Cut(string(got), "\r\n\r\n")
+		if body != tt.body || strings.Contains(header, "chunked") || strings.Contains(header, "Content-Length") || tt.version == "1.1" && !strings.Contains(header, "Connection: close") {
+			t.Errorf("HTTP/%s: %s, and %d bytes", tt.version, header, len(body))
 		}
-		if client.ended == whole {
-			t.Errorf("whole %v: the end of TCP was read: %v", whole, client.ended)
+		if client.ended == tt.whole {
+			t.Errorf("HTTP/%s, whole %v: the end of TCP was read: %v", tt.version, tt.whole, client.ended)
 		}
 		conn.Close()
-		r.record()
+		record := r.record()
+		if record.BackendLeg.OpenEnded == tt.whole || len(record.HTTP.Failures) > 0 || !tt.whole && record.Event.End != inspect.EndedByBackend {
+			t.Errorf("HTTP/%s, whole %v: open_ended %v, end %q, %+v", tt.version, tt.whole, record.BackendLeg.OpenEnded, record.Event.End, record.HTTP.Failures)
+		}
+	}
+}
+
+// Of several connections to the backend, the one whose answer is in doubt is that of the record.
+func TestHTTPModeRecordsTheDoubtOfALaterAnswer(t *testing.T) {
+	pki := certstest.New(t)
+	var asked atomic.Int32
+	r := inHTTPMode(t, pki, tlsBackend(t, pki, func(c *tls.Conn) {
+		if asked.Add(1) == 1 {
+			answers("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc", func(c *tls.Conn) { c.Close() })(c)
+		} else {
+			answers("HTTP/1.0 200 OK\r\n\r\nabc", cutTCP)(c)
+		}
+	}))
+	client := httpClient(t, r, true)
+	for range 2 {
+		if response, body := fetch(t, client, get(t, "https://"+testName+"/")); response.StatusCode != http.StatusOK || body != "abc" {
+			t.Errorf("%s %q", response.Status, body)
+		}
+	}
+	client.CloseIdleConnections()
+	record := r.record()
+	if leg := record.BackendLeg; !leg.OpenEnded || leg.PeerEnd != inspect.PeerTruncated || leg.TLS == nil || !leg.Established() || leg.TLS.Server == nil || leg.TCP == nil {
+		t.Errorf("%+v", leg)
 	}
 }
 

@@ -53,7 +53,7 @@ func (s *httpSession) legEnded(open bool) {
 	}
 	if _, err := leg.tls.Read(make([]byte, 1)); err != nil {
 		leg.peerEnd = howEnded(err, true, leg.tap.ended)
-		leg.openEnded = leg.peerEnd == inspect.PeerTruncated && s.openEnded
+		leg.openEnded = leg.peerEnd == inspect.PeerTruncated && leg == s.doubtful
 	}
 }
 

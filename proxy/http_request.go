@@ -45,6 +45,7 @@ type httpRequest struct {
 	trailer  http.Header   // to the backend; nil: none may come
 	body     io.ReadCloser
 	received atomic.Int64
+	whole    atomic.Bool           // the body was read to its end
 	late     atomic.Bool           // the body did not come in time
 	unread   atomic.Pointer[error] // why it could not be read to its end
 
@@ -237,6 +238,7 @@ func (q *httpRequest) Read(b []byte) (int, error) {
 	case err != io.EOF:
 		q.unread.Store(&err)
 	default:
+		q.whole.Store(true)
 		q.bodyEnded()
 	}
 	q.deadline(time.Time{})

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -38,7 +39,7 @@ type httpSession struct {
 	turns   [4]turn       // answers that sent the client back to where it came from
 	record  inspect.HTTP
 
-	openEnded bool // an answer that only the end of the connection ends was cut
+	doubtful *backendLeg // the first one with whose end an answer ended of which nobody knows whether it is whole
 }
 
 // serveHTTP is mode HTTP behind the handshake with the client: its requests are read and sent on.
@@ -141,6 +142,9 @@ func (s *httpSession) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	leg, err := s.leg(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if leg.protocol == "h2" || leg.tls == nil && s.c.route.Backend.Protocol == HTTP2 {
+		leg.tap.batch = newBatch(leg.tap.Conn)
 	}
 	if leg.tls != nil {
 		return leg.tls, nil
@@ -263,8 +267,12 @@ func (s *httpSession) finish() {
 	}
 	s.mu.Lock()
 	s.over = true
-	open, broken := slices.Clone(s.legs), s.broken
+	open, broken := slices.Clone(s.legs), cmp.Or(s.broken, s.doubtful)
 	s.mu.Unlock()
+	if broken != nil && broken != c.backend {
+		c.record.BackendLeg = broken.describe(&c.server.describer)
+		c.backend = broken
+	}
 	held := slices.Contains(open, c.backend)
 	if held {
 		c.backend.facts = tcpFacts(c.backend.tap.Conn)
@@ -279,10 +287,6 @@ func (s *httpSession) finish() {
 		leg.tap.Close()
 	}
 	c.stopWatching()
-	if broken != nil && broken != c.backend {
-		c.record.BackendLeg = broken.describe(&c.server.describer)
-		c.backend = broken
-	}
 	slices.SortFunc(s.record.Statuses, func(a, b inspect.HTTPStatus) int { return a.Code - b.Code })
 	c.record.HTTP = &s.record
 	s.legEnded(held)

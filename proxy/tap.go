@@ -32,8 +32,9 @@ type tap struct {
 	session *httpSession
 	active  *atomic.Int64 // when a byte moved last, in ticks
 	closing func()        // called before the connection is closed
+	batch   *batch        // what is written goes this way; nil: straight to the connection
 
-	openEnded atomic.Bool // an end without close_notify is an error to crypto/tls
+	openEnded atomic.Bool // an end without close_notify, between two records, is an error of its own
 
 	ended  bool // the peer closed the TCP connection
 	owed   bool // the peer may still be sending what nobody reads, and must not lose what was sent to it: linger at the end
@@ -86,7 +87,7 @@ func (t *tap) Read(b []byte) (int, error) {
 	}
 	n, err := t.Conn.Read(b)
 	if errors.Is(err, io.EOF) {
-		if t.ended = true; t.openEnded.Load() {
+		if t.ended = true; t.openEnded.Load() && t.have == 0 { // in the middle of a record there is no doubt
 			err = errCutOff
 		}
 	}
@@ -118,6 +119,9 @@ func (t *tap) frame(b []byte) {
 
 func (t *tap) Write(b []byte) (int, error) {
 	t.see(t.self, b)
+	if t.batch != nil {
+		return t.batch.Write(b)
+	}
 	return t.Conn.Write(b)
 }
 
@@ -140,7 +144,7 @@ func (t *tap) see(from inspect.Side, b []byte) {
 // bytes are copied that is too short for a client that reads slowly, which would take a whole answer for a cut one, and it
 // would break the answer to a KeyUpdate that comes later. The idle time bounds such a write, as any other.
 func (t *tap) SetWriteDeadline(d time.Time) error {
-	if t.held {
+	if t.held || t.batch != nil {
 		return nil
 	}
 	return t.Conn.SetWriteDeadline(d)
@@ -149,6 +153,10 @@ func (t *tap) SetWriteDeadline(d time.Time) error {
 func (t *tap) Close() error {
 	if t.closing != nil {
 		t.closing()
+	}
+	if t.batch != nil {
+		t.Conn.SetWriteDeadline(time.Now().Add(lastWrite))
+		t.batch.wait()
 	}
 	return t.Conn.Close()
 }

@@ -8,7 +8,7 @@ var ruleBackendTruncated = Rule{
 	Title:    "The backend ends connections without close_notify",
 	Citation: "RFC 8446, Section 6.1",
 	Explanation: "The backend closed the TCP connection without saying in TLS that nothing more comes. Where the length of an answer is known (HTTP/1.1 with Content-Length or chunks, HTTP/2) that is bad manners and no more; many servers do it. Where only the " +
-		"end tells that an answer is whole, nobody can tell it from one that was cut, by chance or by somebody on the way: clients of OpenSSL 3 report `unexpected eof while reading`. The end is passed on to the client as it came.",
+		"end tells that an answer is whole, nobody can tell it from one that was cut, by chance or by somebody on the way: clients of OpenSSL 3 report `unexpected eof while reading`. The end is passed on to the client as it came; only in HTTP/2 and HTTP/3, which have no such end, as that of a whole answer.",
 	check: func(e *evidence) *match {
 		v := e.backend
 		switch {
