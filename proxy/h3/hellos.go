@@ -208,7 +208,7 @@ func (h *hellos) remove(f *flow) {
 	}
 	f.held, f.reader = nil, nil
 	if !f.linked {
-		h.socket.keeping.end(f.kept)
+		f.forgetDatagrams()
 	}
 	if f.counted && !f.linked {
 		h.socket.unchecked.over(f.key.addr)
@@ -250,7 +250,7 @@ func (h *hellos) whole(f *flow, m *quicwire.Message) {
 	if h.socket.isStopped() {
 		f.state.Store(flowRefused)
 		h.socket.refuse(f, 0)
-		h.socket.keeping.end(f.kept)
+		f.forgetDatagrams()
 		return
 	}
 	client := f.client(m.Bytes, m.Datagrams)
@@ -269,10 +269,11 @@ func (h *hellos) whole(f *flow, m *quicwire.Message) {
 		f.state.Store(flowPassed)
 		h.socket.keeping.end(f.kept) // the relay sees both ways itself
 		h.socket.relays.begin(f, f.held)
+		f.kept = nil
 	case proxy.QUICRefused:
 		f.state.Store(flowRefused)
 		counts.refused.Add(1)
-		h.socket.keeping.end(f.kept)
+		f.forgetDatagrams()
 		f.q = nil // its record is handed over
 	}
 	f.held, f.reader = nil, nil
@@ -319,7 +320,7 @@ func (f *flow) release() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	f.q, f.link = nil, nil
-	h.socket.keeping.end(f.kept)
+	f.forgetDatagrams()
 }
 
 // take finds the flow of a connection that quic-go begins. After a Retry, the id is that of the packet before it. A connection that no

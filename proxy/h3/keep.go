@@ -149,6 +149,12 @@ func (s *socket) keep(f *flow, header *quicwire.Header, before *kept) {
 	s.keeping.begin(f.kept)
 }
 
+// forgetDatagrams keeps no more of a client whose record has what was kept, or that gets none. hellos.mu is held.
+func (f *flow) forgetDatagrams() {
+	f.socket.keeping.end(f.kept)
+	f.kept = nil
+}
+
 // maxKeptDemands bounds how many clients that were sent a Retry have their datagrams kept: each may be a forged address.
 const maxKeptDemands = 64
 
