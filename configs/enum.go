@@ -19,6 +19,17 @@ const (
 	On  Switch = "on"
 )
 
+// UnmarshalText takes true and false as well: YAML has these words for the two.
+func (s *Switch) UnmarshalText(text []byte) error {
+	switch *s = Switch(text); *s {
+	case "true":
+		*s = On
+	case "false":
+		*s = Off
+	}
+	return nil
+}
+
 // ClientAuth is whether clients are asked for a certificate.
 type ClientAuth string
 
