@@ -23,7 +23,8 @@ type framingWatch struct {
 	pending []byte // of the header, or a line, that was cut
 	read    int    // headers
 
-	wrong atomic.Pointer[wrongFraming] // the last request that is followed
+	wrong   atomic.Pointer[wrongFraming] // the last request that is followed
+	unended atomic.Bool                  // what was read ends within the body of a request, as far as it can be followed
 }
 
 // wrongFraming is a fault of the request with that number.
@@ -74,6 +75,9 @@ func (w *framingWatch) see(b []byte) {
 				w.chunkLine(line)
 			}
 		}
+	}
+	if unended := w.in != inHeader; unended != w.unended.Load() {
+		w.unended.Store(unended)
 	}
 }
 

@@ -256,8 +256,14 @@ func (q *httpRequest) deadline(t time.Time) bool {
 	return !q.over
 }
 
-// Close closes the request's body.
-func (q *httpRequest) Close() error { return q.body.Close() }
+// Close closes the request's body. In HTTP/1 the server does that, once the answer was sent: it reads some of what is left, for which the client
+// may want to see the answer first.
+func (q *httpRequest) Close() error {
+	if q.s.front != nil && q.s.front.framing != nil {
+		return nil
+	}
+	return q.body.Close()
+}
 
 // page answers a request here: the status, and the record's id. The diagnosis is the operator's.
 func (q *httpRequest) page(f inspect.HTTPFailure) {

@@ -45,7 +45,7 @@ type httpSession struct {
 // serveHTTP is mode HTTP behind the handshake with the client: its requests are read and sent on.
 func (c *connection) serveHTTP() {
 	s := c.beginHTTP()
-	c.client.session, c.client.closing, c.client.active = s, s.end, &c.lastActive
+	c.client.session, c.client.closing, c.client.active = s, s.closing, &c.lastActive
 	s.front = newFrontConn(c.clientTLS, s)
 	c.watchIdle(s.checkIdle, c.firstRest())
 	if !c.server.http().take(s.front) {
@@ -243,6 +243,12 @@ func (s *httpSession) release() {
 	if last {
 		s.finish()
 	}
+}
+
+// closing is called before the client's connection is closed, behind close_notify.
+func (s *httpSession) closing() {
+	s.front.readOn()
+	s.end()
 }
 
 // end is called before the client's connection is closed.
