@@ -27,6 +27,7 @@ type scanAgainst struct {
 	from                       recordings
 
 	policy   *policy.Policy
+	assumed  string // the system and version whose defaults the policy has for want of a version; empty: one was named
 	known    []*policy.Policy
 	before   map[string]*scan.Report // by target
 	subjects []*replay.Subject
@@ -51,6 +52,7 @@ func (a *scanAgainst) prepare(cmd *cobra.Command) error {
 		if a.policy, err = loadPolicy(cmd, a.ref); err != nil {
 			return usage(err)
 		}
+		a.assumed = assumedVersion(cmd, a.ref)
 	}
 	if a.match || a.policy != nil {
 		a.known = slices.Collect(policy.All())

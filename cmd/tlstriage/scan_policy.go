@@ -5,8 +5,11 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"github.com/tlstriage/tlstriage/inspect"
 	"github.com/tlstriage/tlstriage/inspect/policy"
+	"github.com/tlstriage/tlstriage/inspect/policy/importer"
 	"github.com/tlstriage/tlstriage/inspect/probe"
 	"github.com/tlstriage/tlstriage/inspect/scan"
 	"github.com/tlstriage/tlstriage/inspect/wire"
@@ -43,9 +46,37 @@ func (a *scanAgainst) drift(ctx context.Context, s *scanned) {
 			break
 		}
 	}
-	s.add(inspect.Finding{
-		ID: findingPolicyDrift, Severity: inspect.SeverityError, Leg: inspect.LegBackend, Title: "The endpoint does not have the policy that it should have", Detail: detail,
-	})
+	f := inspect.Finding{
+		ID: findingPolicyDrift, Severity: inspect.SeverityError, Leg: inspect.LegBackend, Title: "The endpoint does not have the policy that it should have",
+	}
+	if a.assumed != "" {
+		detail += " What the configuration leaves to defaults is that of " + a.assumed + ": which version runs there was not said."
+		f.Fixes = append(f.Fixes, inspect.Fix{Target: "tlstriage", Action: "Name the version that runs there, whose defaults may be others", Snippet: "--policy '" + withVersion(a.ref) + "'"})
+	}
+	f.Detail = detail
+	s.add(f)
+}
+
+// assumedVersion is the system and version whose defaults stand in for what a configuration does not say, where the reference names none;
+// empty: it names one, or is no configuration.
+func assumedVersion(cmd *cobra.Command, ref string) string {
+	r, err := importer.ParseReference(ref)
+	if err != nil || r.Options.Version != "" || isStdin(ref) {
+		return ""
+	}
+	loaded, err := importer.Load(newUserFiles(cmd), ref)
+	if err != nil || loaded.Endpoint == nil || loaded.Endpoint.Version == "" {
+		return ""
+	}
+	return loaded.Endpoint.System + " " + loaded.Endpoint.Version
+}
+
+// withVersion is a reference with a place for the version.
+func withVersion(ref string) string {
+	if strings.Contains(ref, "#") {
+		return ref + "&version=VERSION"
+	}
+	return ref + "#version=VERSION"
 }
 
 // compareWithPolicy asks the policy what the endpoint was asked, and compares the answers in what the policy states.

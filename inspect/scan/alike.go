@@ -48,7 +48,12 @@ func lengthened(h *probe.Hello) bool {
 // getAlong looks for the one thing that an endpoint fails on where the first hello is not answered, so that it is left out of all that
 // follow. It is believed when the hello with it fails again and the one without it is answered again.
 func (s *session) getAlong(ctx context.Context, r *Report) {
-	if nature := natureOf(r.opening); nature != cut && (nature != said || decisive(r.opening)) || s.target.Endpoint.QUIC {
+	nature := natureOf(r.opening)
+	if nature != cut && nature != said || s.target.Endpoint.QUIC {
+		return
+	}
+	if decisive(r.opening) {
+		s.getAlongWithFew(ctx, r)
 		return
 	}
 	options := probe.Options{Until: probe.UntilHello, NoRetry: true}
@@ -73,6 +78,7 @@ func (s *session) getAlong(ctx context.Context, r *Report) {
 		}
 	}
 	if found < 0 {
+		s.getAlongWithFew(ctx, r)
 		return
 	}
 	var last *probe.Exchange
@@ -93,15 +99,29 @@ func (s *session) getAlong(ctx context.Context, r *Report) {
 	r.opening = s.ask(ctx, s.open(), probe.Options{})
 }
 
+// getAlongWithFew is getAlong for an endpoint that minds the number of groups.
+func (s *session) getAlongWithFew(ctx context.Context, r *Report) {
+	if s.crowded(ctx, s.open()) {
+		r.opening = s.ask(ctx, s.open(), probe.Options{})
+	}
+}
+
 // bearable is a hello without what the endpoint was found to fail on.
 func (s *session) bearable(hello *probe.Hello) *probe.Hello {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.padded && s.shunned == nil || !hello.HasExtensions {
+	groups := 0
+	if s.groupLimit > 0 {
+		groups = len(hello.Groups())
+	}
+	if !s.padded && s.shunned == nil && groups <= s.groupLimit || !hello.HasExtensions {
 		return hello
 	}
 	h := hello.Clone()
 	h.Remove(s.shunned...)
+	if groups > s.groupLimit {
+		offerGroups(h, h.Groups()[:s.groupLimit])
+	}
 	if s.padded {
 		lengthened(h)
 	}

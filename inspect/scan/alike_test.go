@@ -60,9 +60,9 @@ func TestARefusalAtRandomEndsNoList(t *testing.T) {
 	config := &tls.Config{Certificates: []tls.Certificate{certificate(t)}, NextProtos: []string{"h2", "http/1.1"}}
 	whole := lists(scanned(t, serve(t, config, goesOn).address))
 	for _, does := range []answer{alerts, stumbles} {
-		var s *server
-		s = serve(t, config, func(*wire.ClientHello) answer {
-			if s.accepted.Load()%13 == 0 {
+		var hellos atomic.Int32
+		s := serve(t, config, func(*wire.ClientHello) answer {
+			if hellos.Add(1)%13 == 0 {
 				return does
 			}
 			return goOn

@@ -26,13 +26,13 @@ type asking[T comparable] func(remaining []T) (choice T, ok bool, x *probe.Excha
 // again; in parts of a size, unless the refusal is one that speaks for each of them.
 func exhaust[T comparable](s *session, all []T, part int, classes func(left []T) [][]T, ask asking[T]) exhausted[T] {
 	e := chain(s, all, func(nature nature) bool { return nature == said && classes != nil }, ask)
-	if e.last == nil || e.odd || e.open || s.paper != nil {
+	if e.last == nil || e.odd || e.open || s.paper != nil && classes == nil {
 		return e
 	}
 	left := slices.DeleteFunc(slices.Clone(all), func(x T) bool { return slices.Contains(e.found, x) })
 	var parts [][]T
 	switch {
-	case !decisive(e.last) && len(left) > part:
+	case s.paper == nil && !decisive(e.last) && len(left) > part:
 		parts = slices.Collect(slices.Chunk(left, part))
 	case classes != nil && natureOf(e.last) == said:
 		parts = classes(left)

@@ -138,11 +138,14 @@ func largeHelloDropped(r *Report) *inspect.Finding {
 	return f
 }
 
+// groupsOfBrowsers are the most that a browser offers (Firefox, with two of RFC 7919).
+const groupsOfBrowsers = 7
+
 // intolerance: what is harmless and may be sent, and leads to a refusal.
 func intolerance(r *Report) *inspect.Finding {
 	words := map[string]string{
 		ToleranceFutureVersion: "a version of the future in supported_versions", ToleranceLegacyVersion: "a version beyond TLS 1.2 in legacy_version",
-		ToleranceExtension: "an unknown extension", ToleranceGREASE: "GREASE values", ToleranceManySuites: "a hello with all suites",
+		ToleranceExtension: "an unknown extension", ToleranceGREASE: "GREASE values", ToleranceManySuites: "a hello with all suites", ToleranceManyGroups: fmt.Sprintf("a hello with more than %d groups", r.GroupLimit),
 		ToleranceSmallRecords: "a hello in several records", ToleranceSegments: "a hello in several TCP segments", TolerancePadded: "a hello of 256 to 511 bytes",
 		ToleranceStatusRequest: "a request for an OCSP response (status_request)", ToleranceEMS: "extended_master_secret", ToleranceEtM: "encrypt_then_mac",
 		ToleranceTicket: "session_ticket", ToleranceALPN: "application protocols (ALPN)", ToleranceVersions: "supported_versions, which every client of TLS 1.3 sends",
@@ -152,7 +155,7 @@ func intolerance(r *Report) *inspect.Finding {
 	}
 	var not, detail []string
 	for _, name := range []string{
-		ToleranceVersions, ToleranceALPN, ToleranceExtension, ToleranceGREASE, ToleranceFutureVersion, ToleranceLegacyVersion, TolerancePadded, ToleranceStatusRequest, ToleranceEMS, ToleranceEtM, ToleranceTicket, ToleranceManySuites, ToleranceSegments, ToleranceSmallRecords,
+		ToleranceVersions, ToleranceALPN, ToleranceExtension, ToleranceGREASE, ToleranceFutureVersion, ToleranceLegacyVersion, TolerancePadded, ToleranceStatusRequest, ToleranceEMS, ToleranceEtM, ToleranceTicket, ToleranceManyGroups, ToleranceManySuites, ToleranceSegments, ToleranceSmallRecords,
 	} {
 		if a, ok := r.Tolerance[name]; ok && a.Reply == No && words[name] != "" {
 			not = append(not, words[name])
@@ -179,7 +182,7 @@ func intolerance(r *Report) *inspect.Finding {
 	if !slices.ContainsFunc([]string{ToleranceExtension, ToleranceGREASE, ToleranceFutureVersion, TolerancePadded, ToleranceSegments, ToleranceStatusRequest, ToleranceEMS, ToleranceTicket, ToleranceALPN, ToleranceVersions}, func(t string) bool {
 		a, ok := r.Tolerance[t]
 		return ok && a.Reply == No
-	}) {
+	}) && (r.GroupLimit == 0 || r.GroupLimit >= groupsOfBrowsers) {
 		severity = inspect.SeverityWarning
 	}
 	return &inspect.Finding{

@@ -48,7 +48,7 @@ func (s *session) groupsOf13(ctx context.Context, e *enumerated) (found []wire.N
 		}
 		return 0, false, x
 	}
-	all := exhaust(s, registry().groups, 8, nil, func(remaining []wire.NamedGroup) (wire.NamedGroup, bool, *probe.Exchange) { return ask(remaining) })
+	all := s.exhaustGroups(registry().groups, func(remaining []wire.NamedGroup) (wire.NamedGroup, bool, *probe.Exchange) { return ask(remaining) })
 	found = all.found
 	s.ended(WhatGroups+" "+e.version.String(), all.refused)
 	if all.open {
@@ -108,7 +108,7 @@ func (s *session) groupsOf12(ctx context.Context, v wire.Version, suites []wire.
 		x := s.ask(ctx, h, probe.Options{})
 		return x.Group, x.KeyExchange != nil && x.Group != 0, x
 	}
-	all := exhaust(s, registry().curves, 8, nil, func(remaining []wire.NamedGroup) (wire.NamedGroup, bool, *probe.Exchange) { return ask(remaining) })
+	all := s.exhaustGroups(registry().curves, func(remaining []wire.NamedGroup) (wire.NamedGroup, bool, *probe.Exchange) { return ask(remaining) })
 	s.ended(WhatGroups+" "+v.String(), all.refused)
 	if all.open {
 		s.doubt(WhatGroups+" "+v.String(), fmt.Sprintf("%s: there may be more groups than were found: %s", v, all.last.Describe()))

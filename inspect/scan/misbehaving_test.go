@@ -94,6 +94,52 @@ func TestSuitesAreFoundWhereManyAreNotBorne(t *testing.T) {
 	}
 }
 
+// A bound on the number of groups is neither a refusal of groups nor one of suites, and nothing is missed for it.
+func TestGroupsAreCounted(t *testing.T) {
+	t.Parallel()
+	config := func() *tls.Config { return &tls.Config{MinVersion: tls.VersionTLS12} }
+	whole := scanned(t, serve(t, config(), func(*wire.ClientHello) answer { return goOn }).address)
+	for _, c := range []struct {
+		limit int
+		does  answer
+	}{{4, alerts}, {4, closes}, {9, alerts}, {13, closes}} {
+		r := scanned(t, serve(t, config(), func(h *wire.ClientHello) answer {
+			if h.SupportedGroups.Len() > c.limit {
+				return c.does
+			}
+			return goOn
+		}).address)
+		if r.GroupLimit != c.limit || r.Tolerance[ToleranceManyGroups].Reply != No {
+			t.Errorf("more than %d: limit %d, %+v", c.limit, r.GroupLimit, r.Tolerance[ToleranceManyGroups])
+		}
+		if b := r.BrokenLayer(); b != nil {
+			t.Errorf("more than %d: broken %+v", c.limit, b)
+		}
+		for _, v := range []string{"TLSv1.3", "TLSv1.2"} {
+			if slices.Sort(r.GroupsByVersion[v]); len(r.Ciphers[v]) != len(whole.Ciphers[v]) || !slices.Equal(r.GroupsByVersion[v], slices.Sorted(slices.Values(whole.GroupsByVersion[v]))) {
+				t.Errorf("more than %d, %s: suites %v, want %v; groups %v, want %v", c.limit, v, r.Ciphers[v], whole.Ciphers[v], r.GroupsByVersion[v], whole.GroupsByVersion[v])
+			}
+		}
+		if a := r.Tolerance[ToleranceManySuites]; a.Reply != Yes {
+			t.Errorf("more than %d: many suites %+v", c.limit, a)
+		}
+		has(t, r, FindingIntolerance)
+	}
+	if whole.GroupLimit != 0 {
+		t.Errorf("a limit of %d groups where there is none", whole.GroupLimit)
+	}
+	// One group that makes it fail is no number.
+	one := scanned(t, serve(t, config(), func(h *wire.ClientHello) answer {
+		if h.SupportedGroups.Contains(wire.GroupSecp521r1) {
+			return closes
+		}
+		return goOn
+	}).address)
+	if one.GroupLimit != 0 {
+		t.Errorf("a limit of %d groups where it is one of them", one.GroupLimit)
+	}
+}
+
 func TestGroupsAreFoundWithoutHelloRetryRequest(t *testing.T) {
 	s := serve(t, &tls.Config{CurvePreferences: []tls.CurveID{tls.X25519, tls.CurveP256}}, func(h *wire.ClientHello) answer {
 		if h.Extensions.Has(wire.ExtensionKeyShare) && h.KeyShares.Len() == 0 {

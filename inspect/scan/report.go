@@ -39,6 +39,7 @@ type Report struct {
 	TicketLifetime      uint32              `json:"ticket_lifetime,omitempty"` // seconds
 	Tolerance           map[string]Answer   `json:"tolerance,omitempty"`
 	HelloLimit          *HelloLimit         `json:"hello_limit,omitempty"`             // nil: no hello was too long
+	GroupLimit          int                 `json:"group_limit,omitempty"`             // the most groups in a hello that is answered; 0: it does not matter
 	ProxyHeaderRefused  bool                `json:"proxy_protocol_refused,omitempty"`  // hellos are answered without the PROXY protocol header that was sent only
 	ProxyHeaderExpected bool                `json:"proxy_protocol_expected,omitempty"` // hellos are answered behind a PROXY protocol header only
 

@@ -133,6 +133,12 @@ func (s *session) enumerateAll(ctx context.Context, r *Report) {
 		}
 		r.accept(e)
 	}
+	if s.groupLimit > 0 {
+		if r.Tolerance == nil {
+			r.Tolerance = map[string]Answer{}
+		}
+		r.Tolerance[ToleranceManyGroups], r.GroupLimit = s.crowdAnswer, s.groupLimit
+	}
 }
 
 // nothing looks for the reason why no hello is answered.
@@ -163,7 +169,7 @@ func (s *session) nothing(ctx context.Context, r *Report) {
 func (s *session) aside(other *Target) *session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return &session{scanner: s.scanner, target: other, slots: s.slots, client: s.client, asked: map[shape]*history{}, shunned: s.shunned, padded: s.padded, plain: s.plain}
+	return &session{scanner: s.scanner, target: other, slots: s.slots, client: s.client, asked: map[shape]*history{}, shunned: s.shunned, padded: s.padded, plain: s.plain, groupLimit: s.groupLimit}
 }
 
 // beside asks in another way than the target says.

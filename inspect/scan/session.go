@@ -41,8 +41,13 @@ type session struct {
 	padded        bool                 // hellos of 256 to 511 bytes make it fail, and are made longer therefore
 	plainEvidence string
 	plain         bool // a request for an OCSP response makes it fail
-	replies       int  // connections that were answered in TLS
-	tail          int  // connections since the last of them
+	groupLimit    int  // how many groups it bears in a hello; 0: it does not mind
+	crowdAnswer   Answer
+	replies       int // connections that were answered in TLS
+	tail          int // connections since the last of them
+
+	crowd      sync.Mutex // around the question how many groups are borne
+	crowdAsked int        // of so many it was asked
 }
 
 func newSession(s *Scanner, t *Target) *session {

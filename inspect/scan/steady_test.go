@@ -9,6 +9,7 @@ import (
 	"math/big"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,9 +19,9 @@ import (
 // TestClosingsAtRandomAreNoAnswers: an endpoint that closes every third connection bears everything, and is steady in nothing.
 func TestClosingsAtRandomAreNoAnswers(t *testing.T) {
 	t.Parallel()
-	var s *server
-	s = serve(t, nil, func(*wire.ClientHello) answer {
-		if s.accepted.Load()%3 == 0 {
+	var hellos atomic.Int32
+	s := serve(t, nil, func(*wire.ClientHello) answer {
+		if hellos.Add(1)%3 == 0 {
 			return closes
 		}
 		return goOn

@@ -16,6 +16,7 @@ const (
 	ToleranceExtension     = "unknown_extension"      // RFC 8446, Section 4.1.2
 	ToleranceGREASE        = "grease"                 // RFC 8701
 	ToleranceManySuites    = "many_suites"            // all suites of the registry
+	ToleranceManyGroups    = "many_groups"            // asked about where a hello with many of them fails
 	ToleranceSmallRecords  = "small_records"          // the hello in records of 64 bytes (RFC 8446, Section 5.1)
 	ToleranceSegments      = "small_segments"         // the hello in TCP segments of 200 bytes
 	TolerancePadded        = "hello_256_511"          // a hello of 384 bytes (RFC 7685, Section 3)

@@ -179,6 +179,20 @@ func (s *session) smaller(ctx context.Context, e *enumerated, large *probe.Excha
 	little := s.ask(ctx, s.small(e.version), probe.Options{Until: probe.UntilHello, NoRetry: true})
 	taken := versionOf(little) == e.version
 	if taken {
+		base := s.hello(e.version, s.small(e.version).CipherSuites)
+		if e.version.IsTLS13() && little.ServerHello != nil {
+			base.SetKeyShares(little.ServerHello.Group)
+		}
+		if s.crowded(ctx, base) {
+			x, ok := s.offer(ctx, e, suitesFor(e.version))
+			if large = x; ok {
+				e.many = yes(2, "")
+				s.exhaustSuites(ctx, e, suitesFor(e.version), suiteClasses(e.version))
+				return
+			}
+		}
+	}
+	if taken {
 		e.first = little
 		if !e.version.IsTLS13() {
 			e.many = refusal(large, 1)
