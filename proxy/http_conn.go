@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"sync/atomic"
+	"time"
 
 	"github.com/tlstriage/tlstriage/inspect"
 )
@@ -32,12 +33,18 @@ type frontConn struct {
 	cut      atomic.Bool // an answer did not come to its end, and must not look as if it did
 
 	deadlines deadlines // of HTTP/1
+
+	batch   *batch    // of HTTP/2
+	until   time.Time // when what is being written of it must be
+	closing atomic.Bool
 }
 
 func newFrontConn(conn *tls.Conn, session *httpSession) *frontConn {
 	f := &frontConn{Conn: conn, session: session}
 	if conn.ConnectionState().NegotiatedProtocol == "h2" {
 		f.frames = new(frameWatch)
+		f.batch = newBatch(conn)
+		f.batch.patient = f.extend
 	} else {
 		f.framing = new(framingWatch)
 	}
@@ -114,7 +121,9 @@ func (f *frontConn) Write(b []byte) (int, error) {
 	}
 	if f.frames != nil {
 		f.frames.write(b, f.broken)
-	} else if len(b) < maxServerRefusal && len(b) > 12 && (b[9] == '4' || b[9] == '5') && bytes.HasPrefix(b, []byte("HTTP/1.1 ")) {
+		return f.batch.Write(b)
+	}
+	if len(b) < maxServerRefusal && len(b) > 12 && (b[9] == '4' || b[9] == '5') && bytes.HasPrefix(b, []byte("HTTP/1.1 ")) {
 		if line, reason, ok := bytes.Cut(b, refusalHeader); ok {
 			status := int(line[9]-'0')*100 + int(line[10]-'0')*10 + int(line[11]-'0')
 			f.session.c.ends(endByProxy)
@@ -129,7 +138,25 @@ func (f *frontConn) Close() error {
 	if f.cut.Load() {
 		return f.session.c.client.Close()
 	}
+	if f.batch != nil {
+		f.closing.Store(true)
+		f.Conn.SetWriteDeadline(time.Now().Add(lastWrite))
+		f.batch.close(func() { f.Conn.Close() })
+		return nil
+	}
 	return f.Conn.Close()
+}
+
+// How long the last frames of a connection may take to be written.
+const lastWrite = time.Second
+
+// extend gives the next frames the idle time to be written. The deadline is set anew when an eighth of that is over.
+func (f *frontConn) extend() {
+	idle := f.session.c.limits.Timeouts.Idle
+	if now := time.Now(); f.until.Sub(now) < idle-idle/8 && !f.closing.Load() {
+		f.until = now.Add(idle)
+		f.Conn.SetWriteDeadline(f.until)
+	}
 }
 
 // CloseWrite ends what is sent, so that the client gets to read the last of it.

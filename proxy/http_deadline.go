@@ -56,12 +56,15 @@ func (f *frontConn) SetReadDeadline(t time.Time) error {
 	return nil
 }
 
-// SetWriteDeadline sets the deadline for writing.
+// SetWriteDeadline sets the deadline for writing. Frames of HTTP/2 have theirs from extend.
 func (f *frontConn) SetWriteDeadline(t time.Time) error {
+	if f.frames != nil {
+		return nil
+	}
 	d := &f.deadlines
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.expired || f.frames == nil && t.IsZero() && !d.writes {
+	if d.expired || t.IsZero() && !d.writes {
 		return nil
 	}
 	d.writes = !t.IsZero()
