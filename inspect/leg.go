@@ -40,6 +40,7 @@ const (
 	PeerTruncated   PeerEnd = "truncated"    // of TCP alone, on a leg of TLS
 	PeerFIN         PeerEnd = "fin"          // of TCP, where there is no TLS or it passed through
 	PeerReset       PeerEnd = "reset"
+	PeerClose       PeerEnd = "connection_close" // of QUIC (RFC 9000, Section 10.2)
 )
 
 // TLS is what was seen of a TLS handshake. Negotiated values are empty when nothing was negotiated.

@@ -11,6 +11,7 @@ type QUICEnd struct {
 	Alert  wire.AlertDescription // that one side sent as a crypto error; see Alerted
 	Alerts bool                  // Alert was sent
 	Remote bool                  // the client ended it
+	Idle   bool                  // nothing moved for the idle time
 	Type   inspect.ErrorType     // where no alert tells more; empty: the end was in order
 	Text   string                // the library's own words
 	Close  *inspect.QUICClose    // the CONNECTION_CLOSE; nil: none came or went, or it was in order
@@ -75,6 +76,7 @@ func (q *QUIC) Ended(end QUICEnd) {
 	}
 	c := q.c
 	q.facts.Close = end.Close
+	q.session.clientClosed(end)
 	if end.Type != "" && !c.wasCut() {
 		c.clientErr = &inspect.Error{Type: end.Type, Message: end.Text, Phase: inspect.PhaseTransfer}
 		if end.Alerts {
@@ -86,4 +88,20 @@ func (q *QUIC) Ended(end QUICEnd) {
 		}
 	}
 	q.session.end()
+}
+
+// clientClosed notes how the client of a connection over QUIC ended it, if it did.
+func (s *httpSession) clientClosed(end QUICEnd) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case end.Remote:
+		s.c.clientEnd = inspect.PeerClose
+		s.c.ends(endOfClient)
+	case end.Type == inspect.ErrorReset: // a stateless reset (RFC 9000, Section 10.3)
+		s.c.clientEnd = inspect.PeerReset
+		s.c.ends(endOfClient)
+	case end.Idle:
+		s.c.ends(endOfIdleness)
+	}
 }

@@ -227,7 +227,7 @@ func (l *link) over(cause error) {
 	case q == nil || !q.Admitted():
 	case state == linkEstablished:
 		if end.Type == inspect.ErrorTimeout {
-			end.Type = "" // it was idle, which is how most clients leave
+			end.Type, end.Idle = "", true // which is how most clients leave
 		}
 		q.Ended(end.QUICEnd)
 	default:

@@ -366,7 +366,7 @@ func (c *contract) leg(o object, key string, backend bool) bool {
 		s.boolean("refused", true)
 		s.text("answer", true)
 	}
-	l.oneOf("peer_end", "close_notify truncated fin reset", true)
+	l.oneOf("peer_end", "close_notify truncated fin reset connection_close", true)
 	l.boolean("open_ended", true)
 	l.boolean("unanswered", true)
 	c.quic = l.has("quic")
