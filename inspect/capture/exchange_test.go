@@ -148,6 +148,31 @@ func TestExchangeDatagrams(t *testing.T) {
 	}
 }
 
+// TestExchangeOfCutDatagrams writes the beginning of a datagram in place of the whole: its length is that of the whole.
+func TestExchangeOfCutDatagrams(t *testing.T) {
+	whole := initial(t, true, 0, quicHello(t))
+	following := append([]byte{0x41}, make([]byte, 40)...)
+	for _, ends := range [][2]string{{"192.0.2.7:40001", "192.0.2.1:443"}, {"[2001:db8::7]:40001", "[2001:db8::1]:443"}} {
+		file, err := capture.Compose(capture.Exchange{
+			Client: netip.MustParseAddrPort(ends[0]), Server: netip.MustParseAddrPort(ends[1]), Transport: inspect.TransportQUIC,
+			Chunks: []capture.Chunk{{From: inspect.FromClient, Data: whole}, {From: inspect.FromServer, Data: following, Size: 1400}, {From: inspect.FromServer, Data: append([]byte{0x42}, following[1:]...), Size: 3}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		records, stats := recordsOf(t, file, capture.Options{})
+		if len(records) != 1 || stats.CutPackets != 1 || stats.Malformed != 0 {
+			t.Fatalf("%d records, %+v", len(records), stats)
+		}
+		if server := records[0].Capture.Server; server.Packets != 2 || server.Bytes != 1441 || server.Largest != 1400 {
+			t.Errorf("%+v", server)
+		}
+	}
+	if _, err := capture.Compose(capture.Exchange{Transport: inspect.TransportQUIC, Chunks: []capture.Chunk{{Data: whole, Size: 70_000}}}); err == nil {
+		t.Error("a datagram of 70,000 bytes was written")
+	}
+}
+
 // TestExchangeOpensElsewhere has programs of others read what was written: no checksum may be wrong, no segment missing.
 func TestExchangeOpensElsewhere(t *testing.T) {
 	if _, err := exec.LookPath("tshark"); err != nil {

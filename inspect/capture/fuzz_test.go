@@ -3,12 +3,16 @@ package capture_test
 import (
 	"bytes"
 	"context"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/tlstriage/tlstriage/inspect"
 	"github.com/tlstriage/tlstriage/inspect/capture"
+	"github.com/tlstriage/tlstriage/inspect/quicwire"
 )
 
 // small are limits that hostile input reaches soon.
@@ -105,6 +109,58 @@ func FuzzSegments(f *testing.F) {
 		for _, r := range records {
 			if r.Event.Outcome == inspect.Success && r.ClientLeg.Error != nil {
 				t.Errorf("%+v", r.ClientLeg.Error)
+			}
+		}
+	})
+}
+
+// FuzzQUIC makes a connection over QUIC out of any bytes: four say what a side sends, how much of it the capture has, and when.
+func FuzzQUIC(f *testing.F) {
+	hello := quicHello(f)
+	body := hello[4:]
+	token := []byte("a token")
+	pieces := [][]byte{
+		initial(f, true, 0, hello), initial(f, true, 1, quicwire.AppendCrypto(nil, 0, body[:len(body)/2])), initial(f, true, 2, quicwire.AppendCrypto(nil, len(body)/2, body[len(body)/2:])),
+		packetOf(f, madeID, nil, 3, hello), packetOf(f, retryID, token, 4, append(slices.Clone(hello), make([]byte, 1200)...)), retryPacket(f, token),
+		negotiation(quicwire.Version1, quicwire.Version2), otherVersion(0x5A5A5A01), initial(f, false, 0, quicwire.AppendACK(nil, 0)), initial(f, false, 1, quicwire.AppendClose(nil, 0x178)),
+		initial(f, true, 5, quicwire.AppendClose(nil, 0)), append([]byte{0x41}, make([]byte, 60)...),
+	}
+	f.Add([]byte{0, 0, 0, 255, 8, 1, 0, 255, 11, 0, 9, 255, 11, 1, 9, 255})
+	f.Add([]byte{1, 0, 0, 255, 1, 0, 99, 255, 1, 0, 99, 255, 10, 0, 9, 255})
+	f.Add([]byte{0, 0, 0, 255, 5, 1, 0, 255, 0, 0, 99, 255, 5, 1, 0, 255, 4, 0, 0, 255})
+	f.Add([]byte{6, 1, 0, 255, 7, 0, 9, 255, 6, 1, 0, 255, 0, 0, 0, 200})
+	f.Fuzz(func(t *testing.T, program []byte) {
+		e := capture.Exchange{
+			Client: netip.MustParseAddrPort("192.0.2.7:40001"), Server: netip.MustParseAddrPort("192.0.2.1:443"), Transport: inspect.TransportQUIC, Began: time.Unix(1_700_000_000, 0),
+		}
+		at := e.Began
+		for ; len(program) >= 4 && len(e.Chunks) < 400; program = program[4:] {
+			data := pieces[int(program[0])%len(pieces)]
+			if int(program[0]) >= 2*len(pieces) {
+				data = program // anything
+			}
+			from := inspect.FromClient
+			if program[1]&1 != 0 {
+				from = inspect.FromServer
+			}
+			at = at.Add(time.Duration(program[2]) * 10 * time.Millisecond)
+			e.Chunks = append(e.Chunks, capture.Chunk{At: at, From: from, Data: data[:max(1, len(data)*int(program[3])/255)], Size: len(data)})
+		}
+		file, err := capture.Compose(e)
+		if err != nil {
+			return // a datagram that is too long
+		}
+		records, _ := recordsOf(t, file, capture.Options{Limits: small, OnPackets: func(*inspect.Connection, []capture.Packet) {}})
+		for _, r := range records {
+			leg := r.ClientLeg
+			if r.Transport != inspect.TransportQUIC {
+				continue
+			}
+			if r.Event.Outcome == inspect.Success && leg.Error != nil || leg.QUIC == nil || leg.QUIC.ShortDatagrams > leg.QUIC.Datagrams {
+				t.Errorf("%s, %+v, %+v", r.Event.Outcome, leg.Error, leg.QUIC)
+			}
+			if e := leg.Error; e != nil && e.Type == inspect.ErrorIncompleteHello && leg.TLS.Client != nil && leg.TLS.Client.Message.Complete {
+				t.Errorf("a whole hello: %+v", e)
 			}
 		}
 	})

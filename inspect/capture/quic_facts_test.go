@@ -23,7 +23,7 @@ var (
 )
 
 // packetOf is a datagram with an Initial packet of a client, with frames and nothing else.
-func packetOf(t *testing.T, destination, token []byte, number uint64, frames []byte) []byte {
+func packetOf(t testing.TB, destination, token []byte, number uint64, frames []byte) []byte {
 	t.Helper()
 	keys, _, err := quicwire.InitialKeys(quicwire.Version1, destination)
 	if err != nil {
@@ -34,7 +34,7 @@ func packetOf(t *testing.T, destination, token []byte, number uint64, frames []b
 }
 
 // retryPacket answers a client with a Retry (RFC 9001, Section 5.8).
-func retryPacket(t *testing.T, token []byte) []byte {
+func retryPacket(t testing.TB, token []byte) []byte {
 	t.Helper()
 	b := []byte{0xF0, 0, 0, 0, 1, byte(len(madeOwn))}
 	b = append(append(b, madeOwn...), byte(len(retryID)))

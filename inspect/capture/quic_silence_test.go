@@ -14,7 +14,7 @@ import (
 )
 
 // initial is a datagram with an Initial packet of the client or the server of one connection.
-func initial(t *testing.T, client bool, number uint64, frames []byte) []byte {
+func initial(t testing.TB, client bool, number uint64, frames []byte) []byte {
 	t.Helper()
 	id, own := []byte{1, 2, 3, 4, 5, 6, 7, 8}, []byte{9, 9, 9, 9}
 	keys, answer, err := quicwire.InitialKeys(quicwire.Version1, id)
@@ -30,7 +30,8 @@ func initial(t *testing.T, client bool, number uint64, frames []byte) []byte {
 }
 
 // quicHello is the frame with a ClientHello.
-func quicHello(t *testing.T) []byte {
+func quicHello(t testing.TB) []byte {
+	t.Helper()
 	var raw []byte
 	_, _ = readCapture(t, shared(t, "captures", "files", "ntop+nDPI", "tests", "cfgs", "default", "pcap", "quic-33.pcapng"), capture.Options{OnPackets: func(c *inspect.Connection, _ []capture.Packet) {
 		if tls := c.ClientLeg.TLS; raw == nil && tls.Client != nil {
