@@ -17,6 +17,7 @@ type httpFront struct {
 type httpServer struct {
 	*http.Server
 	accepted *handover
+	handlers handlers // of HTTP/2
 }
 
 // The most header bytes of a request.
@@ -61,6 +62,7 @@ func (f *httpFront) take(conn *frontConn) bool {
 	server := f.h1
 	if conn.frames != nil {
 		server = f.h2
+		conn.session.handlers = &server.handlers
 		conn.SetReadDeadline(time.Now().Add(server.ReadHeaderTimeout)) // of the preface; who has read that lifts it
 	}
 	return server.accepted.hand(conn)
@@ -145,5 +147,10 @@ func (h *handover) hand(conn net.Conn) bool {
 type sessionKey struct{}
 
 func serveRequest(w http.ResponseWriter, r *http.Request) {
-	r.Context().Value(sessionKey{}).(*httpSession).serve(w, r)
+	s := r.Context().Value(sessionKey{}).(*httpSession)
+	if s.handlers != nil {
+		s.handlers.serve(s, w, r)
+		return
+	}
+	s.serve(w, r)
 }

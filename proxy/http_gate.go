@@ -3,7 +3,7 @@ package proxy
 import (
 	"net/http"
 	"net/http/httptrace"
-	"sync"
+	"sync/atomic"
 
 	"github.com/tlstriage/tlstriage/inspect"
 )
@@ -12,31 +12,40 @@ import (
 // send them, then share that; without it each of them would open one, because the transport does not know what the first will speak.
 type gate struct {
 	http.RoundTripper
-	first sync.Once
-	open  sync.Once
-	ready chan struct{}
+	first  atomic.Bool // has come
+	passed atomic.Bool
+	ready  chan struct{} // closed when it has passed
 }
 
 func newGate(to http.RoundTripper) *gate { return &gate{RoundTripper: to, ready: make(chan struct{})} }
 
 // RoundTrip sends a request when the first one has its connection, or has failed.
 func (g *gate) RoundTrip(r *http.Request) (*http.Response, error) {
-	first := false
-	g.first.Do(func() { first = true })
-	if first {
-		defer g.pass()
-		trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { g.pass() }}
-		return g.RoundTripper.RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
-	}
-	select {
-	case <-g.ready:
-	case <-r.Context().Done():
-		return nil, r.Context().Err()
+	if !g.passed.Load() {
+		if !g.first.Swap(true) {
+			return g.goAhead(r)
+		}
+		select {
+		case <-g.ready:
+		case <-r.Context().Done():
+			return nil, r.Context().Err()
+		}
 	}
 	return g.RoundTripper.RoundTrip(r)
 }
 
-func (g *gate) pass() { g.open.Do(func() { close(g.ready) }) }
+// goAhead sends the first request.
+func (g *gate) goAhead(r *http.Request) (*http.Response, error) {
+	defer g.pass()
+	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { g.pass() }}
+	return g.RoundTripper.RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
+}
+
+func (g *gate) pass() {
+	if !g.passed.Swap(true) {
+		close(g.ready)
+	}
+}
 
 // again sends a request once more whose connection was opened before it came and closed by the backend as it came: that is what becomes of
 // every kept connection some time, and nothing to trouble the client with (RFC 9112, Section 9.3.1). Only what may be asked twice, and of

@@ -24,19 +24,20 @@ type httpSession struct {
 	proxy     *httputil.ReverseProxy
 	from      origin
 	front     *frontConn // nil: of another transport
+	handlers  *handlers  // that answer its requests; nil: who reads them does
 	ending    sync.Once
 
 	dialling sync.Mutex // to a backend in HTTP/3
 
 	mu      sync.Mutex
-	waiting *backendLeg   // opened before the first request, and not taken yet
-	legs    []*backendLeg // open
-	broken  *backendLeg   // the last one that failed
-	gone    bool          // the peer of the leg that was closed last had closed it
-	active  int           // requests that are being answered
-	closed  bool          // the client's connection is
-	over    bool          // the record is handed over
-	turns   [4]turn       // answers that sent the client back to where it came from
+	waiting *backendLeg    // opened before the first request, and not taken yet
+	legs    []*backendLeg  // open
+	broken  *backendLeg    // the last one that failed
+	gone    bool           // the peer of the leg that was closed last had closed it
+	asking  []*httpRequest // that are being answered
+	closed  bool           // the client's connection is
+	over    bool           // the record is handed over
+	turns   [4]turn        // answers that sent the client back to where it came from
 	record  inspect.HTTP
 
 	doubtful *backendLeg // the first one with whose end an answer ended of which nobody knows whether it is whole
@@ -92,17 +93,12 @@ type httpBuffers struct{}
 func (httpBuffers) Get() []byte  { return copyBuffers.Get().(*[copyBuffer]byte)[:] }
 func (httpBuffers) Put(b []byte) { copyBuffers.Put((*[copyBuffer]byte)(b)) }
 
-// checkIdle ends a connection on which no byte moved for the idle time, or looks again later.
-func (s *httpSession) checkIdle() {
-	if rest := s.c.rest(); rest > 0 {
-		s.c.checkAgain(rest)
-		return
-	}
-	s.c.idled.Store(true)
+// expire ends the connection, and what is read and written over it.
+func (s *httpSession) expire() {
 	if s.front != nil {
 		s.front.expire()
 	} else {
-		s.c.conn.SetDeadline(time.Unix(1, 0))
+		s.c.conn.Close() // QUIC
 	}
 }
 
@@ -234,11 +230,17 @@ func (s *httpSession) fail(leg *backendLeg) {
 }
 
 // release counts a request that is answered, and finishes a session whose last one it was.
-func (s *httpSession) release() {
+func (s *httpSession) release(q *httpRequest) {
 	s.front.end()
+	if s.front == nil {
+		s.c.lastActive.Store(ticks())
+	}
 	s.mu.Lock()
-	s.active--
-	last := s.closed && s.active == 0
+	i := slices.Index(s.asking, q)
+	n := len(s.asking) - 1
+	s.asking[i], s.asking[n] = s.asking[n], nil
+	s.asking = s.asking[:n]
+	last := s.closed && len(s.asking) == 0
 	s.mu.Unlock()
 	if last {
 		s.finish()
@@ -257,7 +259,7 @@ func (s *httpSession) end() {
 		s.c.clientFacts = tcpFacts(s.c.conn)
 		s.mu.Lock()
 		s.closed = true
-		last := s.active == 0
+		last := len(s.asking) == 0
 		s.mu.Unlock()
 		if last {
 			go s.finish() // whoever closes the connection may hold locks of the HTTP server
@@ -344,6 +346,8 @@ func (s *httpSession) failed(_ http.ResponseWriter, r *http.Request, err error) 
 	var unopened *legError
 	f := inspect.HTTPFailure{Type: inspect.HTTPOther, Status: http.StatusBadGateway, Message: err.Error()}
 	switch {
+	case q.stalled.Load() == stalledBackend:
+		f.Type, f.Status, f.Message = inspect.HTTPTimeout, http.StatusGatewayTimeout, "the backend took nothing more of the request for the idle time"
 	case errors.As(err, &unopened):
 		f = legFailure(unopened.leg)
 	case q.late.Load():
