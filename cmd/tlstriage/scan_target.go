@@ -99,8 +99,8 @@ func (c *scanCommand) unresolved(ctx context.Context, address, name string, e *s
 		Schema: inspect.SchemaVersion, Timestamp: time.Now().UTC(), Transport: inspect.TransportTCP,
 		Event: inspect.Event{ID: inspect.NewID(time.Now(), 0, "scan"), Source: inspect.SourceScan, Outcome: inspect.Failure},
 		BackendLeg: &inspect.Leg{
-			Address: host, ServerName: name,
-			Error: &inspect.Error{Type: inspect.ErrorUnresolvable, Message: fmt.Sprint(e.Error), Phase: inspect.PhaseResolve},
+			Address: asciiName(host), ServerName: name,
+			Error: &inspect.Error{Type: inspect.ErrorUnresolvable, Message: e.Reason(), Phase: inspect.PhaseResolve},
 		},
 	}
 	_, _ = fmt.Sscan(port, &record.BackendLeg.Port)

@@ -91,7 +91,10 @@ func (s *scanned) table(verbose bool) string {
 		line := c.Request
 		for _, v := range slices.Sorted(maps.Keys(c.ByVersion)) {
 			if d := c.ByVersion[v]; d.Request != c.Request || d.Evidence != "" {
-				line += fmt.Sprintf("; %s: %s (%s)", v, d.Request, d.Evidence)
+				line += fmt.Sprintf("; %s: %s", v, d.Request)
+				if d.Evidence != "" {
+					line += " (" + d.Evidence + ")"
+				}
 			}
 		}
 		row("client cert", "%s", line)

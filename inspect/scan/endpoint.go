@@ -2,6 +2,7 @@ package scan
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -43,7 +44,7 @@ func (s *Scanner) Endpoint(ctx context.Context, resolver *net.Resolver, target T
 	e.DNS.MS = float64(time.Since(began).Microseconds()) / 1000
 	if err != nil || len(found) == 0 {
 		e.Error = err
-		e.DNS.Status, e.DNS.Sentence = Broken, fmt.Sprintf("The name %q has no address: %v.", host, err)
+		e.DNS.Status, e.DNS.Sentence = Broken, fmt.Sprintf("The name %q has no address: %s.", host, e.Reason())
 		return e
 	}
 	found = unique(found)
@@ -82,6 +83,20 @@ func (s *Scanner) Endpoint(ctx context.Context, resolver *net.Resolver, target T
 		e.Across = s.across(ctx, e, target)
 	}
 	return e
+}
+
+// Reason says why there are no addresses, without the words of a program; empty: there are some.
+func (e *Endpoint) Reason() string {
+	var dns *net.DNSError
+	switch {
+	case e.Error == nil:
+		return ""
+	case !errors.As(e.Error, &dns):
+		return e.Error.Error()
+	case dns.Server == "":
+		return dns.Err
+	}
+	return dns.Err + " (asked " + dns.Server + ")"
 }
 
 // leaveOutUnreachable takes out addresses that this machine has no route to, as those of IPv6 where there is none, as long as

@@ -340,6 +340,11 @@ func (s *session) finish(ctx context.Context, h *probe.Hello) *probe.Exchange {
 	if s.target.ALPN == nil && h.Has(wire.ExtensionALPN) && (natureOf(x) == silent || natureOf(x) == cut || x.Alert != nil && x.Alert.Description == wire.AlertNoApplicationProtocol) {
 		x = s.persist(ctx, plain.Fresh(), options)
 	}
+	if x.Cut == inspect.ErrorReset { // for what followed the handshake, or for the handshake itself: nothing follows it now
+		if y := s.persist(ctx, plain.Fresh(), probe.Options{Until: probe.UntilAnswer}); y.Cut == inspect.ErrorReset {
+			return y
+		}
+	}
 	if x.Flight || natureOf(x) == silent || natureOf(x) == unconnected || !h.HasExtensions || h.Size() == bare.Size() {
 		return x
 	}
