@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/spf13/cobra"
 )
 
 // probedEndpoint reads HOST:PORT of a flag: the host as it is dialled (a name as it stands in the DNS), the port as a number.
@@ -26,6 +28,14 @@ func probedEndpoint(flag, text string) (address string, err error) {
 		return "", fmt.Errorf("%s: %q is not HOST:PORT", flag, text)
 	}
 	return net.JoinHostPort(asciiName(host), strconv.Itoa(port)), nil
+}
+
+// endpointByFlag refuses arguments where the endpoint is named by --to.
+func endpointByFlag(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return usage(fmt.Errorf("%s takes no arguments, and there is %q: the endpoint is named by --to HOST:PORT", cmd.Name(), args[0]))
 }
 
 // isAddress reports whether a host is an address, with a zone perhaps (RFC 4007, Section 11), and no name.

@@ -76,7 +76,7 @@ Exit codes: 1 when --fail-on-loss is exceeded, 2 for what cannot be asked, 3 whe
   tlstriage replay --from hellos.ndjson --to policy:aws/ELBSecurityPolicy-2016-08 --to new.example.com:443
   tlstriage replay --clients all --to 127.0.0.1:8443 --policy nginx.conf#listen=:8443
   tlstriage replay --from hellos.ndjson --to canary:443 --sni map --sni-map '*.example.com=*.staging.example.com' -o json`,
-		Args: cobra.NoArgs,
+		Args: endpointByFlag,
 		RunE: func(cmd *cobra.Command, _ []string) error { return r.run(cmd) },
 	}
 	f := cmd.Flags()

@@ -51,7 +51,7 @@ Exit codes: 0 when the endpoint accepts the hello, 1 when it does not, 2 for wha
   tlstriage why --to 10.0.0.5:8443 --as nginx
   tlstriage why --to canary:443 --from edge.ndjson --id 0000019a8b7c4d2-000004-c0ffee
   tlstriage why --to api.example.com:443 --hello - -o json < hello.bin | jq -r '.causes[].sentence'`,
-		Args: cobra.NoArgs,
+		Args: endpointByFlag,
 		RunE: func(cmd *cobra.Command, _ []string) error { return w.run(cmd) },
 	}
 	f := cmd.Flags()

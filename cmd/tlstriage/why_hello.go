@@ -28,7 +28,7 @@ func (w *whyHello) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&w.file, "hello", "", "the hello: `FILE` with its bytes, or in hexadecimal or base64, as records or as a handshake message; - is standard input")
 	f.StringVar(&w.from, "from", "", "recorded clients: `FILE` of records (NDJSON) or hellos; - is standard input")
-	f.StringVar(&w.id, "id", "", "which of them: the `ID` of a record, a shape, a JA4 or a number from 1; default: the first")
+	f.StringVar(&w.id, "id", "", "which of them: the `ID` of a record, a shape, a JA4 or a number from 1; needed where there are several")
 	f.StringVar(&w.client, "client", "", "a client of the gallery, by `NAME`")
 	f.StringVar(&w.as, "as", "", "a load balancer of the gallery as the client of this endpoint, by `NAME`: nginx, haproxy, …")
 }

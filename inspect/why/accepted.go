@@ -35,6 +35,8 @@ func (r *run) accepts(first answer) {
 	r.note("an HTTP request behind the handshake, without ALPN", t, a)
 	if status, ok := wantsCertificate(a.x.Answer); ok {
 		r.result.Failure = "HTTP " + status
+		last := &r.result.Probes[len(r.result.Probes)-1]
+		last.Works, last.Answer = false, last.Answer+", then HTTP "+status
 		r.add(found{axis: AxisClientCertificate, id: ClientCertificateRequired,
 			evidence: fmt.Sprintf("the handshake asks for a client certificate and is finished without one; the HTTP answer is %s", status),
 			sentence: "The endpoint requires a client certificate: it finishes the handshake without one and then refuses the request (nginx: ssl_verify_client on).",

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"encoding/json"
+	"io"
 	"net"
 	"strings"
 	"testing"
@@ -19,6 +20,7 @@ type cutAtReply struct {
 	tcp     net.Conn
 	how     reaction
 	written bool
+	record  []byte // that is being read
 }
 
 func (c *cutAtReply) Write(b []byte) (int, error) {
@@ -27,14 +29,25 @@ func (c *cutAtReply) Write(b []byte) (int, error) {
 }
 
 func (c *cutAtReply) Read(b []byte) (int, error) {
-	n, err := c.Conn.Read(b)
-	rest := bytes.TrimPrefix(b[:n], []byte{20, 3, 3, 0, 1, 1})
-	if !c.written || len(rest) > 5 && rest[0] == 22 && rest[5] == 1 {
-		return n, err
+	if len(c.record) == 0 {
+		header := make([]byte, 5)
+		if _, err := io.ReadFull(c.Conn, header); err != nil {
+			return 0, err
+		}
+		c.record = append(header, make([]byte, int(header[3])<<8|int(header[4]))...)
+		if _, err := io.ReadFull(c.Conn, c.record[5:]); err != nil {
+			return 0, err
+		}
+		again := c.record[0] == 20 || c.record[0] == 22 && len(c.record) > 5 && c.record[5] == 1 // another hello, for a HelloRetryRequest
+		if c.written && !again {
+			react(c.tcp, c.how)
+			c.tcp.Close()
+			return 0, net.ErrClosed
+		}
 	}
-	react(c.tcp, c.how)
-	c.tcp.Close()
-	return 0, net.ErrClosed
+	n := copy(b, c.record)
+	c.record = c.record[n:]
+	return n, nil
 }
 
 // finishedCutter is a server whose connections are ended when the client's Finished comes, for the hellos that the condition is true of.

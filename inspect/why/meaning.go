@@ -68,6 +68,7 @@ func (r *run) byAlert(x *probe.Exchange) bool {
 			fix:      "Ask for a name that the endpoint serves (--sni), or configure this one."}
 		if own == "" {
 			f.id, f.offered = ServerNameRequired, nil
+			f.evidence = fmt.Sprintf("without a server name and with %s: %s", strings.Join(r.names(), ", "), x.Describe())
 			f.sentence = "The endpoint needs a server name (SNI) that it knows: the client sends none, and none that was tried is right."
 			f.fix = "Let the client send the name of a site that the endpoint serves; tell it to this experiment by --sni."
 		}
