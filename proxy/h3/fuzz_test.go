@@ -6,18 +6,31 @@ import (
 	"time"
 
 	"github.com/tlstriage/tlstriage/certs/certstest"
+	"github.com/tlstriage/tlstriage/inspect"
 	"github.com/tlstriage/tlstriage/inspect/quicwire"
 	"github.com/tlstriage/tlstriage/proxy"
 )
 
-// Whatever comes in a datagram: it is looked at without a panic, and what is kept of it stays within its bounds.
+// Whatever comes in a datagram: it is looked at without a panic, and what is kept of it stays within its bounds, and not for ever.
 func FuzzDatagrams(f *testing.F) {
 	pki := certstest.New(f)
 	const limit = 8
+	small := func(r *rig) {
+		r.udp.Limits.Hellos = limit
+		r.tcp.OnTranscript = func(_ *inspect.Connection, kept *proxy.Transcript) {
+			total := 0
+			for _, chunk := range kept.Client.Chunks {
+				total += len(chunk.Data)
+			}
+			if total > 64<<10 || len(kept.Client.Chunks) > 64 {
+				panic("more is kept than was said")
+			}
+		}
+	}
 	r := newRig(f, pki, &proxy.Listener{Name: "edge", Mode: proxy.HTTP, Routes: []*proxy.Route{{Name: "default", Backend: &proxy.Backend{Address: "127.0.0.1:1", Plain: true}, GetCertificate: serves(pki.Make(certstest.Healthy, testName))}}},
-		func(r *rig) { r.udp.Limits.Hellos = limit })
+		small)
 	passes := newRig(f, pki, &proxy.Listener{Name: "through", Mode: proxy.Passthrough, Routes: []*proxy.Route{{Name: "one", ServerNames: []string{"nobody.example"}, Backend: &proxy.Backend{Address: "127.0.0.1:1"}}}},
-		func(r *rig) { r.udp.Limits.Hellos = limit })
+		small)
 	c := newRawClient(f, r.address())
 	whole := hello(f, r.clientConfig())
 	f.Add(c.initial(0, whole[:900], 1200))
@@ -44,6 +57,9 @@ func FuzzDatagrams(f *testing.F) {
 			}
 			s.hellos.mu.Unlock()
 			s.hellos.expire(time.Now().Add(time.Hour))
+			if n := s.keeping.open.Load(); n != 0 || len(s.keeping.by) != 0 {
+				t.Errorf("the datagrams of %d clients are kept", n)
+			}
 		}
 		var h quicwire.Header
 		_, _ = quicwire.ParseHeader(b, &h)
