@@ -30,6 +30,7 @@ type HTTPStatus struct {
 type HTTPFailure struct {
 	Type    HTTPFailureType `json:"type"`
 	Status  int             `json:"status"` // what the client was told
+	Midway  bool            `json:"midway,omitempty"` // the answer had begun, and did not come to its end
 	Message string          `json:"message,omitempty"`
 	Host    string          `json:"host,omitempty"` // of the request, where it is the matter
 }
@@ -71,7 +72,7 @@ const (
 	HTTPBackendLeg   HTTPFailureType = "backend_leg"   // no connection to the backend: the backend leg says why
 	HTTPClosed       HTTPFailureType = "closed"        // the backend closed the connection in place of an answer
 	HTTPReset        HTTPFailureType = "reset"         // it reset the connection
-	HTTPTimeout      HTTPFailureType = "timeout"       // it did not begin to answer in time
+	HTTPTimeout      HTTPFailureType = "timeout"       // it did not begin to answer in time, or did not go on
 	HTTPBadResponse  HTTPFailureType = "bad_response"  // what it sent is no answer in HTTP, or another version of it
 	HTTPLargeHeader  HTTPFailureType = "large_header"  // the header of its answer is larger than this program takes
 	HTTPUnavailable  HTTPFailureType = "unavailable"   // the backend itself answered 502, 503 or 504, and that was passed on
@@ -82,5 +83,7 @@ const (
 	HTTPDraining     HTTPFailureType = "draining"      // this program is about to end
 	HTTPBadRequest   HTTPFailureType = "bad_request"   // what the client sent is no request that may be passed on
 	HTTPSlowRequest  HTTPFailureType = "slow_request"  // the client did not send a request, or the body of one, to its end in time
+	HTTPUnread       HTTPFailureType = "unread"        // the client did not take the answer to its end, and the idle time was over
+	HTTPOutlived     HTTPFailureType = "outlived"      // its connection became as old as connections may become
 	HTTPOther        HTTPFailureType = "other"
 )

@@ -49,6 +49,7 @@ type http1Leg struct {
 	written bool // anything was
 	sending *http1Sending
 	forget  func() bool // the end of the request's context
+	asks    *httpRequest
 
 	timing  sync.Mutex
 	begun   bool // the answer has: there is no time for it any more
@@ -201,6 +202,7 @@ func (x *http1Leg) done(keep bool) {
 		keep = false // it is being closed
 	}
 	x.forget = nil
+	x.asks.stoppedBy(nil)
 	if keep {
 		x.in.Reset(nil) // which keeps the buffer
 		x.out.Reset(nil)
@@ -262,6 +264,8 @@ func (x *http1Leg) exchange(r *http.Request) (*http.Response, error) {
 	x.out.Reset(x)
 	x.left, x.written, x.begun = maxResponseHeader, false, false
 	x.forget = context.AfterFunc(r.Context(), x.close)
+	x.asks = requestOf(r)
+	x.asks.stoppedBy(x.close)
 	var unsent error
 	if r.Body == nil {
 		unsent = x.send(r)

@@ -30,6 +30,9 @@ type HTTP3Dial struct {
 	Observe func(from inspect.Side, message []byte)
 }
 
+// How much longer than a request may take to be answered a connection to the backend without a packet is kept.
+const http3IdleMargin = 5 * time.Second
+
 // HTTP3Conn is a connection to a backend in HTTP/3.
 type HTTP3Conn struct {
 	http.RoundTripper
@@ -82,7 +85,7 @@ func (b *Backend) openHTTP3(ctx context.Context, limits Timeouts, describer *ins
 	config.MinVersion = tls.VersionTLS13 // RFC 9001, Section 4.2
 	began := time.Now()
 	conn, err := b.HTTP3(ctx, HTTP3Dial{
-		Address: address, TLS: config, Dial: limits.Dial, Handshake: limits.BackendHandshake, Idle: limits.Idle, MaxHeader: maxResponseHeader,
+		Address: address, TLS: config, Dial: limits.Dial, Handshake: limits.BackendHandshake, Idle: max(limits.Idle, limits.Response) + http3IdleMargin, MaxHeader: maxResponseHeader,
 		Observe: func(from inspect.Side, message []byte) {
 			leg.observer.Feed(from, appendRecords(nil, message), time.Now())
 		},
@@ -197,7 +200,7 @@ func (s *httpSession) roundTripper() http.RoundTripper {
 	if h2 {
 		return newGate(repeats{s.transport, s.c.limits.Timeouts.Response})
 	}
-	return again{s.transport}
+	return again{stoppable{s.transport}}
 }
 
 // RoundTrip sends a request. A connection that turns out to be closed is opened anew once, where nothing of the request is lost by that.
@@ -234,6 +237,7 @@ func repeatable(r *http.Request) bool {
 // send sends a request over a leg, and does not wait for ever for the answer to begin.
 func (h http3Legs) send(leg *backendLeg, r *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(r.Context())
+	requestOf(r).stoppedBy(func() { cancel(errStalled) })
 	limit := time.AfterFunc(h.s.c.limits.Timeouts.Response, func() { cancel(os.ErrDeadlineExceeded) })
 	answer, err := leg.http3.RoundTrip(r.WithContext(ctx))
 	if !limit.Stop() && errors.Is(context.Cause(ctx), os.ErrDeadlineExceeded) {

@@ -33,6 +33,7 @@ func (s *httpSession) answered(r *http.Response) error {
 		return errHalfAsked
 	}
 	q.answered = r
+	q.moved.Store(ticks())
 	if r.StatusCode == http.StatusSwitchingProtocols && r.Request.Header["Upgrade"] == nil {
 		return errUnaskedSwitch
 	}
@@ -104,7 +105,10 @@ type watchedBody struct {
 func (b *watchedBody) Read(p []byte) (int, error) {
 	n, err := 0, b.err
 	if err == nil {
+		b.q.at.Store(atBody)
 		n, err = b.ReadCloser.Read(p)
+		b.q.at.Store(atClient)
+		b.q.moved.Store(ticks())
 	}
 	if err == nil || err == io.EOF {
 		return n, err
@@ -120,7 +124,10 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 	}
 	if b.q.Err() == nil {
 		b.q.s.endsWith(inspect.HTTPFailure{})
-		f := inspect.HTTPFailure{Type: b.q.s.failureType(err), Status: b.q.answered.StatusCode, Message: "in the middle of the body: " + err.Error()}
+		f := inspect.HTTPFailure{Type: inspect.HTTPTimeout, Status: b.q.answered.StatusCode, Midway: true, Message: "nothing came of the body for the idle time"}
+		if b.q.stalled.Load() != stalledBackend {
+			f.Type, f.Message = b.q.s.failureType(err), "in the middle of the body: "+err.Error()
+		}
 		b.q.fail(f)
 	}
 	return 0, err

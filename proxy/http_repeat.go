@@ -26,6 +26,7 @@ type repeats struct {
 // RoundTrip sends a request.
 func (p repeats) RoundTrip(r *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(r.Context())
+	requestOf(r).stoppedBy(func() { cancel(errStalled) })
 	kept := &keptBody{from: r.Body}
 	out := r.WithContext(ctx)
 	if r.Body != nil && r.Body != http.NoBody {

@@ -40,6 +40,13 @@ type httpRequest struct {
 
 	mu   sync.Mutex // of the writer's deadlines
 	over bool       // the writer is not ours any more
+	stop func()     // ends the request at the backend; nil: it is not there
+
+	moved   atomic.Int64 // when anything of it did last, in ticks; 0: not yet
+	at      atomic.Int32 // where it waits
+	reading atomic.Bool  // its body, from the client
+	tunnel  atomic.Bool  // the connection is another protocol's
+	stalled atomic.Int32 // why it is ended; 0: it is not
 
 	in       *http.Request // as it came; its trailers are there when the body was read
 	trailer  http.Header   // to the backend; nil: none may come
@@ -79,7 +86,7 @@ func (s *httpSession) serve(w http.ResponseWriter, r *http.Request) {
 		s.mu.Unlock()
 		panic(http.ErrAbortHandler) // the connection ended before this request's turn came
 	}
-	s.active++
+	s.asking = append(s.asking, q)
 	s.record.Requests++
 	q.number = s.record.Requests
 	unreachable := s.record.BackendConnections == 0 && s.broken != nil
@@ -161,10 +168,11 @@ func (q *httpRequest) end(r *http.Request) {
 			s.c.server.Log.Error("a request ended in a panic", zap.String("id", s.c.record.Event.ID), zap.String("panic", fmt.Sprint(p)), zap.ByteString("stack", debug.Stack()))
 		}
 	}
+	q.settled()
 	if s.c.server.OnRequest != nil {
 		s.c.server.asked.add(q.describe(r))
 	}
-	s.release()
+	s.release(q)
 	if p != nil {
 		panic(http.ErrAbortHandler) // net/http ends the connection, or the stream
 	}
@@ -195,6 +203,7 @@ func (q *httpRequest) Write(b []byte) (int, error) {
 	defer q.writing.Unlock()
 	n, err := q.ResponseWriter.Write(b)
 	q.sent += int64(n)
+	q.moved.Store(ticks())
 	return n, err
 }
 
@@ -216,6 +225,7 @@ func (q *httpRequest) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		early, _ := rw.Reader.Peek(rw.Reader.Buffered())
 		conn = &switchedConn{Conn: conn, early: bytes.Clone(early)}
 		q.hijacked = true
+		q.tunnel.Store(true)
 		q.note(http.StatusSwitchingProtocols)
 	}
 	return conn, rw, err
@@ -227,8 +237,11 @@ func (q *httpRequest) Read(b []byte) (int, error) {
 	if !q.deadline(time.Now().Add(q.s.c.limits.Timeouts.RequestBody)) {
 		return 0, http.ErrBodyReadAfterClose
 	}
+	q.reading.Store(true)
 	n, err := q.body.Read(b)
+	q.reading.Store(false)
 	q.received.Add(int64(n))
+	q.moved.Store(ticks())
 	switch {
 	case err == nil:
 		return n, nil

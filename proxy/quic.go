@@ -287,21 +287,8 @@ func (q *QUIC) Established(state tls.ConnectionState) {
 	c.hello = nil
 	c.client.detach()
 	q.session = c.beginHTTP()
-	left := unbounded
-	if c.limits.Timeouts.Lifetime > 0 {
-		left = max(c.limits.Timeouts.Lifetime-time.Since(c.started), 0)
-	}
-	c.watchIdle(q.expire, left)
+	c.watchIdle(q.session.checkIdle, c.firstRest())
 	close(q.settled)
-}
-
-// unbounded is longer than any connection lives.
-const unbounded = 10 * 365 * 24 * time.Hour
-
-// expire ends a connection that is as old as connections may become. Idle ones are ended by QUIC itself.
-func (q *QUIC) expire() {
-	q.c.expired.Store(true)
-	q.c.conn.Close()
 }
 
 // ServeHTTP answers a request of the client.
@@ -316,5 +303,5 @@ func (q *QUIC) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (q *QUIC) Requests() int {
 	q.session.mu.Lock()
 	defer q.session.mu.Unlock()
-	return q.session.active
+	return len(q.session.asking)
 }

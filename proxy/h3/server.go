@@ -45,6 +45,7 @@ func (l Limits) withDefaults() Limits {
 	setTime(&l.Timeouts.BackendHandshake, 10*time.Second)
 	setTime(&l.Timeouts.ClientHandshake, 10*time.Second)
 	setTime(&l.Timeouts.Idle, 10*time.Minute)
+	setTime(&l.Timeouts.Response, time.Minute)
 	return l
 }
 
@@ -243,13 +244,16 @@ func (s *Server) Shutdown(ctx context.Context) {
 	}
 }
 
+// How much longer than package proxy quic-go waits, for which a connection with a request is not idle.
+const idleMargin = 5 * time.Second
+
 // quicConfig is how quic-go treats clients.
 func (s *Server) quicConfig() *quic.Config {
 	t := s.limits.Timeouts
 	return &quic.Config{
 		// The backend leg is opened within the client's handshake. Twice this time bounds the whole of it.
 		HandshakeIdleTimeout:  max((t.Dial+t.BackendHandshake+t.ClientHandshake)/2, time.Second),
-		MaxIdleTimeout:        t.Idle,
+		MaxIdleTimeout:        max(t.Idle, t.Response) + idleMargin, // who has no request is ended by package proxy before
 		MaxIncomingStreams:    256,
 		MaxIncomingUniStreams: 16,
 		Tracer:                traceFlow,
