@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/tlstriage/tlstriage/certs/certstest"
 	"github.com/tlstriage/tlstriage/inspect"
 	"github.com/tlstriage/tlstriage/inspect/quicwire"
 )
@@ -173,4 +175,39 @@ func captured(t *testing.T, file string) (all []*inspect.Connection) {
 		all = append(all, c)
 	}
 	return all
+}
+
+// TestBothLegsOfAFailureOverQUICAreWritten has a client over QUIC served well, in front of a backend that is refused.
+func TestBothLegsOfAFailureOverQUICAreWritten(t *testing.T) {
+	t.Parallel()
+	need(t, "gtlsclient", "tshark")
+	pki := certstest.New(t)
+	sick := backend{addr: goBackend(t, pki.Make(certstest.Expired, site), nil), ca: pki.WriteRoot(t)}
+	dir := filepath.Join(t.TempDir(), "handshakes")
+	p := startProxy(t, sick.args("--mode", "http", "--quic", "--backend-verify", "enforce", "--write-pcapng", dir, "--keylog", filepath.Join(t.TempDir(), "keys.log"))...)
+	gtls(t, p.Addr, "-s")
+	r := p.nextFor(t)
+	p.stop()
+	if r.Transport != inspect.TransportQUIC || r.Cause != "cert-expired" {
+		t.Fatalf("%s: %s", r.Transport, r.Cause)
+	}
+	file := filepath.Join(dir, r.Event.ID+".pcapng")
+	legs := map[string]*inspect.Connection{}
+	for _, c := range captured(t, file) {
+		legs[c.Transport] = c
+	}
+	front, back := legs[inspect.TransportQUIC], legs[inspect.TransportTCP]
+	if front == nil || back == nil {
+		t.Fatalf("%v", legs)
+	}
+	if !front.ClientLeg.TLS.Established || !front.Capture.Decrypted || len(front.ClientLeg.TLS.Server.CertificateChain) == 0 || front.ClientLeg.TLS.NextProtocol != "h3" {
+		t.Errorf("the client's leg: %+v, %+v", front.ClientLeg.TLS, front.Capture)
+	}
+	if !slices.ContainsFunc(back.Findings, func(f inspect.Finding) bool { return f.ID == "cert-expired" }) {
+		t.Errorf("the backend's leg: %+v", back.Findings)
+	}
+	out := client(t, "", "tshark", "-r", file, "-Y", "quic", "-T", "fields", "-e", "tls.handshake.type", "-e", "_ws.expert.message")
+	if !strings.Contains(out.out, "11") || strings.Contains(out.out, "alformed") { // its certificate, opened with the secrets in the file
+		t.Errorf("exit %d: %s", out.code, out.out)
+	}
 }
