@@ -3,6 +3,7 @@ package why
 import (
 	"bytes"
 	"fmt"
+	"strings"
 
 	"github.com/tlstriage/tlstriage/inspect/probe"
 	"github.com/tlstriage/tlstriage/inspect/wire"
@@ -181,11 +182,18 @@ func (r *run) addAll(extra []probe.Extension) bool {
 			if r.isPlace(t, more, a) {
 				return !r.cut
 			}
-			r.addAlone(found{axis: AxisExtension, id: ExtensionIntolerance, offered: []string{t.String()},
+			f := found{axis: AxisExtension, id: ExtensionIntolerance, offered: []string{t.String()},
 				evidence: fmt.Sprintf("with %s: %s; without it: accepted", t, a.x.Describe()),
 				sentence: fmt.Sprintf("The endpoint fails as soon as the extension %s is sent, instead of ignoring what it does not know (RFC 8446, Section 4.1.2).", extensionName(t)),
 				fix:      "Update the endpoint, or what stands before it; until then let the client leave the extension out.",
-				denies:   func(x *probe.Exchange) bool { return x.Hello.Has(t) }}, "the extension "+t.String(), more, t, 0)
+				denies:   func(x *probe.Exchange) bool { return x.Hello.Has(t) }}
+			if reads(a.x) && registered(t) {
+				f.sentence = fmt.Sprintf("The endpoint reads the extension %s, and does not take what the client says in it (%d bytes): it finds that malformed or forbidden (%s).", t, len(extra[0].Body), a.x.Describe())
+				f.fix = "Hold what the client puts into the extension against its RFC; if that is right, update the endpoint, or what stands before it."
+				body := bytes.Clone(extra[0].Body)
+				f.denies = func(x *probe.Exchange) bool { own, ok := x.Hello.Extension(t); return ok && bytes.Equal(own, body) }
+			}
+			r.addAlone(f, "the extension "+t.String(), more, t, 0)
 			return !r.cut
 		}
 	}
@@ -199,6 +207,16 @@ func extensionNames(extra []probe.Extension) string {
 		types = append(types, e.Type)
 	}
 	return listed(types)
+}
+
+// reads reports whether an endpoint says by its alert that it has looked into what it refuses (RFC 8446, Section 6.2).
+func reads(x *probe.Exchange) bool {
+	return x.Alert != nil && (x.Alert.Description == wire.AlertDecodeError || x.Alert.Description == wire.AlertIllegalParameter)
+}
+
+// registered reports whether an extension has a name: an endpoint may know it.
+func registered(t wire.ExtensionType) bool {
+	return !wire.IsGREASE(t) && !strings.HasPrefix(t.String(), "0x")
 }
 
 func extensionName(t wire.ExtensionType) string {
