@@ -214,16 +214,19 @@ func TestHTTPModeGuessesNoContentType(t *testing.T) {
 // A connection that ends in the middle of a header is closed, not a bad answer.
 func TestHTTPModeTellsACutHeader(t *testing.T) {
 	pki := certstest.New(t)
-	for answer, want := range map[string]inspect.HTTPFailureType{
-		"HTTP/1.1 200 OK\r\nContent-Le":            inspect.HTTPClosed,
-		"HTTP/1.1 200 OK\r\nContent-Le\r\n\r\n":    inspect.HTTPBadResponse,
-		"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n": inspect.HTTPClosed,
+	closes := func(c *tls.Conn) { c.Close() }
+	for _, tt := range []struct {
+		answer string
+		end    func(*tls.Conn)
+		want   inspect.HTTPFailureType
+	}{
+		{"HTTP/1.1 200 OK\r\nContent-Le", closes, inspect.HTTPClosed},
+		{"HTTP/1.1 200 OK\r\nContent-Le\r\n\r\n", func(*tls.Conn) {}, inspect.HTTPBadResponse},
+		{"HTTP/1.1 200 OK\r\nContent-Le\r\n\r\n", closes, inspect.HTTPBadResponse}, // the header is whole
+		{"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n", closes, inspect.HTTPClosed},
 	} {
-		end := func(*tls.Conn) {}
-		if want == inspect.HTTPClosed {
-			end = func(c *tls.Conn) { c.Close() }
-		}
-		r := inHTTPMode(t, pki, tlsBackend(t, pki, answers(answer, end)))
+		answer, want := tt.answer, tt.want
+		r := inHTTPMode(t, pki, tlsBackend(t, pki, answers(answer, tt.end)))
 		request := get(t, "https://"+testName+"/")
 		request.Method = http.MethodPost // which is asked once only
 		if response, _ := fetch(t, httpClient(t, r, false), request); response.StatusCode != http.StatusBadGateway {

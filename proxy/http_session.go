@@ -33,7 +33,6 @@ type httpSession struct {
 	waiting *backendLeg    // opened before the first request, and not taken yet
 	legs    []*backendLeg  // open
 	broken  *backendLeg    // the last one that failed
-	gone    bool           // the peer of the leg that was closed last had closed it
 	asking  []*httpRequest // that are being answered
 	closed  bool           // the client's connection is
 	over    bool           // the record is handed over
@@ -206,12 +205,11 @@ func (s *httpSession) adopt(leg *backendLeg) bool {
 	s.record.BackendConnections++
 	defer s.follow(leg)
 	leg.tap.closing = func() {
-		facts, gone := tcpFacts(leg.tap.Conn), peerHasClosed(leg.tap.Conn)
+		facts := tcpFacts(leg.tap.Conn)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if i := slices.Index(s.legs, leg); i >= 0 {
 			s.legs = slices.Delete(s.legs, i, i+1)
-			s.gone = gone
 			if !s.over {
 				leg.facts = facts
 			}
@@ -410,17 +408,7 @@ func (s *httpSession) failureOf(err error) inspect.HTTPFailureType {
 			return known.means
 		}
 	}
-	if strings.Contains(err.Error(), "missing colon") && s.backendGone() {
-		return inspect.HTTPClosed // in the middle of a line, which is read as if it were whole
-	}
 	return inspect.HTTPBadResponse
-}
-
-// backendGone reports whether the backend has ended a connection, or the last one.
-func (s *httpSession) backendGone() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.gone || slices.ContainsFunc(s.legs, func(leg *backendLeg) bool { return peerHasClosed(leg.tap.Conn) })
 }
 
 // streamError is the form in which net/http lets out that a stream of HTTP/2 was reset.
