@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/tlstriage/tlstriage/inspect"
@@ -33,6 +34,12 @@ func (e *evidence) httpFailures(kind inspect.HTTPFailureType) string {
 	}
 	// What was refused before it was a request is not among the requests.
 	return strconv.Itoa(n) + " of " + strconv.Itoa(max(n, e.c.HTTP.Requests)) + " requests, the first " + words
+}
+
+// httpMidway reports whether the first request that failed in a way did so in the middle of its answer.
+func (e *evidence) httpMidway(kind inspect.HTTPFailureType) bool {
+	i := slices.IndexFunc(e.c.HTTP.Failures, func(f inspect.HTTPFailure) bool { return f.Type == kind })
+	return i >= 0 && e.c.HTTP.Failures[i].Midway
 }
 
 func sep(words string) string {

@@ -1,7 +1,9 @@
 package diagnose
 
 import (
+	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/tlstriage/tlstriage/inspect"
@@ -15,6 +17,13 @@ func requested(kind inspect.HTTPFailureType, status int) *inspect.Connection {
 	if kind != "" {
 		c.HTTP.Failures = []inspect.HTTPFailure{{Type: kind, Status: status, Message: "EOF", Host: "other.example"}}
 	}
+	return c
+}
+
+// midway is one on which that happened in the middle of an answer.
+func midway(kind inspect.HTTPFailureType) *inspect.Connection {
+	c := requested(kind, 200)
+	c.HTTP.Failures[0].Midway = true
 	return c
 }
 
@@ -34,6 +43,11 @@ func httpCases() []ruleCase {
 		{name: "reset in place of an answer", in: requested(inspect.HTTPReset, 502), cause: "http-backend-reset", fault: inspect.FaultBackend, verdict: inspect.Failed, never: quiet},
 		{name: "closed in place of an answer", in: requested(inspect.HTTPClosed, 502), cause: "http-backend-closed", fault: inspect.FaultBackend, verdict: inspect.Failed, never: quiet},
 		{name: "no HTTP", in: requested(inspect.HTTPBadResponse, 502), cause: "http-bad-response", fault: inspect.FaultBackend, verdict: inspect.Failed, never: quiet},
+		{name: "closed in the middle of an answer", in: midway(inspect.HTTPClosed), cause: "http-backend-closed", fault: inspect.FaultBackend, verdict: inspect.Failed, never: quiet},
+		{name: "reset in the middle of an answer", in: midway(inspect.HTTPReset), cause: "http-backend-reset", fault: inspect.FaultBackend, verdict: inspect.Failed, never: quiet},
+		{name: "stopped in the middle of an answer", in: midway(inspect.HTTPTimeout), cause: "http-timeout", fault: inspect.FaultBackend, verdict: inspect.Failed, never: quiet},
+		{name: "a client that does not read", in: midway(inspect.HTTPUnread), cause: "http-unread", fault: inspect.FaultClient, verdict: inspect.Failed, never: quiet},
+		{name: "cut for its age", in: requested(inspect.HTTPOutlived, 0), cause: "http-outlived", fault: inspect.FaultProxy, verdict: inspect.Warning, never: quiet},
 		{name: "too late", in: requested(inspect.HTTPTimeout, 504), cause: "http-timeout", fault: inspect.FaultBackend, verdict: inspect.Failed, never: quiet},
 		{name: "another host", in: requested(inspect.HTTPMisdirected, 421), cause: "http-misdirected", fault: inspect.FaultClient, verdict: inspect.Failed, never: quiet},
 		{name: "a redirect to itself", in: requested(inspect.HTTPRedirectLoop, 301), cause: "http-redirect-loop", fault: inspect.FaultBackend, verdict: inspect.Failed, never: quiet},
@@ -70,5 +84,36 @@ func TestWhatBecameOfRequests(t *testing.T) {
 			tt.diagnoser().Diagnose(tt.in)
 			check(t, tt.in, tt)
 		})
+	}
+}
+
+// What ended an answer in the middle is told from what came in place of one.
+func TestAnswersThatBeganAreToldFromThoseThatDidNot(t *testing.T) {
+	for kind, want := range map[inspect.HTTPFailureType]string{
+		inspect.HTTPClosed: "The backend closed the connection in the middle of an answer", inspect.HTTPReset: "The backend reset the connection in the middle of an answer",
+		inspect.HTTPTimeout: "The backend stopped in the middle of an answer",
+	} {
+		began, not := midway(kind), requested(kind, 502)
+		new(Diagnoser).Diagnose(began)
+		new(Diagnoser).Diagnose(not)
+		if began.Findings[0].Title != want || not.Findings[0].Title == want || reflect.DeepEqual(began.Findings[0].Fixes, not.Findings[0].Fixes) {
+			t.Errorf("%s: %q and %q, %v", kind, began.Findings[0].Title, not.Findings[0].Title, began.Findings[0].Fixes)
+		}
+	}
+}
+
+// A client of HTTP/1.1 before a backend that speaks HTTP/2 alone is what mode http can mend.
+func TestABackendThatSpeaksHTTP2AloneCanBeAskedInIt(t *testing.T) {
+	for _, tt := range []struct {
+		offered []string
+		want    bool
+	}{{[]string{"http/1.1"}, true}, {[]string{"h2"}, false}, {[]string{"h2", "http/1.1"}, false}} {
+		c := backFails(inspect.ErrorAlertReceived, inspect.PhaseHandshake, backendAlert(120, "no_application_protocol"))
+		c.BackendLeg.TLS.Client.ALPNProtocols = tt.offered
+		new(Diagnoser).Diagnose(c)
+		got := slices.ContainsFunc(c.Findings[0].Fixes, func(f inspect.Fix) bool { return strings.Contains(f.Snippet, "--backend-protocol h2") })
+		if c.Cause != "backend-alpn-mismatch" || got != tt.want {
+			t.Errorf("%v: %s, %+v", tt.offered, c.Cause, c.Findings[0].Fixes)
+		}
 	}
 }

@@ -22,6 +22,9 @@ var ruleBackendALPNMismatch = Rule{
 				m.title = "The backend goes on only when no application protocol is offered"
 				m.detail += "; looked at again without ALPN it takes the same hello"
 			}
+			if slices.Contains(asked, "http/1.1") && !slices.Contains(asked, "h2") {
+				m.fixes = append([]inspect.Fix{fix(forSelf, "if the backend speaks HTTP/2 only: mode http asks it in that, whatever the client speaks", "tlstriage proxy --mode http --backend-protocol h2 …")}, m.fixes...)
+			}
 			return m
 		}
 		wants := e.client.hello.ALPNProtocols

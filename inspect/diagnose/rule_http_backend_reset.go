@@ -14,6 +14,12 @@ var ruleHTTPBackendReset = Rule{
 		if detail == "" {
 			return nil
 		}
+		if e.httpMidway(inspect.HTTPReset) {
+			return &match{title: "The backend reset the connection in the middle of an answer", detail: detail, fixes: []inspect.Fix{
+				fix(forBackend, "look at its log at this second: a crash, a restart, a limit on the time or the size of an answer", ""),
+				fix(forNetwork, "see that nothing between ends connections that are in use", ""),
+			}}
+		}
 		return &match{detail: detail, fixes: []inspect.Fix{
 			fix(forBackend, "look at its log at this second: a crash, a restart, a limit", ""),
 			fix(forNetwork, "see that nothing between closes connections that are idle for less time than the backend allows", ""),

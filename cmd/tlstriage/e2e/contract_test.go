@@ -247,8 +247,9 @@ func (c *contract) http(o object) {
 		}
 	}
 	for _, f := range o.objects("failures") {
-		f.keys("type status message host")
-		f.oneOf("type", "backend_leg closed reset timeout bad_response large_header stream_reset unavailable alert misdirected redirect_loop draining bad_request slow_request other", false)
+		f.keys("type status midway message host")
+		f.oneOf("type", "backend_leg closed reset timeout bad_response large_header stream_reset unavailable alert misdirected redirect_loop draining bad_request slow_request unread outlived other", false)
+		f.boolean("midway", true)
 		f.number("status", false)
 	}
 }
