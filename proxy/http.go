@@ -53,7 +53,10 @@ func newHTTPServer(limits Limits, protocols *http.Protocols) *httpServer {
 			return context.WithValue(ctx, sessionKey{}, conn.(*frontConn).session)
 		},
 	}
-	go func() { _ = s.Serve(s.accepted) }() // until it is shut down
+	go func() {
+		_ = s.Serve(s.accepted) // until it is shut down
+		s.handlers.end()
+	}()
 	return s
 }
 

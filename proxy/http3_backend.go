@@ -198,7 +198,7 @@ func (s *httpSession) roundTripper() http.RoundTripper {
 	}
 	s.transport = s.newTransport()
 	if h2 {
-		return newGate(repeats{s.transport, s.c.limits.Timeouts.Response})
+		return again{newGate(repeats{s.transport, s.c.limits.Timeouts.Response})}
 	}
 	return again{stoppable{s.transport}}
 }

@@ -13,6 +13,7 @@ type handlers struct {
 	idle  []*handler // the last one is that which was used last
 	least int        // of idle since they were looked at last: so many were not needed
 	timer *time.Timer
+	over  bool // none is kept any more
 }
 
 // handler is one of these goroutines.
@@ -73,6 +74,10 @@ func (g *handler) answer(a asked) {
 func (h *handlers) put(g *handler) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.over {
+		close(g.todo)
+		return
+	}
 	h.idle = append(h.idle, g)
 	if h.timer == nil {
 		h.least = len(h.idle)
@@ -84,6 +89,9 @@ func (h *handlers) put(g *handler) {
 func (h *handlers) look() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.over {
+		return
+	}
 	for _, g := range h.idle[:h.least] {
 		close(g.todo)
 	}
@@ -95,4 +103,18 @@ func (h *handlers) look() {
 		return
 	}
 	h.timer.Reset(handlerRest)
+}
+
+// end ends the handlers that have nothing to do, and from now on those that had.
+func (h *handlers) end() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.over = true
+	for _, g := range h.idle {
+		close(g.todo)
+	}
+	h.idle = nil
+	if h.timer != nil {
+		h.timer.Stop()
+	}
 }
