@@ -111,14 +111,14 @@ func TestShadowPausesWhenTheCanaryIsGone(t *testing.T) {
 	sent := 0
 	for _, subject := range samples(t, "all")[:60] {
 		s.Observe(live(t, subject.Sample, at))
-		if s.Report(0).Paused != "" {
-			break
-		}
 		select {
 		case <-results:
 			sent++
 		case <-time.After(20 * time.Second):
 			t.Fatal("nothing was sent")
+		}
+		if s.Report(0).Paused != "" { // which is so before the result is told
+			break
 		}
 	}
 	if sent < DefaultSilent || sent > DefaultSilent+2 {
