@@ -28,6 +28,7 @@ type HTTP3Dial struct {
 
 	// Observe is given the handshake messages that are in the clear for whoever saw the first packet. The bytes are not kept.
 	Observe func(from inspect.Side, message []byte)
+	Kept    *Datagrams // is given its ends, and all that goes both ways; nil: nobody wants it
 }
 
 // How much longer than a request may take to be answered a connection to the backend without a packet is kept.
@@ -80,6 +81,13 @@ func (b *Backend) openHTTP3(ctx context.Context, limits Timeouts, describer *ins
 	if address == "" {
 		address = b.Address
 	}
+	var kept *Datagrams
+	if how.kept {
+		kept = newDatagrams(how.keyLog)
+		if leg.kept = &kept.kept; how.keyLog != nil {
+			how.keyLog = leg.kept
+		}
+	}
 	config := leg.config(how)
 	config.NextProtos = []string{"h3"}
 	config.MinVersion = tls.VersionTLS13 // RFC 9001, Section 4.2
@@ -89,6 +97,7 @@ func (b *Backend) openHTTP3(ctx context.Context, limits Timeouts, describer *ins
 		Observe: func(from inspect.Side, message []byte) {
 			leg.observer.Feed(from, appendRecords(nil, message), time.Now())
 		},
+		Kept: kept,
 	})
 	leg.took = time.Since(began)
 	if err != nil {

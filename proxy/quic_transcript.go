@@ -2,6 +2,8 @@ package proxy
 
 import (
 	"bytes"
+	"io"
+	"net"
 	"slices"
 	"time"
 
@@ -9,7 +11,7 @@ import (
 	"github.com/tlstriage/tlstriage/inspect/quicwire"
 )
 
-// Datagrams keeps those of a client's connection over QUIC, for Server.OnTranscript: of the handshake, and the beginnings of a few that
+// Datagrams keeps those of a connection over QUIC, of a client or to a backend, for Server.OnTranscript: of the handshake, and the beginnings of a few that
 // follow it, which say that they did. Nil keeps nothing.
 type Datagrams struct{ kept transcript }
 
@@ -28,9 +30,23 @@ func (s *Server) KeepDatagrams() *Datagrams {
 	if s.OnTranscript == nil {
 		return nil
 	}
-	d := &Datagrams{kept: transcript{keyLog: s.KeyLog, bytes: maxDatagramBytes, over: -1}}
+	return newDatagrams(s.KeyLog)
+}
+
+func newDatagrams(keyLog io.Writer) *Datagrams {
+	d := &Datagrams{kept: transcript{keyLog: keyLog, bytes: maxDatagramBytes, over: -1}}
 	d.kept.leg.Transport = inspect.TransportQUIC
 	return d
+}
+
+// Between says whose datagrams these are, where that is not known from elsewhere: those of a connection to a backend.
+func (d *Datagrams) Between(client, server net.Addr) {
+	if d == nil {
+		return
+	}
+	d.kept.mu.Lock()
+	defer d.kept.mu.Unlock()
+	d.kept.leg.Client, d.kept.leg.Server = addrPort(client), addrPort(server)
 }
 
 // Add takes the payload of a datagram, which is not kept itself.

@@ -107,7 +107,9 @@ func (t *transcript) exchange(client, server netip.AddrPort) *Exchange {
 		return nil
 	}
 	leg := t.leg
-	leg.Client, leg.Server = client, server
+	if !leg.Server.IsValid() {
+		leg.Client, leg.Server = client, server
+	}
 	leg.KeyLog = handshakeKeys(t.leg.KeyLog)
 	if leg.Transport == inspect.TransportQUIC {
 		return &leg // datagrams are cut as they come
@@ -134,7 +136,11 @@ func (c *connection) transcript() *Transcript {
 		t.Client = c.kept.exchange(addrPort(c.source), addrPort(c.destination))
 	}
 	if leg := c.backend; leg != nil && leg.kept != nil && c.record.BackendLeg.FirstBytes == nil {
-		t.Backend = leg.kept.exchange(addrPort(leg.tap.LocalAddr()), addrPort(leg.tap.RemoteAddr()))
+		var near, far netip.AddrPort
+		if leg.tap != nil {
+			near, far = addrPort(leg.tap.LocalAddr()), addrPort(leg.tap.RemoteAddr())
+		}
+		t.Backend = leg.kept.exchange(near, far)
 	}
 	if t.Client == nil && t.Backend == nil {
 		return nil

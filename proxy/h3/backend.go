@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/quic-go/quic-go"
 	"github.com/quic-go/quic-go/http3"
@@ -28,7 +29,8 @@ func Dial(ctx context.Context, to proxy.HTTP3Dial) (*proxy.HTTP3Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	sight := &sight{observe: to.Observe}
+	to.Kept.Between(udp.LocalAddr(), udp.RemoteAddr())
+	sight := &sight{observe: to.Observe, kept: to.Kept}
 	transport := &quic.Transport{Conn: &backendSocket{UDPConn: udp, batch: ipv4.NewPacketConn(udp), sight: sight}, ConnectionIDLength: ownIDSize}
 	end := func() {
 		_ = transport.Close()
@@ -111,9 +113,17 @@ type sight struct {
 	flow    quicwire.Flow
 	observe func(inspect.Side, []byte)
 	over    bool
+	kept    *proxy.Datagrams // nil: nobody wants them
 }
 
 func (s *sight) see(from quicwire.Side, b []byte) {
+	if s.kept != nil {
+		side := inspect.FromClient
+		if from == quicwire.FromServer {
+			side = inspect.FromServer
+		}
+		s.kept.Add(side, b, time.Now())
+	}
 	if len(b) < 7 || b[0]&0x80 == 0 {
 		return
 	}

@@ -44,9 +44,15 @@ func reread(t *testing.T, from chan transcribed) (*inspect.Connection, *quicwire
 	case <-time.After(patience):
 		t.Fatal("no transcript came")
 	}
-	leg := x.kept.Client
+	f := reads(t, x.kept.Client)
+	return x.record, f, x.kept.Client
+}
+
+// reads reads the datagrams of a leg.
+func reads(t *testing.T, leg *proxy.Exchange) *quicwire.Flow {
+	t.Helper()
 	if leg == nil || leg.Transport != inspect.TransportQUIC {
-		t.Fatalf("no datagrams: %+v", x.kept)
+		t.Fatalf("no datagrams: %+v", leg)
 	}
 	var keys keylog.Store
 	if err := keys.AddAll(leg.KeyLog); err != nil {
@@ -65,7 +71,7 @@ func reread(t *testing.T, from chan transcribed) (*inspect.Connection, *quicwire
 		for f.Next(&m) {
 		}
 	}
-	return x.record, f, leg
+	return f
 }
 
 // What a client and this program said in a handshake that failed can be read again, with its end.
@@ -217,6 +223,55 @@ func TestDatagramsBehindTheHandshakeAreNotKept(t *testing.T) {
 			}
 			if len(leg.Chunks) > 64 || total > 64<<10 || strings.Contains(string(leg.KeyLog), "CLIENT_TRAFFIC") || (name == "http") != strings.Contains(string(leg.KeyLog), "CLIENT_HANDSHAKE") {
 				t.Errorf("%d datagrams, %d bytes, keys %q", len(leg.Chunks), total, leg.KeyLog)
+			}
+		})
+	}
+}
+
+// Of a backend that is asked in HTTP/3 the datagrams are kept as well.
+func TestDatagramsOfBackendsAreKept(t *testing.T) {
+	pki := certstest.New(t)
+	closed := udpSocket(t)
+	closed.Close()
+	refusing := http3Backend(t, pki, nil, func(c *tls.Config) {
+		c.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return nil, errors.New("no") }
+	})
+	refused := http3Backend(t, pki, nil)
+	refused.VerifyPeer = func(*proxy.BackendPeer) error { return errors.New("not this one") }
+	for _, test := range []struct {
+		name    string
+		backend *proxy.Backend
+		check   func(*quicwire.Flow) bool
+	}{
+		{"nothing listens", &proxy.Backend{Address: closed.LocalAddr().String(), Protocol: proxy.HTTP3, HTTP3: Dial}, func(f *quicwire.Flow) bool {
+			return f.Stats(quicwire.FromServer).Datagrams == 0 && f.Stats(quicwire.FromClient).Opened > 0
+		}},
+		{"the backend refuses", refusing, func(f *quicwire.Flow) bool {
+			end := f.Close()
+			return end != nil && end.From == quicwire.FromServer && end.Code == 0x150
+		}},
+		{"the backend is refused", refused, func(f *quicwire.Flow) bool {
+			end := f.Close()
+			return end != nil && end.From == quicwire.FromClient && end.Code == 0x12a && len(f.Whole(quicwire.FromServer, quicwire.LevelHandshake)) > 0
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var all chan transcribed
+			r := inHTTPMode(t, pki, test.backend, transcripts(&all), func(r *rig) { r.tcp.KeyLog = io.Discard })
+			c := r.client()
+			fetch(t, c, http.MethodGet, "https://"+testName+"/", nil)
+			closeClient(c)
+			select {
+			case x := <-all:
+				leg := x.kept.Backend
+				if f := reads(t, leg); !test.check(f) {
+					t.Errorf("%+v; read again: %+v, client %+v, server %+v", x.record.BackendLeg.Error, f.Close(), f.Stats(quicwire.FromClient), f.Stats(quicwire.FromServer))
+				}
+				if leg.Server.String() != test.backend.Address || !leg.Client.IsValid() {
+					t.Errorf("between %v and %v", leg.Client, leg.Server)
+				}
+			case <-time.After(patience):
+				t.Fatal("no transcript came")
 			}
 		})
 	}
