@@ -39,7 +39,7 @@ func (r *run) investigate() {
 	if first = r.cutBehindHandshake(first); first.x == nil {
 		return
 	}
-	if r.repeat(first) || r.overQUIC(first) {
+	if r.repeat(first) || r.overQUIC(first) || r.beginsWithTLS(first) {
 		return
 	}
 	switch {
@@ -56,6 +56,10 @@ func (r *run) investigate() {
 		controls = r.fewControls() // what speaks another protocol does so whatever it is asked; a filter that says something does not
 	}
 	if !r.findControl(controls) {
+		if r.unasked(first.x) && !r.result.Exhausted {
+			r.noDialogue(first)
+			return
+		}
 		if first.x.Plain != nil {
 			r.notTLS(first.x)
 			return

@@ -94,7 +94,8 @@ const (
 	ClientCertificateRequired = "client-certificate-required"
 	ClientCertificateRefused  = "client-certificate-refused"
 	PlainHTTP                 = "plain-http"
-	StartTLSRequired          = "starttls-required" // TLS has to be asked for
+	StartTLSRequired          = "starttls-required"   // TLS has to be asked for
+	StartTLSUnexpected        = "starttls-unexpected" // TLS begins at once
 	OtherProtocol             = "other-protocol"
 	ConnectionRefused         = "connection-refused"
 	Unreachable               = "unreachable"

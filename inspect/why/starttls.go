@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tlstriage/tlstriage/inspect"
 	"github.com/tlstriage/tlstriage/inspect/probe"
 )
 
@@ -14,6 +15,46 @@ const dialogueTimeout = time.Second
 // quietProtocols are those in which the client speaks first: a server of another one says who it is.
 func quietProtocols() []probe.StartTLS {
 	return []probe.StartTLS{probe.StartTLSPostgres, probe.StartTLSLDAP, probe.StartTLSXMPP, probe.StartTLSRDP}
+}
+
+// unasked reports whether a hello never was sent, for the dialogue before it came to nothing.
+func (r *run) unasked(x *probe.Exchange) bool { return r.Target.StartTLS != "" && x.Sent == 0 }
+
+// beginsWithTLS finds out whether an endpoint that does not take part in a dialogue speaks TLS without it.
+func (r *run) beginsWithTLS(first answer) bool {
+	if !r.unasked(first.x) || r.left() <= 0 {
+		return false
+	}
+	target := r.Target
+	target.Proxy, target.StartTLS = r.failing.proxy, ""
+	client := *r.client
+	client.Timeouts.Answer = r.patience // whatever was learnt from a dialogue that was silent
+	x := client.Exchange(r.ctx, target, r.failing.hello.Fresh(), probe.Options{Until: probe.UntilFlight})
+	r.note("without the dialogue of "+string(r.Target.StartTLS), r.failing, answer{x, works(x)})
+	if x.ServerHello == nil && x.RetryRequest == nil && (x.Alert == nil || x.Sent == 0) {
+		return false
+	}
+	r.add(found{axis: AxisNotTLS, id: StartTLSUnexpected,
+		evidence: fmt.Sprintf("in the dialogue of %s: %s; a hello without it: %s", r.Target.StartTLS, dialogueEnd(first.x), x.Describe()),
+		sentence: fmt.Sprintf("The endpoint speaks TLS from the first byte, and not %s before it.", r.Target.StartTLS),
+		fix:      fmt.Sprintf("Do not ask for TLS here (no --starttls), or use the port on which %s begins without TLS.", r.Target.StartTLS)})
+	return true
+}
+
+// noDialogue names an endpoint that does not come to speak TLS in the dialogue, whatever else was tried: no hello was ever sent to it.
+func (r *run) noDialogue(first answer) {
+	r.add(found{axis: AxisNotTLS, id: OtherProtocol,
+		evidence: fmt.Sprintf("in the dialogue of %s: %s, each time", r.Target.StartTLS, dialogueEnd(first.x)),
+		sentence: fmt.Sprintf("The endpoint does not go over to TLS in the dialogue of %s, so that no hello was sent: it speaks something else, does not offer TLS, or is not well.", r.Target.StartTLS),
+		fix:      fmt.Sprintf("Look at what listens on this port, and whether TLS is turned on in it for %s.", r.Target.StartTLS)})
+}
+
+// dialogueEnd is how a dialogue ended.
+func dialogueEnd(x *probe.Exchange) string {
+	if x.Error != nil && x.Outcome == probe.OutcomeNotTLS {
+		return inspect.Bounded(x.Error.Message)
+	}
+	return x.Describe()
 }
 
 // asksForTLS finds out whether an endpoint that answers no hello speaks TLS once it is asked for in a protocol that begins without.
