@@ -35,17 +35,30 @@ func TestHTTPModeWaitsForAnswersLongerThanTheIdleTime(t *testing.T) {
 				<-answer
 				io.WriteString(w, "late")
 			}), false, backendH2))
-			go func() {
-				defer close(answer)
-				<-asked
-				r.tls(protocols("http/1.1"))
-				if end := r.record().Event.End; end != inspect.EndedIdle { // of a connection that came after the request did
-					t.Errorf("a connection without a request ended by %q", end)
-				}
-			}()
 			client := httpClient(t, r, h2)
-			if response, body := fetch(t, client, get(t, "https://"+testName+"/")); response.StatusCode != http.StatusOK || body != "late" {
-				t.Errorf("h2 %v: %s %q", h2, response.Status, body)
+			got := make(chan string, 1)
+			go func() {
+				response, err := client.Get("https://" + testName + "/")
+				if err != nil {
+					got <- err.Error()
+					return
+				}
+				body, _ := io.ReadAll(response.Body)
+				response.Body.Close()
+				got <- response.Status + " " + string(body)
+			}()
+			select {
+			case <-asked:
+			case text := <-got:
+				t.Fatal(text)
+			}
+			r.tls(protocols("http/1.1")) // which has no request
+			if end := r.record().Event.End; end != inspect.EndedIdle {
+				t.Errorf("a connection without a request ended by %q", end)
+			}
+			close(answer)
+			if body := <-got; body != "200 OK late" {
+				t.Errorf("h2 %v: %s", h2, body)
 			}
 			client.CloseIdleConnections()
 			if record := r.record(); len(record.HTTP.Failures) > 0 {
