@@ -27,7 +27,7 @@ type StartTLS struct {
 	Protocol string `json:"protocol"`          // of the dialogue: smtp, imap, …
 	Direct   bool   `json:"direct,omitempty"`  // client leg: the client spoke TLS without asking for it
 	Refused  bool   `json:"refused,omitempty"` // the backend said no; client leg: the client went on without TLS
-	Answer   string `json:"answer,omitempty"`  // what the backend said; client leg: the client's command, without what is behind it
+	Answer   string `json:"answer,omitempty"`  // what the backend said, empty where it did not list TLS among what it offers; client leg: the client's command, without what is behind it
 }
 
 // PeerEnd is how a peer ended what it sends. Absent: it did not, the other side or this program ended the connection.

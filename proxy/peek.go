@@ -86,7 +86,11 @@ func (c *connection) peekError(err error, seen int) *inspect.Error {
 	e := transportError(err, inspect.PhasePeek)
 	if e.Type == inspect.ErrorClosed {
 		e.Type = inspect.ErrorIncompleteHello
-		if seen == 0 {
+		switch {
+		case seen > 0:
+		case c.asked != nil:
+			e.Type = inspect.ErrorClosed // it had said that it wants TLS
+		default:
 			e.Type = inspect.ErrorEmpty
 		}
 	}

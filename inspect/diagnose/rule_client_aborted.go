@@ -34,6 +34,9 @@ var ruleClientAborted = Rule{
 			return nil
 		}
 		m := &match{ended: true}
+		if s := v.leg.StartTLS; s != nil && !v.spoke && v.phase() == inspect.PhasePeek {
+			return leftBehindStartTLS(s)
+		}
 		how := "closed the connection"
 		if v.is(inspect.ErrorReset) {
 			how, m.fault = "reset the connection", inspect.FaultNetwork

@@ -26,6 +26,12 @@ var ruleClientStartTLSMissing = Rule{
 			m.severity, m.fault = inspect.SeverityInfo, inspect.FaultNoise
 			m.title = "The client came for something that needs no TLS"
 			m.fixes = nil
+		case e.leftBefore():
+			m.severity, m.fault = inspect.SeverityWarning, inspect.FaultNoise
+			m.title = "The client left before it asked for TLS"
+			m.fixes = []inspect.Fix{
+				fix(forClient, "a monitor that says no more needs no remedy; a client that wants TLS has to be told so", startTLSClient(s.Protocol)),
+			}
 		case s.Answer == "a TLS handshake":
 			m.title = "The client speaks TLS at once where it has to ask for it"
 			m.fixes = append(m.fixes, fix(forSelf, "or serve TLS at once on this port", "tlstriage proxy …  # without --starttls"))

@@ -35,7 +35,7 @@ func settle(c *inspect.Connection, e *evidence, hits []hit) {
 	slices.SortStableFunc(hits, func(a, b hit) int { return rank(a) - rank(b) })
 
 	failed := e.client.failed() || e.backend.failed()
-	if e.client.untried() || e.needsNoTLS() || e.cutShort() || e.leftUnanswered() {
+	if e.client.untried() || e.needsNoTLS() || e.leftBefore() || e.cutShort() || e.leftUnanswered() {
 		failed = e.backend.failed()
 	}
 	if len(hits) > 0 {

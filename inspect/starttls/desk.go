@@ -52,6 +52,8 @@ type serving struct {
 	protocol        Protocol
 	client, backend *dialogue // backend is nil where there is none to ask
 	plain           string    // what the client tried in plain text
+	last            string    // what it said of what may come before TLS
+	offer           offer     // whether the backend has TLS among what it can do
 }
 
 // ofClient says that an error is one of the client's connection.
@@ -64,6 +66,9 @@ func (s *serving) ofClient(err error) error {
 	}
 	if s.plain != "" && errors.Is(err, io.EOF) {
 		return s.wentOn(s.plain) // it was told that there is nothing without TLS, and left
+	}
+	if s.last != "" && errors.Is(err, io.EOF) {
+		return &Error{Protocol: s.protocol, Client: true, Refused: true, Absent: true, Answer: s.last}
 	}
 	return &BrokenError{true, err}
 }

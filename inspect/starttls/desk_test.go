@@ -25,10 +25,14 @@ const (
 	bindConfidential = "\x30\x15\x02\x01\x05\x61\x10\x0a\x01\x0d\x04\x00\x04\x09TLS first"
 )
 
-// talk is a peer with a script: lines that begin with S: are said, with C: expected; it fails the test with what came instead.
+// talk is a peer with a script: lines that begin with S: are said, with C: expected, with F: nothing more is said; it fails the test with what came instead.
 func talk(t *testing.T, who string, conn net.Conn, turns []string) {
 	for _, turn := range turns {
 		text := turn[2:]
+		if turn[0] == 'F' {
+			conn.(*net.TCPConn).CloseWrite()
+			continue
+		}
 		if turn[0] == 'S' {
 			if _, err := io.WriteString(conn, text); err != nil {
 				t.Errorf("%s says %q: %v", who, text, err)
@@ -101,6 +105,30 @@ func TestDesk(t *testing.T) {
 			wrong: &starttls.Error{Protocol: starttls.SMTP, Client: true, Refused: true, Answer: "QUIT"}},
 		{name: "SMTP, TLS at once", protocol: starttls.SMTP, client: []string{"C:220 tlstriage.invalid ESMTP\r\n", "S:\x16\x03\x01"},
 			wrong: &starttls.Error{Protocol: starttls.SMTP, Client: true, Answer: "a TLS handshake"}},
+		{name: "SMTP, the backend has no TLS", protocol: starttls.SMTP,
+			client:  []string{"C:220 mx\r\n", "S:EHLO me\r\n", "C:250-mx says STARTTLS is for others\r\n250 SIZE 1\r\n", "S:QUIT\r\n", "C:221 bye\r\n"},
+			backend: []string{"S:220 mx\r\n", "C:EHLO me\r\n", "S:250-mx says STARTTLS is for others\r\n250 SIZE 1\r\n", "C:QUIT\r\n", "S:221 bye\r\n"},
+			wrong:   &starttls.Error{Protocol: starttls.SMTP, Refused: true, Absent: true}},
+		{name: "SMTP, the backend has no TLS, and the client just goes", protocol: starttls.SMTP,
+			client:  []string{"C:220 mx\r\n", "S:EHLO me\r\n", "C:250 mx\r\n", "F:"},
+			backend: []string{"S:220 mx\r\n", "C:EHLO me\r\n", "S:250 mx\r\n"},
+			wrong:   &starttls.Error{Protocol: starttls.SMTP, Refused: true, Absent: true}},
+		{name: "SMTP, the backend has TLS, and the client just goes", protocol: starttls.SMTP,
+			client:  []string{"C:220 mx\r\n", "S:EHLO me\r\n", "C:250-mx\r\n250 StartTLS\r\n", "F:"},
+			backend: []string{"S:220 mx\r\n", "C:EHLO me\r\n", "S:250-mx\r\n250 StartTLS\r\n"},
+			wrong:   &starttls.Error{Protocol: starttls.SMTP, Client: true, Refused: true, Absent: true, Answer: "EHLO"}},
+		{name: "SMTP, what HELO is answered with lists nothing", protocol: starttls.SMTP,
+			client:  []string{"C:220 mx\r\n", "S:HELO me\r\n", "C:250 mx\r\n", "S:QUIT\r\n", "C:221 bye\r\n"},
+			backend: []string{"S:220 mx\r\n", "C:HELO me\r\n", "S:250 mx\r\n", "C:QUIT\r\n", "S:221 bye\r\n"},
+			wrong:   &starttls.Error{Protocol: starttls.SMTP, Client: true, Refused: true, Answer: "QUIT"}},
+		{name: "IMAP, the backend has no TLS", protocol: starttls.IMAP,
+			client:  []string{"C:* OK ready\r\n", "S:a CAPABILITY\r\n", "C:* CAPABILITY IMAP4rev1\r\na OK done\r\n", "S:b LOGOUT\r\n", "C:* BYE\r\nb OK\r\n"},
+			backend: []string{"S:* OK ready\r\n", "C:a CAPABILITY\r\n", "S:* CAPABILITY IMAP4rev1\r\na OK done\r\n", "C:b LOGOUT\r\n", "S:* BYE\r\nb OK\r\n"},
+			wrong:   &starttls.Error{Protocol: starttls.IMAP, Refused: true, Absent: true}},
+		{name: "POP3, the backend has no TLS", protocol: starttls.POP3,
+			client:  []string{"C:+OK ready\r\n", "S:CAPA\r\n", "C:+OK\r\nUIDL\r\n.\r\n", "S:QUIT\r\n", "C:+OK bye\r\n"},
+			backend: []string{"S:+OK ready\r\n", "C:CAPA\r\n", "S:+OK\r\nUIDL\r\n.\r\n", "C:QUIT\r\n", "S:+OK bye\r\n"},
+			wrong:   &starttls.Error{Protocol: starttls.POP3, Refused: true, Absent: true}},
 		{name: "IMAP, answered", protocol: starttls.IMAP, greeting: "* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] Dovecot ready.\r\n",
 			client: []string{"C:* OK Dovecot ready.\r\n", "S:a1 capability\r\n", "C:* CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED\r\na1 OK CAPABILITY completed\r\n", "S:a2 LOGIN me secret\r\n", "C:a2 NO [PRIVACYREQUIRED] STARTTLS first\r\n", "S:a3 STARTTLS\r\n", "C:a3 OK Begin TLS negotiation now\r\n"}},
 		{name: "IMAP, passed on", protocol: starttls.IMAP, relayed: true,

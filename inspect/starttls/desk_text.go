@@ -57,6 +57,21 @@ var answers = map[Protocol]map[string]struct {
 
 // text is the dialogue of the protocols that are lines of text and whose server speaks first.
 func (s *serving) text(greeting []byte) (Agreement, error) {
+	agreement, err := s.lines(greeting)
+	if err != nil && s.offer == withoutTLS && (s.last != "" || s.plain != "") && ofClientAlone(err) {
+		return agreement, &Error{Protocol: s.protocol, Refused: true, Absent: true} // there was nothing to ask for
+	}
+	return agreement, err
+}
+
+// ofClientAlone reports whether an error says that the client's side came to an end without TLS.
+func ofClientAlone(err error) bool {
+	var said *Error
+	var broken *BrokenError
+	return errors.As(err, &said) && said.Client && said.Refused || errors.As(err, &broken) && broken.Client
+}
+
+func (s *serving) lines(greeting []byte) (Agreement, error) {
 	if s.backend != nil {
 		said, err := s.greeted()
 		if len(said) > 0 {
@@ -68,6 +83,7 @@ func (s *serving) text(greeting []byte) (Agreement, error) {
 			return Agreement{}, s.ofBackend(err)
 		}
 		greeting = said
+		s.look(command{name: "greeting"}, said)
 	} else if err := s.tell(ownGreeting(s.protocol, greeting)); err != nil {
 		return Agreement{}, err
 	}
@@ -79,6 +95,8 @@ func (s *serving) text(greeting []byte) (Agreement, error) {
 		}
 		if c.kind == other {
 			s.plain = c.name
+		} else if c.kind == harmless {
+			s.last = c.name
 		}
 		if s.backend != nil && c.kind != other {
 			yes, err := s.relay(c)
@@ -181,6 +199,7 @@ func (s *serving) relay(c command) (yes bool, err error) {
 		}
 	}
 	if said := s.taken(); len(said) > 0 {
+		s.look(c, said)
 		if err := s.tell(said); err != nil {
 			return false, err
 		}

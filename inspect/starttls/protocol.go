@@ -41,11 +41,16 @@ type Error struct {
 	Protocol Protocol
 	Client   bool   // it was the client; false: the server
 	Refused  bool   // it said no; otherwise it said something else than the protocol has
+	Absent   bool   // of a server: TLS is not among what it offers, and the client left without asking; of a client: it just left
 	Answer   string // what it said, printable. Of a client no more than the name of its command: what follows may be secret
 }
 
 func (e *Error) Error() string {
 	switch {
+	case e.Client && e.Absent:
+		return fmt.Sprintf("starttls %s: the client left behind %q, without having asked for TLS", e.Protocol, e.Answer)
+	case e.Absent:
+		return fmt.Sprintf("starttls %s: the server does not offer it, and the client left", e.Protocol)
 	case e.Client && e.Refused:
 		return fmt.Sprintf("starttls %s: the client does not ask for TLS, it goes on with %q", e.Protocol, e.Answer)
 	case e.Client:
