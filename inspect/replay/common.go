@@ -199,6 +199,11 @@ func traits(lost, taken []*Subject, c chosen, sizes map[*Subject]int) []trait {
 	list = append(list, longer(taken, sizes))
 	list = append(list, shareTraits(lost, taken, c)...)
 	kind = traitAccident
+	for _, g := range groupsOfAll(taken) { // before TLS 1.3, the curve of the certificate has to be among them, whichever is chosen (RFC 8422, Section 5.1.1)
+		add("none offers "+g.String()+", which all offer that are taken and name groups", func(s *Subject) bool {
+			return s.View.SupportedGroups.Len() > 0 && !s.View.SupportedGroups.Contains(g)
+		})
+	}
 	if len(c.protocols) > 0 {
 		add("their ALPN lacks "+strings.Join(c.protocols, " and ")+", "+withOthers("protocol", len(c.protocols)), func(s *Subject) bool { return lacksProtocol(s.View, c) })
 	}
@@ -339,6 +344,25 @@ func lacksProtocol(h *wire.ClientHello, c chosen) bool {
 		}
 	}
 	return true
+}
+
+// groupsOfAll are the groups that each of the subjects offers that names any.
+func groupsOfAll(subjects []*Subject) []wire.NamedGroup {
+	var groups []wire.NamedGroup
+	some := false
+	for _, s := range subjects {
+		own := s.View.SupportedGroups.Slice()
+		switch {
+		case len(own) == 0:
+			continue
+		case !some:
+			groups = slices.DeleteFunc(slices.Clone(own), wire.IsGREASE[wire.NamedGroup])
+		default:
+			groups = slices.DeleteFunc(groups, func(g wire.NamedGroup) bool { return !slices.Contains(own, g) })
+		}
+		some = true
+	}
+	return groups
 }
 
 // extensionsOf are the extensions of the subjects, each once, but for those that say nothing about what a server can do with a hello.

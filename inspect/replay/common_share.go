@@ -7,7 +7,8 @@ import (
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
-// shareTraits are what the key shares of losers may have in common. They say nothing where no hello with key shares is taken: then it is TLS 1.3.
+// shareTraits are what the key shares of losers may have in common. They say nothing where no hello with key shares is taken, or none in TLS 1.3: then
+// it is that version.
 func shareTraits(lost, taken []*Subject, c chosen) []trait {
 	var list []trait
 	add := func(sentence string, has func(*Subject) bool) {
@@ -21,7 +22,7 @@ func shareTraits(lost, taken []*Subject, c chosen) []trait {
 			first = append(first, groups[0])
 		}
 	}
-	if most == 0 {
+	if most == 0 || !slices.Contains(c.versions, wire.VersionTLS13) {
 		return nil
 	}
 	add("none sends a key share of "+orList(c.groups)+", "+withOthers("group", len(c.groups))+": they have to be asked for another one (HelloRetryRequest)", func(s *Subject) bool {

@@ -54,3 +54,21 @@ func TestKeySharesAreNamed(t *testing.T) {
 		}
 	}
 }
+
+// Key shares mean nothing to an endpoint that speaks TLS 1.2 alone; the curve of its certificate does.
+func TestKeySharesOfOlderVersionsAreNotNamed(t *testing.T) {
+	subjects := samples(t, "go-p384,curl-default,openssl-1.0.2n,openssl-3.0.22-s_client-default,java-httpclient")
+	answers := make([]Answer, len(subjects))
+	lost := 0
+	for i, s := range subjects {
+		answers[i] = taken(Choice{Version: "TLSv1.2", Cipher: "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", Curve: "secp384r1"})
+		if !s.View.SupportedGroups.Contains(wire.GroupSecp256r1) {
+			answers[i] = refused("alert handshake_failure (40)")
+			lost++
+		}
+	}
+	_, _, common := Losses(subjects, Side{Answers: answers})
+	if lost != 1 || len(common) != 1 || !strings.HasPrefix(common[0].Sentence, "none offers secp256r1, which all offer that are taken") {
+		t.Errorf("%d lost: %+v", lost, common)
+	}
+}
