@@ -6,8 +6,11 @@ import (
 	"crypto/cipher"
 	"encoding/binary"
 	"encoding/json"
+	"io/fs"
 	"net/netip"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -201,4 +204,48 @@ func same(t *testing.T, a, b inspect.QUIC) bool {
 		t.Fatal(err)
 	}
 	return bytes.Equal(x, y)
+}
+
+// TestQUICFactsOfThePublicSet holds the collection's connections over QUIC against what is known of them all: none is stuck, and each whole hello
+// declares parameters.
+func TestQUICFactsOfThePublicSet(t *testing.T) {
+	var files []string
+	err := filepath.WalkDir(shared(t, "captures", "files"), func(path string, e fs.DirEntry, err error) error {
+		if err == nil && !e.IsDir() && strings.Contains(e.Name(), "quic") {
+			files = append(files, path)
+		}
+		return err
+	})
+	if err != nil || len(files) < 20 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	connections, negotiated, retries := 0, 0, 0
+	for _, file := range files {
+		records, _ := readCapture(t, file, capture.Options{})
+		for _, c := range records {
+			if c.Transport != inspect.TransportQUIC {
+				continue
+			}
+			connections++
+			leg := c.ClientLeg
+			facts := leg.QUIC
+			if facts == nil || facts.Version == "" || facts.ShortDatagrams != 0 {
+				t.Errorf("%s, packet %d: %+v", filepath.Base(file), c.Capture.FirstPacket, facts)
+				continue
+			}
+			if e := leg.Error; e != nil && (e.Type == inspect.ErrorIncompleteHello || e.Type == inspect.ErrorNoAnswer || e.Type == inspect.ErrorStalled) {
+				t.Errorf("%s, packet %d: %+v", filepath.Base(file), c.Capture.FirstPacket, e)
+			}
+			if whole := leg.TLS.Client != nil && leg.TLS.Client.Message.Complete; whole != (len(facts.TransportParameters) > 0) || whole != (facts.CryptoFrames > 0) {
+				t.Errorf("%s, packet %d: hello %v, %+v", filepath.Base(file), c.Capture.FirstPacket, whole, facts)
+			}
+			retries += facts.Retries
+			if len(facts.ServerVersions) > 0 {
+				negotiated++
+			}
+		}
+	}
+	if connections < 500 || negotiated < 30 || retries < 3 {
+		t.Errorf("%d connections, %d with a version negotiation, %d Retry packets", connections, negotiated, retries)
+	}
 }
