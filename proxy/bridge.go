@@ -271,6 +271,9 @@ func (d *direction) note(err error) {
 	if e == nil {
 		return
 	}
+	if plain := plainUnbind(err); plain != nil && !d.backend && d.bytes == 0 {
+		e = plain
+	}
 	switch e.Type {
 	case inspect.ErrorAlertReceived:
 		// A refusal comes before anything else. Later alerts are kept and refuse nothing: OpenSSL 3 answers decode_error to a

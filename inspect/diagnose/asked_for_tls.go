@@ -17,7 +17,7 @@ func startTLSTrust(protocol string) string {
 	case "postgres":
 		return "psql 'sslmode=verify-full sslrootcert=FILE'  # without: ~/.postgresql/root.crt"
 	case "ldap":
-		return "TLS_CACERT FILE  # ldap.conf, or the environment's LDAPTLS_CACERT"
+		return "LDAPTLS_CACERT=FILE ldapsearch -ZZ -H ldap://HOST:PORT  # or TLS_CACERT in ldap.conf"
 	case "smtp", "imap", "pop3":
 		return "curl --cacert FILE --ssl-reqd " + protocol + "://HOST:PORT"
 	}
@@ -35,4 +35,10 @@ func (e *evidence) leftBefore() bool {
 		return true
 	}
 	return false
+}
+
+// leftInPlainText reports whether a client of LDAP did the handshake and then said goodbye in plain text.
+func (e *evidence) leftInPlainText() bool {
+	v := e.client
+	return !e.foreign() && v.established() && v.leg.Error != nil && v.leg.Error.Type == inspect.ErrorNotTLS && v.phase() == inspect.PhaseTransfer
 }

@@ -18,6 +18,8 @@ func TestBeginningsInPlainText(t *testing.T) {
 			c.BackendLeg.TLS, c.BackendLeg.StartTLS = nil, &inspect.StartTLS{Protocol: "smtp", Refused: true}
 			c.BackendLeg.Error = &inspect.Error{Type: inspect.ErrorStartTLS, Phase: inspect.PhaseStartTLS, Message: "starttls smtp: the server does not offer it, and the client left"}
 		}), cause: "backend-starttls-refused", fault: inspect.FaultBackend, verdict: inspect.Failed, never: []string{"connection-empty", "client-starttls-missing", "client-aborted"}},
+		{name: "libldap gives TLS up behind the handshake", in: goesOn(inspect.ErrorNotTLS), cause: "server-cert-rejected-by-client", fault: inspect.FaultClient, verdict: inspect.Failed, never: []string{"peer-breaks-tls", "not-tls-other"}},
+		{name: "a record that cannot be decrypted behind the handshake", in: goesOn(inspect.ErrorAlertSent), cause: "peer-breaks-tls", fault: inspect.FaultClient, verdict: inspect.Failed, never: []string{"server-cert-rejected-by-client"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.diagnoser().Diagnose(tt.in)
@@ -32,4 +34,12 @@ func agreedOn(protocol string, how inspect.ErrorType) *inspect.Connection {
 	c.ClientLeg.Error.Phase = inspect.PhasePeek
 	c.ClientLeg.StartTLS = &inspect.StartTLS{Protocol: protocol}
 	return c
+}
+
+// goesOn is a connection that stood, and over which the client then sent what is no TLS.
+func goesOn(how inspect.ErrorType) *inspect.Connection {
+	return with(func(c *inspect.Connection) {
+		c.ClientLeg.StartTLS = &inspect.StartTLS{Protocol: "ldap"}
+		c.ClientLeg.Error = &inspect.Error{Type: how, Phase: inspect.PhaseTransfer, Message: "tls: received record with version 502 when expecting version 303"}
+	})
 }

@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/tlstriage/tlstriage/certs/chain"
@@ -10,11 +11,11 @@ import (
 
 var ruleServerCertRejectedByClient = Rule{
 	ID: "server-cert-rejected-by-client", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultClient,
-	when:     hasAlert | inferred,
+	when:     hasAlert | hasError | inferred,
 	Title:    "The client refuses the server's certificate",
 	Citation: "RFC 8446, Section 6.2",
 	Explanation: "The alert comes from the client: it looked at the certificate and did not accept it. unknown_ca (48): it does not trust the issuer; certificate_expired (45): its clock or the dates; bad_certificate (42) and " +
-		"certificate_unknown (46): anything else, often the name. Behind this proxy the certificate is the one that the proxy serves: a client that does not trust the local authority fails here and nowhere else.",
+		"certificate_unknown (46): anything else, often the name. Behind this proxy the certificate is the one that the proxy serves: a client that does not trust the local authority fails here and nowhere else. Some look at the certificate behind the handshake only: libldap with GnuTLS then gives up TLS and leaves in plain text.",
 	CausedBy: []string{
 		"default-certificate-served", "cert-expired", "cert-not-yet-valid", "cert-name-mismatch", "cert-self-signed", "chain-missing-intermediate",
 		"chain-untrusted-root", "chain-intermediate-expired", "cert-weak-key", "cert-weak-signature", "cert-wrong-usage", "cert-malformed", "cert-revoked",
@@ -29,11 +30,17 @@ var ruleServerCertRejectedByClient = Rule{
 			}
 			return m
 		}
-		a := e.client.alert(inspect.FromClient)
-		if a == nil || !refusesCertificate(a.Code) || e.client.alertFirst() != nil {
+		m, shown := &match{ended: e.client.failed()}, " to "
+		switch a := e.client.alert(inspect.FromClient); {
+		case a != nil && refusesCertificate(a.Code) && e.client.alertFirst() == nil:
+			m.detail = "the client answered " + spell(a)
+		case e.leftInPlainText():
+			m.title = "The client seems to refuse the server's certificate"
+			m.detail = "the client finished the handshake and said goodbye in plain text (unbindRequest of LDAP), as libldap with GnuTLS does where it does not accept the certificate"
+			shown = "; it was shown "
+		default:
 			return nil
 		}
-		m := &match{ended: e.client.failed(), detail: "the client answered " + spell(a)}
 		if e.foreign() {
 			if e.chain.leg == inspect.LegClient && len(e.chain.faults) > 0 {
 				m.fault = inspect.FaultBackend
@@ -46,7 +53,7 @@ var ruleServerCertRejectedByClient = Rule{
 		}
 		var served *chain.Fault
 		if x := e.client.server.CertificateChain; len(x) > 0 {
-			m.detail += fmt.Sprintf(" to %s, issued by %s", calledWhat(&x[0]), bound(x[0].Issuer))
+			m.detail += fmt.Sprintf("%s%s, issued by %s", shown, calledWhat(&x[0]), bound(x[0].Issuer))
 			if served = e.servedFault(); served != nil {
 				m.fault = inspect.FaultProxy
 				m.title = "The client refuses the certificate that this proxy serves, and is right"
@@ -57,8 +64,12 @@ var ruleServerCertRejectedByClient = Rule{
 			m.fixes = e.serveAnother(served)
 			return m
 		}
+		trusting := "curl --cacert tlstriage-ca.pem https://" + plain(e.client.hello.ServerName, "NAME") + "/"
+		if s := e.client.leg.StartTLS; s != nil && startTLSTrust(s.Protocol) != "" {
+			trusting = strings.ReplaceAll(startTLSTrust(s.Protocol), "FILE", "tlstriage-ca.pem")
+		}
 		m.fixes = []inspect.Fix{
-			fix(forClient, "if this program's own authority signed the certificate, let the client trust that authority", "tlstriage ca export > tlstriage-ca.pem && curl --cacert tlstriage-ca.pem https://"+plain(e.client.hello.ServerName, "NAME")+"/"),
+			fix(forClient, "if this program's own authority signed the certificate, let the client trust that authority", "tlstriage ca export > tlstriage-ca.pem && "+trusting),
 			fix(forSelf, "install the authority on this machine", "tlstriage ca trust"),
 			fix(forSelf, "or serve the certificate that the clients know", "tlstriage proxy --cert FILE --key FILE …"),
 		}
