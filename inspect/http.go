@@ -29,7 +29,7 @@ type HTTPStatus struct {
 // HTTPFailure is a request that the backend did not answer, or answered in a way that cannot be right.
 type HTTPFailure struct {
 	Type    HTTPFailureType `json:"type"`
-	Status  int             `json:"status"` // what the client was told
+	Status  int             `json:"status"`           // what the client was told
 	Midway  bool            `json:"midway,omitempty"` // the answer had begun, and did not come to its end
 	Message string          `json:"message,omitempty"`
 	Host    string          `json:"host,omitempty"` // of the request, where it is the matter
@@ -74,6 +74,7 @@ const (
 	HTTPReset        HTTPFailureType = "reset"         // it reset the connection
 	HTTPTimeout      HTTPFailureType = "timeout"       // it did not begin to answer in time, or did not go on
 	HTTPBadResponse  HTTPFailureType = "bad_response"  // what it sent is no answer in HTTP, or another version of it
+	HTTPSpeaksHTTP2  HTTPFailureType = "http2"         // it speaks HTTP/2, and was asked in HTTP/1.1
 	HTTPLargeHeader  HTTPFailureType = "large_header"  // the header of its answer is larger than this program takes
 	HTTPUnavailable  HTTPFailureType = "unavailable"   // the backend itself answered 502, 503 or 504, and that was passed on
 	HTTPStreamReset  HTTPFailureType = "stream_reset"  // it ended the request's stream with an error code of HTTP/2, and kept the connection

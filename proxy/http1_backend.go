@@ -316,6 +316,9 @@ func (x *http1Leg) receive(r *http.Request) (*http.Response, error) {
 	if _, err := x.in.Peek(1); err != nil {
 		return nil, &http1Unanswered{x.late(err)}
 	}
+	if speaksHTTP2(x.in) {
+		return nil, errSpeaksHTTP2
+	}
 	for {
 		answer, err := http.ReadResponse(x.in, r)
 		if err != nil {

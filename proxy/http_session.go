@@ -388,6 +388,9 @@ func (s *httpSession) failureType(err error) inspect.HTTPFailureType {
 
 // failureOf tells the ways in which a connection to the backend fails that are not told by an alert.
 func (s *httpSession) failureOf(err error) inspect.HTTPFailureType {
+	if errors.Is(err, errSpeaksHTTP2) {
+		return inspect.HTTPSpeaksHTTP2
+	}
 	switch transportErrorType(err) {
 	case inspect.ErrorTimeout:
 		return inspect.HTTPTimeout

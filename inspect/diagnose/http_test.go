@@ -27,6 +27,12 @@ func midway(kind inspect.HTTPFailureType) *inspect.Connection {
 	return c
 }
 
+// inPlain is one whose backend speaks plain TCP.
+func inPlain(c *inspect.Connection) *inspect.Connection {
+	c.BackendLeg.TLS, c.BackendLeg.Plain = nil, true
+	return c
+}
+
 // ownProtocols is a client that speaks HTTP/2 alone before a backend without ALPN.
 func ownProtocols() *inspect.Connection {
 	c := requested("", 0)
@@ -51,6 +57,8 @@ func httpCases() []ruleCase {
 		{name: "too late", in: requested(inspect.HTTPTimeout, 504), cause: "http-timeout", fault: inspect.FaultBackend, verdict: inspect.Failed, never: quiet},
 		{name: "another host", in: requested(inspect.HTTPMisdirected, 421), cause: "http-misdirected", fault: inspect.FaultClient, verdict: inspect.Failed, never: quiet},
 		{name: "a redirect to itself", in: requested(inspect.HTTPRedirectLoop, 301), cause: "http-redirect-loop", fault: inspect.FaultBackend, verdict: inspect.Failed, never: quiet},
+		{name: "HTTP/2 where HTTP/1.1 is asked for, in TLS", in: requested(inspect.HTTPSpeaksHTTP2, 502), cause: "http-backend-speaks-h2", fault: inspect.FaultBackend, verdict: inspect.Failed, never: quiet},
+		{name: "HTTP/2 where HTTP/1.1 is asked for, in plain text", in: inPlain(requested(inspect.HTTPSpeaksHTTP2, 502)), cause: "http-backend-speaks-h2", fault: inspect.FaultProxy, verdict: inspect.Failed, never: quiet},
 		{name: "a stream reset", in: requested(inspect.HTTPStreamReset, 502), cause: "http-stream-reset", fault: inspect.FaultBackend, verdict: inspect.Failed, never: quiet},
 		{name: "a header too large", in: requested(inspect.HTTPLargeHeader, 502), cause: "http-large-header", fault: inspect.FaultBackend, verdict: inspect.Failed, never: quiet},
 		{name: "the backend's own 503", in: requested(inspect.HTTPUnavailable, 503), cause: "http-unavailable", fault: inspect.FaultBackend, verdict: inspect.Failed, never: quiet},
