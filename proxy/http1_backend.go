@@ -11,6 +11,7 @@ import (
 	"net/textproto"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -37,8 +38,9 @@ type http1Leg struct {
 	legs   *http1Legs
 	conn   io.ReadWriteCloser
 	ready  *readiness
-	used   bool      // it has answered a request
-	rested time.Time // since then
+	used   bool          // it has answered a request
+	rested time.Time     // since then
+	keeps  time.Duration // how long the backend says that it keeps a connection without a request; 0: it does not say
 
 	// Of the request that it is used for:
 	in      *bufio.Reader
@@ -46,8 +48,8 @@ type http1Leg struct {
 	left    int  // bytes that may come of a header; -1: what comes is none
 	limited bool // a deadline is set for what comes
 	over    bool // the backend has ended it
-	written bool // anything was
 	sending *http1Sending
+	written atomic.Bool // anything was
 	forget  func() bool // the end of the request's context
 	asks    *httpRequest
 
@@ -78,8 +80,10 @@ func newHTTP1Legs(s *httpSession) *http1Legs {
 	return &http1Legs{s: s, slots: make(chan struct{}, maxLegs)}
 }
 
-// RoundTrip sends a request. One that found its leg closed by the backend goes over another, where nothing is lost by that.
+// RoundTrip sends a request. One that found its leg closed by the backend goes over another, where nothing is lost by that: it may be sent
+// twice, or was not sent at all (RFC 9110, Section 9.2.2).
 func (h *http1Legs) RoundTrip(r *http.Request) (*http.Response, error) {
+	var kept *keptBody
 	for {
 		x, err := h.take(r.Context())
 		if err != nil {
@@ -88,7 +92,18 @@ func (h *http1Legs) RoundTrip(r *http.Request) (*http.Response, error) {
 			}
 			return nil, err
 		}
-		answer, err := x.exchange(r)
+		rested, out := x.used, r
+		if r.Body != nil {
+			rested = requestOf(r).early.Swap(false) || rested
+			if rested && kept == nil {
+				kept = &keptBody{from: r.Body}
+			}
+			if kept != nil {
+				attempt := *r
+				attempt.Body, out = &bodyView{kept: kept}, &attempt
+			}
+		}
+		answer, err := x.exchange(out)
 		if err == nil {
 			return answer, nil
 		}
@@ -97,7 +112,8 @@ func (h *http1Legs) RoundTrip(r *http.Request) (*http.Response, error) {
 		if !ok {
 			return nil, err
 		}
-		if !x.used || r.Context().Err() != nil || r.Body != nil || x.written && !repeatable(r) {
+		ended := transportErrorType(unanswered.error) != inspect.ErrorTimeout && requestOf(r).stalled.Load() == 0
+		if !rested || !ended || r.Context().Err() != nil || x.written.Load() && !repeatable(r) {
 			return nil, unanswered.error
 		}
 	}
@@ -118,7 +134,7 @@ func (h *http1Legs) take(ctx context.Context) (*http1Leg, error) {
 		if x == nil {
 			break
 		}
-		if time.Since(x.rested) < h.s.c.limits.Timeouts.Idle && x.vacant() {
+		if time.Since(x.rested) < x.rest() && x.vacant() {
 			x.used = true
 			return x, nil
 		}
@@ -134,6 +150,15 @@ func (h *http1Legs) take(ctx context.Context) (*http1Leg, error) {
 		x.conn = leg.tls
 	}
 	return x, nil
+}
+
+// rest is how long a leg without a request is kept: for a bit less than the backend says, so that no request comes as the backend closes it.
+func (x *http1Leg) rest() time.Duration {
+	idle := x.legs.s.c.limits.Timeouts.Idle
+	if x.keeps > 0 {
+		return min(idle, x.keeps-min(x.keeps/4, time.Second))
+	}
+	return idle
 }
 
 // idling takes the leg that was used last.
@@ -250,9 +275,10 @@ func (x *http1Leg) Read(b []byte) (int, error) {
 
 // Write writes to the backend.
 func (x *http1Leg) Write(b []byte) (int, error) {
+	first := !x.written.Swap(true)
 	n, err := x.conn.Write(b)
-	if n > 0 {
-		x.written = true
+	if first && n == 0 && err != nil {
+		x.written.Store(false)
 	}
 	return n, err
 }
@@ -262,7 +288,8 @@ func (x *http1Leg) exchange(r *http.Request) (*http.Response, error) {
 	x.in, x.out = legReaders.Get().(*bufio.Reader), legWriters.Get().(*bufio.Writer)
 	x.in.Reset(x)
 	x.out.Reset(x)
-	x.left, x.written, x.begun = maxResponseHeader, false, false
+	x.left, x.begun = maxResponseHeader, false
+	x.written.Store(false)
 	x.forget = context.AfterFunc(r.Context(), x.close)
 	x.asks = requestOf(r)
 	x.asks.stoppedBy(x.close)
@@ -330,6 +357,7 @@ func (x *http1Leg) receive(r *http.Request) (*http.Response, error) {
 			x.timing.Unlock()
 			x.left, x.limited = -1, true
 			x.sending.answered(!answer.Close)
+			x.keeps = keepAlive(answer.Header)
 			return x.last(r, answer), nil
 		}
 		if answer.StatusCode == http.StatusContinue {
@@ -372,6 +400,21 @@ func (x *http1Leg) last(r *http.Request, answer *http.Response) *http.Response {
 		answer.Body = body
 	}
 	return answer
+}
+
+// keepAlive is how long a backend says that it keeps a connection without a request, as many do in the header that HTTP/1.0 had for it; 0: it does not.
+func keepAlive(header http.Header) time.Duration {
+	values, ok := header["Keep-Alive"]
+	if !ok {
+		return 0
+	}
+	for parameter := range strings.SplitSeq(values[0], ",") {
+		if name, value, _ := strings.Cut(strings.TrimSpace(parameter), "="); strings.EqualFold(name, "timeout") {
+			seconds, _ := strconv.ParseUint(value, 10, 16)
+			return time.Duration(seconds) * time.Second
+		}
+	}
+	return 0
 }
 
 // switches reports whether a header says that another protocol is spoken behind it.
