@@ -161,6 +161,7 @@ type opening struct {
 	greeted             starttls.Protocol // the client asked for TLS in it, and had its greeting; empty: it did not
 	leg                 *backendLeg       // connected already; nil: it is to be
 	whole               bool              // no session is resumed: what the backend presents is wanted
+	dialled             func(net.Conn)    // is told of the connection; nil: nobody wants to know
 	adopt               func(net.Conn)    // is given the connection, and closes it when the opening must end; nil: the end of ctx closes it
 }
 
@@ -245,6 +246,9 @@ func (b *Backend) connect(ctx context.Context, limits Timeouts, how opening) *ba
 	if err != nil {
 		leg.err = dialError(err)
 		return leg
+	}
+	if how.dialled != nil {
+		how.dialled(conn)
 	}
 	if how.adopt != nil {
 		how.adopt(conn)

@@ -30,6 +30,7 @@ type connection struct {
 	original string            // address that the client wanted to connect to, where it was redirected here; else empty
 	asked    *inspect.StartTLS // how the client asked for TLS; nil: it speaks it at once
 	awaited  time.Time         // since when its hello is
+	came     *way              // from this program itself; nil: from elsewhere
 	early    *backendLeg       // opened before the client's hello, and not used yet
 
 	client         *tap
@@ -81,7 +82,7 @@ func (c *connection) abort() {
 
 // adopt lets abort close the backend's side, too.
 func (c *connection) adopt(backend net.Conn) {
-	c.server.outgoing.add(backend)
+	c.server.outgoing.add(backend, c.route, c.came)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.dialled != nil {
@@ -128,8 +129,7 @@ func (c *connection) run(ctx context.Context) {
 		c.refuseBeforeHello()
 		return
 	}
-	if c.cameFromHere() {
-		c.refuse(wire.AlertInternalError, inspect.ErrorLoop, loopMessage)
+	if c.listener.OriginalDst != "" && c.looped() {
 		return
 	}
 	if ch := c.listener.Challenge; ch != nil && ch.takes(c.hello) {
@@ -137,6 +137,9 @@ func (c *connection) run(ctx context.Context) {
 		return
 	}
 	if !c.decide() {
+		return
+	}
+	if c.listener.OriginalDst == "" && c.looped() {
 		return
 	}
 	// crypto/tls refuses a client that offers early data, which a server at this address may once have allowed it.

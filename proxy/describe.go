@@ -42,7 +42,7 @@ func (c *connection) finish() {
 		c.clientErr = &inspect.Error{Type: inspect.ErrorShutdown, Message: "cut at the end of draining", Phase: inspect.PhaseTransfer}
 	}
 	if c.dialled != nil && c.server.outgoing.forget(c.dialled) && c.backend != nil {
-		c.backend.err = &inspect.Error{Type: inspect.ErrorLoop, Phase: inspect.PhaseHandshake, Message: loopMessage}
+		c.backend.err = c.loopError()
 	}
 	addEnd(r.ClientLeg, c.clientErr, c.clientFacts, c.clientAlerts)
 	r.ClientLeg.PeerEnd = c.clientEnd

@@ -166,8 +166,12 @@ func (s *httpSession) leg(ctx context.Context) (*backendLeg, error) {
 	if leg == nil {
 		how := s.c.how
 		how.adopt = nil // the end of the server's context closes it while it is opened; afterwards it is closed with the client's
+		how.dialled = func(conn net.Conn) { s.c.server.outgoing.add(conn, s.c.route, s.c.came) }
 		leg = s.c.route.Backend.open(s.c.server.ctx, s.c.limits.Timeouts, &s.c.server.describer, how)
 		if !leg.established() {
+			if leg.tap != nil && s.c.server.outgoing.forget(leg.tap.Conn) {
+				leg.err = s.c.loopError()
+			}
 			s.fail(leg)
 			if leg.tap != nil {
 				s.discard(leg)
@@ -175,6 +179,7 @@ func (s *httpSession) leg(ctx context.Context) (*backendLeg, error) {
 			return nil, &legError{leg}
 		}
 		if !s.adopt(leg) {
+			s.c.server.outgoing.forget(leg.tap.Conn)
 			leg.tap.Close()
 			return nil, net.ErrClosed
 		}
@@ -206,6 +211,7 @@ func (s *httpSession) adopt(leg *backendLeg) bool {
 	defer s.follow(leg)
 	leg.tap.closing = func() {
 		facts := tcpFacts(leg.tap.Conn)
+		s.c.server.outgoing.forget(leg.tap.Conn)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if i := slices.Index(s.legs, leg); i >= 0 {

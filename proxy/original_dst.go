@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"sync"
 
 	"github.com/tlstriage/tlstriage/inspect"
 )
@@ -39,14 +38,6 @@ func (c *connection) findOriginal() *inspect.Error {
 	c.record.Server = inspect.EndpointOf(original)
 	return nil
 }
-
-// cameFromHere reports whether the connection is one of this program's own on its way to a backend: the rules of the firewall
-// do not leave them out.
-func (c *connection) cameFromHere() bool {
-	return c.listener.OriginalDst != "" && c.server.outgoing.cameBack(addrPort(c.conn.RemoteAddr()))
-}
-
-const loopMessage = "the connection is one of this program's own, on its way to a backend: leave them out where connections are redirected"
 
 // towards sets where the backend leg goes, and the names for it, for a client that asks for a name.
 func (c *connection) towards(name string) {
@@ -98,58 +89,6 @@ func isLocal(a netip.Addr) bool {
 		}
 	}
 	return false
-}
-
-// outgoing are the local addresses of connections to backends, while they are open. Only servers that take redirected connections
-// keep them.
-type outgoing struct {
-	mu    sync.Mutex
-	wants bool
-	open  map[netip.AddrPort]bool // whether it came back
-}
-
-// want says that the addresses are of use.
-func (o *outgoing) want() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.wants = true
-}
-
-// cameBack reports whether a is the address of such a connection, and remembers it.
-func (o *outgoing) cameBack(a netip.AddrPort) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	_, ok := o.open[unmapped(a)]
-	if ok {
-		o.open[unmapped(a)] = true
-	}
-	return ok
-}
-
-// add keeps the address of a connection to a backend until its forget.
-func (o *outgoing) add(conn net.Conn) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if !o.wants {
-		return
-	}
-	if o.open == nil {
-		o.open = make(map[netip.AddrPort]bool)
-	}
-	o.open[unmapped(addrPort(conn.LocalAddr()))] = false
-}
-
-// forget takes the address out. It reports whether the connection came back.
-func (o *outgoing) forget(conn net.Conn) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.open == nil {
-		return false
-	}
-	a := unmapped(addrPort(conn.LocalAddr()))
-	looped := o.open[a]
-	delete(o.open, a)
-	return looped
 }
 
 // unmapped is an address in the form that IPv4 addresses have everywhere.

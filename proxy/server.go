@@ -133,9 +133,6 @@ func (s *Server) Reload(listeners []*Listener) error {
 			return fmt.Errorf("proxy: two listeners on %s", l.Address)
 		}
 		wanted[l.key()] = l
-		if l.OriginalDst != "" {
-			s.outgoing.want()
-		}
 		for _, r := range l.Routes {
 			r.prepare(l)
 		}

@@ -26,8 +26,8 @@ func (c *connection) askedForTLS(ctx context.Context, prefix []byte) ([]byte, bo
 	}
 	c.how = opening{source: c.source, destination: c.destination, adopt: c.adopt, keyLog: c.server.KeyLog, kept: c.kept != nil, greeted: protocol}
 	c.towards("")
-	if c.cameFromHere() {
-		c.unasked(&inspect.Error{Type: inspect.ErrorLoop, Phase: inspect.PhaseStartTLS, Message: loopMessage})
+	if err := c.loop(inspect.PhaseStartTLS); err != nil {
+		c.unasked(err)
 		return nil, false
 	}
 	switch b := c.route.Backend; {

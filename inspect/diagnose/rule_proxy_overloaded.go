@@ -12,8 +12,14 @@ var ruleProxyOverloaded = Rule{
 		if !e.client.is(inspect.ErrorOverloaded) {
 			return nil
 		}
-		return &match{ended: true, detail: or(e.client.message(), "no slot was free"), fixes: []inspect.Fix{
+		m := &match{ended: true, detail: or(e.client.message(), "no slot was free"), fixes: []inspect.Fix{
 			fix(forSelf, "raise the listener's bound on connections and the limit of open files", "ulimit -n 65536"),
 		}}
+		if e.c.Client.Address != "" && e.c.Client.Address == e.c.Server.Address {
+			m.fixes = append([]inspect.Fix{
+				fix(forNetwork, "the client is a program on this machine: if it is another proxy, see that its backend and this one's do not lead to each other in a ring", "ss -tnp dst "+plain(e.c.Server.Address, "ADDRESS")),
+			}, m.fixes...)
+		}
+		return m
 	},
 }
