@@ -17,7 +17,7 @@ import (
 func impatient(t *testing.T, pki *certstest.PKI, backend *Backend, edit ...func(*Timeouts)) *rig {
 	t.Helper()
 	limits := shortLimits()
-	limits.Timeouts.Idle, limits.Timeouts.Response = 300*time.Millisecond, patience
+	limits.Timeouts.Idle, limits.Timeouts.Response = time.Second, patience // it begins with the handshake's end
 	for _, e := range edit {
 		e(&limits.Timeouts)
 	}
@@ -26,6 +26,7 @@ func impatient(t *testing.T, pki *certstest.PKI, backend *Backend, edit ...func(
 
 // Who waits for an answer is not idle, however short the idle time: how long that may take has a bound of its own.
 func TestHTTPModeWaitsForAnswersLongerThanTheIdleTime(t *testing.T) {
+	t.Parallel()
 	pki := certstest.New(t)
 	for _, h2 := range []bool{false, true} {
 		for _, backendH2 := range []bool{false, true} {
@@ -70,10 +71,12 @@ func TestHTTPModeWaitsForAnswersLongerThanTheIdleTime(t *testing.T) {
 
 // An answer that stops in the middle has failed, and the record says so.
 func TestHTTPModeEndsAnswersThatStop(t *testing.T) {
+	t.Parallel()
 	pki := certstest.New(t)
 	for _, h2 := range []bool{false, true} {
 		for _, backendH2 := range []bool{false, true} {
 			t.Run(fmt.Sprintf("h2 %v, backend h2 %v", h2, backendH2), func(t *testing.T) {
+				t.Parallel()
 				r := impatient(t, pki, httpBackend(t, pki, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					w.Header().Set("Content-Length", "10")
 					io.WriteString(w, "abc")
@@ -104,6 +107,7 @@ func TestHTTPModeEndsAnswersThatStop(t *testing.T) {
 
 // A backend that takes nothing of a request is told from one that has not answered it yet.
 func TestHTTPModeAnswersForBackendsThatStopReading(t *testing.T) {
+	t.Parallel()
 	pki := certstest.New(t)
 	for _, h2 := range []bool{false, true} {
 		letGo := make(chan struct{})
@@ -137,6 +141,7 @@ func (endless) Read(b []byte) (int, error) {
 
 // A client that does not read is the client's fault, and no request is taken for answered.
 func TestHTTPModeEndsClientsThatStopReading(t *testing.T) {
+	t.Parallel()
 	pki := certstest.New(t)
 	for _, h2 := range []bool{false, true} {
 		r := impatient(t, pki, httpBackend(t, pki, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.Copy(w, endless{}) }), false, false))
@@ -168,6 +173,7 @@ func TestHTTPModeEndsClientsThatStopReading(t *testing.T) {
 
 // A request that is cut because its connection is too old has failed.
 func TestHTTPModeTellsOfRequestsThatOutlivedTheirConnection(t *testing.T) {
+	t.Parallel()
 	pki := certstest.New(t)
 	for _, h2 := range []bool{false, true} {
 		letGo := make(chan struct{})
