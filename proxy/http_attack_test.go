@@ -200,6 +200,7 @@ func TestHTTPModeWithSlowClients(t *testing.T) {
 	}), false, true)
 	limits := shortLimits()
 	limits.Timeouts.RequestHeader, limits.Timeouts.RequestBody, limits.Timeouts.Idle = 8*time.Second, 8*time.Second, 10*time.Second // enough for all to come so far on a busy machine
+	limits.Timeouts.Response = patience
 	r := newRig(t, pki, limits, &Listener{Name: "edge", Mode: HTTP, Routes: []*Route{{Name: "default", Backend: b, GetCertificate: serves(pki.Make(certstest.Healthy, testName))}}})
 	phases := []struct {
 		protocol, sent string
