@@ -222,7 +222,7 @@ const (
 	ErrorProxyProtocol      ErrorType = "proxy_protocol"      // no valid PROXY protocol header where one is required
 	ErrorStartTLS           ErrorType = "starttls"            // the dialogue that asks for TLS did not end in it: StartTLS says why
 	ErrorLoop               ErrorType = "loop"                // the connection was meant for this program itself, or came from it
-	ErrorOverloaded         ErrorType = "overloaded"          // the bound on connections was reached
+	ErrorOverloaded         ErrorType = "overloaded"          // the bound on connections was reached; backend leg: that of the operating system on descriptors
 	ErrorStuck              ErrorType = "stuck"               // capture: a segment of the handshake was sent again and again and never acknowledged
 	ErrorNoAnswer           ErrorType = "no_answer"           // capture: the connection request was never answered
 	ErrorStalled            ErrorType = "stalled"             // capture: the handshake stood still until the capture or the idle time ended

@@ -23,6 +23,8 @@ func transportErrorType(err error) inspect.ErrorType {
 	var netErr net.Error
 	var dns *net.DNSError
 	switch {
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE): // no descriptor, be it for the question after a name
+		return inspect.ErrorOverloaded
 	case errors.Is(err, context.Canceled), errors.Is(err, net.ErrClosed):
 		return inspect.ErrorShutdown
 	case errors.As(err, &dns) && !dns.IsTimeout:

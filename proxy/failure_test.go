@@ -195,6 +195,8 @@ func TestTransportErrorTypes(t *testing.T) {
 		{wrap(syscall.ECONNRESET), inspect.ErrorReset},
 		{wrap(syscall.EPIPE), inspect.ErrorReset},
 		{wrap(syscall.EHOSTUNREACH), inspect.ErrorUnreachable},
+		{wrap(syscall.EMFILE), inspect.ErrorOverloaded},
+		{wrap(&net.DNSError{Err: "x", UnwrapErr: syscall.EMFILE}), inspect.ErrorOverloaded},
 		{wrap(syscall.ENETUNREACH), inspect.ErrorUnreachable},
 		{io.EOF, inspect.ErrorClosed},
 		{io.ErrUnexpectedEOF, inspect.ErrorClosed},

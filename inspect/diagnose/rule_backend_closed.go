@@ -21,10 +21,14 @@ var ruleBackendClosed = Rule{
 		if c := e.c.Capture; c != nil && leg == inspect.LegClient && c.End != "" && c.End != inspect.EndFINServer && v.is(inspect.ErrorClosed) {
 			return nil // it was the client that closed
 		}
-		return &match{ended: true, leg: leg, detail: backendWords(v), fixes: []inspect.Fix{
+		m := &match{ended: true, leg: leg, detail: backendWords(v), fixes: []inspect.Fix{
 			fix(forBackend, "look at its log at this second", ""),
 			fix(forNginx, "if the backend's listen line has proxy_protocol, the header must be sent, or taken off there", "listen 443 ssl;"),
 			fix(forSelf, "if the port speaks plain text", "tlstriage proxy --backend tcp://"+backendName(v)+" …"),
 		}}
+		if !takesNoHeader(v, m) {
+			e.askBackendToo(m)
+		}
+		return m
 	},
 }

@@ -37,6 +37,14 @@ var ruleBackendNotTLS = Rule{
 		}
 		if port, upgrades := implicitTLS(v.firstProtocol()); upgrades {
 			m.detail += "; such a port begins in plain text and turns to TLS by STARTTLS or a request of its own"
+			if ask := asksFor(v.firstProtocol()); ask != "" && v.leg.StartTLS == nil && leg == inspect.LegBackend {
+				m.fault = inspect.FaultProxy
+				m.fixes = []inspect.Fix{
+					fix(forSelf, "ask it for TLS in its protocol", "tlstriage proxy --backend tls://"+backendName(v)+" --backend-starttls "+ask+" …"),
+					fix(forSelf, "or use the port on which it speaks TLS from the first byte, where it has one"+port, ""),
+				}
+				return m
+			}
 			m.fixes = []inspect.Fix{
 				fix(forSelf, "use the port on which it speaks TLS from the first byte, where it has one"+port, ""),
 				fix(forSelf, "or carry it as plain TCP", "tlstriage proxy --backend tcp://"+backendName(v)+" …"),

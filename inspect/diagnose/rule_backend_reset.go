@@ -22,11 +22,15 @@ var ruleBackendReset = Rule{
 		if words := e.strangeReset(); words != "" && leg == inspect.LegClient {
 			detail += "; " + words
 		}
-		return &match{ended: true, leg: leg, detail: detail, fixes: []inspect.Fix{
-			fix(forSelf, "if the backend expects a PROXY protocol header first, send one", "tlstriage proxy --backend-proxy-protocol v2 …"),
+		m := &match{ended: true, leg: leg, detail: detail, fixes: []inspect.Fix{
 			fix(forNetwork, "find out who sends the reset", "tcpdump -ni any 'tcp[tcpflags] & tcp-rst != 0 and port "+portOf(v)+"'"),
 			fix(forBackend, "look at its log at this second", ""),
 			fix(forSelf, "try with another name, or with none", "openssl s_client -connect "+backendName(v)+" -noservername"),
 		}}
+		if !takesNoHeader(v, m) {
+			m.fixes = append([]inspect.Fix{fix(forSelf, "if the backend expects a PROXY protocol header first, send one", "tlstriage proxy --backend-proxy-protocol v2 …")}, m.fixes...)
+			e.askBackendToo(m)
+		}
+		return m
 	},
 }

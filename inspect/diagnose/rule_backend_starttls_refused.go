@@ -19,7 +19,7 @@ var ruleBackendStartTLSRefused = Rule{
 			fix(forSelf, "if the port speaks TLS at once, do not ask for it", "tlstriage proxy --backend tls://"+backendName(v)+" …  # without --backend-starttls"),
 		}}
 		if s := v.leg.StartTLS; s != nil && !s.Refused {
-			m.title = "The backend does not speak the protocol in which it is asked for TLS"
+			asksForAnother(v, m)
 		}
 		return m
 	},

@@ -16,6 +16,16 @@ var ruleBackendTimeout = Rule{
 			return nil
 		}
 		m := &match{ended: true, leg: leg, detail: backendWords(v) + " (phase " + or(string(v.phase()), "unknown") + ")"}
+		if s := v.leg.StartTLS; s != nil && v.phase() == inspect.PhaseStartTLS && leg == inspect.LegBackend && startTLSGreets(s.Protocol) {
+			m.fault = inspect.FaultBackend
+			m.title = "The backend did not say a word in the protocol in which it is asked for TLS"
+			m.detail += "; a server of " + bound(s.Protocol) + " speaks first: one that is silent waits to be spoken to, in another protocol, or is overloaded"
+			m.fixes = []inspect.Fix{
+				fix(forSelf, "see what the port speaks, and ask in that", "tlstriage proxy --backend-starttls postgres …  # or ldap; tls://HOST:PORT alone where it speaks TLS at once"),
+				fix(forBackend, "if it is one of "+bound(s.Protocol)+", see how loaded it is", "nc -v "+hostOf(v)+" "+portOf(v)),
+			}
+			return m
+		}
 		if v.phase() != inspect.PhaseDial {
 			if leg == inspect.LegBackend {
 				m.fault = inspect.FaultBackend

@@ -14,6 +14,9 @@ var ruleClientTimeout = Rule{
 		if !e.client.is(inspect.ErrorTimeout) || e.unanswered() {
 			return nil
 		}
+		if m := e.silentInDialogue(); m != nil {
+			return m
+		}
 		m := &match{ended: true, fixes: []inspect.Fix{
 			fix(forNetwork, "look for lost large packets: a capture at both ends, and the path's MTU", "ping -M do -s 1472 "+clientHost(e.c)),
 			fix(forClient, "if the client only connects (a probe, a preconnect), this is harmless", ""),
@@ -25,6 +28,7 @@ var ruleClientTimeout = Rule{
 			m.detail = "the hello came, and then nothing: " + or(string(e.client.phase()), "handshake") + " timed out"
 		default:
 			m.detail = "not one byte of a hello came in time"
+			e.waitsForGreeting(m)
 		}
 		return m
 	},

@@ -25,6 +25,14 @@ var ruleNotTLSOther = Rule{
 			}
 			return m
 		}
+		if ask := e.wantsStartTLS(); ask != "" {
+			m.title = "The client asks for TLS in its own protocol, and this listener expects TLS at once"
+			if askingPort(e.c.Server.Port) == ask {
+				m.severity, m.fault = inspect.SeverityError, inspect.FaultProxy
+			}
+			m.fixes = []inspect.Fix{beginInPlainText(ask)}
+			return m
+		}
 		if e.disguised() {
 			m.detail = or(e.client.firstLine(), "it began with an SSLv2 hello, and did not wait for the answer") + ": another protocol in disguise, as Skype's"
 		}

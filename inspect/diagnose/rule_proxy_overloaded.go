@@ -4,11 +4,20 @@ import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleProxyOverloaded = Rule{
 	ID: "proxy-overloaded", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultProxy,
-	when:        clientLegDown,
+	when:        legDown,
 	Title:       "This program's bound on connections was reached",
 	Citation:    "tlstriage, configuration of listeners",
-	Explanation: "The connection was refused because as many as are allowed were open already. Raise the bound if memory and descriptors allow it, or find out who holds connections open.",
+	Explanation: "The connection was refused because as many as are allowed were open already. Raise the bound if memory and descriptors allow it, or find out who holds connections open. On the backend leg: the operating system gives this program no more file descriptors; a connection takes two.",
 	check: func(e *evidence) *match {
+		if e.backend.exists() && e.backend.is(inspect.ErrorOverloaded) {
+			return &match{
+				ended: true, leg: inspect.LegBackend, title: "This program is out of file descriptors", detail: or(e.backend.message(), "no descriptor for a connection to the backend"),
+				fixes: []inspect.Fix{
+					fix(forSelf, "raise the limit of open files to more than twice the listener's bound on connections", "ulimit -n 65536  # systemd: LimitNOFILE=65536"),
+					fix(forSelf, "or take fewer connections at once", "tlstriage proxy --limit-connections 1000 …"),
+				},
+			}
+		}
 		if !e.client.is(inspect.ErrorOverloaded) {
 			return nil
 		}
