@@ -40,6 +40,9 @@ func (c *connection) askedForTLS(ctx context.Context, prefix []byte) ([]byte, bo
 		c.early = b.open(ctx, c.limits.Timeouts, &c.server.describer, c.how)
 		desk.Greeting = c.early.greeting
 	}
+	if desk.Backend == nil {
+		desk.Cancel = func(request []byte) { c.cancel(ctx, request) }
+	}
 	if c.early != nil && !c.early.established() {
 		c.backend, c.early = c.early, nil
 		c.discardBackend()
@@ -67,6 +70,24 @@ func (c *connection) askedForTLS(ctx context.Context, prefix []byte) ([]byte, bo
 	}
 	c.route = nil
 	return append(agreement.First, client.prefix...), true
+}
+
+// cancel passes a request of PostgreSQL's to end a query on to a backend that is not asked in its protocol. There is no answer to
+// it but the end of the connection, which is waited for: the backend must not lose what it has not read yet.
+func (c *connection) cancel(ctx context.Context, request []byte) {
+	c.backend = c.route.Backend.open(ctx, c.limits.Timeouts, &c.server.describer, c.how)
+	defer c.discardBackend()
+	if !c.backend.established() {
+		return
+	}
+	var backend io.Writer = c.backend.tap
+	if c.backend.tls != nil {
+		backend = c.backend.tls
+	}
+	c.backend.tap.Conn.SetWriteDeadline(time.Now().Add(c.limits.Timeouts.BackendHandshake))
+	if _, err := backend.Write(request); err != nil {
+		c.backend.fail(transportError(err, inspect.PhaseStartTLS))
+	}
 }
 
 // unasked ends a connection on which it did not come to a dialogue.

@@ -18,6 +18,7 @@ type Desk struct {
 	Protocol Protocol      // one of Served
 	Client   io.ReadWriter // the connection itself: below TLS
 	Backend  io.ReadWriter // likewise; nil: the Desk answers
+	Cancel   func([]byte)  // takes PostgreSQL's request to cancel a query where there is no Backend; nil: it is dropped
 	Greeting []byte        // what it says first where it answers and the protocol has a greeting; empty: one of its own
 }
 
@@ -32,7 +33,7 @@ const maxCommands = 64
 
 // Agree goes through the dialogue up to the point where both speak TLS. The error is an *Error or a *BrokenError.
 func (d *Desk) Agree() (Agreement, error) {
-	s := &serving{protocol: d.Protocol, client: newDialogue(d.Protocol, d.Client)}
+	s := &serving{protocol: d.Protocol, cancels: d.Cancel, client: newDialogue(d.Protocol, d.Client)}
 	if d.Backend != nil {
 		s.backend = newDialogue(d.Protocol, d.Backend)
 	}
@@ -50,10 +51,11 @@ func (d *Desk) Agree() (Agreement, error) {
 // serving is a Desk at work.
 type serving struct {
 	protocol        Protocol
-	client, backend *dialogue // backend is nil where there is none to ask
-	plain           string    // what the client tried in plain text
-	last            string    // what it said of what may come before TLS
-	offer           offer     // whether the backend has TLS among what it can do
+	client, backend *dialogue    // backend is nil where there is none to ask
+	cancels         func([]byte) // takes a request to cancel; nil: there is nobody
+	plain           string       // what the client tried in plain text
+	last            string       // what it said of what may come before TLS
+	offer           offer        // whether the backend has TLS among what it can do
 }
 
 // ofClient says that an error is one of the client's connection.

@@ -45,9 +45,7 @@ func (s *serving) postgres() (Agreement, error) {
 			if _, err := io.CopyN(io.Discard, s.client.in, int64(length-8)); err != nil {
 				return Agreement{}, s.ofClient(err)
 			}
-			const no = "SFATAL\x00VFATAL\x00C28000\x00Mno encryption: this connection needs TLS (sslmode=require or higher)\x00\x00"
-			message := binary.BigEndian.AppendUint32([]byte{'E'}, uint32(4+len(no)))
-			if err := s.tell(append(message, no...)); err != nil {
+			if err := s.tell(postgresFatal("28000", "no encryption: this connection needs TLS (sslmode=require or higher)")); err != nil {
 				return Agreement{}, err
 			}
 			return Agreement{}, s.wentOn(s.plain)
@@ -56,6 +54,12 @@ func (s *serving) postgres() (Agreement, error) {
 		}
 	}
 	return Agreement{}, s.wentOn("GSSENCRequest")
+}
+
+// postgresFatal is an ErrorResponse of PostgreSQL that ends a connection.
+func postgresFatal(code, text string) []byte {
+	fields := "SFATAL\x00VFATAL\x00C" + code + "\x00M" + text + "\x00\x00"
+	return append(binary.BigEndian.AppendUint32([]byte{'E'}, uint32(4+len(fields))), fields...)
 }
 
 // postgresAsks answers an SSLRequest.
@@ -88,10 +92,13 @@ func (s *serving) cancel(head []byte) error {
 	if _, err := io.ReadFull(s.client.in, rest); err != nil {
 		return s.ofClient(err)
 	}
-	if s.backend != nil {
-		if err := s.pass(append(head, rest...)); err != nil {
+	switch request := append(head, rest...); {
+	case s.backend != nil:
+		if err := s.pass(request); err != nil {
 			return err
 		}
+	case s.cancels != nil:
+		s.cancels(request)
 	}
 	return s.wentOn("CancelRequest")
 }
@@ -100,6 +107,7 @@ func (s *serving) cancel(head []byte) error {
 const (
 	ldapSuccess                 = 0
 	ldapConfidentialityRequired = 13
+	ldapUnavailable             = 52
 )
 
 // Operations of LDAP that a client may ask for, and the tag of what answers each; 0: nothing does.
@@ -109,6 +117,15 @@ var ldapOperations = map[byte]struct {
 }{
 	0x60: {"bindRequest", 0x61}, 0x42: {"unbindRequest", 0}, 0x63: {"searchRequest", 0x65}, 0x66: {"modifyRequest", 0x67}, 0x68: {"addRequest", 0x69},
 	0x4a: {"delRequest", 0x6b}, 0x6c: {"modDNRequest", 0x6d}, 0x6e: {"compareRequest", 0x6f}, 0x50: {"abandonRequest", 0}, 0x77: {"extendedRequest", 0x78},
+}
+
+// ldapNotice is the Notice of Disconnection, which nobody asked for and by which a server says that it ends the connection
+// (RFC 4511, Section 4.4.1). All of it is shorter than 128 bytes.
+func ldapNotice(code byte, text string) []byte {
+	const oid = "1.3.6.1.4.1.1466.20036"
+	result := append([]byte{0x0a, 1, code, 0x04, 0, 0x04, byte(len(text))}, text...)
+	result = append(append(result, 0x8a, byte(len(oid))), oid...)
+	return berSequence(append([]byte{0x02, 1, 0, 0x78, byte(len(result))}, result...))
 }
 
 // ldapStartTLS is the name of the extended operation (RFC 4511, Section 4.14.1).

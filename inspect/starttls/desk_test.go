@@ -212,6 +212,27 @@ func TestDeskIsBounded(t *testing.T) {
 	}
 }
 
+// Refusals are whole messages of their protocols: a client of that protocol reads them as such.
+func TestRefusalsAreOfTheProtocol(t *testing.T) {
+	for _, p := range starttls.Served() {
+		said := starttls.Refusal(p)
+		near, far := pair(t)
+		far.Write(said)
+		far.(*net.TCPConn).CloseWrite()
+		_, err := starttls.Ask(p, "name.example", near)
+		var wrong *starttls.Error
+		if !errors.As(err, &wrong) || len(said) == 0 {
+			t.Errorf("%s: %q is read as %v", p, said, err)
+		}
+	}
+	if said := starttls.Refusal(starttls.Postgres); said[0] != 'E' || int(said[4])+1 != len(said) || said[len(said)-1] != 0 || said[len(said)-2] != 0 {
+		t.Errorf("%q", said)
+	}
+	if said := starttls.Refusal(starttls.LDAP); int(said[1])+2 != len(said) || !bytes.HasPrefix(said[2:], []byte("\x02\x01\x00\x78")) || int(said[6])+7 != len(said) {
+		t.Errorf("%q", said)
+	}
+}
+
 func TestGreetingInTLS(t *testing.T) {
 	for in, want := range map[string]string{
 		"* OK [CAPABILITY IMAP4rev1 STARTTLS] ready\r\n": "* OK ready\r\n", "* OK ready\r\n": "* OK ready\r\n", "* OK [CAPABILITY broken\r\n": "* OK [CAPABILITY broken\r\n",

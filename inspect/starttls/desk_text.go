@@ -284,6 +284,10 @@ func Refusal(p Protocol) []byte {
 		return []byte("* BYE not available\r\n")
 	case POP3:
 		return []byte("-ERR not available\r\n")
+	case Postgres:
+		return postgresFatal("57P03", "the service behind this proxy is not available") // cannot_connect_now
+	case LDAP:
+		return ldapNotice(ldapUnavailable, "not available")
 	}
 	return nil
 }
