@@ -54,6 +54,7 @@ type httpRequest struct {
 	received atomic.Int64
 	whole    atomic.Bool           // the body was read to its end
 	late     atomic.Bool           // the body did not come in time
+	until    atomic.Int64          // when more of it must have come, in ticks; 0: nobody waits for it
 	unread   atomic.Pointer[error] // why it could not be read to its end
 
 	status    int // 0: not answered yet
@@ -234,13 +235,18 @@ func (q *httpRequest) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 // Read reads the request's body, of which something must come within the time for that. The transport may still do so when the request
 // was answered.
 func (q *httpRequest) Read(b []byte) (int, error) {
-	if !q.deadline(time.Now().Add(q.s.c.limits.Timeouts.RequestBody)) {
+	limit := q.s.c.limits.Timeouts.RequestBody
+	q.until.Store(ticks() + int64(limit)) // no later than the deadline
+	if !q.deadline(time.Now().Add(limit)) {
 		return 0, http.ErrBodyReadAfterClose
 	}
 	q.reading.Store(true)
 	n, err := q.body.Read(b)
 	q.reading.Store(false)
 	q.received.Add(int64(n))
+	if err == nil || err == io.EOF {
+		q.until.Store(0)
+	}
 	q.moved.Store(ticks())
 	switch {
 	case err == nil:
@@ -256,6 +262,12 @@ func (q *httpRequest) Read(b []byte) (int, error) {
 	}
 	q.deadline(time.Time{})
 	return n, err
+}
+
+// isLate reports whether the body did not come in time. net/http ends the request's context before whoever reads the body hears of that.
+func (q *httpRequest) isLate() bool {
+	until := q.until.Load()
+	return q.late.Load() || until != 0 && ticks() >= until
 }
 
 // deadline is until when something of the body must come; false: the request was answered, and what answered it must not be touched

@@ -354,7 +354,7 @@ func (s *httpSession) failed(_ http.ResponseWriter, r *http.Request, err error) 
 		f.Type, f.Status, f.Message = inspect.HTTPTimeout, http.StatusGatewayTimeout, "the backend took nothing more of the request for the idle time"
 	case errors.As(err, &unopened):
 		f = legFailure(unopened.leg)
-	case q.late.Load():
+	case q.isLate():
 		f.Type, f.Status = inspect.HTTPSlowRequest, http.StatusRequestTimeout
 	case r.Context().Err() != nil: // the client has gone
 		q.aborted = true
