@@ -59,7 +59,7 @@ TLSTRIAGE_BACKEND_SNI. Flags beat environment beats file. SIGHUP reads the file 
 
   # Several listeners and routes
   tlstriage proxy --config proxy.yaml`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if file == "" {
 				file = os.Getenv(configs.EnvPrefix + "CONFIG")
