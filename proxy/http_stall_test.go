@@ -112,6 +112,7 @@ func TestHTTPModeAnswersForBackendsThatStopReading(t *testing.T) {
 	for _, h2 := range []bool{false, true} {
 		letGo := make(chan struct{})
 		r := impatient(t, pki, tlsBackend(t, pki, func(c *tls.Conn) { <-letGo }))
+		t.Cleanup(func() { close(letGo) })
 		client := httpClient(t, r, h2)
 		request := get(t, "https://"+testName+"/")
 		request.Method, request.Body, request.ContentLength = http.MethodPost, io.NopCloser(endless{}), 1<<40
@@ -127,7 +128,6 @@ func TestHTTPModeAnswersForBackendsThatStopReading(t *testing.T) {
 		if f := r.record().HTTP.Failures; len(f) != 1 || f[0].Type != inspect.HTTPTimeout || f[0].Status != http.StatusGatewayTimeout || f[0].Midway {
 			t.Errorf("h2 %v: %+v", h2, f)
 		}
-		close(letGo)
 	}
 }
 

@@ -232,8 +232,14 @@ type ran struct {
 // client runs a program to its end. Its standard input stays open after what it is given, like a person's at a terminal.
 func client(t *testing.T, stdin, program string, args ...string) ran {
 	t.Helper()
+	return clientWithin(t, patience, stdin, program, args...)
+}
+
+// clientWithin is client where much is to be done.
+func clientWithin(t *testing.T, limit time.Duration, stdin, program string, args ...string) ran {
+	t.Helper()
 	need(t, program)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir = t.TempDir()

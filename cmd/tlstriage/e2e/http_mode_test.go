@@ -2,9 +2,11 @@ package e2e
 
 import (
 	"crypto/tls"
+	"fmt"
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tlstriage/tlstriage/certs/certstest"
 	"github.com/tlstriage/tlstriage/inspect"
@@ -77,6 +79,11 @@ func TestHTTPModeNamesWhatABackendDoes(t *testing.T) {
 // curlMode asks the program as if it were the site.
 func curlMode(t *testing.T, p *proxy, args ...string) ran {
 	t.Helper()
+	return curlModeWithin(t, 20*time.Second, p, args...)
+}
+
+func curlModeWithin(t *testing.T, limit time.Duration, p *proxy, args ...string) ran {
+	t.Helper()
 	_, port, err := net.SplitHostPort(p.Addr)
 	if err != nil {
 		t.Fatal(err)
@@ -86,5 +93,5 @@ func curlMode(t *testing.T, p *proxy, args ...string) ran {
 			args[i] = strings.Replace(a, site, site+":"+port, 1)
 		}
 	}
-	return client(t, "", "curl", append([]string{"--cacert", authorityCA, "--resolve", site + ":" + port + ":127.0.0.1", "--max-time", "20"}, args...)...)
+	return clientWithin(t, limit+patience, "", "curl", append([]string{"--cacert", authorityCA, "--resolve", site + ":" + port + ":127.0.0.1", "--max-time", fmt.Sprint(limit.Seconds())}, args...)...)
 }

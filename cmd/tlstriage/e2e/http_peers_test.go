@@ -20,6 +20,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tlstriage/tlstriage/certs/certstest"
 	"github.com/tlstriage/tlstriage/inspect"
@@ -307,7 +308,7 @@ func TestLargeBodiesThroughHTTPMode(t *testing.T) {
 	}))
 	p := startProxy(t, backend{addr: addr, ca: pki.WriteRoot(t)}.args("--mode", "http", "--backend-verify", "enforce")...)
 	for _, version := range []string{"--http2", "--http1.1"} {
-		got := curlMode(t, p, version, "-sS", "-o", os.DevNull, "-w", "%{http_code} %{size_download}", "--max-time", "300", "https://"+site+"/")
+		got := curlModeWithin(t, 5*time.Minute, p, version, "-sS", "-o", os.DevNull, "-w", "%{http_code} %{size_download}", "https://"+site+"/")
 		if !strings.Contains(got.out, fmt.Sprintf("200 %d", size)) {
 			t.Errorf("%s: exit %d: %.500s", version, got.code, got.out)
 		}
@@ -319,7 +320,7 @@ func TestLargeBodiesThroughHTTPMode(t *testing.T) {
 	if err := os.Truncate(file, size); err != nil {
 		t.Fatal(err)
 	}
-	got := curlMode(t, p, "--http2", "-sS", "-T", file, "--max-time", "300", "https://"+site+"/")
+	got := curlModeWithin(t, 5*time.Minute, p, "--http2", "-sS", "-T", file, "https://"+site+"/")
 	if !strings.Contains(got.out, strconv.Itoa(size)) {
 		t.Errorf("exit %d: %.500s", got.code, got.out)
 	}
