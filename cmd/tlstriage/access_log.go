@@ -30,6 +30,7 @@ type accessLog struct {
 	broken  bool // the last write failed, and that was said
 	closed  bool
 	lost    uint64 // lines since then
+	missing uint64 // lines, ever
 	held    uint64 // lines that are held back
 }
 
@@ -78,6 +79,16 @@ func (a *accessLog) Write(r *inspect.HTTPRequest) {
 	}
 }
 
+// Missing is how many lines could not be written since the start.
+func (a *accessLog) Missing() uint64 {
+	if a == nil {
+		return 0
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.missing
+}
+
 // wrote says aloud, once, that writing fails, and goes on: a full disk must not stop requests. a.mu is held.
 func (a *accessLog) wrote(err error) {
 	if err == nil {
@@ -94,6 +105,7 @@ func (a *accessLog) wrote(err error) {
 		a.lost = 0
 	}
 	a.lost += a.held
+	a.missing += a.held
 	a.held = 0
 	a.out.Reset(a.file) // a bufio.Writer keeps its first error
 	if !a.broken {

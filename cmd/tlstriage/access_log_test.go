@@ -118,8 +118,8 @@ func TestAccessLogGoesOnWhenTheDiskIsFull(t *testing.T) {
 		a.Write(hostileRequest())
 		a.flushNow()
 	}
-	if a.lost != 3 {
-		t.Errorf("%d lines were lost, want 3", a.lost)
+	if a.lost != 3 || a.Missing() != 3 || (*accessLog)(nil).Missing() != 0 {
+		t.Errorf("%d lines were lost, %d ever, want 3", a.lost, a.Missing())
 	}
 	a.file = real
 	a.out.Reset(real)

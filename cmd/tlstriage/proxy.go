@@ -100,6 +100,8 @@ type proxyCommand struct {
 	explainer  *explainer     // nil: backends are not experimented with
 	outMu      sync.Mutex     // records come from the server and from the shadow
 	unwritten  bool           // the latest record could not be written
+	lost       uint64         // records since then
+	missing    atomic.Uint64  // records that could not be written, ever
 	saidMu     sync.Mutex
 	said       map[string]string // of each backend's address what was said of it last
 	worst      atomic.Int32      // worst severity seen
@@ -179,11 +181,11 @@ func (p *proxyCommand) run(ctx context.Context) error {
 	}
 	p.admin = admin.New(admin.Options{
 		Shadow: shadow,
-		Numbers: append(p.quicNumbers(), admin.Number{Name: "tlstriage_access_log_dropped_total", Help: "Requests that are missing in the access log because its queue was full.",
-			Value: func() float64 { return float64(p.server.RequestsDropped()) }}),
+		Numbers: append(p.quicNumbers(), admin.Number{Name: "tlstriage_access_log_dropped_total", Help: "Requests that are missing in the access log because its queue was full, or it could not be written.",
+			Value: func() float64 { return float64(p.server.RequestsDropped() + p.access.Missing()) }}),
 		Version: thisBuild().Version, Revision: thisBuild().Revision,
 		Recent: config.Limits.Recent, Hosts: config.Admin.Hosts,
-		Active: p.server.Active, Refused: p.server.Refused, Dropped: p.server.Dropped,
+		Active: p.server.Active, Refused: p.server.Refused, Dropped: func() uint64 { return p.server.Dropped() + p.missing.Load() },
 		Encode:   func(c *inspect.Connection) ([]byte, error) { return report.Encode(c, report.Raw(config.Record.Raw)) },
 		Backends: func() any { return p.monitor.States() },
 		ErrorLog: zap.NewStdLog(p.log),

@@ -73,13 +73,19 @@ func (p *proxyCommand) print(c *inspect.Connection) {
 	} else if err != nil {
 		p.log.Error("record not printed", zap.Error(err))
 	}
-	switch err := p.recording.Write(c); {
+	err := p.recording.Write(c)
+	if err != nil {
+		p.lost++
+		p.missing.Add(1)
+	}
+	switch {
 	case err != nil && !p.unwritten:
 		p.unwritten = true
 		p.log.Error("record not written, nor are those that follow until this is over", zap.Error(err))
 	case err == nil && p.unwritten:
 		p.unwritten = false
-		p.log.Info("records are written again")
+		p.log.Info("records are written again", zap.Uint64("lost", p.lost))
+		p.lost = 0
 	}
 }
 

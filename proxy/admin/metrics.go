@@ -79,7 +79,7 @@ func newMetrics(registry *prometheus.Registry, options Options) *metrics {
 		}, floatOf(options.Active)),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "tlstriage_records_dropped_total",
-			Help: "Connection records dropped because the queue was full.",
+			Help: "Connection records dropped because the queue was full, or the recording could not be written.",
 		}, floatOf(options.Dropped)),
 		prometheus.NewCounterFunc(refusedOpts(inspect.ErrorOverloaded), floatOf(options.Refused)),
 		collectors.NewGoCollector(),
