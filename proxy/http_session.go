@@ -236,9 +236,7 @@ func (s *httpSession) fail(leg *backendLeg) {
 // release counts a request that is answered, and finishes a session whose last one it was.
 func (s *httpSession) release(q *httpRequest) {
 	s.front.end()
-	if s.front == nil {
-		s.c.lastActive.Store(ticks())
-	}
+	s.c.lastActive.Store(ticks()) // the last bytes of the answer may have to be written yet, and have the idle time for that
 	s.mu.Lock()
 	i := slices.Index(s.asking, q)
 	n := len(s.asking) - 1

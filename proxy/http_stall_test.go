@@ -118,7 +118,8 @@ func TestHTTPModeAnswersForBackendsThatStopReading(t *testing.T) {
 		request.Method, request.Body, request.ContentLength = http.MethodPost, io.NopCloser(endless{}), 1<<40
 		response, err := client.Do(request)
 		if err != nil {
-			t.Fatal(err)
+			c := r.record()
+			t.Fatalf("h2 %v: %v; ended by %q, %+v", h2, err, c.Event.End, c.HTTP)
 		}
 		if response.StatusCode != http.StatusGatewayTimeout || response.Header.Get(RecordIDHeader) == "" {
 			t.Errorf("h2 %v: %s", h2, response.Status)
