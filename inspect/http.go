@@ -75,6 +75,7 @@ const (
 	HTTPTimeout      HTTPFailureType = "timeout"       // it did not begin to answer in time, or did not go on
 	HTTPBadResponse  HTTPFailureType = "bad_response"  // what it sent is no answer in HTTP, or another version of it
 	HTTPSpeaksHTTP2  HTTPFailureType = "http2"         // it speaks HTTP/2, and was asked in HTTP/1.1
+	HTTPSpeaksTLS    HTTPFailureType = "tls"           // it speaks TLS, and was asked in plain text: its own answer says so, and was passed on
 	HTTPLargeHeader  HTTPFailureType = "large_header"  // the header of its answer is larger than this program takes
 	HTTPUnavailable  HTTPFailureType = "unavailable"   // the backend itself answered 502, 503 or 504, and that was passed on
 	HTTPStreamReset  HTTPFailureType = "stream_reset"  // it ended the request's stream with an error code of HTTP/2, and kept the connection

@@ -42,6 +42,11 @@ func (s *httpSession) answered(r *http.Response) error {
 	}
 	s.watchRedirects(q, r)
 	s.watchRefusal(r)
+	if s.c.record.BackendLeg != nil && s.c.record.BackendLeg.Plain && r.StatusCode == http.StatusBadRequest {
+		if says := wantsTLS(r); says != "" {
+			q.fail(inspect.HTTPFailure{Type: inspect.HTTPSpeaksTLS, Status: r.StatusCode, Message: says})
+		}
+	}
 	s.mu.Lock()
 	s.record.BackendProtocol = r.Proto
 	s.mu.Unlock()
@@ -198,14 +203,28 @@ func (s *httpSession) watchRefusal(r *http.Response) {
 	case r.StatusCode == 495 || r.StatusCode == 496:
 		watch.read(fmt.Appendf(nil, "HTTP/1.1 %d", r.StatusCode))
 	case r.StatusCode == http.StatusBadRequest && r.ContentLength > 0 && r.ContentLength <= maxRefusal:
-		page, _ := io.ReadAll(io.LimitReader(r.Body, maxRefusal))
-		r.Body = struct {
-			io.Reader
-			io.Closer
-		}{io.MultiReader(bytes.NewReader(page), r.Body), r.Body}
-		watch.read(append([]byte("HTTP/1.1 400\r\n"), page...))
+		watch.read(append([]byte("HTTP/1.1 400\r\n"), page(r)...))
 	}
 }
+
+// page is the beginning of an answer's body, which is passed on all the same.
+func page(r *http.Response) []byte {
+	b, err := io.ReadAll(io.LimitReader(r.Body, maxRefusal))
+	var rest io.Reader = r.Body
+	if err != nil {
+		rest = failing{err}
+	}
+	r.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(b), rest), r.Body}
+	return b
+}
+
+// failing is the end of a body that was cut.
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
 // writePage is an answer of our own: the status, and the record's id. Where the backend failed the connection ends with it, so that its record
 // is soon there to be found under that id.

@@ -44,7 +44,7 @@ var catalog = [...]*Rule{
 	&ruleALPNDiffersBetweenLegs, &ruleNameDiffersBetweenLegs, &ruleClientCertCannotPass, &ruleClientLegacyVersion, &ruleClientWeakCiphers,
 
 	// What went over connections that were established.
-	&ruleBackendResetMidway, &ruleBackendTruncated, &rulePeerBreaksTLS, &ruleHTTPBackendSpeaksHTTP2, &ruleHTTPBackendReset, &ruleHTTPBackendClosed, &ruleHTTPStreamReset, &ruleHTTPLargeHeader, &ruleHTTPBadResponse, &ruleHTTPTimeout, &ruleHTTPUnread, &ruleHTTPOutlived, &ruleHTTPUnavailable,
+	&ruleBackendResetMidway, &ruleBackendTruncated, &rulePeerBreaksTLS, &ruleHTTPBackendSpeaksHTTP2, &ruleHTTPBackendSpeaksTLS, &ruleHTTPBackendReset, &ruleHTTPBackendClosed, &ruleHTTPStreamReset, &ruleHTTPLargeHeader, &ruleHTTPBadResponse, &ruleHTTPTimeout, &ruleHTTPUnread, &ruleHTTPOutlived, &ruleHTTPUnavailable,
 	&ruleHTTPMisdirected, &ruleHTTPBadRequest, &ruleHTTPSlowRequest, &ruleHTTPRedirectLoop, &ruleQUICAltSvcUnused,
 
 	&ruleCanaryDiffers,

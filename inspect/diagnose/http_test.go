@@ -59,6 +59,7 @@ func httpCases() []ruleCase {
 		{name: "a redirect to itself", in: requested(inspect.HTTPRedirectLoop, 301), cause: "http-redirect-loop", fault: inspect.FaultBackend, verdict: inspect.Failed, never: quiet},
 		{name: "HTTP/2 where HTTP/1.1 is asked for, in TLS", in: requested(inspect.HTTPSpeaksHTTP2, 502), cause: "http-backend-speaks-h2", fault: inspect.FaultBackend, verdict: inspect.Failed, never: quiet},
 		{name: "HTTP/2 where HTTP/1.1 is asked for, in plain text", in: inPlain(requested(inspect.HTTPSpeaksHTTP2, 502)), cause: "http-backend-speaks-h2", fault: inspect.FaultProxy, verdict: inspect.Failed, never: quiet},
+		{name: "TLS where plain text is sent", in: inPlain(requested(inspect.HTTPSpeaksTLS, 400)), cause: "http-backend-speaks-tls", fault: inspect.FaultProxy, verdict: inspect.Failed, never: append(quiet, "http-bad-request")},
 		{name: "a stream reset", in: requested(inspect.HTTPStreamReset, 502), cause: "http-stream-reset", fault: inspect.FaultBackend, verdict: inspect.Failed, never: quiet},
 		{name: "a header too large", in: requested(inspect.HTTPLargeHeader, 502), cause: "http-large-header", fault: inspect.FaultBackend, verdict: inspect.Failed, never: quiet},
 		{name: "the backend's own 503", in: requested(inspect.HTTPUnavailable, 503), cause: "http-unavailable", fault: inspect.FaultBackend, verdict: inspect.Failed, never: quiet},

@@ -248,7 +248,7 @@ func (c *contract) http(o object) {
 	}
 	for _, f := range o.objects("failures") {
 		f.keys("type status midway message host")
-		f.oneOf("type", "backend_leg closed reset timeout bad_response large_header stream_reset unavailable alert misdirected redirect_loop draining bad_request slow_request unread outlived other", false)
+		f.oneOf("type", "backend_leg closed reset timeout bad_response http2 tls large_header stream_reset unavailable alert misdirected redirect_loop draining bad_request slow_request unread outlived other", false)
 		f.boolean("midway", true)
 		f.number("status", false)
 	}
