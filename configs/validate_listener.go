@@ -122,6 +122,9 @@ func (v *validator) routes(l *Listener, path string) {
 		v.routeClients(l, route, at)
 		v.backend(l, &route.Backend, at+".backend")
 	}
+	if _, ok := taken["*"]; !ok && l.StartTLS != StartTLSNone && l.StartTLS != "" && l.Mode != ModeHTTP {
+		v.fail(path+".starttls", "%s needs a route without server_names (or with \"*\"): clients ask for TLS before they send a name", l.StartTLS)
+	}
 }
 
 // routeClients holds what a route asks of its clients. As with a listener, a missing authority must never come to mean that nothing is
