@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -102,6 +103,8 @@ type backendCheck struct {
 	to   *proxy.Backend
 	name string // asked for
 	mode proxy.Mode
+
+	protocols []string // offered by ALPN
 }
 
 // newPlan reads what the configuration names. openAuthority is called when a listener has no certificates of its own.
@@ -347,7 +350,7 @@ func (p *plan) route(l *proxy.Listener, c *configs.Route, types []policy.Certifi
 	}
 	p.judges[key] = judge
 	if backend.Address != "" {
-		p.checks = append(p.checks, backendCheck{key: key, to: backend, name: nameToCheck(c), mode: l.Mode})
+		p.checks = append(p.checks, backendCheck{key: key, to: backend, name: nameToCheck(c), mode: l.Mode, protocols: protocolsToCheck(l, &c.Backend)})
 	}
 	return r, nil
 }
@@ -360,6 +363,17 @@ func nameToCheck(c *configs.Route) string {
 		}
 	}
 	return ""
+}
+
+// protocolsToCheck are the protocols that a typical client of the route offers; none where the configuration does not tell: a server
+// of mail may refuse a client that offers it those of HTTP (RFC 7301, Section 3.2).
+func protocolsToCheck(l *proxy.Listener, c *configs.Backend) []string {
+	scheme, _, _ := strings.Cut(c.URL, "://")
+	begins := l.StartTLS != "" || startTLSOf(c.StartTLS) != ""
+	if !begins && (l.Mode == proxy.HTTP || strings.EqualFold(scheme, "https")) {
+		return []string{"h2", "http/1.1"}
+	}
+	return nil
 }
 
 func (p *plan) backend(c *configs.Backend, key routeKey, judge *diagnose.Diagnoser) (*proxy.Backend, error) {

@@ -74,7 +74,7 @@ func (p *plan) targets() []monitor.Target {
 	var targets []monitor.Target
 	for _, c := range p.checks {
 		if c.mode != proxy.Passthrough {
-			targets = append(targets, monitor.Target{Name: targetName(c.key), Backend: c.to, ServerName: c.name, Protocols: []string{"h2", "http/1.1"}})
+			targets = append(targets, monitor.Target{Name: targetName(c.key), Backend: c.to, ServerName: c.name, Protocols: c.protocols})
 		}
 	}
 	return targets
