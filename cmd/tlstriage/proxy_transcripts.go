@@ -20,6 +20,7 @@ type transcripts struct {
 	dir     string
 	most    int
 	written []string // oldest first
+	lost    uint64   // that could not be written since one could
 	log     *zap.Logger
 }
 
@@ -47,17 +48,26 @@ func (t *transcripts) write(c *inspect.Connection, kept *proxy.Transcript) {
 		legs = append(legs, exchangeOf(kept.Backend, c.BackendLeg, c))
 	}
 	data, err := capture.Compose(legs...)
-	if err == nil {
-		err = t.store(filepath.Join(t.dir, c.Event.ID+".pcapng"), data)
-	}
 	if err != nil {
 		t.log.Error("handshake not written", zap.String("record", c.Event.ID), zap.Error(err))
+		return
+	}
+	err = t.store(filepath.Join(t.dir, c.Event.ID+".pcapng"), data)
+	switch {
+	case err != nil:
+		if t.lost++; t.lost == 1 {
+			t.log.Error("handshake not written, nor are those that follow until this is over", zap.String("record", c.Event.ID), zap.Error(err))
+		}
+	case t.lost > 0:
+		t.log.Info("handshakes are written again", zap.Uint64("lost", t.lost))
+		t.lost = 0
 	}
 }
 
-// store writes a file and removes the oldest ones beyond the bound.
+// store writes a file and removes the oldest ones beyond the bound. Of one that could not be written whole nothing stays.
 func (t *transcripts) store(name string, data []byte) error {
 	if err := os.WriteFile(name, data, 0o600); err != nil {
+		os.Remove(name) // it may not have come to be
 		return err
 	}
 	t.written = append(t.written, name)
