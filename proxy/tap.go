@@ -34,6 +34,7 @@ type tap struct {
 	closing func()        // called before the connection is closed
 	batch   *batch        // what is written goes this way; nil: straight to the connection
 
+	cut       error       // why a write ended in its middle: close_notify, which crypto/tls sends all the same, would be read as the rest of a record
 	openEnded atomic.Bool // an end without close_notify, between two records, is an error of its own
 
 	ended  bool // the peer closed the TCP connection
@@ -122,7 +123,14 @@ func (t *tap) Write(b []byte) (int, error) {
 	if t.batch != nil {
 		return t.batch.Write(b)
 	}
-	return t.Conn.Write(b)
+	if t.cut != nil {
+		return 0, t.cut
+	}
+	n, err := t.Conn.Write(b)
+	if err != nil && n > 0 {
+		t.cut = err
+	}
+	return n, err
 }
 
 // see shows bytes to whoever watches.
