@@ -18,6 +18,7 @@ type Leg struct {
 	PeerEnd       PeerEnd     `json:"peer_end,omitempty"`       // how the peer ended what it sent, once bytes were copied
 	OpenEnded     bool        `json:"open_ended,omitempty"`     // backend leg: cut in an HTTP answer whose end only the end of the connection tells
 	Unanswered    bool        `json:"unanswered,omitempty"`     // backend leg: something was sent to it, and it ended before its first byte
+	Silent        bool        `json:"silent,omitempty"`         // client leg: the client ended it when no data had come of either side
 	Experiment    *Experiment `json:"experiment,omitempty"`     // backend leg: why it refuses the hello, where that was found out by sending others
 	Looks         []Look      `json:"looks,omitempty"`          // backend leg: what it answers to other names, where that was looked at
 }

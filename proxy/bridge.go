@@ -302,6 +302,7 @@ func (c *connection) finishBridge(last *direction) {
 	if last.backend {
 		up, down = down, up
 	}
+	c.silent = up.bytes == 0 && down.bytes == 0
 	c.backend.unanswered = up.bytes > 0 && down.bytes == 0 && c.firstEnd.Load() == endOfBackend
 	c.clientFacts = tcpFacts(c.conn)
 	c.backend.facts = tcpFacts(c.backend.tap.Conn)

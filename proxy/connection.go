@@ -61,6 +61,7 @@ type connection struct {
 	expired        atomic.Bool  // and that for its age
 	firstEnd       atomic.Int32 // who ended it: endOfClient, endOfBackend; 0: nobody yet
 	clientEnd      inspect.PeerEnd
+	silent         bool // no data came from either side
 
 	mu      sync.Mutex
 	idle    *time.Timer

@@ -46,6 +46,7 @@ func (c *connection) finish() {
 	}
 	addEnd(r.ClientLeg, c.clientErr, c.clientFacts, c.clientAlerts)
 	r.ClientLeg.PeerEnd = c.clientEnd
+	r.ClientLeg.Silent = c.silent && c.clientEnd != "" && r.Event.End == inspect.EndedByClient
 	if c.backend != nil {
 		addEnd(r.BackendLeg, c.backend.err, c.backend.facts, c.backend.alerts)
 		r.BackendLeg.PeerEnd, r.BackendLeg.OpenEnded, r.BackendLeg.Unanswered = c.backend.peerEnd, c.backend.openEnded, c.backend.unanswered

@@ -301,6 +301,7 @@ func (s *httpSession) finish() {
 	c.record.HTTP = &s.record
 	s.legEnded(held)
 	c.record.Event.End = s.ended()
+	c.silent = s.front != nil && s.front.read.Load() == 0
 	c.finish()
 }
 

@@ -25,6 +25,7 @@ const (
 	backendCut                         // the backend ended a connection without saying so in TLS, or reset it
 	canaried                           // the hello was sent to a canary, too
 	altSvcUnused                       // clients that were told of HTTP/3 come back without it
+	clientSilent                       // the client did the handshake and left without a byte
 
 	legDown = clientLegDown | backendLegDown
 	always  = facts(1 << 31) // of rules that are about any connection
@@ -58,6 +59,7 @@ func (e *evidence) facts() facts {
 	set(requestsFailed, e.c.HTTP != nil && len(e.c.HTTP.Failures) > 0)
 	set(backendCut, e.backend.exists() && (e.backend.leg.PeerEnd == inspect.PeerTruncated || e.backend.leg.PeerEnd == inspect.PeerReset || e.backend.leg.OpenEnded))
 	set(canaried, e.c.Canary != nil)
+	set(clientSilent, e.client.exists() && e.client.leg.Silent)
 	set(altSvcUnused, e.c.HTTP != nil && e.c.HTTP.AltSvc != nil && e.c.HTTP.AltSvc.Returned > 0)
 	return f
 }

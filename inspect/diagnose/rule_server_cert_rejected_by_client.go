@@ -11,11 +11,11 @@ import (
 
 var ruleServerCertRejectedByClient = Rule{
 	ID: "server-cert-rejected-by-client", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultClient,
-	when:     hasAlert | hasError | inferred,
+	when:     hasAlert | hasError | inferred | clientSilent,
 	Title:    "The client refuses the server's certificate",
 	Citation: "RFC 8446, Section 6.2",
 	Explanation: "The alert comes from the client: it looked at the certificate and did not accept it. unknown_ca (48): it does not trust the issuer; certificate_expired (45): its clock or the dates; bad_certificate (42) and " +
-		"certificate_unknown (46): anything else, often the name. Behind this proxy the certificate is the one that the proxy serves: a client that does not trust the local authority fails here and nowhere else. Some look at the certificate behind the handshake only: libldap with GnuTLS then gives up TLS and leaves in plain text.",
+		"certificate_unknown (46): anything else, often the name. Behind this proxy the certificate is the one that the proxy serves: a client that does not trust the local authority fails here and nowhere else. Some look at the certificate behind the handshake only: libldap with GnuTLS then gives up TLS and leaves in plain text; others, libpq among them, close the connection without a byte of data, which is a warning where the certificate has not the name that was asked for.",
 	CausedBy: []string{
 		"default-certificate-served", "cert-expired", "cert-not-yet-valid", "cert-name-mismatch", "cert-self-signed", "chain-missing-intermediate",
 		"chain-untrusted-root", "chain-intermediate-expired", "cert-weak-key", "cert-weak-signature", "cert-wrong-usage", "cert-malformed", "cert-revoked",
@@ -28,6 +28,9 @@ var ruleServerCertRejectedByClient = Rule{
 				fix(forClient, "look at the client's log or error; with its session keys the alert can be read", "tlstriage pcap --keylog FILE …"),
 				fix(forBackend, "check the chain that it serves", showCerts(e.client, e.client.hello.ServerName)),
 			}
+			return m
+		}
+		if m := e.leftSilently(); m != nil {
 			return m
 		}
 		m, shown := &match{ended: e.client.failed()}, " to "

@@ -188,6 +188,7 @@ func ruleCases() []ruleCase {
 		{name: "we serve an expired certificate, and the client goes on", in: with(func(c *inspect.Connection) {
 			c.ClientLeg.TLS.Server = &inspect.Server{CertificateChain: []inspect.Certificate{{Subject: "CN=" + siteName, AlternativeNames: []string{siteName}, NotBefore: noon.AddDate(-1, 0, 0), NotAfter: noon.AddDate(0, 0, -1)}}}
 		}), cause: "listener-certificate-expired", fault: inspect.FaultProxy, verdict: inspect.Warning, never: []string{"server-cert-rejected-by-client"}},
+		{name: "we serve a certificate for another name, and the client leaves without a byte", in: silent(), cause: "server-cert-rejected-by-client", fault: inspect.FaultProxy, verdict: inspect.Warning, never: []string{"client-aborted", "cert-name-mismatch"}},
 		{name: "a certificate that was ordered because of the connection", in: with(func(c *inspect.Connection) {
 			c.Event.DurationMS = 2500
 			c.ClientLeg.TLS.Server = &inspect.Server{CertificateChain: []inspect.Certificate{{AlternativeNames: []string{siteName}, NotBefore: noon.Add(2 * time.Second), NotAfter: noon.AddDate(0, 0, 90)}}}

@@ -359,7 +359,7 @@ func (c *contract) leg(o object, key string, backend bool) bool {
 		o.complain(key, "absent")
 		return false
 	}
-	l.keys("address port tls tcp quic error first_bytes server_name proxy_protocol starttls plain passthrough peer_end open_ended unanswered looks experiment")
+	l.keys("address port tls tcp quic error first_bytes server_name proxy_protocol starttls plain passthrough peer_end open_ended unanswered silent looks experiment")
 	if s, ok := l.object("starttls"); ok {
 		s.keys("protocol direct refused answer")
 		s.oneOf("protocol", "postgres smtp imap pop3 ldap", false)
@@ -370,6 +370,7 @@ func (c *contract) leg(o object, key string, backend bool) bool {
 	l.oneOf("peer_end", "close_notify truncated fin reset connection_close", true)
 	l.boolean("open_ended", true)
 	l.boolean("unanswered", true)
+	l.boolean("silent", true)
 	c.quic = l.has("quic")
 	if backend {
 		l.text("address", false)
