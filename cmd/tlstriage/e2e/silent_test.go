@@ -2,8 +2,10 @@ package e2e
 
 import (
 	"crypto/tls"
+	"fmt"
 	"io"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -65,4 +67,24 @@ func TestClientsThatLookAtTheNameBehindTheHandshake(t *testing.T) {
 			expect(t, p.nextFor(t), warned)
 		})
 	}
+}
+
+// libpq is the one that is met most.
+func TestPsqlAsksForAnotherName(t *testing.T) {
+	t.Parallel()
+	pki := certstest.New(t)
+	addr := postgres(t, pki, "on")
+	cert, key := pki.Make(certstest.Healthy, site).WriteFiles(t)
+	p := startProxy(t, "--starttls", "postgres", "--backend", "tls://"+addr, "--backend-starttls", "postgres", "--backend-ca", pki.WriteRoot(t), "--backend-sni", site, "--cert", cert, "--key", key)
+	ask := func(host string) ran {
+		return client(t, "", "psql", fmt.Sprintf("host=%s hostaddr=127.0.0.1 port=%s user=postgres dbname=postgres connect_timeout=20 gssencmode=disable sslmode=verify-full sslrootcert=%s", host, portOf(p.Addr), pki.WriteRoot(t)), "-XAtc", "select 1")
+	}
+	if r := ask("www.elsewhere.example"); r.code == 0 || !strings.Contains(r.out, "does not match host name") {
+		t.Fatal(r.out)
+	}
+	expect(t, p.nextFor(t), want{cause: "server-cert-rejected-by-client", fault: inspect.FaultProxy, verdict: inspect.Warning, outcome: inspect.Success})
+	if r := ask(site); r.code != 0 {
+		t.Fatal(r.out)
+	}
+	expect(t, p.nextFor(t), fine)
 }
