@@ -108,8 +108,8 @@ func (h *http1Legs) RoundTrip(r *http.Request) (*http.Response, error) {
 			return answer, nil
 		}
 		x.done(false)
-		unanswered, ok := err.(*http1Unanswered)
-		if !ok {
+		var unanswered *http1Unanswered
+		if !errors.As(err, &unanswered) {
 			return nil, err
 		}
 		ended := transportErrorType(unanswered.error) != inspect.ErrorTimeout && requestOf(r).stalled.Load() == 0
@@ -269,7 +269,7 @@ func (x *http1Leg) Read(b []byte) (int, error) {
 	if x.left > 0 {
 		x.left -= n
 	}
-	x.over = x.over || err == io.EOF
+	x.over = x.over || errors.Is(err, io.EOF)
 	return n, err
 }
 
@@ -311,8 +311,9 @@ func (x *http1Leg) exchange(r *http.Request) (*http.Response, error) {
 	if r.Context().Err() != nil {
 		return nil, context.Cause(r.Context())
 	}
-	if _, ok := err.(*http1Unanswered); ok && unsent != nil {
-		if _, ok := remoteAlert(err.(*http1Unanswered).error); !ok { // which would be why
+	var unanswered *http1Unanswered
+	if errors.As(err, &unanswered) && unsent != nil {
+		if _, ok := remoteAlert(unanswered.error); !ok { // which would be why
 			return nil, &http1Unanswered{unsent}
 		}
 	}
@@ -514,7 +515,7 @@ func (s *http1Sending) run(x *http1Leg, r *http.Request) {
 	}
 	switch unread := body.unread.Load(); {
 	case unread == nil:
-	case *unread == errBodyUnwanted:
+	case errors.Is(*unread, errBodyUnwanted):
 		s.err = *unread
 		return
 	default:

@@ -152,7 +152,8 @@ func TestHandlersPassOnPanics(t *testing.T) {
 	for range 3 {
 		func() {
 			defer func() {
-				if p := recover(); p != http.ErrAbortHandler {
+				p := recover()
+				if err, _ := p.(error); !errors.Is(err, http.ErrAbortHandler) {
 					t.Errorf("%v", p)
 				}
 			}()

@@ -79,7 +79,7 @@ func (f *frontConn) Read(b []byte) (int, error) {
 	var err error
 	if f.frames != nil {
 		n, err = f.Conn.Read(b)
-	} else if n, err = f.timed(b); err == os.ErrDeadlineExceeded { // which is no error of the socket
+	} else if n, err = f.timed(b); err == os.ErrDeadlineExceeded { //nolint:errorlint // an error of the socket wraps it, and is another
 		return 0, err
 	}
 	f.read.Add(int64(n))
