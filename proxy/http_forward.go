@@ -91,8 +91,13 @@ func upgrade(out http.Header, b *Backend) {
 	if b.Protocol != HTTP2 {
 		for _, protocol := range strings.Split(strings.Join(wanted, ","), ",") {
 			protocol = strings.TrimSpace(protocol)
-			name, _, _ := strings.Cut(strings.ToLower(protocol), "/")
-			if name != "" && name != "http" && name != "h2c" && name != "h2" && name != "tls" {
+			name, version, versioned := strings.Cut(protocol, "/")
+			if !isToken(name) || versioned && !isToken(version) {
+				continue // who knows how it is read
+			}
+			switch strings.ToLower(name) {
+			case "http", "h2c", "h2", "tls":
+			default:
 				left = append(left, protocol)
 			}
 		}
