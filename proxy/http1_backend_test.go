@@ -3,11 +3,13 @@ package proxy
 import (
 	"bufio"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"os"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -304,7 +306,7 @@ func TestFrontConnDeadlines(t *testing.T) {
 			}
 		}
 		f.SetReadDeadline(time.Unix(1, 0))
-		if err := <-broken; err == nil || !err.(net.Error).Timeout() {
+		if err := <-broken; !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("%v", err)
 		}
 		f.SetReadDeadline(time.Now().Add(patience))
@@ -315,17 +317,17 @@ func TestFrontConnDeadlines(t *testing.T) {
 	}
 	// One that has come ends a read.
 	f.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
-	if _, err := f.Read(make([]byte, 10)); err == nil || !err.(net.Error).Timeout() {
+	if _, err := f.Read(make([]byte, 10)); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("%v", err)
 	}
 	// The end of the connection is nobody's to put off.
 	f.SetReadDeadline(time.Time{})
 	f.expire()
 	f.SetDeadline(time.Now().Add(patience))
-	if _, err := f.Read(make([]byte, 10)); err == nil || !err.(net.Error).Timeout() {
+	if _, err := f.Read(make([]byte, 10)); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("%v", err)
 	}
-	if _, err := f.Write([]byte("x")); err == nil || !err.(net.Error).Timeout() {
+	if _, err := f.Write([]byte("x")); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("%v", err)
 	}
 }
