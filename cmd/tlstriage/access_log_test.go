@@ -97,6 +97,9 @@ func TestAccessLogIsReopened(t *testing.T) {
 // A full disk is said aloud once, and what comes later is written when there is room again.
 func TestAccessLogGoesOnWhenTheDiskIsFull(t *testing.T) {
 	if _, err := os.Stat("/dev/full"); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal(err)
+		}
 		t.Skip("no /dev/full here: ", err)
 	}
 	core, said := observer.New(zap.InfoLevel)

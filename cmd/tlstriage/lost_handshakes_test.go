@@ -18,6 +18,9 @@ import (
 // A full disk leaves no empty files of handshakes behind, and is said once until it is over, with the number of those that are lost.
 func TestHandshakesThatAFullDiskCosts(t *testing.T) {
 	if _, err := os.Stat("/dev/full"); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal(err)
+		}
 		t.Skip("no /dev/full here: ", err)
 	}
 	core, said := observer.New(zap.InfoLevel)

@@ -20,6 +20,9 @@ func (unprinted) Close() error                    { return nil }
 // Records that a full disk costs are counted, and when it is over their number is said.
 func TestLostRecordsAreCounted(t *testing.T) {
 	if _, err := os.Stat("/dev/full"); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal(err)
+		}
 		t.Skip("no /dev/full here: ", err)
 	}
 	full, err := openRecorder(configs.Record{File: "/dev/full"})

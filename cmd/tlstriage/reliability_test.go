@@ -21,6 +21,9 @@ import (
 // Where the disk is full, connections go on; it is said once, and not for every one of them.
 func TestFullDiskEndsNoConnection(t *testing.T) {
 	if _, err := os.Stat("/dev/full"); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal(err)
+		}
 		t.Skip("no /dev/full here: ", err)
 	}
 	s := newSite(t)
