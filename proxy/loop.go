@@ -14,8 +14,10 @@ import (
 // backend. That a route comes twice on such a way is a loop.
 type way struct {
 	conn   net.Conn
+	to     netip.AddrPort
 	route  *Route
 	from   *way // on which the client's connection came; nil: from elsewhere
+	next   *way // from the same address to another; nil: none
 	length int
 	looped bool // it was refused where it came back
 }
@@ -23,8 +25,9 @@ type way struct {
 // maxWay is how many listeners a connection may go through one after the other.
 const maxWay = 32
 
-// outgoing are the connections to backends by their local addresses, while they are open. Whoever comes from one of these is this
-// program itself.
+// outgoing are the connections to backends by their local addresses, while they are open. Whoever comes from one of these, to where it
+// leads, is this program itself. The address alone does not say so: the kernel gives one port to connections that lead to different
+// places, and clients on this machine have the same addresses.
 type outgoing struct {
 	mu   sync.Mutex
 	open map[netip.AddrPort]*way
@@ -37,6 +40,7 @@ func (o *outgoing) add(conn net.Conn, route *Route, from *way) {
 		return
 	}
 	w := &way{conn: conn, route: route, from: from, length: 1}
+	w.to, _ = tcpAddress(conn.RemoteAddr())
 	if from != nil {
 		w.length += from.length
 	}
@@ -45,6 +49,7 @@ func (o *outgoing) add(conn net.Conn, route *Route, from *way) {
 	if o.open == nil {
 		o.open = make(map[netip.AddrPort]*way)
 	}
+	w.next = o.open[a]
 	o.open[a] = w
 }
 
@@ -56,23 +61,50 @@ func (o *outgoing) forget(conn net.Conn) bool {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	var before *way
 	w := o.open[a]
-	if w == nil || w.conn != conn {
-		return false
+	for w != nil && w.conn != conn {
+		before, w = w, w.next
 	}
-	delete(o.open, a)
+	switch {
+	case w == nil:
+		return false
+	case before != nil:
+		before.next = w.next
+	case w.next != nil:
+		o.open[a] = w.next
+	default:
+		delete(o.open, a)
+	}
 	return w.looped
 }
 
-// find is the way on which a connection from an address came; nil: from elsewhere.
-func (o *outgoing) find(from net.Addr) *way {
-	a, ok := tcpAddress(from)
+// find is the way on which an accepted connection came; nil: from elsewhere. Where the kernel redirected it, it says where it led.
+func (o *outgoing) find(accepted net.Conn) *way {
+	from, ok := tcpAddress(accepted.RemoteAddr())
 	if !ok {
 		return nil
 	}
+	to, _ := tcpAddress(accepted.LocalAddr())
+	w, others := o.leading(from, to)
+	if w == nil && others {
+		if original, err := originalDst(accepted); err == nil {
+			w, _ = o.leading(from, unmapped(original))
+		}
+	}
+	return w
+}
+
+// leading is the way from one address to another, or else whether there is one from there to a third.
+func (o *outgoing) leading(from, to netip.AddrPort) (*way, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.open[a]
+	w := o.open[from]
+	others := w != nil
+	for w != nil && w.to != to {
+		w = w.next
+	}
+	return w, others
 }
 
 // refuse remembers that a way is a loop.
@@ -94,7 +126,7 @@ func tcpAddress(a net.Addr) (netip.AddrPort, bool) {
 // loop says that the connection is one of this program's own which would come back without end; nil: it is not. Where connections are
 // redirected none may be: the rules of the firewall do not leave them out.
 func (c *connection) loop(phase inspect.Phase) *inspect.Error {
-	if c.came = c.server.outgoing.find(c.conn.RemoteAddr()); c.came == nil {
+	if c.came = c.server.outgoing.find(c.conn); c.came == nil {
 		return nil
 	}
 	message := redirectedLoopMessage

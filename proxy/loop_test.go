@@ -139,29 +139,60 @@ func TestListenersMayStandBehindOneAnother(t *testing.T) {
 	}
 }
 
-// An address is remembered as that of the connection that has it, and only as long.
+// A connection is remembered by where it comes from and where it leads, and only as long as it is open.
 func TestConnectionsThatAreOverAreForgotten(t *testing.T) {
 	var o outgoing
-	address := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 4711}
-	first, second := &addressed{local: address}, &addressed{local: address}
+	at := func(port int) net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port} }
+	accepted := &addressed{remote: at(4711), local: at(443)}
+	first, second := &addressed{local: at(4711), remote: at(443)}, &addressed{local: at(4711), remote: at(443)}
 	o.add(first, &Route{}, nil)
-	o.add(second, &Route{}, o.find(address)) // its address is free again before anybody said that the first is over
-	if o.forget(first) || o.find(address) == nil {
+	o.add(second, &Route{}, o.find(accepted)) // its address is free again before anybody said that the first is over
+	if w := o.find(accepted); w == nil || w.conn != second || w.length != 2 {
+		t.Error("the second came on the first")
+	}
+	if o.forget(first) || o.find(accepted) == nil {
 		t.Error("the end of the first is not that of the second")
 	}
-	o.refuse(o.find(address))
-	if !o.forget(second) || o.find(address) != nil || len(o.open) != 0 {
+	o.refuse(o.find(accepted))
+	if !o.forget(second) || o.find(accepted) != nil || len(o.open) != 0 {
 		t.Error("the second is over")
 	}
-	o.add(&addressed{local: &net.UDPAddr{IP: address.IP, Port: 4711}}, &Route{}, nil)
-	if o.find(address) != nil {
+	o.add(&addressed{local: &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 4711}, remote: at(443)}, &Route{}, nil)
+	if o.find(accepted) != nil {
 		t.Error("ports of UDP are others")
+	}
+}
+
+// A client on this machine may well have the port of a connection to a backend: the kernel tells the two apart by where they lead.
+func TestAPortMayBeAClientsToo(t *testing.T) {
+	var o outgoing
+	at := func(port int) net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port} }
+	client := &addressed{remote: at(4711), local: at(443)}
+	backends := []*addressed{{local: at(4711), remote: at(8443)}, {local: at(4711), remote: at(8444)}, {local: at(4711), remote: at(8445)}}
+	for _, b := range backends {
+		o.add(b, &Route{}, nil)
+	}
+	if o.find(client) != nil {
+		t.Error("a client is taken for a connection that leads elsewhere")
+	}
+	o.refuse(o.find(&addressed{remote: at(4711), local: at(8444)}))
+	for i, b := range []*addressed{backends[1], backends[2], backends[0]} {
+		if looped := o.forget(b); looped != (i == 0) {
+			t.Errorf("the connection to %v came back: %v", b.remote, looped)
+		}
+		if o.find(&addressed{remote: at(4711), local: b.remote}) != nil {
+			t.Errorf("the connection to %v is over", b.remote)
+		}
+	}
+	if len(o.open) != 0 {
+		t.Errorf("%d are left", len(o.open))
 	}
 }
 
 type addressed struct {
 	net.Conn
-	local net.Addr
+	local, remote net.Addr
 }
 
-func (a *addressed) LocalAddr() net.Addr { return a.local }
+func (a *addressed) LocalAddr() net.Addr  { return a.local }
+func (a *addressed) RemoteAddr() net.Addr { return a.remote }

@@ -103,6 +103,30 @@ func TestConnectionsThatWereRedirected(t *testing.T) {
 		}
 	})
 
+	// The program was told of one backend and of no firewall, which sends its connections back all the same.
+	t.Run("sidecar that catches itself unawares", func(t *testing.T) {
+		n.rules(t, `table inet tlstriage {
+	chain output {
+		type nat hook output priority -100;
+		tcp dport 443 redirect to :8443
+	}
+}`)
+		for _, c := range n.addresses() {
+			p := startAt(t, ":8443", "--backend", "tls://"+net.JoinHostPort(c.service, "443"), "--backend-ca", ca)
+			if got := n.ask(t, "", c.service); got.code == 0 && !strings.Contains(got.out, "502 Bad Gateway") {
+				t.Errorf("exit %d: %s", got.code, got.out)
+			}
+			for range 2 { // the client's connection and the program's own, or those of its look at the backend at the start
+				expect(t, p.nextFor(t), want{cause: "proxy-loop", fault: inspect.FaultProxy, verdict: inspect.Failed, outcome: inspect.Failure})
+			}
+			more := 0
+			p.rest(func(*record) { more++ })
+			if more > 2 {
+				t.Errorf("%s: %d connections", c.service, more+2)
+			}
+		}
+	})
+
 	// As a gateway: clients come through this machine.
 	t.Run("gateway", func(t *testing.T) {
 		n.rules(t, `table inet tlstriage {
