@@ -54,8 +54,8 @@ type HTTPRequest struct {
 	Query           string          `json:"query,omitempty"` // as it came; whoever writes it down decides whether to
 	UserAgent       string          `json:"user_agent,omitempty"`
 	Status          int             `json:"status"`         // sent to the client; 0: none
-	BytesReceived   int64           `json:"bytes_received"` // of its body
-	BytesSent       int64           `json:"bytes_sent"`     // of the answer's body
+	BytesReceived   int64           `json:"bytes_received"` // of its body, and behind a switch of protocols
+	BytesSent       int64           `json:"bytes_sent"`     // of the answer's body, and behind a switch of protocols
 	DurationMS      float64         `json:"duration_ms"`
 	FirstByteMS     float64         `json:"first_byte_ms,omitempty"`    // until the header of the answer was sent on
 	BackendProtocol string          `json:"backend_protocol,omitempty"` // absent: the backend did not answer

@@ -502,6 +502,52 @@ func TestHTTPModeTellsOfEachRequest(t *testing.T) {
 	}
 }
 
+// What goes over a connection behind a switch of protocols is counted with the request that asked for it, also what came with the request.
+func TestHTTPModeCountsWhatGoesBehindASwitch(t *testing.T) {
+	pki := certstest.New(t)
+	b := tlsBackend(t, pki, func(c *tls.Conn) {
+		reader := bufio.NewReader(c)
+		if _, err := http.ReadRequest(reader); err != nil {
+			return
+		}
+		io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nhello")
+		io.Copy(c, reader)
+	})
+	requests := make(chan *inspect.HTTPRequest, 1)
+	r := &rig{t: t, pki: pki, records: make(chan *inspect.Connection, 1)}
+	r.server = &Server{
+		Limits: shortLimits(), OnConnection: func(c *inspect.Connection) { r.records <- c }, OnRequest: func(q *inspect.HTTPRequest) { requests <- q },
+	}
+	l := &Listener{Address: "127.0.0.1:0", Mode: HTTP, Routes: []*Route{{Name: "default", Backend: b, GetCertificate: serves(pki.Make(certstest.Healthy, testName))}}}
+	if err := r.server.Start([]*Listener{l}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		r.server.Shutdown(ctx)
+	})
+	r.address = r.at(l)
+	conn := r.tls(protocols("http/1.1"))
+	fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nEARLY", testName)
+	reader := bufio.NewReader(conn)
+	if response, err := http.ReadResponse(reader, nil); err != nil || response.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatal(response, err)
+	}
+	const much = 3 << 20
+	go func() {
+		io.WriteString(conn, repeat("x", much))
+		conn.CloseWrite()
+	}()
+	if n, err := io.Copy(io.Discard, reader); err != nil || n != int64(len("helloEARLY")+much) {
+		t.Fatalf("%d bytes, %v", n, err)
+	}
+	conn.Close()
+	if q := <-requests; q.Status != http.StatusSwitchingProtocols || q.BytesReceived != int64(len("EARLY")+much) || q.BytesSent != int64(len("helloEARLY")+much) {
+		t.Errorf("%+v", q)
+	}
+}
+
 // Whoever does not keep up with the requests loses some; nobody waits.
 func TestRequestsAreDroppedRatherThanWaitedFor(t *testing.T) {
 	var l requestLog

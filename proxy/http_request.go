@@ -58,7 +58,7 @@ type httpRequest struct {
 	unread   atomic.Pointer[error] // why it could not be read to its end
 
 	status    int // 0: not answered yet
-	sent      int64
+	sent      atomic.Int64
 	firstByte time.Time
 	answered  *http.Response // of the backend; nil: it gave none
 	failure   inspect.HTTPFailureType
@@ -203,7 +203,7 @@ func (q *httpRequest) Write(b []byte) (int, error) {
 	q.writing.Lock()
 	defer q.writing.Unlock()
 	n, err := q.ResponseWriter.Write(b)
-	q.sent += int64(n)
+	q.sent.Add(int64(n))
 	q.moved.Store(ticks())
 	return n, err
 }
@@ -224,7 +224,7 @@ func (q *httpRequest) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err == nil {
 		q.s.front.switched.Store(true)
 		early, _ := rw.Reader.Peek(rw.Reader.Buffered())
-		conn = &switchedConn{Conn: conn, early: bytes.Clone(early)}
+		conn = &switchedConn{Conn: conn, early: bytes.Clone(early), q: q}
 		q.hijacked = true
 		q.tunnel.Store(true)
 		q.note(http.StatusSwitchingProtocols)
@@ -327,7 +327,7 @@ func (q *httpRequest) describe(r *http.Request) *inspect.HTTPRequest {
 		UserAgent:     inspect.Bounded(r.UserAgent()),
 		Status:        q.status,
 		BytesReceived: q.received.Load(),
-		BytesSent:     q.sent,
+		BytesSent:     q.sent.Load(),
 		DurationMS:    milliseconds(now.Sub(q.started)),
 		Failure:       q.failure,
 		Aborted:       q.aborted || q.status == 0,

@@ -6,19 +6,29 @@ import (
 	"reflect"
 )
 
-// switchedConn is a client's connection after a switch of protocols, with what the client sent before it knew of that.
+// switchedConn is a client's connection after a switch of protocols, with what the client sent before it knew of that. What goes over it
+// is counted as the bodies of the request and its answer are.
 type switchedConn struct {
 	net.Conn
 	early []byte
+	q     *httpRequest
 }
 
-func (c *switchedConn) Read(b []byte) (int, error) {
+func (c *switchedConn) Read(b []byte) (n int, err error) {
 	if len(c.early) > 0 {
-		n := copy(b, c.early)
+		n = copy(b, c.early)
 		c.early = c.early[n:]
-		return n, nil
+	} else {
+		n, err = c.Conn.Read(b)
 	}
-	return c.Conn.Read(b)
+	c.q.received.Add(int64(n))
+	return n, err
+}
+
+func (c *switchedConn) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	c.q.sent.Add(int64(n))
+	return n, err
 }
 
 // CloseWrite ends what is sent, because the backend ended it.
