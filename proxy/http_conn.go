@@ -23,6 +23,7 @@ type frontConn struct {
 	session  *httpSession
 	frames   *frameWatch   // of HTTP/2; nil: HTTP/1
 	framing  *framingWatch // of HTTP/1; nil: HTTP/2
+	leading  int           // bytes of an empty line before the first request; -1: that has begun
 
 	read   atomic.Int64 // bytes
 	parsed atomic.Int64 // of them, when a request began or ended last
@@ -79,10 +80,10 @@ func (f *frontConn) Read(b []byte) (int, error) {
 	var err error
 	if f.frames != nil {
 		n, err = f.Conn.Read(b)
-	} else if n, err = f.timed(b); err == os.ErrDeadlineExceeded { //nolint:errorlint // an error of the socket wraps it, and is another
+		f.read.Add(int64(n))
+	} else if n, err = f.read1(b); err == os.ErrDeadlineExceeded { //nolint:errorlint // an error of the socket wraps it, and is another
 		return 0, err
 	}
-	f.read.Add(int64(n))
 	if f.framing != nil && !f.switched.Load() {
 		f.framing.see(b[:n])
 	}
@@ -94,6 +95,32 @@ func (f *frontConn) Read(b []byte) (int, error) {
 		f.session.clientEnded(err)
 	}
 	return n, err
+}
+
+// The bytes of an empty line before the first request.
+const maxLeading = 2
+
+// read1 reads what a client of HTTP/1 sends, without the empty line that some begin with (RFC 9112, Section 2.2). net/http itself passes one over
+// behind a POST only.
+func (f *frontConn) read1(b []byte) (int, error) {
+	for {
+		n, err := f.timed(b)
+		f.read.Add(int64(n))
+		if f.leading < 0 || n == 0 {
+			return n, err
+		}
+		skip := 0
+		for skip < n && f.leading < maxLeading && (b[skip] == '\r' || b[skip] == '\n') {
+			skip++
+			f.leading++
+		}
+		if skip < n {
+			f.leading = -1
+		}
+		if n = copy(b, b[skip:n]); n > 0 || err != nil {
+			return n, err
+		}
+	}
 }
 
 // slow is for a client of HTTP/1 whose request did not come to the end of its header in time. In HTTP/2 there are always frames that

@@ -548,6 +548,25 @@ func TestHTTPModeCountsWhatGoesBehindASwitch(t *testing.T) {
 	}
 }
 
+// The empty line that some clients begin with may come in pieces, and is no request.
+func TestHTTPModePassesOverAnEmptyLine(t *testing.T) {
+	pki := certstest.New(t)
+	r := inHTTPMode(t, pki, httpBackend(t, pki, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), false, true))
+	conn := r.tls(protocols("http/1.1"))
+	for _, piece := range []string{"\r", "\n", "G", "ET / HTTP/1.1\r\nHost: " + testName + "\r\n\r\n"} { // each is a record of its own
+		if _, err := io.WriteString(conn, piece); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if response, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil || response.StatusCode != http.StatusOK {
+		t.Errorf("%v %v", response, err)
+	}
+	conn.Close()
+	if got := r.record().HTTP; got.Requests != 1 || len(got.Failures) != 0 {
+		t.Errorf("%+v", got)
+	}
+}
+
 // Whoever does not keep up with the requests loses some; nobody waits.
 func TestRequestsAreDroppedRatherThanWaitedFor(t *testing.T) {
 	var l requestLog
