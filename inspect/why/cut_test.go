@@ -83,6 +83,7 @@ func finishedCutter(t *testing.T, how reaction, condition func(*wire.ClientHello
 
 // An endpoint that answers and ends the connection when the handshake is about to be finished accepts no hello.
 func TestHandshakesThatAreCutBehindTheFlight(t *testing.T) {
+	t.Parallel()
 	always := func(*wire.ClientHello) bool { return true }
 	for _, test := range []struct {
 		name      string
@@ -111,6 +112,7 @@ func TestHandshakesThatAreCutBehindTheFlight(t *testing.T) {
 
 // One that finishes the handshake, and resets the connection when anything follows it, accepts the hello, and is not called well.
 func TestConnectionsThatAreResetBehindTheHandshake(t *testing.T) {
+	t.Parallel()
 	config := &tls.Config{Certificates: []tls.Certificate{identityOf(t, "ecdsa").Certificate}, SessionTicketsDisabled: true}
 	address := serve(t, func(_ int, conn net.Conn) {
 		c := tls.Server(conn, config)

@@ -14,6 +14,7 @@ import (
 
 // Where a dialogue before TLS comes to nothing no hello was sent, and nothing is said of hellos.
 func TestDialoguesThatComeToNothing(t *testing.T) {
+	t.Parallel()
 	speaks := func(greeting string) func(*testing.T) string {
 		return func(t *testing.T) string {
 			return serve(t, func(_ int, conn net.Conn) {

@@ -675,6 +675,7 @@ func limiter(t *testing.T, burst int, every time.Duration, edit func(*tls.Config
 }
 
 func TestBuiltInCausesAreNamed(t *testing.T) {
+	t.Parallel()
 	for _, e := range slices.Concat(endpoints(t), hostile(t), refuted(t)) {
 		t.Run(e.name, func(t *testing.T) {
 			t.Parallel()

@@ -26,6 +26,7 @@ func FuzzExperiment(f *testing.F) {
 	serverHello := append([]byte{22, 3, 3, 0, 42, 2, 0, 0, 38, 3, 3}, make([]byte, 32)...)
 	serverHello = append(append(serverHello, 0, 0xC0, 0x2F, 0), 22, 3, 3, 0, 4, 14, 0, 0, 0)
 	f.Fuzz(func(t *testing.T, raw, script []byte) {
+		t.Parallel() // of the seeds
 		hello, err := probe.Parse(raw)
 		if err != nil || len(script) == 0 || len(raw) > 4<<10 {
 			t.Skip()

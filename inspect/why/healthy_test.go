@@ -53,6 +53,7 @@ func gallery(t *testing.T) map[string]*probe.Hello {
 }
 
 func TestHealthyEndpointsHaveNoCause(t *testing.T) {
+	t.Parallel()
 	hellos := gallery(t)
 	for name, start := range map[string]func(*testing.T) string{
 		"Go":      withRSA(t, nil),
@@ -87,6 +88,7 @@ func TestHealthyEndpointsHaveNoCause(t *testing.T) {
 
 // Whatever recorded client is refused by a healthy endpoint, the cause is a property that the two really do not share.
 func TestRecordedClientsAgainstAModernEndpoint(t *testing.T) {
+	t.Parallel()
 	hellos := gallery(t)
 	address := goServer(func(c *tls.Config) { c.MinVersion = tls.VersionTLS13 })(t)
 	explained := 0
@@ -120,6 +122,7 @@ func TestRecordedClientsAgainstAModernEndpoint(t *testing.T) {
 }
 
 func TestTheBudgetHolds(t *testing.T) {
+	t.Parallel()
 	address := goServer(func(c *tls.Config) { c.CurvePreferences = []tls.CurveID{tls.CurveP384} })(t)
 	hello := modern(serverName, func(h *probe.Hello) { h.SetGroups(wire.GroupSecp256r1); h.SetKeyShares(wire.GroupSecp256r1) })
 	for budget := 1; budget < 24; budget++ {
@@ -198,6 +201,7 @@ func TestSlowEndpointsAreNotSilent(t *testing.T) {
 
 // A bound on connections leaves things undetermined; it does not make a cause of what was not checked.
 func TestFewConnectionsLeaveThingsUndetermined(t *testing.T) {
+	t.Parallel()
 	healthy := goServer(nil)(t)
 	if r := (&why.Experiment{Target: probe.Target{Address: healthy}, Hello: probe.Modern(serverName), Budget: 1}).Run(t.Context()); r.Verdict != why.NoFailure {
 		t.Errorf("a healthy endpoint, asked once: %s, %s", r.Verdict, r.Sentence)

@@ -13,6 +13,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"flag"
 	"fmt"
 	"io"
 	"math/big"
@@ -20,6 +21,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -93,7 +96,16 @@ func identityOf(t testing.TB, kind string) identity {
 	return all[kind]
 }
 
+// waiting is how many tests run at a time, unless it is told otherwise: most of them wait for endpoints that are silent, and compute nothing.
+const waiting = 12
+
 func TestMain(m *testing.M) {
+	flag.Parse()
+	told := false
+	flag.Visit(func(f *flag.Flag) { told = told || f.Name == "test.parallel" })
+	if !told && runtime.GOMAXPROCS(0) < waiting {
+		_ = flag.Set("test.parallel", strconv.Itoa(waiting)) // it is a number
+	}
 	m.Run()
 	if all, err := identities(); err == nil {
 		os.RemoveAll(filepath.Dir(all["rsa"].certFile))

@@ -76,6 +76,7 @@ func overQUIC(edit func(*probe.Hello)) *probe.Hello {
 }
 
 func TestCausesOverQUIC(t *testing.T) {
+	t.Parallel()
 	for _, e := range []endpoint{
 		{name: "healthy", start: func(t *testing.T) string { return quicServer(t, nil, nil, nil) }, hello: overQUIC(nil)},
 		{name: "one group only", start: func(t *testing.T) string {

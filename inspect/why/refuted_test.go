@@ -146,6 +146,7 @@ func rewriting(t *testing.T, config *tls.Config, change func(*probe.Hello)) stri
 }
 
 func TestHellosThatAreChangedOnTheirWay(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct {
 		change func(*probe.Hello)
 		hello  *probe.Hello
@@ -181,6 +182,7 @@ func TestOneVersionBesideOthers(t *testing.T) {
 
 // A limiter whose door is shut when the experiment begins has refused everything so far, and not for what it says.
 func TestLimitersThatAreShutAtFirst(t *testing.T) {
+	t.Parallel()
 	for _, answer := range []reaction{reset, shut} {
 		t.Run("", func(t *testing.T) {
 			t.Parallel()
@@ -205,6 +207,7 @@ func TestLimitersThatAreShutAtFirst(t *testing.T) {
 
 // A hello that is refused nearly always is no ban of the client, as long as other hellos are accepted.
 func TestRefusedNearlyAlwaysIsNoBan(t *testing.T) {
+	t.Parallel()
 	for _, every := range []int{5, 9, 13} {
 		t.Run("", func(t *testing.T) {
 			t.Parallel()
@@ -224,6 +227,7 @@ func TestRefusedNearlyAlwaysIsNoBan(t *testing.T) {
 
 // The warning that an endpoint closes the connection behind is its answer.
 func TestWarningsThatEndTheConnection(t *testing.T) {
+	t.Parallel()
 	address := frontWith(t, nil, func(s *seen) bool { return string(s.ServerName) != serverName }, []byte{21, 3, 3, 0, 2, 1, 112})
 	r := (&why.Experiment{Target: probe.Target{Address: address}, Hello: modern("other.example", nil)}).Run(t.Context())
 	if r.Cause != why.ServerNameUnknown || !strings.Contains(r.Failure, "unrecognized_name") {
