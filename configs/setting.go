@@ -161,6 +161,9 @@ func (c *Config) Set(s Setting, text, source string) error {
 // Given reports whether the key at path was set by the file, the environment or a flag, rather than by default.
 func (c *Config) Given(path string) bool { _, ok := c.origins[path]; return ok }
 
+// commanded reports whether a flag or the environment set the key at path.
+func (c *Config) commanded(path string) bool { o, ok := c.origins[path]; return ok && o.line == 0 }
+
 // at finds the field of a path, following the keys of the types. An index is always 0.
 func (c *Config) at(path string) (reflect.Value, error) {
 	value, walked := reflect.ValueOf(c).Elem(), ""

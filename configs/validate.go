@@ -29,10 +29,8 @@ func (c *Config) Validate() error {
 	oneOf(&v, "record.raw", c.Record.Raw, RawAll, RawFailures, RawNone)
 	oneOf(&v, "access_log.format", c.AccessLog.Format, AccessJSON, AccessCombined)
 	oneOf(&v, "access_log.query", c.AccessLog.Query, On, Off)
-	if c.AccessLog.File != "" && !slices.ContainsFunc(c.Listeners, func(l Listener) bool { return l.Mode == ModeHTTP }) {
-		v.fail("access_log.file", "has no effect without a listener in mode http, where requests are read")
-	}
 	v.number("record.pcapng_files", c.Record.PcapngFiles, 1, 1_000_000)
+	v.idle()
 	oneOf(&v, "output", c.Output, OutputText, OutputJSON)
 	oneOf(&v, "fail_on", c.FailOn, FailOnError, FailOnWarning, FailOnInfo, FailOnNever)
 	oneOf(&v, "log.level", c.Log.Level, LogDebug, LogInfo, LogWarn, LogError)
@@ -44,6 +42,40 @@ func (c *Config) Validate() error {
 
 // Warnings are what Validate found to be of no effect although nothing is wrong with it.
 func (c *Config) Warnings() []*Error { return c.warnings }
+
+// idle refuses what has no effect: whoever asked for it believes that it has. A file may show a default where that is nothing.
+func (v *validator) idle() {
+	c, defaults := v.config, Default()
+	const requests, log = "has no effect without a listener in mode http, where requests are read", "has no effect without access_log.file (--access-log)"
+	t, was := c.Limits.Timeouts, defaults.Limits.Timeouts
+	http := slices.ContainsFunc(c.Listeners, func(l Listener) bool { return l.Mode == ModeHTTP })
+	asks := slices.ContainsFunc(c.Listeners, func(l Listener) bool {
+		return slices.ContainsFunc(l.Routes, func(r Route) bool {
+			return r.Backend.Revocation == RevocationCheckIt || r.Backend.Revocation == RevocationRequire
+		})
+	})
+	for _, setting := range []struct {
+		path    string
+		has     bool // an effect
+		changed bool
+		why     string
+	}{
+		{"access_log.file", http, c.AccessLog.File != "", requests},
+		{"access_log.format", c.AccessLog.File != "", c.AccessLog.Format != defaults.AccessLog.Format, log},
+		{"access_log.query", c.AccessLog.File != "", c.AccessLog.Query != defaults.AccessLog.Query, log},
+		{"record.pcapng_files", c.Record.PcapngDir != "", c.Record.PcapngFiles != defaults.Record.PcapngFiles, "has no effect without record.pcapng_dir (--write-pcapng)"},
+		{"revocation.hosts", asks || c.Revocation.FetchIntermediates, len(c.Revocation.Hosts) > 0,
+			"has no effect: nobody is asked without a backend whose revocation is check or require (--revocation), or fetch_intermediates (--fetch-intermediates)"},
+		{"revocation.responder", asks, c.Revocation.Responder != "", "has no effect: nobody is asked without a backend whose revocation is check or require (--revocation)"},
+		{"limits.timeouts.request_header", http, t.RequestHeader != was.RequestHeader, requests},
+		{"limits.timeouts.request_body", http, t.RequestBody != was.RequestBody, requests},
+		{"limits.timeouts.response", http, t.Response != was.Response, requests},
+	} {
+		if !setting.has && (setting.changed || v.config.commanded(setting.path)) {
+			v.fail(setting.path, "%s", setting.why)
+		}
+	}
+}
 
 func (v *validator) shadow() {
 	s := v.config.Shadow

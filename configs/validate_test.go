@@ -101,7 +101,9 @@ func TestValidateRefuses(t *testing.T) {
 		{"acme.eab_key_id", func(c *Config) {
 			c.ACME = ACME{Directory: "https://ca.example/dir", Names: []string{"a.example"}, Challenges: []ACMEChallenge{ACMEHTTP}, EABKeyID: "k"}
 		}, `needs both eab_key_id and eab_key_file`},
-		{"revocation.responder", func(c *Config) { c.Revocation.Responder = "ldap://x" }, `is no http:// URL`},
+		{"revocation.responder", func(c *Config) {
+			c.Listeners[0].Routes[0].Backend.Revocation, c.Revocation.Responder = RevocationCheckIt, "ldap://x"
+		}, `is no http:// URL`},
 		{"monitor.interval", func(c *Config) { c.Monitor.Interval = time.Millisecond }, `is not between 1s and`},
 		{"monitor.webhook", func(c *Config) { c.Monitor.Webhook = "ftp://x" }, `is no http:// or https:// URL`},
 		{"second_look", func(c *Config) { c.SecondLook = "maybe" }, `"maybe" is not one of on, off`},
