@@ -78,6 +78,17 @@ const (
 	AltSvcOn  AltSvc = "on" // h3 at the port that is listened on, for a day
 )
 
+// UnmarshalText takes true and false as well, as switches do.
+func (a *AltSvc) UnmarshalText(text []byte) error {
+	switch *a = AltSvc(text); *a {
+	case "true":
+		*a = AltSvcOn
+	case "false":
+		*a = AltSvcOff
+	}
+	return nil
+}
+
 // StartTLS is the protocol in which TLS is asked for, on connections that begin in plain text.
 type StartTLS string
 
@@ -100,6 +111,17 @@ const (
 	OriginalDstRedirect OriginalDst = "redirect" // by REDIRECT or DNAT on this machine
 	OriginalDstTProxy   OriginalDst = "tproxy"   // by TPROXY: what the client connected to is the local address
 )
+
+// UnmarshalText takes true and false as well: true is what the flag means when it stands alone.
+func (d *OriginalDst) UnmarshalText(text []byte) error {
+	switch *d = OriginalDst(text); *d {
+	case "true":
+		*d = OriginalDstRedirect
+	case "false":
+		*d = OriginalDstOff
+	}
+	return nil
+}
 
 // BackendVerify is whether a faulty backend chain stops the traffic. It is reported either way.
 type BackendVerify string

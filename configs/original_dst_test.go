@@ -30,3 +30,19 @@ func TestOriginalDstNeedsNoBackend(t *testing.T) {
 		}
 	}
 }
+
+// YAML has words of its own for the two, and so do the flags that may stand alone.
+func TestTrueIsWhatTheFlagMeansAlone(t *testing.T) {
+	for word, want := range map[string]OriginalDst{"true": OriginalDstRedirect, "false": OriginalDstOff, "tproxy": OriginalDstTProxy} {
+		c, err := Resolve([]byte("listeners: [{address: ':1', original_dst: "+word+", routes: [{backend: {url: 'tcp://a:1'}}]}]"), "p.yaml", nil, nil)
+		if err != nil || c.Listeners[0].OriginalDst != want {
+			t.Errorf("%s: %v, want %s", word, err, want)
+		}
+	}
+	for word, want := range map[string]AltSvc{"true": AltSvcOn, "false": AltSvcOff} {
+		c, err := Resolve([]byte("listeners: [{address: ':1', mode: http, quic: true, alt_svc: "+word+", routes: [{backend: {url: 'tcp://a:1'}}]}]"), "p.yaml", nil, nil)
+		if err != nil || c.Listeners[0].AltSvc != want {
+			t.Errorf("%s: %v, want %s", word, err, want)
+		}
+	}
+}
