@@ -132,28 +132,45 @@ func (m *Monitor) States() []State {
 	return states
 }
 
-// Observe looks at the record of a client's connection to a target: where its backend shows another certificate than the monitor
-// knows, or has an address that it does not know, the target is checked at once. It costs a look into a map.
+// Observe looks at the record of a client's connection to a target: where that contradicts what the monitor knows, because the backend
+// shows another certificate, has an address that is not known, answers although it was down, or cannot be reached although it was up,
+// the target is checked at once. It costs a look into a map.
 func (m *Monitor) Observe(target string, c *inspect.Connection) {
 	leg := c.BackendLeg
-	if leg == nil || leg.TLS == nil || leg.TLS.Server == nil || len(leg.TLS.Server.CertificateChain) == 0 {
+	if leg == nil {
 		return
 	}
-	shown := leg.TLS.Server.CertificateChain[0].Hash.SHA256
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	w := m.watched[target]
-	if w == nil || w.state.CheckedAt.IsZero() || w.state.Unchecked > 0 {
-		return // its first round will see, or its nodes are too many to know them all
-	}
-	known := w.state.address(dialled(leg))
-	if known != nil && (known.Certificate == nil || known.Certificate.Hash.SHA256 == shown || known.verified != leg.ServerName) {
-		return // another name may well have another certificate
+	if w == nil || w.state.CheckedAt.IsZero() || !w.state.contradicts(leg) {
+		return // its first round will see
 	}
 	if soon := w.state.CheckedAt.Add(m.options.Pause); soon.Before(w.due) {
 		w.due = soon
 		m.rouse()
 	}
+}
+
+// contradicts reports whether a client's leg shows something else than is known.
+func (s *State) contradicts(leg *inspect.Leg) bool {
+	answered := leg.Established()
+	shown := ""
+	if leg.TLS != nil && leg.TLS.Server != nil && len(leg.TLS.Server.CertificateChain) > 0 {
+		shown = leg.TLS.Server.CertificateChain[0].Hash.SHA256
+	}
+	known := s.address(dialled(leg))
+	switch {
+	case known == nil:
+		return s.Unchecked == 0 && (answered || shown != "") // else its nodes are too many to know them all
+	case answered && !known.Up:
+		return true
+	case known.Up && leg.Error != nil && leg.Error.Phase == inspect.PhaseDial:
+		return true
+	case s.Unchecked > 0 || shown == "" || known.Certificate == nil || known.verified != leg.ServerName:
+		return false // another name may well have another certificate
+	}
+	return known.Certificate.Hash.SHA256 != shown
 }
 
 func (m *Monitor) rouse() {

@@ -297,6 +297,64 @@ func TestSchedule(t *testing.T) {
 	})
 }
 
+// What clients meet with has a backend looked at that is thought to be down, or up; then once a minute at most, and not for what is known.
+func TestClientsShowWhetherABackendIsUp(t *testing.T) {
+	plain := func() *inspect.Leg { return &inspect.Leg{Address: "192.0.2.1", Port: 443, Plain: true} }
+	encrypted := func() *inspect.Leg {
+		return &inspect.Leg{Address: "192.0.2.1", Port: 443, ServerName: "api.example.com", TLS: &inspect.TLS{Established: true, Resumed: true}}
+	}
+	refused := func() *inspect.Leg {
+		return &inspect.Leg{Address: "192.0.2.1", Port: 443, Error: &inspect.Error{Type: inspect.ErrorRefused, Phase: inspect.PhaseDial}}
+	}
+	for name, established := range map[string]func() *inspect.Leg{"plain": plain, "resumed": encrypted} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld("192.0.2.1")
+				w.nodes["192.0.2.1"].down = true
+				m := w.watch(t)
+				up := func() bool { return m.States()[0].Up }
+				clients := func(leg func() *inspect.Leg) {
+					for range 10 {
+						m.Observe("edge/default", &inspect.Connection{BackendLeg: leg()})
+						later(time.Second)
+					}
+				}
+				clients(refused) // which is known
+				later(2 * time.Minute)
+				if n := w.count(); n != 1 || up() {
+					t.Errorf("%d checks, up %t, of a backend that is down as is known", n, up())
+				}
+				w.edit(func() { w.nodes["192.0.2.1"].down = false })
+				clients(established)
+				if n := w.count(); n != 2 || !up() {
+					t.Errorf("%d checks, up %t, though clients were served", n, up())
+				}
+				later(2 * time.Minute)
+				clients(established)
+				later(2 * time.Minute)
+				if n := w.count(); n != 2 {
+					t.Errorf("%d checks of a backend that is up as is known", n)
+				}
+				w.edit(func() { w.nodes["192.0.2.1"].down = true })
+				clients(refused)
+				if n := w.count(); n != 3 || up() {
+					t.Errorf("%d checks, up %t, though clients were refused", n, up())
+				}
+				// The check sees something else than clients do, for whatever reason: once a minute, and not with every client.
+				for range 30 {
+					clients(established)
+				}
+				if n := w.count(); n < 6 || n > 9 {
+					t.Errorf("%d checks in five minutes, want one a minute", n-3)
+				}
+				if got := kinds(w.taken()); !slices.Equal(got[:3], []string{"availability_changed 192.0.2.1:443", "availability_changed 192.0.2.1:443", "availability_changed 192.0.2.1:443"}) {
+					t.Errorf("events %q", got)
+				}
+			})
+		})
+	}
+}
+
 // A reload keeps what is known, checks at once, and forgets what is no longer named.
 func TestWatchExchangesTargets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
