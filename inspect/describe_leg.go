@@ -103,9 +103,8 @@ func (o *Observer) describeServer() *Server {
 	}
 	switch {
 	case o.chain != nil:
-		s.Present(o.describer, o.chain)
-		if o.chainMore > 0 {
-			s.CertificatesSent = len(o.chain) + o.chainMore
+		if s.CertificateChain = o.chain; o.chainSent > len(o.chain) {
+			s.CertificatesSent = o.chainSent
 		}
 		s.Validation = &Validation{Status: ValidationNotChecked}
 	case hidden:

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/x509/pkix"
 	"encoding/asn1"
-	"slices"
 	"time"
 
 	"github.com/tlstriage/tlstriage/inspect/wire"
@@ -188,11 +187,11 @@ func (o *Observer) sslv2ServerHello(m *wire.Message) {
 	}
 	o.sslv2 = true
 	if len(hello.Certificate) > 0 {
-		o.chain = [][]byte{bytes.Clone(hello.Certificate)}
+		o.chain, o.chainSent = o.describer.Certificates([][]byte{hello.Certificate}), 1
 	}
 }
 
-// certificate keeps a presented chain; of the client's the leaf.
+// certificate describes a presented chain while its bytes are at hand; of the client's it keeps the leaf.
 func (o *Observer) certificate(from Side, m *wire.Message, version wire.Version) {
 	if from == FromServer && o.chain != nil || from == FromClient && o.clientPresented {
 		return
@@ -210,15 +209,15 @@ func (o *Observer) certificate(from Side, m *wire.Message, version wire.Version)
 		}
 		return
 	}
-	o.chainBytes = slices.Grow(o.chainBytes[:0], len(m.Bytes)) // the views must not move
+	chain := make([][]byte, 0, 8) // few have more
 	for entry := range message.All() {
-		if len(o.chain) == maxCertificates {
-			o.chainMore++
-			continue
+		if len(chain) < maxCertificates {
+			chain = append(chain, entry.DER)
 		}
-		from := len(o.chainBytes)
-		o.chainBytes = append(o.chainBytes, entry.DER...)
-		o.chain = append(o.chain, o.chainBytes[from:])
+		o.chainSent++
+	}
+	if len(chain) > 0 {
+		o.chain = o.describer.Certificates(chain)
 	}
 }
 

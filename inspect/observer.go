@@ -27,11 +27,10 @@ type Observer struct {
 	group           wire.NamedGroup
 	scheme          wire.SignatureScheme
 	protocol        string
-	chain           [][]byte // TLS 1.2 and before: as presented; views into chainBytes
-	chainBytes      []byte
-	chainMore       int    // certificates beyond the bound
-	clientLeaf      []byte // of the client's chain
-	clientPresented bool   // the client answered with a Certificate message, be it empty
+	chain           []Certificate // TLS 1.2 and before: as presented
+	chainSent       int           // how many came, those beyond the bound included
+	clientLeaf      []byte        // of the client's chain
+	clientPresented bool          // the client answered with a Certificate message, be it empty
 	request         *CertificateRequest
 	stapled         bool
 	alerts          []Alert
@@ -83,7 +82,6 @@ const (
 	maxFirstBytes = 256
 	maxFirstLine  = 120
 	maxMessage    = 256<<10 + 4
-	maxKeptChain  = 16 << 10 // the room for chains that is kept for the next leg
 )
 
 // NewObserver makes an Observer. Those that share a Describer share what it remembers; nil gives it one of its own.
@@ -105,11 +103,7 @@ func (o *Observer) Reset(d *Describer) {
 	client, server := &o.client.reader, &o.server.reader
 	client.Reset()
 	server.Reset()
-	chainBytes := o.chainBytes[:0]
-	if cap(chainBytes) > maxKeptChain {
-		chainBytes = nil
-	}
-	*o = Observer{describer: d, transport: TransportTCP, client: stream{reader: *client}, server: stream{reader: *server}, chainBytes: chainBytes}
+	*o = Observer{describer: d, transport: TransportTCP, client: stream{reader: *client}, server: stream{reader: *server}}
 }
 
 // SetTransport says what carries the bytes, where it is not TransportTCP: fingerprints tell it.
