@@ -207,31 +207,87 @@ func TestTwoEndpointsBehindOneAddressAreSeen(t *testing.T) {
 	}
 }
 
-// TestALimitOnConnectionsAtATime: what fails in company is asked again alone.
+// counted is a connection that is counted as long as the scanner has it open.
+type counted struct {
+	net.Conn
+	open   *atomic.Int32
+	closed sync.Once
+}
+
+func (c *counted) Close() error {
+	c.closed.Do(func() { c.open.Add(-1) })
+	return c.Conn.Close()
+}
+
+// TestALimitOnConnectionsAtATime: what fails in company is asked again alone. How many connections there are is counted where the scanner
+// opens and closes them, so that none lingers; and the endpoint holds the questions about versions until they are all there, so that there
+// is company.
 func TestALimitOnConnectionsAtATime(t *testing.T) {
 	t.Parallel()
 	config := &tls.Config{Certificates: []tls.Certificate{certificate(t)}}
 	whole := lists(scanned(t, serve(t, config, goesOn).address))
-	var open atomic.Int32
+	var open, begun atomic.Int32
+	crowd := int32(len(versions()))
+	gathered := make(chan struct{})
+	var mu sync.Mutex
+	inCompany := make(map[string]bool) // forms of the hellos that were refused when they were gathered
+	limited := false                   // since one of them was answered
+	refuses := func(n int32, message []byte) bool {
+		var hello wire.ClientHello
+		form := "" // SSLv2 has none
+		if wire.ParseClientHello(message, &hello) == nil {
+			form = fmt.Sprint(hello.LegacyVersion, hello.CipherSuites, hello.SupportedVersions, hello.SupportedGroups, hello.SignatureSchemes, len(message))
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if n > 1 && n <= 1+crowd {
+			inCompany[form] = true
+			return true
+		}
+		if !limited {
+			limited = inCompany[form] && hello.LegacyVersion == wire.VersionTLS12 // crypto/tls answers that
+			return false
+		}
+		return open.Load() > 3
+	}
 	address := listen(t, func(c net.Conn) {
-		defer open.Add(-1)
-		if open.Add(1) > 3 {
-			readHello(c)
+		head, message := readHello(c)
+		n := begun.Add(1)
+		if n == 1 {
+			<-time.After(170 * time.Millisecond) // as long as the scanner waits for an answer depends on how long the first one takes
+		}
+		if n == 1+crowd {
+			close(gathered)
+		}
+		if n > 1 && n < 1+crowd {
+			select {
+			case <-gathered:
+			case <-t.Context().Done():
+			}
+		}
+		if refuses(n, message) {
 			_, _ = c.Write([]byte{21, 3, 1, 0, 2, 2, byte(wire.AlertHandshakeFailure)})
 			_, _ = io.Copy(io.Discard, c)
 			return
 		}
-		head, _ := readHello(c)
 		conn := tls.Server(&replayed{Conn: c, head: bytes.NewReader(head)}, config)
 		if conn.Handshake() == nil {
 			_, _ = conn.Read(make([]byte, 1024))
 		}
 		conn.Close()
 	})
-	r := scanned(t, address)
+	scanner := &Scanner{Client: &probe.Client{Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		open.Add(1)
+		return &counted{Conn: conn, open: &open}, nil
+	}}}
+	r := scanner.Address(t.Context(), Target{Endpoint: probe.Target{Address: address}, ServerName: "localhost"})
 	has(t, r, FindingUnsteady)
 	if !r.OneAtATime {
-		t.Skipf("connections were never many at a time here, or one lingered: refused %d", r.RefusedAtRandom)
+		t.Fatalf("not asked one at a time: refused %d, closed %d, differing %v, versions %v", r.RefusedAtRandom, r.ClosedAtRandom, r.AnswersDiffer, r.VersionAnswers)
 	}
 	for about, list := range lists(r) {
 		if !slices.Equal(list, whole[about]) {
