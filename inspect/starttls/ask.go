@@ -3,6 +3,7 @@ package starttls
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -37,7 +38,22 @@ func newDialogue(protocol Protocol, conn io.ReadWriter) *dialogue {
 func Ask(protocol Protocol, name string, conn io.ReadWriter) (greeting []byte, err error) {
 	d := newDialogue(protocol, conn)
 	err = d.ask(name)
+	var no *Error
+	if errors.As(err, &no) && no.Refused && len(d.greeting) > 0 && offered(protocol, helloOf(protocol), d.heard) == withoutTLS {
+		no.Absent = true
+	}
 	return d.greeting, err
+}
+
+// helloOf is the command to which a server lists what it can do, where Ask gives one.
+func helloOf(protocol Protocol) string {
+	switch protocol {
+	case SMTP:
+		return "EHLO"
+	case LMTP:
+		return "LHLO"
+	}
+	return ""
 }
 
 // Greeting reads what a server says that speaks first, and no more, as it came. The error is as that of Ask.
@@ -63,11 +79,7 @@ func (d *dialogue) greet() error {
 func (d *dialogue) ask(name string) error {
 	switch protocol := d.protocol; protocol {
 	case SMTP, LMTP:
-		hello := "EHLO tlstriage.invalid"
-		if protocol == LMTP {
-			hello = "LHLO tlstriage.invalid"
-		}
-		return d.replies("220", hello, "250", "STARTTLS", "220")
+		return d.replies("220", helloOf(protocol)+" tlstriage.invalid", "250", "STARTTLS", "220")
 	case FTP:
 		return d.replies("220", "AUTH TLS", "234")
 	case NNTP:

@@ -56,6 +56,7 @@ type serving struct {
 	plain           string       // what the client tried in plain text
 	last            string       // what it said of what may come before TLS
 	offer           offer        // whether the backend has TLS among what it can do
+	extended        bool         // the client has said EHLO
 }
 
 // ofClient says that an error is one of the client's connection.

@@ -94,6 +94,18 @@ func TestDesk(t *testing.T) {
 			client:  []string{"C:220 mx\r\n", "S:STARTTLS\r\n", "C:454 4.7.0 TLS not available\r\n"},
 			backend: []string{"S:220 mx\r\n", "C:STARTTLS\r\n", "S:454 4.7.0 TLS not available\r\n"},
 			wrong:   &starttls.Error{Protocol: starttls.SMTP, Refused: true, Answer: "454 4.7.0 TLS not available"}},
+		{name: "SMTP, asked before EHLO", protocol: starttls.SMTP,
+			client:  []string{"C:220 mx\r\n", "S:HELO me\r\n", "C:250 mx\r\n", "S:STARTTLS\r\n", "C:503 STARTTLS command used when not advertised\r\n"},
+			backend: []string{"S:220 mx\r\n", "C:HELO me\r\n", "S:250 mx\r\n", "C:STARTTLS\r\n", "S:503 STARTTLS command used when not advertised\r\n"},
+			wrong:   &starttls.Error{Protocol: starttls.SMTP, Client: true, Early: true, Answer: "STARTTLS"}},
+		{name: "SMTP, asked although it is not offered", protocol: starttls.SMTP,
+			client:  []string{"C:220 mx\r\n", "S:EHLO me\r\n", "C:250 mx\r\n", "S:STARTTLS\r\n", "C:503 STARTTLS command used when not advertised\r\n"},
+			backend: []string{"S:220 mx\r\n", "C:EHLO me\r\n", "S:250 mx\r\n", "C:STARTTLS\r\n", "S:503 STARTTLS command used when not advertised\r\n"},
+			wrong:   &starttls.Error{Protocol: starttls.SMTP, Refused: true, Absent: true, Answer: "503 STARTTLS command used when not advertised"}},
+		{name: "SMTP, offered and refused", protocol: starttls.SMTP,
+			client:  []string{"C:220 mx\r\n", "S:EHLO me\r\n", "C:250-mx\r\n250 STARTTLS\r\n", "S:STARTTLS\r\n", "C:503 not now\r\n"},
+			backend: []string{"S:220 mx\r\n", "C:EHLO me\r\n", "S:250-mx\r\n250 STARTTLS\r\n", "C:STARTTLS\r\n", "S:503 not now\r\n"},
+			wrong:   &starttls.Error{Protocol: starttls.SMTP, Refused: true, Answer: "503 not now"}},
 		{name: "SMTP, a command the backend does not know", protocol: starttls.SMTP, relayed: true,
 			client:  []string{"C:220 mx\r\n", "S:EHLO me\r\n", "C:502 what?\r\n", "S:HELO me\r\n", "C:250 mx\r\n", "S:STARTTLS\r\n", "C:220 go\r\n"},
 			backend: []string{"S:220 mx\r\n", "C:EHLO me\r\n", "S:502 what?\r\n", "C:HELO me\r\n", "S:250 mx\r\n", "C:STARTTLS\r\n", "S:220 go\r\n"}},
@@ -275,4 +287,39 @@ func FuzzDesk(f *testing.F) {
 			t.Errorf("the backend was told %d bytes for %d", said, len(client))
 		}
 	})
+}
+
+// Who asks a server that does not list TLS among what it can do learns that of its refusal.
+func TestARefusalOfWhatIsNotOffered(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		protocol starttls.Protocol
+		server   []string
+		want     *starttls.Error
+	}{
+		{"offered", starttls.SMTP, []string{"S:220 mx\r\n", "C:EHLO tlstriage.invalid\r\n", "S:250-mx\r\n250 STARTTLS\r\n", "C:STARTTLS\r\n", "S:454 not now\r\n"},
+			&starttls.Error{Protocol: starttls.SMTP, Refused: true, Answer: "454 not now"}},
+		{"not offered", starttls.SMTP, []string{"S:220 mx\r\n", "C:EHLO tlstriage.invalid\r\n", "S:250-mx\r\n250 SIZE 1\r\n", "C:STARTTLS\r\n", "S:503 STARTTLS command used when not advertised\r\n"},
+			&starttls.Error{Protocol: starttls.SMTP, Refused: true, Absent: true, Answer: "503 STARTTLS command used when not advertised"}},
+		{"not offered, but there", starttls.SMTP, []string{"S:220 mx\r\n", "C:EHLO tlstriage.invalid\r\n", "S:250 mx\r\n", "C:STARTTLS\r\n", "S:220 go\r\n"}, nil},
+		{"LMTP", starttls.LMTP, []string{"S:220 mx\r\n", "C:LHLO tlstriage.invalid\r\n", "S:250 mx\r\n", "C:STARTTLS\r\n", "S:502 no\r\n"},
+			&starttls.Error{Protocol: starttls.LMTP, Refused: true, Absent: true, Answer: "502 no"}},
+		{"IMAP tells it in its greeting", starttls.IMAP, []string{"S:* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] ready\r\n", "C:a STARTTLS\r\n", "S:a BAD no\r\n"},
+			&starttls.Error{Protocol: starttls.IMAP, Refused: true, Absent: true, Answer: "a BAD no"}},
+		{"IMAP does not tell", starttls.IMAP, []string{"S:* OK ready\r\n", "C:a STARTTLS\r\n", "S:a BAD no\r\n"},
+			&starttls.Error{Protocol: starttls.IMAP, Refused: true, Answer: "a BAD no"}},
+		{"refused in the greeting", starttls.SMTP, []string{"S:554 no\r\n"}, &starttls.Error{Protocol: starttls.SMTP, Refused: true, Answer: "554 no"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			near, server := pair(t)
+			done := make(chan struct{})
+			go func() { talk(t, "the server", server, tt.server); close(done) }()
+			_, err := starttls.Ask(tt.protocol, "name.example", near)
+			<-done
+			var got *starttls.Error
+			if errors.As(err, &got) != (tt.want != nil) || got != nil && *got != *tt.want {
+				t.Errorf("%+v, want %+v", err, tt.want)
+			}
+		})
+	}
 }

@@ -180,6 +180,7 @@ func (s *serving) relay(c command) (yes bool, err error) {
 	if err := s.pass([]byte(c.line + "\r\n")); err != nil {
 		return false, err
 	}
+	s.extended = s.extended || c.name == "EHLO"
 	switch s.protocol {
 	case SMTP:
 		want := "2"
@@ -209,9 +210,22 @@ func (s *serving) relay(c command) (yes bool, err error) {
 		return false, nil // it did not like another command; that is between the two of them
 	}
 	if err != nil {
-		return false, s.ofBackend(err)
+		return false, s.refused(no, err)
 	}
 	return true, nil
+}
+
+// refused says whose doing it is that a backend does not go over to TLS. One of SMTP may ask for EHLO first, for its answer to that is where TLS is
+// offered (RFC 3207, Section 4).
+func (s *serving) refused(no *Error, err error) error {
+	switch {
+	case no == nil || !no.Refused:
+	case s.protocol == SMTP && !s.extended && strings.HasPrefix(no.Answer, "503"):
+		return &Error{Protocol: s.protocol, Client: true, Early: true, Answer: "STARTTLS"}
+	case s.offer == withoutTLS:
+		no.Absent = true
+	}
+	return s.ofBackend(err)
 }
 
 // tagged reads an answer of IMAP up to the line with the tag.

@@ -11,16 +11,23 @@ const (
 	withoutTLS
 )
 
-// look learns from the backend's answer to a command, or from its greeting, whether it offers TLS. Only where it lists what it can
-// do does it say so: "EHLO" and not "HELO" (RFC 3207, Section 4), the CAPABILITY of IMAP, which may stand in its greeting
-// (RFC 9051, Sections 6.1.1 and 7.1), and "CAPA" (RFC 2449, Section 5).
+// look learns from the backend's answer to a command, or from its greeting, whether it offers TLS.
 func (s *serving) look(c command, said []byte) {
+	if told := offered(s.protocol, c.name, said); told != notTold {
+		s.offer = told
+	}
+}
+
+// offered is whether a server has TLS among what it says that it can do. Only where it lists that does it say so: "EHLO" and not
+// "HELO" (RFC 3207, Section 4), the CAPABILITY of IMAP, which may stand in its greeting (RFC 9051, Sections 6.1.1 and 7.1), and "CAPA"
+// (RFC 2449, Section 5).
+func offered(protocol Protocol, command string, said []byte) offer {
 	listed, found := false, false
 	for line := range strings.Lines(strings.ToUpper(string(said))) {
 		line = strings.TrimRight(line, "\r\n")
-		switch s.protocol {
-		case SMTP:
-			if c.name == "EHLO" && strings.HasPrefix(line, "250") {
+		switch protocol {
+		case SMTP, LMTP:
+			if (command == "EHLO" || command == "LHLO") && strings.HasPrefix(line, "250") {
 				listed = true
 				found = found || len(line) > 4 && firstWord(line[4:]) == "STARTTLS"
 			}
@@ -33,18 +40,19 @@ func (s *serving) look(c command, said []byte) {
 				}
 			}
 		case POP3:
-			if c.name == "CAPA" && strings.HasPrefix(line, "+OK") {
+			if command == "CAPA" && strings.HasPrefix(line, "+OK") {
 				listed = true
 			}
-			found = found || c.name == "CAPA" && firstWord(line) == "STLS"
+			found = found || command == "CAPA" && firstWord(line) == "STLS"
 		}
 	}
 	switch {
 	case listed && found:
-		s.offer = withTLS
+		return withTLS
 	case listed:
-		s.offer = withoutTLS
+		return withoutTLS
 	}
+	return notTold
 }
 
 func firstWord(line string) string {

@@ -41,7 +41,8 @@ type Error struct {
 	Protocol Protocol
 	Client   bool   // it was the client; false: the server
 	Refused  bool   // it said no; otherwise it said something else than the protocol has
-	Absent   bool   // of a server: TLS is not among what it offers, and the client left without asking; of a client: it just left
+	Absent   bool   // of a server: TLS is not among what it offers, and the client left without asking, or there is an Answer; of a client: it just left
+	Early    bool   // of a client: it asked before it had said what has to come first, and the server refused that
 	Answer   string // what it said, printable. Of a client no more than the name of its command: what follows may be secret
 }
 
@@ -49,6 +50,10 @@ func (e *Error) Error() string {
 	switch {
 	case e.Client && e.Absent:
 		return fmt.Sprintf("starttls %s: the client left behind %q, without having asked for TLS", e.Protocol, e.Answer)
+	case e.Client && e.Early:
+		return fmt.Sprintf("starttls %s: the client asked for TLS before it had said EHLO, and the server refuses that", e.Protocol)
+	case e.Absent && e.Answer != "":
+		return fmt.Sprintf("starttls %s: the server does not offer it, and refuses: %q", e.Protocol, e.Answer)
 	case e.Absent:
 		return fmt.Sprintf("starttls %s: the server does not offer it, and the client left", e.Protocol)
 	case e.Client && e.Refused:
