@@ -145,20 +145,12 @@ func (t *Tracker) finish(f *flow, end inspect.CaptureEnd) {
 // expire ends what has come to its time.
 func (t *Tracker) expire() {
 	changed := false
-	for {
-		f, ok := t.closing.due(t.now)
-		if !ok {
-			break
-		}
-		t.finish(f, "")
+	for t.closing.due(t.now) {
+		t.finish(t.closing.take(), "")
 		changed = true
 	}
-	for {
-		f, ok := t.settled.due(t.now)
-		if !ok {
-			break
-		}
-		t.finish(f, inspect.EndOpen)
+	for t.settled.due(t.now) {
+		t.finish(t.settled.take(), inspect.EndOpen)
 		changed = true
 	}
 	for f := t.recent.oldest; f != nil && t.now-f.lastAt > int64(t.limits.Idle); f = t.recent.oldest {
@@ -191,10 +183,11 @@ type timer struct {
 
 func (q *timers) add(f *flow, at int64) { q.list = append(q.list, timer{f, at}) }
 
-func (q *timers) due(now int64) (*flow, bool) {
-	if q.head == len(q.list) || q.list[q.head].at > now {
-		return nil, false
-	}
+// due reports whether the time of the first has come.
+func (q *timers) due(now int64) bool { return q.head < len(q.list) && q.list[q.head].at <= now }
+
+// take takes the first.
+func (q *timers) take() *flow {
 	f := q.list[q.head].flow
 	q.list[q.head].flow = nil
 	if q.head++; q.head == len(q.list) {
@@ -202,7 +195,7 @@ func (q *timers) due(now int64) (*flow, bool) {
 	} else if q.head > 1024 && q.head > len(q.list)/2 {
 		q.list, q.head = append(q.list[:0], q.list[q.head:]...), 0
 	}
-	return f, true
+	return f
 }
 
 // servers remembers where TLS was spoken: at most so many, beyond which it begins anew.

@@ -28,7 +28,7 @@ type framer struct {
 
 // pcapHeader is what the header of a pcap file says.
 type pcapHeader struct {
-	order  binary.ByteOrder
+	order  byteOrder
 	nanos  bool
 	header int // bytes of a packet's header
 	link   uint32
@@ -46,7 +46,7 @@ const (
 // extras take what a pcapng brings beside packets.
 type extras struct {
 	secrets func(kind uint32, b []byte)
-	names   func(order binary.ByteOrder, b []byte)
+	names   func(order byteOrder, b []byte)
 }
 
 // newFramer reads the beginning of a file.
@@ -66,7 +66,7 @@ func newFramer(in *input, name string, brings extras) (*framer, error) {
 		f.ng = &sections{}
 		return f, nil
 	}
-	for _, order := range [...]binary.ByteOrder{binary.LittleEndian, binary.BigEndian} {
+	for _, order := range [...]byteOrder{littleEndian, bigEndian} {
 		f.pcap.order, f.pcap.header = order, 16
 		switch order.Uint32(head) {
 		case magicMicros:
@@ -106,14 +106,11 @@ func (f *framer) next(p *frame) error {
 		return f.nextBlock(p)
 	}
 	f.begun = f.in.offset
-	if len(f.in.peek(1)) == 0 {
-		if err := f.in.end(); err != nil {
-			return f.fail(f.cut())
-		}
-		return io.EOF
-	}
 	h, ok := f.in.take(f.pcap.header)
 	if !ok {
+		if len(f.in.peek(1)) == 0 && f.in.end() == nil {
+			return io.EOF
+		}
 		return f.fail(f.cut())
 	}
 	order := f.pcap.order

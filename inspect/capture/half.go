@@ -113,18 +113,18 @@ func (h *half) note(s *segment, peer *half) {
 	if size == 0 || !h.begun || size == 1 && s.seq == h.next-1 { // a keep-alive
 		return
 	}
-	for _, x := range h.sent {
-		if x.used && x.seq == s.seq && int(x.len) == min(size, 0xFFFF) && (s.id != 0 && x.id == s.id && s.at-x.at < mostDetour || s.at-x.at < minProgress) {
+	for i := range h.sent {
+		x := &h.sent[i]
+		if x.seq == s.seq && x.used && int(x.len) == min(size, 0xFFFF) && (s.id != 0 && x.id == s.id && s.at-x.at < mostDetour || s.at-x.at < minProgress) {
 			return // the same packet, captured twice
 		}
 	}
-	first := h.sentBefore(s)
-	h.sent[h.sentAt] = sentSegment{s.seq, uint16(min(size, 0xFFFF)), s.id, s.at, s.number, true}
-	h.sentAt = (h.sentAt + 1) % len(h.sent)
 	if int32(s.end()-h.next) <= 0 && int32(s.seq-h.next) < 0 {
 		h.retransmits++
-		h.repeat(s, size, first)
+		h.repeat(s, size, h.sentBefore(s))
 	}
+	h.sent[h.sentAt] = sentSegment{s.seq, uint16(min(size, 0xFFFF)), s.id, s.at, s.number, true}
+	h.sentAt = (h.sentAt + 1) % len(h.sent)
 }
 
 // sentBefore is the segment that began with the same byte, as far as that is remembered.
@@ -164,9 +164,9 @@ func (h *half) acknowledge(ack uint32) {
 	if h.far(ack) {
 		return
 	}
-	for _, x := range h.sent {
-		if x.used && int32(ack-(x.seq+uint32(x.len))) >= 0 {
-			h.largestAcked = max(h.largestAcked, int(x.len))
+	for i := range h.sent {
+		if x := &h.sent[i]; int(x.len) > h.largestAcked && x.used && int32(ack-(x.seq+uint32(x.len))) >= 0 {
+			h.largestAcked = int(x.len)
 		}
 	}
 	h.acked, h.hasAck = ack, true

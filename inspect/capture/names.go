@@ -2,7 +2,6 @@ package capture
 
 import (
 	"bytes"
-	"encoding/binary"
 
 	"github.com/tlstriage/tlstriage/inspect"
 )
@@ -24,7 +23,7 @@ const (
 )
 
 // read takes up the body of a name resolution block; what does not fit ends it.
-func (n names) read(order binary.ByteOrder, b []byte) {
+func (n names) read(order byteOrder, b []byte) {
 	for len(b) >= 4 {
 		kind, length := order.Uint16(b), int(order.Uint16(b[2:]))
 		if b = b[4:]; kind == nameEnd || length > len(b) {

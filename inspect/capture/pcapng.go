@@ -25,7 +25,7 @@ const (
 
 // sections is the state of a pcapng file.
 type sections struct {
-	order      binary.ByteOrder
+	order      byteOrder
 	interfaces []ngInterface
 }
 
@@ -52,9 +52,6 @@ func (f *framer) nextBlock(p *frame) error {
 			if err := f.section(head); err != nil {
 				return err
 			}
-		}
-		if f.ng.order == nil {
-			return f.fail(ErrNotCapture)
 		}
 		kind, length := f.ng.order.Uint32(head), f.ng.order.Uint32(head[4:])
 		if length < 12 || length%4 != 0 {
@@ -91,9 +88,9 @@ func (f *framer) nextBlock(p *frame) error {
 func (f *framer) section(head []byte) error {
 	switch uint32(byteOrderMagic) {
 	case binary.LittleEndian.Uint32(head[8:]):
-		f.ng.order = binary.LittleEndian
+		f.ng.order = littleEndian
 	case binary.BigEndian.Uint32(head[8:]):
-		f.ng.order = binary.BigEndian
+		f.ng.order = bigEndian
 	default:
 		return f.fail(fmt.Errorf("section header: byte order magic % X", head[8:12]))
 	}

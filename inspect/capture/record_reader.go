@@ -37,9 +37,14 @@ func (r *recordReader) feed(b []byte, found func(header [6]byte, length int, res
 			b = b[n:]
 			continue
 		}
-		n := copy(r.header[r.n:], b)
-		r.n += n
-		b = b[n:]
+		if r.n == 0 && len(b) >= len(r.header) { // as nearly always: it is whole
+			r.header, r.n = [6]byte(b), len(r.header)
+			b = b[len(r.header):]
+		} else {
+			n := copy(r.header[r.n:], b)
+			r.n += n
+			b = b[n:]
+		}
 		if r.n < 5 {
 			return
 		}

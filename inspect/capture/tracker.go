@@ -90,19 +90,18 @@ func (t *Tracker) Read(ctx context.Context, r io.Reader, name string) error {
 	if err != nil {
 		return err
 	}
-	for {
-		err := f.next(&t.frame)
-		if errors.Is(err, io.EOF) {
-			return nil
+	for err == nil {
+		if err = f.next(&t.frame); err == nil {
+			t.packet(&t.frame)
 		}
-		if err != nil {
-			if cancelled := ctx.Err(); cancelled != nil {
-				return cancelled
-			}
-			return err
-		}
-		t.packet(&t.frame)
 	}
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	if cancelled := ctx.Err(); cancelled != nil {
+		return cancelled
+	}
+	return err
 }
 
 // addSecrets takes a decryption secrets block: those of TLS open connections, those of other protocols are counted.
