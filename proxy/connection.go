@@ -191,6 +191,10 @@ func (c *connection) proxyProtocol() ([]byte, error) {
 		if c.clientErr.Type == inspect.ErrorOther || c.clientErr.Type == inspect.ErrorClosed {
 			c.clientErr.Type = inspect.ErrorProxyProtocol
 		}
+		if c.clientErr.Type == inspect.ErrorProxyProtocol && len(rest) > 0 {
+			c.clientObserver.Feed(inspect.FromClient, rest, c.started)
+			c.clientObserver.EndOfStream(inspect.FromClient)
+		}
 		return nil, err
 	}
 	if source != nil {

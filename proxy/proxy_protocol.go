@@ -31,8 +31,14 @@ func (p *TrustedPeers) trusts(peer netip.Addr) bool {
 	return false
 }
 
+// proxySignature begins a header of version 2.
+const proxySignature = "\r\n\r\n\x00\r\nQUIT\n"
+
+// The most of a header that makes no sense that is kept for the record.
+const maxProxyHeaderShown = 256
+
 // readProxyHeader reads the header that must stand before the first byte of TLS. It returns the addresses the header
-// names (nil for LOCAL, UNKNOWN and what is no TCP) and the bytes read beyond it.
+// names (nil for LOCAL, UNKNOWN and what is no TCP) and the bytes read beyond it; with an error, what began as a header.
 func readProxyHeader(conn net.Conn, p *TrustedPeers) (source, destination net.Addr, rest []byte, err error) {
 	if !p.trusts(addrPort(conn.RemoteAddr()).Addr()) {
 		return nil, nil, nil, errUntrustedProxy
@@ -41,9 +47,19 @@ func readProxyHeader(conn net.Conn, p *TrustedPeers) (source, destination net.Ad
 	if err := awaitLine(r); err != nil {
 		return nil, nil, nil, fmt.Errorf("proxy protocol: %w", err)
 	}
+	if b, _ := r.Peek(1); b[0] == proxySignature[0] {
+		_, _ = r.Peek(len(proxySignature)) // the library waits for as much
+	}
+	first, _ := r.Peek(min(r.Buffered(), maxProxyHeaderShown))
+	first = bytes.Clone(first)
 	header, err := proxyproto.Read(r)
 	if err != nil {
-		return nil, nil, nil, fmt.Errorf("proxy protocol: %w", err)
+		if line, _, _ := bytes.Cut(first, []byte("\n")); bytes.HasPrefix(line, []byte(proxyLinePrefix)) {
+			rest = append(line, '\n') // and nothing of what follows
+		} else if bytes.HasPrefix(first, []byte(proxySignature)) {
+			rest = first
+		}
+		return nil, nil, rest, fmt.Errorf("proxy protocol: %w", err)
 	}
 	rest, _ = r.Peek(r.Buffered())
 	from, to, ok := header.TCPAddrs()

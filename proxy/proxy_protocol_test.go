@@ -92,20 +92,22 @@ func TestProxyProtocolRefused(t *testing.T) {
 		send    []byte
 		stay    bool
 		kind    inspect.ErrorType
+		began   bool // as a header does
 	}{
-		{"no header", "127.0.0.0/8", hello, true, inspect.ErrorProxyProtocol},
-		{"plain HTTP", "127.0.0.0/8", []byte("POST / HTTP/1.1\r\n\r\n"), true, inspect.ErrorProxyProtocol},
-		{"nothing", "127.0.0.0/8", nil, false, inspect.ErrorProxyProtocol},
-		{"nothing for too long", "127.0.0.0/8", nil, true, inspect.ErrorTimeout},
-		{"half a v1", "127.0.0.0/8", []byte("PROXY TCP4 192.0"), false, inspect.ErrorProxyProtocol},
-		{"half a v1 for too long", "127.0.0.0/8", []byte("PROXY TCP4 192.0"), true, inspect.ErrorTimeout},
-		{"half a v2 for too long", "127.0.0.0/8", []byte(v2Signature + "\x21\x11\x00\x0c"), true, inspect.ErrorTimeout},
-		{"endless v1", "127.0.0.0/8", []byte("PROXY " + repeat("x", 5000)), true, inspect.ErrorProxyProtocol},
-		{"v1 with a bad address", "127.0.0.0/8", []byte("PROXY TCP4 192.0.2.999 1.2.3.4 1 2\r\n"), true, inspect.ErrorProxyProtocol},
-		{"v1 with a bad port", "127.0.0.0/8", []byte("PROXY TCP4 192.0.2.9 1.2.3.4 1 99999\r\n"), true, inspect.ErrorProxyProtocol},
-		{"v2 of version 3", "127.0.0.0/8", []byte(v2Signature + "\x31\x11\x00\x0c123456789012"), true, inspect.ErrorProxyProtocol},
-		{"v2 with a length of 65535", "127.0.0.0/8", append([]byte(v2Signature+"\x21\x11\xff\xff"), make([]byte, 70_000)...), true, inspect.ErrorProxyProtocol},
-		{"peer that is not trusted", "192.0.2.0/24", append([]byte("PROXY TCP4 192.0.2.9 198.51.100.1 51234 443\r\n"), hello...), true, inspect.ErrorProxyProtocol},
+		{"no header", "127.0.0.0/8", hello, true, inspect.ErrorProxyProtocol, false},
+		{"plain HTTP", "127.0.0.0/8", []byte("POST / HTTP/1.1\r\n\r\n"), true, inspect.ErrorProxyProtocol, false},
+		{"nothing", "127.0.0.0/8", nil, false, inspect.ErrorProxyProtocol, false},
+		{"nothing for too long", "127.0.0.0/8", nil, true, inspect.ErrorTimeout, false},
+		{"half a v1", "127.0.0.0/8", []byte("PROXY TCP4 192.0"), false, inspect.ErrorProxyProtocol, false},
+		{"half a v1 for too long", "127.0.0.0/8", []byte("PROXY TCP4 192.0"), true, inspect.ErrorTimeout, false},
+		{"half a v2 for too long", "127.0.0.0/8", []byte(v2Signature + "\x21\x11\x00\x0c"), true, inspect.ErrorTimeout, false},
+		{"endless v1", "127.0.0.0/8", []byte("PROXY " + repeat("x", 5000)), true, inspect.ErrorProxyProtocol, true},
+		{"v1 with a bad address", "127.0.0.0/8", []byte("PROXY TCP4 192.0.2.999 1.2.3.4 1 2\r\n"), true, inspect.ErrorProxyProtocol, true},
+		{"v1 with a bad port", "127.0.0.0/8", []byte("PROXY TCP4 192.0.2.9 1.2.3.4 1 99999\r\n"), true, inspect.ErrorProxyProtocol, true},
+		{"v1 with a zone", "127.0.0.0/8", append([]byte("PROXY TCP6 fe80::1%eth0 fe80::2 1 2\r\n"), hello...), true, inspect.ErrorProxyProtocol, true},
+		{"v2 of version 3", "127.0.0.0/8", []byte(v2Signature + "\x31\x11\x00\x0c123456789012"), true, inspect.ErrorProxyProtocol, true},
+		{"v2 with a length of 65535", "127.0.0.0/8", append([]byte(v2Signature+"\x21\x11\xff\xff"), make([]byte, 70_000)...), true, inspect.ErrorProxyProtocol, true},
+		{"peer that is not trusted", "192.0.2.0/24", append([]byte("PROXY TCP4 192.0.2.9 198.51.100.1 51234 443\r\n"), hello...), true, inspect.ErrorProxyProtocol, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			limits := shortLimits()
@@ -130,6 +132,9 @@ func TestProxyProtocolRefused(t *testing.T) {
 			}
 			record := r.record()
 			wantError(t, record.ClientLeg, tt.kind, inspect.PhaseProxyProtocol)
+			if first := record.ClientLeg.FirstBytes; (first != nil) != tt.began || first != nil && (first.Protocol != "proxy_protocol" || strings.Contains(string(first.Raw), "\x16\x03")) {
+				t.Errorf("first bytes %+v", first)
+			}
 			if record.Client.Address != "127.0.0.1" {
 				t.Errorf("client %+v", record.Client)
 			}
