@@ -61,6 +61,19 @@ func TestTheOptionThatIsMissingIsNamed(t *testing.T) {
 		{"a backend of a protocol without the option", back(inspect.ErrorStartTLS, dialogue(inspect.StartTLS{Protocol: "imap", Answer: "SSH-2.0-OpenSSH"})), "backend-starttls-refused", inspect.FaultProxy, "the service", "ssl = yes"},
 		{"a backend that refuses", back(inspect.ErrorStartTLS, dialogue(inspect.StartTLS{Protocol: "imap", Refused: true, Answer: "a NO"})), "backend-starttls-refused", inspect.FaultBackend, "ssl = yes", ""},
 		{"a backend that does not greet", back(inspect.ErrorTimeout, dialogue(inspect.StartTLS{Protocol: "smtp"})), "backend-timeout", inspect.FaultBackend, "--backend-starttls postgres", "ping"},
+		{"a backend that agrees and goes on in plain text", back(inspect.ErrorNotTLS, func(l *inspect.Leg) { as("smtp")(l); l.StartTLS = &inspect.StartTLS{Protocol: "smtp"} }), "backend-not-tls", inspect.FaultBackend, "openssl s_client -starttls smtp", "tcp://"},
+		{"a backend that cannot just now", back(inspect.ErrorStartTLS, dialogue(inspect.StartTLS{Protocol: "smtp", Refused: true, Answer: "454 4.7.0 TLS not available due to local problem"})), "backend-starttls-refused", inspect.FaultBackend, "its log says what", "switch TLS on"},
+		{"a backend that refuses the connection", back(inspect.ErrorStartTLS, dialogue(inspect.StartTLS{Protocol: "smtp", Refused: true, Answer: "554 5.7.1 no"})), "backend-starttls-refused", inspect.FaultBackend, "this proxy's address", "switch TLS on"},
+		{"a backend that has too many connections", back(inspect.ErrorStartTLS, dialogue(inspect.StartTLS{Protocol: "smtp", Refused: true, Answer: "421-4.7.0 too many"})), "backend-starttls-refused", inspect.FaultBackend, "the next attempt", "switch TLS on"},
+		{"a backend that says goodbye", back(inspect.ErrorStartTLS, dialogue(inspect.StartTLS{Protocol: "imap", Refused: true, Answer: "* BYE not you"})), "backend-starttls-refused", inspect.FaultBackend, "this proxy's address", "switch TLS on"},
+		{"a backend that knows no STARTTLS", back(inspect.ErrorStartTLS, dialogue(inspect.StartTLS{Protocol: "smtp", Refused: true, Answer: "502 5.5.1 what?"})), "backend-starttls-refused", inspect.FaultBackend, "switch TLS on", ""},
+		{"a client that asks before EHLO", inPlainText("smtp", "STARTTLS", false), "client-starttls-missing", inspect.FaultClient, "EHLO first", ""},
+		{"a PROXY header that makes no sense", func() *inspect.Connection {
+			c := silentFront(inspect.ErrorProxyProtocol, "proxy_protocol", "PROXY TCP6 fe80::1%eth0 fe80::2 1 2")
+			c.ClientLeg.Error.Message = "proxy protocol: proxyproto: invalid address"
+			return c
+		}(), "proxy-protocol-missing", inspect.FaultClient, "without a zone", "aws elbv2"},
+		{"a PROXY header that is not there", silentFront(inspect.ErrorProxyProtocol, "", ""), "proxy-protocol-missing", inspect.FaultProxy, "aws elbv2", "zone"},
 		{"out of descriptors", backFails(inspect.ErrorOverloaded, inspect.PhaseDial), "proxy-overloaded", inspect.FaultProxy, "LimitNOFILE", "tcpdump"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -80,5 +93,22 @@ func TestTheOptionThatIsMissingIsNamed(t *testing.T) {
 				t.Errorf("%q is in %q", tt.not, text)
 			}
 		})
+	}
+}
+
+// Clients of PostgreSQL are not sent to speak HTTP.
+func TestALPNOfPostgreSQLIsNoMatterOfHTTP(t *testing.T) {
+	c := with(func(c *inspect.Connection) {
+		c.ClientLeg.TLS.Client.ALPNProtocols, c.BackendLeg.TLS.Client.ALPNProtocols = []string{"postgresql"}, []string{"postgresql"}
+		c.ClientLeg.TLS.NextProtocol, c.BackendLeg.TLS.NextProtocol = "", ""
+	})
+	new(Diagnoser).Diagnose(c)
+	for i, f := range c.Findings[0].Fixes {
+		if line := f.Action + f.Snippet; i == 0 && !strings.Contains(line, "sslnegotiation=postgres") || strings.Contains(line, "http") {
+			t.Error(line)
+		}
+	}
+	if strings.Contains(c.Findings[0].Detail, "HTTP") {
+		t.Error(c.Findings[0].Detail)
 	}
 }

@@ -26,6 +26,12 @@ var ruleALPNNoOverlap = Rule{
 }
 
 func alpnFixes(protocols []string) []inspect.Fix {
+	if slices.Contains(protocols, "postgresql") {
+		return []inspect.Fix{
+			fix(forClient, "let it ask for TLS as every version of PostgreSQL knows it, in place of speaking it at once", "sslnegotiation=postgres"),
+			fix(forBackend, "TLS from the first byte, with ALPN, is there from PostgreSQL 17 on", ""),
+		}
+	}
 	var fixes []inspect.Fix
 	if !slices.Contains(protocols, "http/1.1") {
 		fixes = append(fixes, fix(forClient, "let it offer http/1.1 as well, if it can speak that", "h2,http/1.1"))

@@ -37,10 +37,13 @@ var ruleBackendALPNMismatch = Rule{
 		if slices.ContainsFunc(wants, func(p string) bool { return p == "http/1.1" || p == "http/1.0" }) {
 			return nil // without a choice they speak HTTP/1
 		}
-		severity := inspect.SeverityWarning
-		if !slices.Contains(wants, "h2") {
+		severity, without := inspect.SeverityWarning, "the client cannot fall back to HTTP/1.1"
+		switch {
+		case slices.Contains(wants, "postgresql"):
+			without = "clients of PostgreSQL that speak TLS at once (libpq) do not go on without"
+		case !slices.Contains(wants, "h2"):
 			severity = inspect.SeverityInfo // a server without ALPN may well speak the one protocol that it is there for
 		}
-		return &match{severity: severity, offered: asked, detail: "offered to the backend: " + enumerate(asked) + "; it chose none, and the client cannot fall back to HTTP/1.1", fixes: alpnFixes(asked)}
+		return &match{severity: severity, offered: asked, detail: "offered to the backend: " + enumerate(asked) + "; it chose none, and " + without, fixes: alpnFixes(asked)}
 	},
 }

@@ -35,6 +35,13 @@ var ruleBackendNotTLS = Rule{
 			}
 			return m
 		}
+		if s := v.leg.StartTLS; s != nil && leg == inspect.LegBackend {
+			m.title = "The backend agreed to go over to TLS, and did not"
+			m.detail += "; it had agreed to go over to TLS (" + bound(s.Protocol) + "), and went on in plain text"
+			m.fixes = []inspect.Fix{fix(forBackend, "its log says why; what stands between and answers in its place (a firewall that rewrites the dialogue) looks like this, too",
+				"openssl s_client -starttls "+plain(s.Protocol, "PROTOCOL")+" -connect "+backendName(v))}
+			return m
+		}
 		if port, upgrades := implicitTLS(v.firstProtocol()); upgrades {
 			m.detail += "; such a port begins in plain text and turns to TLS by STARTTLS or a request of its own"
 			if ask := asksFor(v.firstProtocol()); ask != "" && v.leg.StartTLS == nil && leg == inspect.LegBackend {

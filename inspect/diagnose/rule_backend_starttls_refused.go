@@ -1,6 +1,10 @@
 package diagnose
 
-import "github.com/tlstriage/tlstriage/inspect"
+import (
+	"strings"
+
+	"github.com/tlstriage/tlstriage/inspect"
+)
 
 var ruleBackendStartTLSRefused = Rule{
 	ID: "backend-starttls-refused", Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultBackend,
@@ -18,11 +22,40 @@ var ruleBackendStartTLSRefused = Rule{
 			fix(forBackend, "switch TLS on there; its log says why it is off (certificate, key and their modes)", startTLSSetting(v.leg.StartTLS)),
 			fix(forSelf, "if the port speaks TLS at once, do not ask for it", "tlstriage proxy --backend tls://"+backendName(v)+" …  # without --backend-starttls"),
 		}}
-		if s := v.leg.StartTLS; s != nil && !s.Refused {
+		switch s := v.leg.StartTLS; {
+		case s == nil:
+		case !s.Refused:
 			asksForAnother(v, m)
+		default:
+			refusesForNow(s, m)
 		}
 		return m
 	},
+}
+
+// refusesForNow is about refusals that are no matter of TLS being switched off: of SMTP those for now (RFC 3207, Section 4) and those of the
+// connection as such (RFC 5321, Section 3.8 and 4.2.4; RFC 7504), of IMAP a goodbye in place of a greeting (RFC 9051, Section 7.1.5).
+func refusesForNow(s *inspect.StartTLS, m *match) {
+	code, _, _ := strings.Cut(s.Answer, " ")
+	code, _, _ = strings.Cut(code, "-")
+	if s.Protocol != "smtp" && s.Protocol != "lmtp" && code != "*" {
+		return
+	}
+	log := fix(forBackend, "its log says why", "")
+	switch code {
+	case "454":
+		m.title = "The backend cannot go over to TLS just now"
+		log.Action = "it has TLS, and something is in its way: its log says what (the certificate, the key, their modes, or what it has run out of); the next attempt may do better"
+	case "421":
+		m.title = "The backend takes no connection just now"
+		log.Action = "it is about to stop, or has as many connections as it takes: its log says which; the next attempt may do better"
+	case "521", "550", "554", "*":
+		m.title = "The backend refuses the connection, not TLS"
+		log.Action = "let it take connections from this proxy's address; its log says which rule is against that (access lists, block lists, limits), and a PROXY protocol header tells it the client's"
+	default:
+		return
+	}
+	m.fixes = []inspect.Fix{log}
 }
 
 // startTLSSetting is what switches TLS on in the usual server of a protocol.

@@ -7,7 +7,7 @@ var ruleClientStartTLSMissing = Rule{
 	when:     clientLegDown,
 	Title:    "The client does not ask for TLS",
 	Citation: "RFC 3207, Section 4; RFC 8314, Section 3",
-	Explanation: "Clients of this listener begin in plain text and ask for TLS (--starttls). This one went on without, or spoke TLS at once where the server has to speak first: its setting is another one than the port's. " +
+	Explanation: "Clients of this listener begin in plain text and ask for TLS (--starttls). This one went on without, asked for it out of turn, or spoke TLS at once where the server has to speak first: its setting is another one than the port's. " +
 		"Nothing that it sent in plain text was passed on, but for a request to cancel a query of PostgreSQL, which is no fault.",
 	check: func(e *evidence) *match {
 		v := e.client
@@ -32,6 +32,9 @@ var ruleClientStartTLSMissing = Rule{
 			m.fixes = []inspect.Fix{
 				fix(forClient, "a monitor that says no more needs no remedy; a client that wants TLS has to be told so", startTLSClient(s.Protocol)),
 			}
+		case s.Answer == "STARTTLS":
+			m.title = "The client asks for TLS before it has said EHLO"
+			m.fixes = []inspect.Fix{fix(forClient, "let it say EHLO first, and ask for TLS where the answer to that offers it (RFC 3207, Section 4)", startTLSClient(s.Protocol))}
 		case s.Answer == "a TLS handshake":
 			m.title = "The client speaks TLS at once where it has to ask for it"
 			m.fixes = append(m.fixes, fix(forSelf, "or serve TLS at once on this port", "tlstriage proxy …  # without --starttls"))

@@ -152,6 +152,14 @@ func ruleCases() []ruleCase {
 			c.ClientLeg.TLS.Client.ALPNProtocols, c.BackendLeg.TLS.Client.ALPNProtocols = []string{"h2"}, []string{"h2"}
 			c.ClientLeg.TLS.NextProtocol, c.BackendLeg.TLS.NextProtocol = "", ""
 		}), cause: "backend-alpn-mismatch", fault: inspect.FaultBackend, verdict: inspect.Warning},
+		{name: "libpq speaks TLS at once to a PostgreSQL without ALPN", in: with(func(c *inspect.Connection) {
+			c.ClientLeg.TLS.Client.ALPNProtocols, c.BackendLeg.TLS.Client.ALPNProtocols = []string{"postgresql"}, []string{"postgresql"}
+			c.ClientLeg.TLS.NextProtocol, c.BackendLeg.TLS.NextProtocol = "", ""
+		}), cause: "backend-alpn-mismatch", fault: inspect.FaultBackend, verdict: inspect.Warning},
+		{name: "a protocol of its own that a server without ALPN may speak", in: with(func(c *inspect.Connection) {
+			c.ClientLeg.TLS.Client.ALPNProtocols, c.BackendLeg.TLS.Client.ALPNProtocols = []string{"xmpp-client"}, []string{"xmpp-client"}
+			c.ClientLeg.TLS.NextProtocol, c.BackendLeg.TLS.NextProtocol = "", ""
+		}), also: []string{"backend-alpn-mismatch"}, verdict: inspect.OK},
 		{name: "backend trouble", in: backFails(inspect.ErrorAlertReceived, inspect.PhaseHandshake, backendAlert(80, "internal_error")), cause: "backend-alert", fault: inspect.FaultBackend, verdict: inspect.Failed},
 		{name: "backend breaks the protocol", in: backFails(inspect.ErrorAlertSent, inspect.PhaseHandshake), cause: "backend-protocol-error", fault: inspect.FaultBackend, verdict: inspect.Failed},
 		{name: "backend certificate fails for a reason of its own", in: backFails(inspect.ErrorCertificate, inspect.PhaseHandshake), cause: "cert-rejected", fault: inspect.FaultBackend, verdict: inspect.Failed},
