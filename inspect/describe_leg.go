@@ -9,14 +9,24 @@ import (
 
 // TLS is what the observer has seen so far, in the record's words. Established is as told from outside.
 func (o *Observer) TLS() *TLS {
-	t := &TLS{
+	room := &struct { // all that nearly every leg has, at once
+		tls        TLS
+		handshake  Handshake
+		server     Server
+		validation Validation
+	}{}
+	t := &room.tls
+	*t = TLS{
 		Established:       o.Established(),
 		HelloRetryRequest: o.retryRequest,
 		Client:            o.describeClient(),
-		Server:            o.describeServer(),
 		Alerts:            append([]Alert(nil), o.alerts...),
-		Handshake:         &Handshake{History: o.history.String()},
+		Handshake:         &room.handshake,
 		NextProtocol:      o.protocol,
+	}
+	t.Handshake.History = o.history.String()
+	if o.describeServer(&room.server, &room.validation) {
+		t.Server = &room.server
 	}
 	if !o.finished.IsZero() {
 		t.Handshake.DurationMS = float64(o.finished.Sub(o.began).Microseconds()) / 1000
@@ -91,12 +101,13 @@ func (o *Observer) describePartial() *Hello {
 	}}
 }
 
-func (o *Observer) describeServer() *Server {
+// describeServer tells what of the server is to be seen; false: nothing.
+func (o *Observer) describeServer(s *Server, validation *Validation) bool {
 	hidden := o.chosen.final && o.chosen.tls13
 	if o.chain == nil && o.request == nil && !o.stapled && o.chosen.scts == 0 && !hidden {
-		return nil
+		return false
 	}
-	s := &Server{SCTs: o.chosen.scts}
+	s.SCTs = o.chosen.scts
 	if o.request != nil {
 		request := *o.request
 		s.CertificateRequest = &request
@@ -106,12 +117,12 @@ func (o *Observer) describeServer() *Server {
 		if s.CertificateChain = o.chain; o.chainSent > len(o.chain) {
 			s.CertificatesSent = o.chainSent
 		}
-		s.Validation = &Validation{Status: ValidationNotChecked}
+		validation.Status, s.Validation = ValidationNotChecked, validation
 	case hidden:
-		s.Validation = &Validation{Status: ValidationNotVisible}
+		validation.Status, s.Validation = ValidationNotVisible, validation
 	}
 	if o.stapled {
 		s.OCSP = &OCSP{Stapled: true}
 	}
-	return s
+	return true
 }

@@ -2,7 +2,6 @@ package inspect
 
 import (
 	"net/netip"
-	"strconv"
 	"time"
 
 	"github.com/tlstriage/tlstriage/inspect/wire"
@@ -19,12 +18,13 @@ func NewID(t time.Time, n uint64, salt string) string {
 
 // appendHex appends n in hexadecimal, with zeros before it up to a width.
 func appendHex(b []byte, n uint64, width int) []byte {
-	var room [16]byte
-	digits := strconv.AppendUint(room[:0], n, 16)
-	for range width - len(digits) {
-		b = append(b, '0')
+	for n>>(4*width) != 0 { // all of them, where they are more
+		width++
 	}
-	return append(b, digits...)
+	for i := width - 1; i >= 0; i-- {
+		b = append(b, "0123456789abcdef"[n>>(4*i)&15])
+	}
+	return b
 }
 
 // EndpointOf is an address with its port in the record's words. An IPv4-mapped address is written as IPv4.

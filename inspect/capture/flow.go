@@ -204,6 +204,9 @@ type servers map[endpoint]struct{}
 const maxServers = 1 << 16
 
 func (t *Tracker) noteServer(e endpoint) {
+	if _, known := t.servers[e]; known {
+		return
+	}
 	if t.servers == nil || len(t.servers) >= maxServers {
 		t.servers = make(servers)
 	}

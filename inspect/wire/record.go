@@ -210,11 +210,14 @@ func (r *Reader) readHeader() {
 		r.headFeed, r.headAt = r.feeds, r.offset
 	}
 	for r.headLen < recordHeaderSize && len(r.in) > 0 {
-		n := 1
-		if r.headLen == 0 && len(r.in) >= recordHeaderSize {
-			n = recordHeaderSize // the whole header is here: judged at once
+		if r.headLen == 0 && len(r.in) >= recordHeaderSize { // the whole header is here: judged at once
+			r.head, r.headLen = [recordHeaderSize]byte(r.in), recordHeaderSize
+			r.advance(recordHeaderSize)
+		} else {
+			r.head[r.headLen] = r.in[0]
+			r.headLen++
+			r.advance(1)
 		}
-		r.headLen += copy(r.head[r.headLen:], r.advance(n))
 		if !r.plausibleHeader() {
 			return
 		}
