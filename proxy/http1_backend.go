@@ -297,6 +297,10 @@ func (x *http1Leg) exchange(r *http.Request) (*http.Response, error) {
 	if r.Body == nil {
 		unsent = x.send(r)
 	} else {
+		if x.limited { // the time for the last answer, all of which came with its header
+			x.tap.SetReadDeadline(time.Time{})
+			x.limited = false
+		}
 		x.sending = newHTTP1Sending(r)
 		go x.sending.run(x, r)
 	}

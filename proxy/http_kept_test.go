@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -134,5 +135,32 @@ func TestHTTPModeHeedsHowLongBackendsKeepConnections(t *testing.T) {
 	r.eventually("the connection to rest", func() bool { s.http1.mu.Lock(); defer s.http1.mu.Unlock(); return len(s.http1.idle) == 1 })
 	if got := s.http1.idle[0].rest(); got != 6*time.Second {
 		t.Errorf("kept for %s", got)
+	}
+}
+
+// The time that an answer had is over long before the next request goes over its connection: that one has a time of its own.
+func TestHTTPModeGivesRequestsWithABodyTheirOwnTime(t *testing.T) {
+	pki := certstest.New(t)
+	for _, plain := range []bool{false, true} {
+		t.Run(fmt.Sprintf("plain %v", plain), func(t *testing.T) {
+			r := inHTTPMode(t, pki, httpBackend(t, pki, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				n, _ := io.Copy(io.Discard, r.Body)
+				fmt.Fprint(w, n)
+			}), plain, false))
+			client := httpClient(t, r, false)
+			fetch(t, client, get(t, "https://"+testName+"/"))
+			s := r.session()
+			r.eventually("the connection to rest", func() bool { s.http1.mu.Lock(); defer s.http1.mu.Unlock(); return len(s.http1.idle) == 1 })
+			s.http1.idle[0].tap.SetReadDeadline(time.Unix(1, 0)) // as if a minute went by
+			post := get(t, "https://"+testName+"/")
+			post.Method, post.Body, post.ContentLength = http.MethodPost, io.NopCloser(strings.NewReader("12345")), 5
+			if response, body := fetch(t, client, post); response.StatusCode != http.StatusOK || body != "5" {
+				t.Errorf("%s %q", response.Status, body)
+			}
+			client.CloseIdleConnections()
+			if h := r.record().HTTP; len(h.Failures) > 0 || h.BackendConnections != 1 {
+				t.Errorf("%+v, %d connections to the backend", h.Failures, h.BackendConnections)
+			}
+		})
 	}
 }
