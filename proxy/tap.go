@@ -34,7 +34,7 @@ type tap struct {
 	closing func()        // called before the connection is closed
 	batch   *batch        // what is written goes this way; nil: straight to the connection
 
-	cut       error       // why a write ended in its middle: close_notify, which crypto/tls sends all the same, would be read as the rest of a record
+	cut       error       // why a write failed: close_notify, which crypto/tls sends all the same, would be read as the rest of a record, or come with a number too many
 	openEnded atomic.Bool // an end without close_notify, between two records, is an error of its own
 
 	ended  bool // the peer closed the TCP connection
@@ -127,7 +127,7 @@ func (t *tap) Write(b []byte) (int, error) {
 		return 0, t.cut
 	}
 	n, err := t.Conn.Write(b)
-	if err != nil && n > 0 {
+	if err != nil {
 		t.cut = err
 	}
 	return n, err
