@@ -137,6 +137,10 @@ func (c *connection) clientHandshakeError(err error) *inspect.Error {
 	}
 	if code, ok := localAlert(err); ok {
 		c.clientAlerts = append(c.clientAlerts, newAlert(code, inspect.FromServer))
+		if alert, refused := c.clientObserver.Alert(inspect.FromClient); refused && code == wire.AlertBadRecordMAC {
+			// OpenSSL's clients refuse a certificate of TLS 1.3 in the clear, which crypto/tls takes for a record that it cannot decrypt.
+			result.Type, result.Message = inspect.ErrorAlertReceived, "remote error: tls: "+alert.String()+", sent in the clear"
+		}
 		return result // what came was wrong in itself: it could not be decrypted, or did not parse
 	}
 	// crypto/tls refused the client, with an alert that is in the clear unless the handshake had come to the certificates.

@@ -94,6 +94,11 @@ func TestClientFailures(t *testing.T) {
 			c.Write(append([]byte{23, 3, 3, 0, 40}, make([]byte, 40)...))
 			io.Copy(io.Discard, c)
 		}), kind: inspect.ErrorAlertSent, phase: inspect.PhaseHandshake, alert: wire.AlertBadRecordMAC, from: inspect.FromServer},
+		{name: "our certificate, TLS 1.3, in the clear as OpenSSL does", client: raw(nil, func(c *net.TCPConn) {
+			awaitAnswer(c)
+			c.Write([]byte{21, 3, 3, 0, 2, 2, byte(wire.AlertUnknownCA)})
+			io.Copy(io.Discard, c)
+		}), kind: inspect.ErrorAlertReceived, phase: inspect.PhaseHandshake, alert: wire.AlertUnknownCA, from: inspect.FromClient},
 		{name: "a hello that only crypto/tls refuses", client: raw(func(hello []byte) []byte {
 			return []byte(strings.Replace(string(hello), testName, testName[:len(testName)-1]+".", 1)) // a trailing dot
 		}, func(c *net.TCPConn) { io.Copy(io.Discard, c) }), kind: inspect.ErrorAlertSent, phase: inspect.PhaseHandshake, alert: wire.AlertDecodeError, from: inspect.FromServer},
