@@ -37,7 +37,7 @@ func ParseBackendURL(text string) (Target, error) {
 	if !strings.Contains(text, "://") {
 		return Target{}, fmt.Errorf("%q has no scheme: write https://, tls://, tcp:// or http:// in front of HOST:PORT", clip(text))
 	}
-	u, err := url.Parse(text)
+	u, err := url.Parse(escapeZone(text))
 	if err != nil {
 		var parse *url.Error
 		if errors.As(err, &parse) {
@@ -78,6 +78,23 @@ func (b Backend) Target() Target {
 		return Target{}
 	}
 	return target
+}
+
+// escapeZone writes the zone of an IPv6 address as URLs have it (RFC 6874, Section 2): people write [fe80::1%eth0].
+func escapeZone(text string) string {
+	_, rest, ok := strings.Cut(text, "://[")
+	if !ok {
+		return text
+	}
+	address, _, ok := strings.Cut(rest, "]")
+	if !ok {
+		return text
+	}
+	before, zone, ok := strings.Cut(address, "%")
+	if !ok || strings.HasPrefix(zone, "25") && len(zone) > len("25") {
+		return text
+	}
+	return strings.Replace(text, "["+address+"]", "["+before+"%25"+zone+"]", 1)
 }
 
 func orDefault(text, fallback string) string {

@@ -225,6 +225,10 @@ func TestBackendURLLeadsSomewhere(t *testing.T) {
 		{"tls://[2001:db8::1]:993", "[2001:db8::1]:993", true, true},
 		{"tcp://127.0.0.1:80", "127.0.0.1:80", false, true},
 		{"http://backend.example", "backend.example:80", false, false},
+		{"tls://[fe80::1%eth0]:443", "[fe80::1%eth0]:443", true, true},
+		{"tls://[fe80::1%25eth0]:443", "[fe80::1%eth0]:443", true, true},
+		{"http://[fe80::1%2]", "[fe80::1%2]:80", false, true},
+		{"tls://[fe80::1%25]:443", "[fe80::1%25]:443", true, true}, // the interface with that number
 	} {
 		got := Backend{URL: test.url}.Target()
 		if got.Address() != test.address || got.TLS != test.tls || got.IsIP() != test.ip {
