@@ -159,7 +159,7 @@ func (s *State) contradicts(leg *inspect.Leg) bool {
 	if leg.TLS != nil && leg.TLS.Server != nil && len(leg.TLS.Server.CertificateChain) > 0 {
 		shown = leg.TLS.Server.CertificateChain[0].Hash.SHA256
 	}
-	known := s.address(dialled(leg))
+	known := s.dialled(leg)
 	switch {
 	case known == nil:
 		return s.Unchecked == 0 && (answered || shown != "") // else its nodes are too many to know them all

@@ -355,6 +355,31 @@ func TestClientsShowWhetherABackendIsUp(t *testing.T) {
 	}
 }
 
+// An address with a zone is known although records have it without.
+func TestAddressesWithAZoneAreKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.nodes["fe80::1%eth0"] = w.node()
+		m := w.watch(t)
+		zoned := target("edge/default")
+		zoned.Backend = &proxy.Backend{Address: "[fe80::1%eth0]:443"}
+		m.Watch([]Target{zoned})
+		synctest.Wait()
+		before := w.count()
+		later(2 * time.Minute)
+		m.Observe("edge/default", &inspect.Connection{BackendLeg: &inspect.Leg{Address: "fe80::1", Port: 443, Plain: true}})
+		later(2 * time.Minute)
+		if n := w.count(); n != before || !m.States()[0].Up {
+			t.Errorf("%d checks, want %d; %+v", n, before, m.States()[0])
+		}
+		m.Observe("edge/default", &inspect.Connection{BackendLeg: &inspect.Leg{Address: "fe80::2", Port: 443, Plain: true}})
+		later(2 * time.Minute)
+		if n := w.count(); n != before+1 {
+			t.Errorf("%d checks, want %d", n, before+1)
+		}
+	})
+}
+
 // A reload keeps what is known, checks at once, and forgets what is no longer named.
 func TestWatchExchangesTargets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -123,6 +122,3 @@ func (m *Monitor) resolve(ctx context.Context, host string) ([]netip.Addr, error
 	slices.SortFunc(addresses, netip.Addr.Compare)
 	return slices.Compact(addresses), nil
 }
-
-// dialled is the peer of a backend leg as addresses are written here.
-func dialled(leg *inspect.Leg) string { return net.JoinHostPort(leg.Address, strconv.Itoa(leg.Port)) }

@@ -1,7 +1,9 @@
 package monitor
 
 import (
+	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -75,6 +77,21 @@ const maxFindings = 20
 func (s *State) address(a string) *Address {
 	for i := range s.Addresses {
 		if s.Addresses[i].Address == a {
+			return &s.Addresses[i]
+		}
+	}
+	return nil
+}
+
+// dialled is the address that is the peer of a leg; nil: it is not known. Records have addresses without the zone.
+func (s *State) dialled(leg *inspect.Leg) *Address {
+	peer := net.JoinHostPort(leg.Address, strconv.Itoa(leg.Port))
+	for i := range s.Addresses {
+		address := s.Addresses[i].Address
+		if before, zone, zoned := strings.Cut(address, "%"); zoned {
+			address = before + zone[strings.IndexByte(zone, ']'):]
+		}
+		if address == peer {
 			return &s.Addresses[i]
 		}
 	}
