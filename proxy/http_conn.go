@@ -87,7 +87,7 @@ func (f *frontConn) Read(b []byte) (int, error) {
 	if f.framing != nil && !f.switched.Load() {
 		f.framing.see(b[:n])
 	}
-	if err != nil && f.frames == nil && errors.Is(err, os.ErrDeadlineExceeded) && f.asking.Load() == 0 && f.read.Load() > f.parsed.Load() {
+	if err != nil && f.frames == nil && errors.Is(err, os.ErrDeadlineExceeded) && f.asking.Load() == 0 && f.read.Load() > f.parsed.Load() && f.framing.midHeader() {
 		f.parsed.Store(f.read.Load())
 		f.slow()
 	}

@@ -206,3 +206,8 @@ func (w *framingWatch) fault(why error) {
 	w.wrong.Store(&wrongFraming{w.read, why})
 	w.in = inUnknown
 }
+
+// midHeader reports whether a header has begun, as far as it can be followed.
+func (w *framingWatch) midHeader() bool {
+	return w.in == inUnknown || w.in == inHeader && len(w.pending) > 0
+}
