@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"testing"
 	"time"
@@ -193,5 +194,42 @@ func TestHTTPModeTellsOfRequestsThatOutlivedTheirConnection(t *testing.T) {
 		if record.Event.End != inspect.EndedByAge {
 			t.Errorf("h2 %v: ended by %q", h2, record.Event.End)
 		}
+	}
+}
+
+// The last bytes of an answer may have to be written yet when its request is over: nothing has moved for long then, and the timer that comes
+// between ends the connection only where nothing moves for the idle time from there on.
+func TestHTTPModeHasTimeToWriteTheEndOfALateAnswer(t *testing.T) {
+	for _, h2 := range []bool{false, true} {
+		near, far := net.Pipe()
+		defer near.Close()
+		defer far.Close()
+		c := &connection{server: &Server{}, conn: near, started: time.Now(), limits: Limits{Timeouts: Timeouts{Idle: time.Hour}}}
+		s := &httpSession{c: c}
+		s.front = &frontConn{Conn: near, session: s}
+		if h2 {
+			s.front.frames = new(frameWatch)
+		}
+		c.watchIdle(s.checkIdle, patience*60)
+		q := &httpRequest{s: s, started: time.Now().Add(-2 * time.Hour), in: &http.Request{ContentLength: 0}}
+		s.asking = append(s.asking, q)
+		s.front.begin()
+		long := ticks() - int64(2*time.Hour)
+		c.lastActive.Store(long)
+		s.checkIdle()
+		if c.idled.Load() {
+			t.Errorf("h2 %v: a request that waits for its answer is taken for rest", h2)
+		}
+		s.release(q) // and nothing is written yet
+		s.checkIdle()
+		if c.idled.Load() {
+			t.Errorf("h2 %v: the connection ended before its answer was written", h2)
+		}
+		c.lastActive.Store(long)
+		s.checkIdle()
+		if !c.idled.Load() {
+			t.Errorf("h2 %v: a connection on which nothing moves goes on", h2)
+		}
+		c.stopWatching()
 	}
 }
