@@ -30,7 +30,7 @@ type pcapCommand struct {
 	iface, policy, keylog, ca, output, failOn, write string
 	sni, since                                       string
 	client                                           string
-	failed, refused, follow, verbose                 bool
+	failed, refused, follow, verbose, noSecrets      bool
 	ports                                            []uint16 // of --tls-port
 	morePorts                                        []uint
 
@@ -46,6 +46,7 @@ type pcapCommand struct {
 	cut      *capture.Writer // of --write; nil: none
 	cutFile  *os.File
 	cutError error
+	opened   int // connections in it whose session keys are in it, too
 	worst    int32
 }
 
@@ -79,7 +80,8 @@ TLS is found by its bytes on any port, behind STARTTLS, proxies and tunnels.`,
 	cmd.Flags().UintSliceVar(&p.morePorts, "tls-port", nil, "`PORT`s where TLS is expected, beside the usual ones: what fails there before the first byte of TLS is told, too")
 	cmd.Flags().StringVar(&p.since, "since", "", "only connections that began after `TIME` (RFC 3339, or a duration before now)")
 	cmd.Flags().BoolVar(&p.follow, "follow", false, "go on reading the last file as it grows")
-	cmd.Flags().StringVar(&p.write, "write", "", "cut the handshakes of the connections that are shown into `FILE` (pcapng)")
+	cmd.Flags().StringVar(&p.write, "write", "", "cut the handshakes of the connections that are shown into `FILE` (pcapng), with what opens them of --keylog and of the capture's secrets")
+	cmd.Flags().BoolVar(&p.noSecrets, "no-secrets", false, "with --write: put no session keys into FILE")
 	cmd.Flags().StringVar(&p.failOn, "fail-on", string(inspect.SeverityError), "`error|warning|info|never`: severity from which findings make the exit code 1")
 	cmd.Flags().BoolVarP(&p.verbose, "verbose", "v", false, "list good connections and noise, too, and say everything")
 	outputFlag(cmd, &p.output)
@@ -105,6 +107,9 @@ func (p *pcapCommand) run(cmd *cobra.Command, args []string) error {
 	}
 	if p.cut != nil {
 		options.OnPackets = p.cutOut
+		if !p.noSecrets {
+			options.OnSecrets = p.cutSecrets
+		}
 	}
 	if p.iface == "" && !p.follow && !slices.Contains(args, "-") && terminalWidth(cmd.OutOrStdout()) == 0 {
 		p.buffered = bufio.NewWriterSize(cmd.OutOrStdout(), 64<<10)
@@ -118,6 +123,10 @@ func (p *pcapCommand) run(cmd *cobra.Command, args []string) error {
 		fmt.Fprint(cmd.OutOrStdout(), p.summary.text(stats))
 	}
 	fmt.Fprint(cmd.ErrOrStderr(), printable(strangeTraffic(stats)))
+	if p.opened > 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "tlstriage: %s holds what opens the handshakes of %s: whoever has it can read them, and before TLS 1.3 what follows them in it\n",
+			printable(p.write), many(uint64(p.opened), "connection"))
+	}
 	if err != nil {
 		return err
 	}
@@ -161,6 +170,9 @@ func (p *pcapCommand) prepare(cmd *cobra.Command) error {
 	}
 	if p.refused && p.policy == "" {
 		return errors.New("--refused needs --policy")
+	}
+	if p.noSecrets && p.write == "" {
+		return errors.New("--no-secrets needs --write")
 	}
 	for _, port := range p.morePorts {
 		if port == 0 || port > 65535 {
@@ -442,6 +454,14 @@ func matchName(pattern, name string) bool {
 
 // namePattern puts a name or a pattern of names into a form in which path.Match has nothing to say about slashes.
 func namePattern(s string) string { return strings.ReplaceAll(strings.ToLower(s), "/", "\x00") }
+
+// cutSecrets puts what opens a connection that is shown in front of its packets.
+func (p *pcapCommand) cutSecrets(c *inspect.Connection, lines []byte) {
+	if p.wanted(c) && p.cutError == nil {
+		p.cutError = p.cut.AddSecrets(lines)
+		p.opened++
+	}
+}
 
 // cutOut puts the packets of a connection that is shown into the file of --write.
 func (p *pcapCommand) cutOut(c *inspect.Connection, packets []capture.Packet) {

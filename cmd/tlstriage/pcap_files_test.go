@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/netip"
 	"os"
@@ -69,6 +70,43 @@ func TestPcapWritesNoEmptyFile(t *testing.T) {
 	}
 	if after, err := os.ReadFile(cut); err != nil || !bytes.Equal(after, before) {
 		t.Errorf("it was changed: %v", err)
+	}
+}
+
+// TestPcapWritesSecrets cuts a connection out: of the keys its own are in the file, unless nobody wants them there, and never another's.
+func TestPcapWritesSecrets(t *testing.T) {
+	there, dir := failing(t, 2), t.TempDir()
+	_, out := pcapExit(t, there, "--client", "192.0.2.1", "-o", "json")
+	var c inspect.Connection
+	if err := json.Unmarshal([]byte(out), &c); err != nil {
+		t.Fatal(err)
+	}
+	const other = "CLIENT_RANDOM 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff "
+	own, secret := fmt.Sprintf("CLIENT_RANDOM %x ", c.ClientLeg.TLS.Client.Message.Raw[6:38]), strings.Repeat("cd", 48)
+	keys := filepath.Join(dir, "keys")
+	if err := os.WriteFile(keys, []byte(other+secret+"\n"+own+secret+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, args := range map[string][]string{"with": {"--keylog", keys}, "without": {"--keylog", keys, "--no-secrets"}, "none": nil} {
+		cut := filepath.Join(dir, name)
+		var said bytes.Buffer
+		if code := run(t.Context(), append([]string{"pcap", there, "--client", "192.0.2.1", "--write", cut}, args...), nil, io.Discard, &said); code != exitFindings {
+			t.Fatalf("%s: exit %d: %s", name, code, said.String())
+		}
+		file, err := os.ReadFile(cut)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := name == "with"
+		if bytes.Contains(file, []byte(own+secret)) != want || bytes.Contains(file, []byte(other)) {
+			t.Errorf("%s: not the secrets of what is in the file", name)
+		}
+		if strings.Contains(said.String(), "holds what opens the handshakes of 1 connection:") != want {
+			t.Errorf("%s: %s", name, said.String())
+		}
+	}
+	if code, _ := pcapExit(t, there, "--no-secrets"); code != exitUsage {
+		t.Errorf("--no-secrets without a file: exit %d", code)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tlstriage/tlstriage/inspect"
 	"github.com/tlstriage/tlstriage/inspect/capture"
 	"github.com/tlstriage/tlstriage/inspect/porttest"
 )
@@ -156,7 +157,10 @@ func TestOpenSSLDatagrams(t *testing.T) {
 				}
 			}
 			relay.Unlock()
-			records, stats := recordsOf(t, w.b, capture.Options{KeyLog: secrets})
+			opened := map[string]bool{}
+			records, stats := recordsOf(t, w.b, capture.Options{KeyLog: secrets, OnPackets: func(*inspect.Connection, []capture.Packet) {}, OnSecrets: func(_ *inspect.Connection, lines []byte) {
+				opened[strings.ToUpper(string(lines))] = true
+			}})
 			if len(records) != 1 {
 				t.Fatalf("%d records, %+v", len(records), stats)
 			}
@@ -168,11 +172,25 @@ func TestOpenSSLDatagrams(t *testing.T) {
 			if !r.Capture.Decrypted || stats.Decrypted != 1 {
 				t.Errorf("not opened: %+v", stats)
 			}
+			if len(opened) != 1 || !opened[secretLines(secrets)] {
+				t.Errorf("what opens it: %d times", len(opened))
+			}
 			if got := tls.Client.Message.Records; got > 1 != test.fragments {
 				t.Errorf("the hello came in %d fragments", got)
 			}
 		})
 	}
+}
+
+// secretLines are the master secrets of a key log, in capitals.
+func secretLines(log []byte) string {
+	var lines strings.Builder
+	for line := range strings.Lines(string(log)) {
+		if strings.HasPrefix(line, "CLIENT_RANDOM ") {
+			lines.WriteString(strings.ToUpper(line))
+		}
+	}
+	return lines.String()
 }
 
 func client4433() (c, s *side) {

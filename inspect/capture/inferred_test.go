@@ -36,8 +36,29 @@ func (p tap) Write(b []byte) (int, error) {
 	return p.Conn.Write(b)
 }
 
-// played is a conversation of crypto/tls with itself, as a capture; last says who closes first.
+// played is a conversation of crypto/tls with itself, as a capture; then is what goes on behind the handshake.
 func played(t *testing.T, client, server *tls.Config, then func(c, s *tls.Conn)) []byte {
+	t.Helper()
+	w := newBuilder()
+	w.whole(clientAt(), serverAt(), spoken(t, client, server, then))
+	return w.b
+}
+
+// whole appends a connection from its beginning to its end.
+func (w *builder) whole(client, server *side, talk []turn) {
+	w.open(client, server)
+	for _, p := range talk {
+		if p.client {
+			w.segment(client, server, psh|ack, p.data, 100)
+		} else {
+			w.segment(server, client, psh|ack, p.data, 100)
+		}
+	}
+	w.close(client, server)
+}
+
+// spoken is what crypto/tls says to itself.
+func spoken(t *testing.T, client, server *tls.Config, then func(c, s *tls.Conn)) []turn {
 	t.Helper()
 	var said []turn
 	var mu sync.Mutex
@@ -80,20 +101,9 @@ func played(t *testing.T, client, server *tls.Config, then func(c, s *tls.Conn))
 	_ = c.Handshake()
 	<-done
 	then(c, s)
-	w := newBuilder()
-	x, y := clientAt(), serverAt()
-	w.open(x, y)
 	mu.Lock()
 	defer mu.Unlock()
-	for _, p := range said {
-		if p.client {
-			w.segment(x, y, psh|ack, p.data, 100)
-		} else {
-			w.segment(y, x, psh|ack, p.data, 100)
-		}
-	}
-	w.close(x, y)
-	return w.b
+	return said
 }
 
 func clientAt() *side { return client(77) }

@@ -14,6 +14,10 @@ type Options struct {
 	// OnPackets gets, right after OnConnection, the packets that the handshake of the record came in, for a Writer. They are
 	// valid during the call. nil: no packets are kept.
 	OnPackets func(*inspect.Connection, []Packet)
+	// OnSecrets gets, right before OnPackets has some packets, what of KeyLog and of the capture's own secrets opens the record's
+	// handshake, as lines for Writer.AddSecrets. Before TLS 1.3 it opens all that was said; in TLS 1.3 and QUIC no application data. It
+	// is not called where there is nothing. nil: nobody wants them.
+	OnSecrets func(c *inspect.Connection, lines []byte)
 	// Describer turns hellos and chains into words; nil: one of its own.
 	Describer *inspect.Describer
 	// KeyLog are secrets in the form of SSLKEYLOGFILE that open what the user has the keys to; secrets of the capture itself

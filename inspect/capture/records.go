@@ -105,6 +105,11 @@ func (t *Tracker) hand(s *slot) {
 		if t.o.OnConnection != nil {
 			t.o.OnConnection(s.record)
 		}
+		if t.o.OnSecrets != nil && len(s.packets) > 0 {
+			if lines := t.keys.handshake(s.record); len(lines) > 0 {
+				t.o.OnSecrets(s.record, lines)
+			}
+		}
 		if t.o.OnPackets != nil {
 			t.o.OnPackets(s.record, s.packets)
 		}
