@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -288,5 +289,53 @@ func TestShutdownCutsWhatDoesNotEnd(t *testing.T) {
 	r.shutdown(ctx)
 	if record := r.record(); record.ClientLeg.Error == nil || record.ClientLeg.Error.Type != inspect.ErrorShutdown {
 		t.Errorf("error %+v", record.ClientLeg.Error)
+	}
+}
+
+// The end is not held up by clients that go on to begin connections, nor are they by it.
+func TestShutdownWhileClientsBegin(t *testing.T) {
+	pki := certstest.New(t)
+	backend := answering(t, pki)
+	for range 3 {
+		r := inHTTPMode(t, pki, backend)
+		to := r.address()
+		c := newRawClient(t, to)
+		config := r.clientConfig(func(c *tls.Config) { c.NextProtos, c.CurvePreferences = []string{"h4"}, []tls.CurveID{tls.X25519} })
+		var initials [][]byte
+		for range 100 {
+			n := c.again()
+			initials = append(initials, n.initial(0, hello(t, config, n.header.SourceID...), 1200))
+		}
+		socket := udpSocket(t)
+		stop := make(chan struct{})
+		var clients sync.WaitGroup
+		clients.Go(func() {
+			for i := 0; ; i++ {
+				select {
+				case <-stop:
+					return
+				default:
+					socket.WriteTo(initials[i%len(initials)], to)
+				}
+			}
+		})
+		await(t, "hellos", func() bool { return r.udp.Stats().Hellos > 20 })
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		ended := make(chan struct{})
+		go func() { r.shutdown(ctx); close(ended) }()
+		await(t, "the end", func() bool {
+			for len(r.records) > 0 {
+				<-r.records
+			}
+			select {
+			case <-ended:
+				return true
+			default:
+				return false
+			}
+		})
+		cancel()
+		close(stop)
+		clients.Wait()
 	}
 }

@@ -130,9 +130,12 @@ func (s *socket) isStopped() bool {
 
 // settle notices that a socket that is stopped has nothing left to do.
 func (s *socket) settle() {
+	if !s.isStopped() || s.hellos.open() > 0 { // whoever holds its lock asks whether the socket is stopped: mu may not be held here
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.stopped && !s.isIdle && len(s.conns) == 0 && s.relays.count() == 0 && s.hellos.open() == 0 {
+	if s.stopped && !s.isIdle && len(s.conns) == 0 && s.relays.count() == 0 {
 		s.isIdle = true
 		close(s.idle)
 	}
