@@ -127,6 +127,9 @@ func (s *Server) Prepare(listeners []*proxy.Listener) (*Change, error) {
 			}
 		}
 		sock, err := s.open(address, l)
+		if err != nil && address != l.QUIC {
+			sock, err = s.open(l.QUIC, l) // somebody else has that port of UDP
+		}
 		if err != nil {
 			change.Abort()
 			return nil, fmt.Errorf("h3: %w", err)
