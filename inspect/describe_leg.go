@@ -33,7 +33,7 @@ func (o *Observer) TLS() *TLS {
 	}
 	if o.chosen.final {
 		t.Version = o.chosen.version.String()
-		t.Cipher = o.chosen.cipher.String()
+		t.Cipher = o.chosen.cipherName
 		t.Resumed = o.resumed()
 	}
 	if o.sslv2 {

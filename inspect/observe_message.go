@@ -162,7 +162,9 @@ func (o *Observer) serverHello(m *wire.Message) (retry bool) {
 		tls13: hello.Version.IsTLS13() || hello.Extensions.Has(wire.ExtensionSupportedVersions),
 	}
 	if info, ok := hello.CipherSuite.Info(); ok {
-		o.chosen.shortTag, o.chosen.longHash = info.Mode == "CCM_8", info.PRF == "SHA384"
+		o.chosen.shortTag, o.chosen.longHash, o.chosen.cipherName = info.Mode == "CCM_8", info.PRF == "SHA384", info.Name
+	} else {
+		o.chosen.cipherName = hello.CipherSuite.String()
 	}
 	if hello.HelloRetryRequest {
 		o.retryRequest = true

@@ -51,6 +51,7 @@ type selection struct {
 	version     wire.Version
 	tls13       bool
 	cipher      wire.CipherSuite
+	cipherName  string
 	shortTag    bool // the suite's authentication tag has 8 bytes instead of 16
 	longHash    bool // the suite's hash has 48 bytes instead of 32
 	psk         bool // TLS 1.3: a pre-shared key was accepted

@@ -12,12 +12,17 @@ type flowKey struct {
 	proto     uint8
 }
 
-// keyOf is the key of a segment's connection, and whether its sender is the lower end.
-func keyOf(s *segment) (key flowKey, fromLow bool) {
+// keyOf is the key of a segment's connection.
+func keyOf(s *segment) flowKey {
 	if s.from.less(&s.to) {
-		return flowKey{s.from, s.to, s.proto}, true
+		return flowKey{s.from, s.to, s.proto}
 	}
-	return flowKey{s.to, s.from, s.proto}, false
+	return flowKey{s.to, s.from, s.proto}
+}
+
+// is reports whether it is the key of a segment's connection.
+func (k *flowKey) is(s *segment) bool {
+	return k.proto == s.proto && (k.low == s.from && k.high == s.to || k.low == s.to && k.high == s.from)
 }
 
 // flow is a connection in the table. Once its record is made, or it is known to be of no interest, only this is left of it:
@@ -77,24 +82,25 @@ func (t *Tracker) touch(f *flow, at int64) {
 	}
 }
 
-// flowOf is the connection of a key; nil: there is none.
-func (t *Tracker) flowOf(key *flowKey) *flow {
-	if t.last != nil && t.last.key == *key {
+// flowOf is the connection of a segment; nil: there is none.
+func (t *Tracker) flowOf(s *segment) *flow {
+	if t.last != nil && t.last.key.is(s) {
 		return t.last
 	}
-	f := t.flows[*key]
+	f := t.flows[keyOf(s)]
 	if f != nil {
 		t.last = f
 	}
 	return f
 }
 
-// newFlow puts a connection into the table and in line for its record.
-func (t *Tracker) newFlow(key flowKey, s *segment) *flow {
+// newFlow puts a segment's connection into the table and in line for its record.
+func (t *Tracker) newFlow(s *segment) *flow {
 	if len(t.flows) >= t.limits.Flows {
 		t.stats.Evicted++
 		t.remove(t.recent.oldest, inspect.EndOpen)
 	}
+	key := keyOf(s)
 	f := &flow{key: key, first: s.from, lastAt: s.at, listedAt: s.at, number: s.number, isn: s.seq}
 	t.flows[key], t.last = f, f
 	t.recent.add(f)

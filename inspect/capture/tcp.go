@@ -34,8 +34,7 @@ type tcpConn struct {
 
 // tcp takes up a TCP segment.
 func (t *Tracker) tcp(s *segment) {
-	key, _ := keyOf(s)
-	f := t.flowOf(&key)
+	f := t.flowOf(s)
 	request := s.has(flagSYN) && !s.has(flagACK)
 	if f != nil && request && f.overtook(s) {
 		f.opened, f.isn = true, s.seq
@@ -49,7 +48,7 @@ func (t *Tracker) tcp(s *segment) {
 		if !request && (len(s.payload)+s.missing == 0 && !s.has(flagSYN) || s.has(flagRST)) {
 			return // the end of a connection of which nothing can be told
 		}
-		f = t.newFlow(key, s)
+		f = t.newFlow(s)
 		f.tcp = t.takeConn()
 		f.tcp.firstAt = s.at
 		t.stats.TCPConnections++

@@ -218,13 +218,15 @@ func (t *Tracker) nextFile(at int64) {
 
 // endAll ends all connections where they stand.
 func (t *Tracker) endAll() {
-	for f := t.recent.oldest; f != nil; f = t.recent.oldest {
+	for f := t.recent.oldest; f != nil; f = f.newer {
 		end := inspect.EndOpen
 		if t.now-f.lastAt > stillTime && (f.udp != nil || f.tcp != nil && f.tcp.tls != nil) {
 			end = inspect.EndIdle
 		}
-		t.remove(f, end)
+		t.finish(f, end)
 	}
+	clear(t.flows)
+	t.recent, t.last = flowList{}, nil
 	t.emit()
 }
 

@@ -52,14 +52,13 @@ func (t *Tracker) udp(s *segment) {
 	if len(s.payload) == 0 {
 		return
 	}
-	key, _ := keyOf(s)
-	f := t.flowOf(&key)
+	f := t.flowOf(s)
 	if f == nil || f.udp == nil {
 		kind := begins(s.payload)
 		if f != nil && (kind == noDatagram || !f.again(s, kind)) {
 			t.touch(f, s.at)
 		} else if kind != noDatagram {
-			t.newUDP(f, key, s, kind)
+			t.newUDP(f, s, kind)
 		}
 		return
 	}
@@ -111,12 +110,12 @@ func (f *flow) again(s *segment, kind datagramKind) bool {
 const reuseTime = 10e9
 
 // newUDP begins to watch a connection with its first datagram.
-func (t *Tracker) newUDP(old *flow, key flowKey, s *segment, kind datagramKind) {
+func (t *Tracker) newUDP(old *flow, s *segment, kind datagramKind) {
 	if old != nil {
 		t.remove(old, inspect.EndIdle)
 		t.emit()
 	}
-	f := t.newFlow(key, s)
+	f := t.newFlow(s)
 	f.udp = &udpConn{firstAt: s.at, first: s.number}
 	switch kind {
 	case isDTLS:
@@ -151,15 +150,15 @@ func (t *Tracker) datagram(f *flow, s *segment) {
 	c.sum[side], c.sumAt[side] = sum, s.at
 	seen := &c.sides[side]
 	if c.quic != nil && c.quic.otherBegins(side, s) {
-		t.newUDP(f, f.key, s, isQUIC)
+		t.newUDP(f, s, isQUIC)
 		return
 	}
 	if c.dtls != nil && c.dtls.otherBegins(side, inCAPWAP(s.payload)) {
-		t.newUDP(f, f.key, s, isDTLS)
+		t.newUDP(f, s, isDTLS)
 		return
 	}
 	if c.vpn != nil && c.vpn.otherBegins(side, s.payload) {
-		t.newUDP(f, f.key, s, isVPN)
+		t.newUDP(f, s, isVPN)
 		return
 	}
 	c.last, c.lastAt = s.number, s.at
