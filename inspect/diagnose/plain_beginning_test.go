@@ -72,7 +72,7 @@ func TestTheOptionThatIsMissingIsNamed(t *testing.T) {
 			c := silentFront(inspect.ErrorProxyProtocol, "proxy_protocol", "PROXY TCP6 fe80::1%eth0 fe80::2 1 2")
 			c.ClientLeg.Error.Message = "proxy protocol: proxyproto: invalid address"
 			return c
-		}(), "proxy-protocol-missing", inspect.FaultClient, "without a zone", "aws elbv2"},
+		}(), "proxy-protocol-missing", inspect.FaultProxy, "without a zone", "aws elbv2"},
 		{"a PROXY header that is not there", silentFront(inspect.ErrorProxyProtocol, "", ""), "proxy-protocol-missing", inspect.FaultProxy, "aws elbv2", "zone"},
 		{"out of descriptors", backFails(inspect.ErrorOverloaded, inspect.PhaseDial), "proxy-overloaded", inspect.FaultProxy, "LimitNOFILE", "tcpdump"},
 	} {

@@ -14,9 +14,9 @@ var ruleProxyProtocolMissing = Rule{
 		}
 		if e.client.firstProtocol() == "proxy_protocol" {
 			return &match{
-				ended: true, fault: inspect.FaultClient, title: "The PROXY protocol header that came makes no sense",
+				ended: true, title: "The PROXY protocol header that came makes no sense",
 				detail: or(e.client.message(), "the header cannot be read") + "; what came: " + or(e.client.firstLine(), "a header of version 2"),
-				fixes:  []inspect.Fix{fix(forClient, "let whoever stands in front write addresses and ports as the protocol has them: of the family that the header names, without a zone, ports from 0 to 65535; version 2 leaves less to go wrong", "server NAME "+backendName(e.client)+" send-proxy-v2  # HAProxy")},
+				fixes:  []inspect.Fix{fix(forHAProxy, "let whoever stands in front write addresses and ports as the protocol has them: of the family that the header names, without a zone, ports from 0 to 65535; version 2 leaves less to go wrong", "server NAME "+backendName(e.client)+" send-proxy-v2")},
 			}
 		}
 		return &match{ended: true, detail: or(e.client.message(), "the connection does not begin with a header"), fixes: []inspect.Fix{
