@@ -67,6 +67,7 @@ type Options struct {
 	NoRetry     bool             // do not follow a HelloRetryRequest: it is the outcome
 	Certificate *tls.Certificate // the client's, for a server that asks; nil: an empty list is sent
 	Request     []byte           // application data for UntilAnswer; empty: nothing at all follows the handshake, and what the server says by itself is waited for
+	Nudge       []byte           // application data for UntilAnswer without a Request, sent where nothing came for Timeouts.Finish: an answer shows that our Finished was accepted
 }
 
 // HTTPRequest is a request for Options.Request that any HTTP/1.1 server answers and then closes the connection.

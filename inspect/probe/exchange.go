@@ -63,7 +63,8 @@ type Exchange struct {
 	Finished    bool // the server accepted our Finished, as far as it shows
 	// Cut is how the server ended the connection in TLS 1.3 when it had our Finished, and had shown by nothing that it accepts it: closed or
 	// reset; empty: it did not. Where we sent anything behind the handshake it may be that which it minded, and Error says nothing of it.
-	Cut inspect.ErrorType
+	Cut    inspect.ErrorType
+	Nudged bool // Options.Nudge was sent; what Cut says may be for that
 
 	Alert  *Alert  // the server's first fatal one, or the warning that it ended the connection behind in place of a ServerHello
 	Alerts []Alert // all of the server's, warnings too

@@ -3,7 +3,9 @@ package probe_test
 import (
 	"bytes"
 	"crypto/tls"
+	"net"
 	"testing"
+	"time"
 
 	"github.com/tlstriage/tlstriage/inspect/probe"
 	"github.com/tlstriage/tlstriage/inspect/wire"
@@ -52,6 +54,41 @@ func TestExchangesWithGo(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Where nothing comes behind our Finished, a nudge shows whether it was accepted.
+func TestNudges(t *testing.T) {
+	t.Parallel()
+	id := ecdsaIdentity(t, "nudge.example")
+	config := &tls.Config{Certificates: []tls.Certificate{id.Certificate}, MinVersion: tls.VersionTLS13, SessionTicketsDisabled: true}
+	client := &probe.Client{Timeouts: probe.Timeouts{Finish: 300 * time.Millisecond}}
+	options := probe.Options{Until: probe.UntilAnswer, Nudge: []byte("hello\n")}
+	x := client.Exchange(t.Context(), probe.Target{Address: serveTLS(t, config)}, probe.Modern("nudge.example"), options)
+	if !x.Nudged || !x.Finished || x.Cut != "" || len(x.Answer) > 0 && !bytes.Contains(x.Answer, []byte("you said")) {
+		t.Errorf("%s: %+v, %q", x.Describe(), x, x.Answer)
+	}
+	address := serve(t, func(conn net.Conn) { // one that reads what follows its flight, and ends the connection when there is something behind the Finished
+		c := tls.Server(conn, config)
+		if c.Handshake() == nil {
+			_, _ = c.Read(make([]byte, 1))
+			_ = conn.(*net.TCPConn).SetLinger(0)
+		}
+	})
+	client.Timeouts.Finish = 2 * time.Second
+	if x := client.Exchange(t.Context(), probe.Target{Address: address}, probe.Modern("nudge.example"), options); !x.Nudged || x.Cut == "" {
+		t.Errorf("%s: %+v", x.Describe(), x)
+	}
+	address = serve(t, func(conn net.Conn) { // one that speaks by itself
+		c := tls.Server(conn, config)
+		if c.Handshake() == nil {
+			_, _ = c.Write([]byte("220 at your service\r\n"))
+			_, _ = c.Read(make([]byte, 1))
+		}
+	})
+	client.Timeouts.Finish = 10 * time.Second
+	if x := client.Exchange(t.Context(), probe.Target{Address: address}, probe.Modern("nudge.example"), options); x.Nudged || !x.Finished || len(x.Answer) == 0 {
+		t.Errorf("%s: %+v", x.Describe(), x)
 	}
 }
 

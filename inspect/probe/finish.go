@@ -49,15 +49,28 @@ func (r *run) finish() {
 func (r *run) readAnswer(out sealer) {
 	for {
 		have := len(r.x.Answer)
-		if !r.await(func() bool { return len(r.x.Answer) > have || len(r.x.Answer) == maxAnswer }) || len(r.x.Answer) == maxAnswer {
+		if r.await(func() bool { return len(r.x.Answer) > have || len(r.x.Answer) == maxAnswer }) && len(r.x.Answer) < maxAnswer {
+			r.deadline(r.limits.Idle)
+			continue
+		}
+		if !r.mayNudge() {
 			break
 		}
-		r.deadline(r.limits.Idle)
+		r.x.Nudged, r.x.Error, r.ended = true, nil, false
+		r.deadline(r.limits.Finish)
+		r.send(out.seal(wire.ContentTypeApplicationData, r.options.Nudge))
 	}
 	r.settle()
 	if !r.ended {
 		r.closeNotify(out)
 	}
+}
+
+// mayNudge reports whether nothing came behind our Finished in the time there was, and something is to be sent then.
+func (r *run) mayNudge() bool {
+	x := r.x
+	return len(r.options.Nudge) > 0 && !x.Nudged && len(r.options.Request) == 0 && len(x.Answer) == 0 && x.Tickets == r.early &&
+		x.Error != nil && x.Error.Type == inspect.ErrorTimeout && r.ctx.Err() == nil
 }
 
 // closeNotify says that we have nothing more to say: a server that has something against our Finished says it, one that has
@@ -80,7 +93,7 @@ func (r *run) settle() {
 	shown := x.Finished || x.Tickets > 0 || spoke
 	wanted := x.CertificateRequest != nil && r.options.Certificate == nil
 	early := x.Tickets > 0 && x.Tickets == r.early // they came with the server's flight, and tell nothing of our Finished
-	unprovoked := r.options.Until == UntilAnswer && len(r.options.Request) == 0
+	unprovoked := r.options.Until == UntilAnswer && len(r.options.Request) == 0 && !x.Nudged
 	if e := x.Error; e != nil && (e.Type == inspect.ErrorClosed || e.Type == inspect.ErrorReset) && (!shown || early && !spoke) && !wanted {
 		x.Cut = e.Type
 		shown = !unprovoked
