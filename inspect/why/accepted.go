@@ -31,8 +31,17 @@ func (r *run) accepts(first answer) {
 	if r.left() <= 0 {
 		return
 	}
+	short := r.client.Timeouts.Finish
+	r.client.Timeouts.Finish = max(short, r.patience) // as long as for an answer: it is one
 	a := r.exchange(t, probe.Options{Until: probe.UntilAnswer, Request: probe.HTTPRequest(r.host())})
+	r.client.Timeouts.Finish = short
 	r.note("an HTTP request behind the handshake, without ALPN", t, a)
+	if certificateRefused(a.x) { // which took longer than was waited for at first
+		r.result.Failure = a.x.Describe()
+		r.result.Probes[len(r.result.Probes)-1].Works = false
+		r.certificateCause(a.x)
+		return
+	}
 	if status, ok := wantsCertificate(a.x.Answer); ok {
 		r.result.Failure = "HTTP " + status
 		last := &r.result.Probes[len(r.result.Probes)-1]

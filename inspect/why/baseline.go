@@ -31,7 +31,7 @@ func (r *run) investigate() {
 		r.notConnected(first)
 		return
 	}
-	if first.x.Outcome == probe.OutcomeTimeout {
+	if timedOut(first.x) {
 		if first = r.patient(first); first.x == nil {
 			return
 		}
@@ -140,7 +140,7 @@ func (r *run) patient(first answer) answer {
 	if a.x == nil {
 		return first
 	}
-	if a.x.Outcome == probe.OutcomeTimeout {
+	if timedOut(a.x) {
 		r.failure, r.result.Failure = a, a.x.Describe() // as the one that was waited for longest
 		return a
 	}
@@ -149,13 +149,20 @@ func (r *run) patient(first answer) answer {
 		r.failure, r.result.Failure = a, a.x.Describe()
 		return a
 	}
+	r.tellSlow(a)
+	r.failure = a
+	r.result.Failure = a.x.Describe()
+	return a
+}
+
+// tellSlow says that an endpoint is slow, and gives it more time from now on.
+func (r *run) tellSlow(a answer) {
+	if !r.slow {
+		r.result.Notes = append(r.result.Notes, fmt.Sprintf("The endpoint is slow: its answer took %.1f s. A client that waits less gives up.", a.x.Took.Seconds()))
+	}
 	r.slow = true
 	r.patience = max(r.patience, 2*a.x.Took)
 	r.client.Timeouts.Answer = r.patience
-	r.failure = a
-	r.result.Failure = a.x.Describe()
-	r.result.Notes = append(r.result.Notes, fmt.Sprintf("The endpoint is slow: its answer took %.1f s. A client that waits less gives up.", a.x.Took.Seconds()))
-	return a
 }
 
 // notConnected names what kept the hello from being sent.
@@ -196,7 +203,7 @@ func (r *run) notTLS(x *probe.Exchange) {
 	if x.Plain != nil {
 		protocol, summary = x.Plain.Protocol, x.Plain.Summary
 	}
-	f := found{axis: AxisNotTLS, id: OtherProtocol, evidence: fmt.Sprintf("the hello is answered by %q", summary)}
+	f := found{axis: AxisNotTLS, id: OtherProtocol, evidence: fmt.Sprintf("the hello is answered by \"%s\"", summary)} // which is printable
 	switch wire.Protocol(protocol) {
 	case wire.ProtocolHTTPResponse, wire.ProtocolHTTP, wire.ProtocolHTTP2:
 		f.id, f.sentence = PlainHTTP, "The port speaks HTTP without TLS: it answers the hello with an HTTP error."

@@ -16,6 +16,7 @@ func (r *run) conclude() {
 		}
 		r.withdraw()
 	}
+	r.tellExcused()
 	r.nameAltered()
 	r.addDiffering()
 	switch {

@@ -17,8 +17,8 @@ func ended(x *probe.Exchange) bool {
 // is missing then. In TLS 1.3 it may be what followed the handshake that was minded, and a connection on which nothing does tells.
 func (r *run) cutBehindHandshake(first answer) answer {
 	defer func() {
-		if r.cutting { // who does not end the connection within a few round trips goes along
-			r.client.Timeouts.Finish = min(r.client.Timeouts.Finish, max(shortAnswer, roundTrips*first.x.Dialled))
+		if r.cutting { // who does not end the connection within a few round trips goes along, unless that takes longer here
+			r.client.Timeouts.Finish = max(min(r.client.Timeouts.Finish, max(shortAnswer, roundTrips*first.x.Dialled)), min(cutTimes*first.x.Took, longestFinish))
 		}
 	}()
 	if ended(first.x) {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tlstriage/tlstriage/inspect/probe"
 	"github.com/tlstriage/tlstriage/inspect/why"
@@ -19,6 +20,7 @@ type cutAtReply struct {
 	net.Conn
 	tcp     net.Conn
 	how     reaction
+	late    time.Duration // after which it does
 	written bool
 	record  []byte // that is being read
 }
@@ -40,6 +42,9 @@ func (c *cutAtReply) Read(b []byte) (int, error) {
 		}
 		again := c.record[0] == 20 || c.record[0] == 22 && len(c.record) > 5 && c.record[5] == 1 // another hello, for a HelloRetryRequest
 		if c.written && !again {
+			if c.late > 0 {
+				<-time.After(c.late)
+			}
 			react(c.tcp, c.how)
 			c.tcp.Close()
 			return 0, net.ErrClosed
@@ -52,8 +57,13 @@ func (c *cutAtReply) Read(b []byte) (int, error) {
 
 // finishedCutter is a server whose connections are ended when the client's Finished comes, for the hellos that the condition is true of.
 func finishedCutter(t *testing.T, how reaction, condition func(*wire.ClientHello) bool) string {
+	return lateCutter(t, how, condition, func(int) time.Duration { return 0 })
+}
+
+// lateCutter takes its time to end a connection, by its number.
+func lateCutter(t *testing.T, how reaction, condition func(*wire.ClientHello) bool, late func(n int) time.Duration) string {
 	config := &tls.Config{Certificates: []tls.Certificate{identityOf(t, "ecdsa").Certificate}, MinVersion: tls.VersionTLS10}
-	return serve(t, func(_ int, conn net.Conn) {
+	return serve(t, func(number int, conn net.Conn) {
 		r := wire.Reader{FromClient: true}
 		var m wire.Message
 		var hello wire.ClientHello
@@ -75,7 +85,7 @@ func finishedCutter(t *testing.T, how reaction, condition func(*wire.ClientHello
 		}
 		var through net.Conn = &replayed{conn, raw}
 		if condition(&hello) {
-			through = &cutAtReply{Conn: through, tcp: conn, how: how}
+			through = &cutAtReply{Conn: through, tcp: conn, how: how, late: late(number)}
 		}
 		serveTLS(through, config)
 	})

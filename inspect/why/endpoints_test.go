@@ -1,6 +1,7 @@
 package why_test
 
 import (
+	"context"
 	"crypto/tls"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -29,6 +31,35 @@ type endpoint struct {
 	slow     bool     // silence or pauses are part of it
 	says     string   // that is in the first cause's sentence
 	together string   // what the first cause names as what it has to come together with
+	dial     func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// pieces are the sizes of what was written first on each connection, by the address it comes from: on the way segments may come together.
+type pieces struct{ sync.Map }
+
+func (p *pieces) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	p.Delete(conn.LocalAddr().String()) // one that had the same port before
+	return &inPieces{conn, p}, nil
+}
+
+func (p *pieces) first(from string) int {
+	n, _ := p.Load(from)
+	size, _ := n.(int)
+	return size
+}
+
+type inPieces struct {
+	net.Conn
+	pieces *pieces
+}
+
+func (c *inPieces) Write(b []byte) (int, error) {
+	c.pieces.LoadOrStore(c.LocalAddr().String(), len(b))
+	return c.Conn.Write(b)
 }
 
 func goServer(edit func(*tls.Config)) func(*testing.T) string {
@@ -113,6 +144,7 @@ func endpoints(t *testing.T) []endpoint {
 	withoutSHA1 := slices.DeleteFunc(probe.Modern("").SignatureSchemes(), func(s wire.SignatureScheme) bool {
 		return s == wire.SchemeRSAPKCS1SHA1 || s == wire.SchemeECDSASHA1
 	})
+	pieces := &pieces{}
 	return []endpoint{
 		// The name.
 		{name: "a name is required", start: goServer(needsName), hello: modern("", nil), names: []string{serverName}, causes: []string{"sni/server-name-required"}},
@@ -386,8 +418,8 @@ func endpoints(t *testing.T) []endpoint {
 			}
 			return pass
 		}), hello: modern(serverName, func(h *probe.Hello) { h.Layout = probe.RecordsOf(100) }), causes: []string{"segmentation/fragmented-records"}},
-		{name: "one segment only", start: goFront(nil, func(s *seen) reaction {
-			if s.first < len(s.raw) {
+		{name: "one segment only", dial: pieces.dial, start: goFront(nil, func(s *seen) reaction {
+			if pieces.first(s.from) < len(s.raw) {
 				return reset
 			}
 			return pass
@@ -526,9 +558,9 @@ func endpoints(t *testing.T) []endpoint {
 			}
 			return pass
 		}), hello: modern(serverName, nil), causes: []string{"network/flapping"}},
-		{name: "limits connections", start: func(t *testing.T) string { return limiter(t, 3, 1500*time.Millisecond, nil) }, hello: modern(serverName, nil), causes: []string{"network/rate-limited"}, slow: true},
+		{name: "limits connections", start: func(t *testing.T) string { return limiter(t, 3, 9, nil) }, hello: modern(serverName, nil), causes: []string{"network/rate-limited"}, slow: true},
 		{name: "limits connections, and has one group", start: func(t *testing.T) string {
-			return limiter(t, 8, 250*time.Millisecond, func(c *tls.Config) { c.CurvePreferences = []tls.CurveID{tls.CurveP384} })
+			return limiter(t, 8, 4, func(c *tls.Config) { c.CurvePreferences = []tls.CurveID{tls.CurveP384} })
 		}, hello: modern(serverName, func(h *probe.Hello) { h.SetGroups(wire.GroupSecp256r1); h.SetKeyShares(wire.GroupSecp256r1) }),
 			causes: []string{"group/no-common-group"}, accepts: "secp384r1", slow: true},
 
@@ -635,43 +667,9 @@ func text(t *testing.T, greeting, answer string) string {
 	})
 }
 
-// limiter lets a few connections through at a time, and resets what is more for a while.
-func limiter(t *testing.T, burst int, every time.Duration, edit func(*tls.Config)) string {
-	config := &tls.Config{Certificates: []tls.Certificate{identityOf(t, "ecdsa").Certificate}}
-	if edit != nil {
-		edit(config)
-	}
-	tokens := make(chan struct{}, burst)
-	for range burst {
-		tokens <- struct{}{}
-	}
-	stop := make(chan struct{})
-	t.Cleanup(func() { close(stop) })
-	go func() {
-		ticker := time.NewTicker(every)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-ticker.C:
-				for range burst {
-					select {
-					case tokens <- struct{}{}:
-					default:
-					}
-				}
-			case <-stop:
-				return
-			}
-		}
-	}()
-	return front(t, config, func(*seen) reaction {
-		select {
-		case <-tokens:
-			return pass
-		default:
-			return reset
-		}
-	})
+// limiter lets some connections through, resets the next ones, and so on: they are counted, so that it is all the same how fast they come.
+func limiter(t *testing.T, open, shut int, edit func(*tls.Config)) string {
+	return goFront(edit, when(reset, func(s *seen) bool { return s.number%(open+shut) >= open }))(t)
 }
 
 func TestBuiltInCausesAreNamed(t *testing.T) {
@@ -683,6 +681,9 @@ func TestBuiltInCausesAreNamed(t *testing.T) {
 			experiment := why.Experiment{Target: probe.Target{Address: address, Proxy: e.proxy}, Hello: e.hello, Names: e.names}
 			if e.slow {
 				experiment.Client = &probe.Client{Timeouts: probe.Timeouts{Answer: time.Second}}
+			}
+			if e.dial != nil {
+				experiment.Client = &probe.Client{Dial: e.dial}
 			}
 			r := experiment.Run(t.Context())
 			var got []string

@@ -62,6 +62,8 @@ type run struct {
 	pace      time.Duration         // before each connection, for an endpoint that limits them
 	outcomes  map[probe.Outcome]int // of what was sent without changing what goes before TLS
 	patience  time.Duration         // the longest that an answer is waited for
+	usual     time.Duration         // what it was at first
+	slowest   time.Duration         // the longest that any answer took
 	silent    *answer               // to the first hello, where the second one was answered in no time
 	slow      bool                  // it answered only when it was given more time
 	most      map[string]int        // by id of the cause that they would be: how many of a countable worked
@@ -76,6 +78,10 @@ type run struct {
 	provoked  bool                  // it is reset when anything follows the handshake
 	history   []event
 	blocked   bool // the endpoint limits connections, and did so in the middle of the experiment
+	provokes  bool // a request behind the handshake makes it cut the connection, perhaps
+	banned    bool // it did not accept again what it had accepted, also after pauses
+	cuts      bool // it cuts connections for what hellos hold, or too often to be asked again each time
+	excused   int  // connections that were cut and answered when they were made again
 }
 
 // Timeouts of experiments: an endpoint that answers at all answers at once, and silence is asked many times.
@@ -83,8 +89,13 @@ const (
 	dialTimeout   = 5 * time.Second
 	answerTimeout = 3 * time.Second
 	finishTimeout = time.Second
-	shortAnswer   = 400 * time.Millisecond // once the endpoint has answered anything, or shown that it does not
+	shortAnswer   = 400 * time.Millisecond  // once the endpoint has answered anything, or shown that it does not
+	lateFinish    = 1500 * time.Millisecond // where connections are cut, and the endpoint cannot be asked to show that it goes along
+	longestFinish = 5 * time.Second         // where connections are cut, and that takes long
 )
+
+// cutTimes is how many times as long as the slowest connection that was cut one is waited for to be.
+const cutTimes = 4
 
 // Run makes the experiment. Cancelling ctx ends it with what is known by then.
 func (e *Experiment) Run(ctx context.Context) *Result {
@@ -101,7 +112,7 @@ func (e *Experiment) Run(ctx context.Context) *Result {
 	if client.Describer == nil {
 		client.Describer = &inspect.Describer{}
 	}
-	r.client, r.patience = &client, client.Timeouts.Answer
+	r.client, r.patience, r.usual = &client, client.Timeouts.Answer, client.Timeouts.Answer
 	r.result = &Result{Target: e.Target.Address, ServerName: inspect.Bounded(e.Hello.ServerName()), HelloSize: e.Hello.Size(), Verdict: Undetermined}
 	if view, err := e.Hello.View(); err == nil {
 		r.result.Shape = fingerprint.Shape(view)
@@ -147,9 +158,16 @@ func (r *run) send(change string, t trial) answer {
 		r.wait(r.pace)
 	}
 	a := r.exchange(t, probe.Options{Until: probe.UntilFinished, Certificate: r.Certificate})
+	if a.x.Nudged && a.x.Cut != "" { // late, or for what followed the handshake: that is not known
+		a.works, r.provokes = false, true
+		r.note(change, t, a)
+		r.history = r.history[:len(r.history)-1]
+		r.client.Timeouts.Finish = max(r.client.Timeouts.Finish, lateFinish)
+		return r.send(change+", again, with nothing behind the handshake", t)
+	}
 	r.note(change, t, a)
-	if r.failure.x != nil && r.failure.x.Outcome != probe.OutcomeTimeout {
-		return r.patiently(change, t, a) // an endpoint that is not silent otherwise
+	if r.failure.x != nil && !timedOut(r.failure.x) {
+		return r.unlike(change, t, r.patiently(change, t, a)) // an endpoint that is not silent otherwise
 	}
 	return a
 }
@@ -157,7 +175,7 @@ func (r *run) send(change string, t trial) answer {
 // expect sends what worked before: silence is not believed at once, whatever the endpoint does to other hellos.
 func (r *run) expect(change string, t trial) answer {
 	a := r.send(change, t)
-	if a.x == nil || r.failure.x.Outcome != probe.OutcomeTimeout {
+	if a.x == nil || !timedOut(r.failure.x) {
 		return a
 	}
 	return r.patiently(change, t, a)
@@ -165,15 +183,27 @@ func (r *run) expect(change string, t trial) answer {
 
 // patiently asks once more, and waits longer, when nothing came: somebody may have been busy.
 func (r *run) patiently(change string, t trial, a answer) answer {
-	if a.x.Outcome != probe.OutcomeTimeout || r.left() <= 0 {
+	if !timedOut(a.x) || r.left() <= 0 {
 		return a
 	}
-	short := r.client.Timeouts.Answer
-	r.client.Timeouts.Answer = r.patience
+	short, begun := r.client.Timeouts.Answer, a.x.Received > 0
+	r.client.Timeouts.Answer = max(r.patience, min(slower*r.slowest, slower*r.usual))
 	a = r.exchange(t, probe.Options{Until: probe.UntilFinished, Certificate: r.Certificate})
 	r.client.Timeouts.Answer = short
 	r.note(change+", again, as nothing came", t, a)
+	// That it was the time shows in when the answer began, or in that a part of it came in the time there was.
+	switch late := a.x.FirstByte >= short || a.works && (begun || a.x.Took-r.client.Timeouts.Finish >= short); {
+	case late && short >= r.usual:
+		r.tellSlow(a)
+	case late: // it was waited for shortly
+		r.client.Timeouts.Answer = max(short, min(2*a.x.Took, r.patience))
+	}
 	return a
+}
+
+// timedOut reports whether an exchange ended because what was waited for did not come: nothing at all, or not all of it.
+func timedOut(x *probe.Exchange) bool {
+	return x.Outcome == probe.OutcomeTimeout || x.Error != nil && x.Error.Type == inspect.ErrorTimeout
 }
 
 // exchange is a connection that is not yet in the result.
@@ -194,6 +224,9 @@ func (r *run) exchange(t trial, o probe.Options) answer {
 	}
 	if r.cutting && o.Until == probe.UntilFinished {
 		o.Until, o.Request = probe.UntilAnswer, nil
+		if !r.provokes {
+			o.Nudge = probe.HTTPRequest(r.host())
+		}
 	}
 	x := r.client.Exchange(r.ctx, target, hello, o)
 	if r.cutting {
@@ -203,6 +236,9 @@ func (r *run) exchange(t trial, o probe.Options) answer {
 }
 
 func (r *run) note(change string, t trial, a answer) {
+	if r.slowest = max(r.slowest, a.x.FirstByte); a.works {
+		r.slowest = max(r.slowest, a.x.Took)
+	}
 	if a.works {
 		r.largest = max(r.largest, a.x.Hello.Size())
 		if t.proxy == r.failing.proxy && !slices.Contains(r.sizes, a.x.Hello.Size()) {
@@ -214,6 +250,9 @@ func (r *run) note(change string, t trial, a answer) {
 	}
 	if t.proxy == r.failing.proxy {
 		r.outcomes[a.x.Outcome]++
+	}
+	if r.cutting && ended(a.x) { // who cuts later than that goes along
+		r.client.Timeouts.Finish = max(r.client.Timeouts.Finish, min(cutTimes*a.x.Took, longestFinish))
 	}
 	r.remember(t, a)
 	if r.result.Address == "" && a.x.Address.IsValid() {

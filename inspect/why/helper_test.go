@@ -140,7 +140,7 @@ func serve(t testing.TB, handle func(n int, conn net.Conn)) string {
 type seen struct {
 	wire.ClientHello
 	message       wire.Message
-	first         int // bytes of the first read
+	from          string // the client's address
 	raw           []byte
 	recordVersion wire.Version
 	number        int
@@ -163,14 +163,11 @@ func alert(description wire.AlertDescription) reaction { return fatal + reaction
 func front(t testing.TB, config *tls.Config, decide func(*seen) reaction) string {
 	t.Helper()
 	return serve(t, func(n int, conn net.Conn) {
-		s := &seen{number: n}
+		s := &seen{number: n, from: conn.RemoteAddr().String()}
 		r := wire.Reader{FromClient: true}
 		room := make([]byte, 16<<10)
 		for {
 			k, err := conn.Read(room)
-			if k > 0 && s.first == 0 {
-				s.first = k
-			}
 			s.raw = append(s.raw, room[:k]...)
 			if k > 0 {
 				r.Feed(bytes.Clone(room[:k]))

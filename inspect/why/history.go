@@ -57,11 +57,11 @@ func (r *run) doubt(f found, x *probe.Exchange) {
 
 // contradiction reports whether one and the same hello was both accepted and refused by an endpoint that does not limit connections.
 func (r *run) contradiction() (good, bad int, broken answer, t trial, found bool) {
-	if r.blocked || r.pace > 0 {
+	if r.blocked {
 		return
 	}
 	for i, e := range r.history {
-		if e.works || e.x.Hello.Layout.SegmentSize > 0 || e.x.Outcome == probe.OutcomeTimeout || e.x.Outcome == probe.OutcomeNotConnected {
+		if e.works || e.x.Hello.Layout.SegmentSize > 0 || timedOut(e.x) || e.x.Outcome == probe.OutcomeNotConnected {
 			continue
 		}
 		good, bad = 0, 0

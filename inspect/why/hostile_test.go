@@ -335,7 +335,9 @@ func frontWith(t testing.TB, edit func(*tls.Config), matches func(*seen) bool, a
 				return
 			}
 			raw = append(raw, room[:k]...)
-			r.Feed(bytes.Clone(room[:k]))
+			if r.Feed(bytes.Clone(room[:k])); r.Err() != nil {
+				return
+			}
 		}
 		_ = wire.ParseClientHello(bytes.Clone(s.message.Bytes), &s.ClientHello)
 		if !matches(&s) {

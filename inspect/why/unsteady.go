@@ -2,6 +2,7 @@ package why
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/tlstriage/tlstriage/inspect"
@@ -32,7 +33,7 @@ func (r *run) unsteady(good, bad int, broken answer, t trial) {
 		return
 	}
 	// What fails since some moment and works again after a pause is limited; what works in between is not.
-	if r.tail() < bad {
+	if tail := r.tail(); tail < bad || r.byChance(tail, broken) {
 		r.flaps(good, bad, broken)
 		return
 	}
@@ -90,6 +91,20 @@ func (r *run) tail() int {
 // one that answers now so and now so does that once in hundreds of experiments.
 const surelyGone = 8
 
+// byChance reports whether an endpoint that answers now so and now so would have refused so many in a row once in a hundred experiments, or
+// more often: one that refused some in the same way before may be such, and accepts what it accepted before the row as often after it.
+func (r *run) byChance(bad int, broken answer) bool {
+	good, like := 0, false
+	before := r.result.Probes[:len(r.result.Probes)-bad]
+	for _, p := range before {
+		if p.Works {
+			good++
+		}
+		like = like || !p.Works && p.Answer == inspect.Bounded(broken.x.Describe())
+	}
+	return like && math.Pow(1-float64(good)/float64(len(before)), float64(bad)) > 0.01
+}
+
 // gone names an endpoint that accepted hellos and does not any more, also after a pause: it bans whoever asks too often.
 func (r *run) gone(broken answer) {
 	good := 0
@@ -109,11 +124,11 @@ func (r *run) gone(broken answer) {
 		return
 	}
 	bad := r.tail()
-	if good == 0 || bad < surelyGone {
+	before := len(r.result.Probes) - bad
+	if good == 0 || bad < surelyGone || r.byChance(bad, broken) {
 		r.flaps(good, len(r.result.Probes)-good, broken)
 		return
 	}
-	before := len(r.result.Probes) - bad
 	r.add(found{axis: AxisNetwork, id: RateLimited, limit: before,
 		evidence: fmt.Sprintf("of the first %d connections %d were accepted; of the %d after that none, also after pauses (%s)", before, good, bad, broken.x.Describe()),
 		sentence: fmt.Sprintf("The endpoint, or something before it, bans this client: after about %d connections it refuses every one, whatever is sent, with %s.", before, broken.x.Describe()),
