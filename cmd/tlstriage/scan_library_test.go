@@ -138,6 +138,17 @@ func TestScanOfOpenSSLIsWhatItLists(t *testing.T) {
 		}
 		wantFinding(t, s, "backend-requires-client-cert")
 	})
+	t.Run("a client certificate that may come", func(t *testing.T) {
+		s := scan(t, start(t, "rsa", "-verify", "1", "-CAfile", filepath.Join(dir, "ec.crt")))
+		if s.ClientCertificate == nil || s.ClientCertificate.Request != "requested" {
+			t.Errorf("client certificate %+v", s.ClientCertificate)
+		}
+		for _, f := range s.Findings {
+			if f.ID == "backend-requires-client-cert" {
+				t.Errorf("%s: %s", f.Title, f.Detail)
+			}
+		}
+	})
 }
 
 func writeDH(t *testing.T, dir string) string {

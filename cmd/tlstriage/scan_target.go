@@ -126,6 +126,7 @@ func (c *scanCommand) judgeReport(ctx context.Context, address, name string, r *
 			s.alsoOf(other)
 		}
 	}
+	s.Findings = slices.DeleteFunc(s.Findings, func(f inspect.Finding) bool { return onlyRequested(f, r) })
 	for i := range s.Findings {
 		reword(&s.Findings[i], address, c.quic)
 	}

@@ -53,6 +53,12 @@ func reword(f *inspect.Finding, target string, quic bool) {
 	}
 }
 
+// onlyRequested reports whether a finding says no more than that the server asks for a client certificate and goes on without one: the
+// report says so, and a note by the name of what requires one says it wrongly.
+func onlyRequested(f inspect.Finding, r *scan.Report) bool {
+	return f.ID == "backend-requires-client-cert" && f.Severity == inspect.SeverityInfo && r.ClientCertificate != nil && r.ClientCertificate.Request == scan.CertificateRequested
+}
+
 // ownCause makes a finding of the scan the cause, where it knows more than the record of one exchange says: what rules made of that is
 // taken out.
 func (s *scanned) ownCause() {

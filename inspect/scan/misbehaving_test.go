@@ -220,6 +220,23 @@ func TestBrokenLayers(t *testing.T) {
 	}
 }
 
+// What the application says is made printable once.
+func TestAnswersInNoHTTPAreEscapedOnce(t *testing.T) {
+	config := &tls.Config{Certificates: []tls.Certificate{certificate(t)}}
+	r := scanned(t, listen(t, func(c net.Conn) {
+		conn := tls.Server(c, config)
+		if conn.Handshake() == nil {
+			_, _ = io.WriteString(conn, "\xffj\x04no")
+			_, _ = conn.Read(make([]byte, 1024))
+		}
+		conn.Close()
+	}))
+	i := slices.IndexFunc(r.Layers, func(l Layer) bool { return l.Name == LayerApplication })
+	if i < 0 || !strings.Contains(r.Layers[i].Sentence, `"\xFFj\x04no"`) {
+		t.Errorf("layers %+v", r.Layers)
+	}
+}
+
 func TestAPROXYHeaderThatIsExpectedIsNamed(t *testing.T) {
 	config := &tls.Config{Certificates: []tls.Certificate{certificate(t)}}
 	address := listen(t, func(c net.Conn) {

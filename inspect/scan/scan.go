@@ -481,7 +481,7 @@ func (s *session) furthest(r *Report) {
 	case status != "":
 		r.layer(LayerApplication, Works, x.Took, "The application answers: HTTP %s.", status)
 	case len(x.Answer) > 0:
-		r.layer(LayerApplication, Works, x.Took, "The application answers, and not in HTTP/1.1: %q.", wire.FirstLine(x.Answer, 80))
+		r.layer(LayerApplication, Works, x.Took, "The application answers, and not in HTTP/1.1: \"%s\".", wire.FirstLine(x.Answer, 80))
 	default:
 		r.layer(LayerApplication, Unclear, x.Took, "The application says nothing to a request of HTTP/1.1.")
 	}
