@@ -199,11 +199,11 @@ func (q *quicRun) datagram(b []byte) {
 		return
 	}
 	_ = q.flow.Datagram(quicwire.FromServer, b) // what of it cannot be read is counted
+	if _, ok := q.flow.Highest(quicwire.FromServer, quicwire.LevelInitial); ok {
+		q.header.DestinationID = q.flow.IDs().Server // RFC 9000, Section 7.2: from the first Initial packet on
+	}
 	q.drain()
 	q.closed()
-	if id := q.flow.IDs().Server; len(id) > 0 && q.x.ServerHello != nil {
-		q.header.DestinationID = id // RFC 9000, Section 7.2
-	}
 	if q.x.Error == nil && q.x.Alert == nil {
 		q.acknowledge()
 	}

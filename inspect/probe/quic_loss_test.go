@@ -1,6 +1,7 @@
 package probe_test
 
 import (
+	"bytes"
 	"crypto/tls"
 	"net"
 	"testing"
@@ -10,8 +11,8 @@ import (
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
-// lossy relays datagrams to a server, and drops one of the client's once.
-func lossy(t *testing.T, to string, lost int) (address string, dropped <-chan struct{}) {
+// relayed relays datagrams to a server, and drops those of the client, by their number, that it does not want to pass on.
+func relayed(t *testing.T, to string, passes func(number int, datagram []byte) bool) (address string) {
 	t.Helper()
 	front, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
@@ -22,7 +23,7 @@ func lossy(t *testing.T, to string, lost int) (address string, dropped <-chan st
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { front.Close(); back.Close() })
-	gone, clients := make(chan struct{}), make(chan net.Addr, 1)
+	clients := make(chan net.Addr, 1)
 	go func() {
 		room := make([]byte, 1<<16)
 		for i := 0; ; i++ {
@@ -33,11 +34,9 @@ func lossy(t *testing.T, to string, lost int) (address string, dropped <-chan st
 			if i == 0 {
 				clients <- from
 			}
-			if i == lost {
-				close(gone)
-				continue
+			if passes(i, room[:n]) {
+				_, _ = back.Write(room[:n])
 			}
-			_, _ = back.Write(room[:n])
 		}
 	}()
 	go func() {
@@ -51,7 +50,7 @@ func lossy(t *testing.T, to string, lost int) (address string, dropped <-chan st
 			_, _ = front.WriteTo(room[:n], client)
 		}
 	}()
-	return front.LocalAddr().String(), gone
+	return front.LocalAddr().String()
 }
 
 func TestLostDatagramsAreSentAgain(t *testing.T) {
@@ -61,7 +60,13 @@ func TestLostDatagramsAreSentAgain(t *testing.T) {
 		return probe.Offer{ServerName: "quic.example", ALPN: []string{"h3"}, Groups: []wire.NamedGroup{wire.GroupX25519MLKEM768, wire.GroupX25519}}.Hello().ForQUIC(quicwire.Version1)
 	}
 	for lost := range 2 {
-		address, dropped := lossy(t, serveQUIC(t, config, false), lost)
+		dropped := make(chan struct{})
+		address := relayed(t, serveQUIC(t, config, false), func(number int, _ []byte) bool {
+			if number == lost {
+				close(dropped)
+			}
+			return number != lost
+		})
 		x := (&probe.Client{}).Exchange(t.Context(), probe.Target{Address: address, QUIC: true}, hello(), probe.Options{Until: probe.UntilFlight})
 		select {
 		case <-dropped:
@@ -71,5 +76,32 @@ func TestLostDatagramsAreSentAgain(t *testing.T) {
 		if !x.Accepted() || x.ServerHello == nil {
 			t.Errorf("datagram %d lost: %s", lost, x.Describe())
 		}
+	}
+}
+
+// The server's connection id is the destination from its first packet on (RFC 9000, Section 7.2): of the second hello, too.
+func TestTheServersConnectionIDIsUsedAtOnce(t *testing.T) {
+	id := ecdsaIdentity(t, "quic.example")
+	config := &tls.Config{Certificates: []tls.Certificate{id.Certificate}, NextProtos: []string{"h3"}, MinVersion: tls.VersionTLS13, CurvePreferences: []tls.CurveID{tls.CurveP384}}
+	var first []byte
+	destinations := make(chan []byte, 1)
+	address := relayed(t, serveQUIC(t, config, false), func(number int, datagram []byte) bool {
+		var h quicwire.Header
+		if _, err := quicwire.ParseHeader(datagram, &h); err != nil || h.Type != quicwire.PacketInitial {
+			return true
+		}
+		if first == nil {
+			first = bytes.Clone(h.DestinationID)
+		} else if !bytes.Equal(first, h.DestinationID) && len(destinations) == 0 {
+			destinations <- bytes.Clone(h.DestinationID)
+		}
+		return bytes.Equal(first, h.DestinationID) == (number == 0) // what comes late with the first one is lost
+	})
+	x := (&probe.Client{}).Exchange(t.Context(), probe.Target{Address: address, QUIC: true}, probe.Offer{ServerName: "quic.example", ALPN: []string{"h3"}}.Hello().ForQUIC(quicwire.Version1), probe.Options{Until: probe.UntilFlight})
+	if x.RetryRequest == nil || !x.Accepted() {
+		t.Fatalf("%s, retry request %v", x.Describe(), x.RetryRequest)
+	}
+	if id := <-destinations; len(id) == 0 {
+		t.Error("no packet went to an id of the server's")
 	}
 }

@@ -24,7 +24,7 @@ func serveQUIC(t *testing.T, config *tls.Config, retry bool, versions ...quic.Ve
 		t.Fatal(err)
 	}
 	transport := &quic.Transport{Conn: conn, VerifySourceAddress: func(net.Addr) bool { return retry }}
-	listener, err := transport.Listen(config, &quic.Config{Versions: versions, HandshakeIdleTimeout: time.Second})
+	listener, err := transport.Listen(config, &quic.Config{Versions: versions, HandshakeIdleTimeout: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
