@@ -247,9 +247,9 @@ func repeatable(r *http.Request) bool {
 func (h http3Legs) send(leg *backendLeg, r *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	requestOf(r).stoppedBy(func() { cancel(errStalled) })
-	limit := time.AfterFunc(h.s.c.limits.Timeouts.Response, func() { cancel(os.ErrDeadlineExceeded) })
+	inTime := answerTime(h.s.c.limits.Timeouts.Response, requestOf(r).whenSent, func() { cancel(os.ErrDeadlineExceeded) })
 	answer, err := leg.http3.RoundTrip(r.WithContext(ctx))
-	if !limit.Stop() && errors.Is(context.Cause(ctx), os.ErrDeadlineExceeded) {
+	if !inTime() {
 		if err == nil {
 			answer.Body.Close()
 		}

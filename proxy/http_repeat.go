@@ -32,23 +32,10 @@ func (p repeats) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Body != nil && r.Body != http.NoBody {
 		out.Body = &bodyView{kept: kept}
 		out.GetBody = kept.again
-	} else {
-		kept.ended.Store(true)
 	}
-	var waiting *time.Timer
-	armed := make(chan struct{})
-	waiting = time.AfterFunc(p.limit, func() {
-		<-armed
-		if kept.ended.Load() {
-			cancel(os.ErrDeadlineExceeded)
-		} else {
-			waiting.Reset(p.limit) // the client is still sending, for which there is a time of its own
-		}
-	})
-	close(armed)
+	inTime := answerTime(p.limit, requestOf(r).whenSent, func() { cancel(os.ErrDeadlineExceeded) })
 	answer, err := p.RoundTripper.RoundTrip(out)
-	kept.ended.Store(true)
-	if !waiting.Stop() && errors.Is(context.Cause(ctx), os.ErrDeadlineExceeded) {
+	if !inTime() {
 		if err == nil {
 			answer.Body.Close()
 		}
@@ -64,8 +51,7 @@ func (p repeats) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // keptBody keeps the beginning of a body for those who read it again.
 type keptBody struct {
-	from  io.Reader
-	ended atomic.Bool // nothing is read of it any more
+	from io.Reader
 
 	mu    sync.Mutex
 	kept  []byte
@@ -114,9 +100,7 @@ func (v *bodyView) Read(b []byte) (int, error) {
 	}
 	k.total += n
 	v.at += n
-	if k.err = err; err != nil {
-		k.ended.Store(true)
-	}
+	k.err = err
 	return n, err
 }
 

@@ -2,6 +2,7 @@ package h3
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"testing"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/tlstriage/tlstriage/certs/certstest"
 	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/proxy"
 )
 
 func impatiently(r *rig) {
@@ -86,5 +88,49 @@ func TestAnswersOverQUICThatStop(t *testing.T) {
 		if f := r.record().HTTP.Failures; len(f) != 1 || f[0].Type != inspect.HTTPTimeout || f[0].Status != http.StatusOK || !f[0].Midway {
 			t.Errorf("%+v", f)
 		}
+	}
+}
+
+// lateBody is a request's body whose end comes when something is over.
+type lateBody struct {
+	over <-chan time.Time
+	sent bool
+}
+
+func (b *lateBody) Read(p []byte) (int, error) {
+	if b.sent {
+		<-b.over
+		return 0, io.EOF
+	}
+	b.sent = true
+	return copy(p, "half"), nil
+}
+
+// The time for an answer begins with the end of the request, whatever the backend speaks.
+func TestUploadsMayTakeLongerThanTheAnswer(t *testing.T) {
+	t.Parallel()
+	pki := certstest.New(t)
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n, _ := io.Copy(io.Discard, r.Body)
+		fmt.Fprint(w, n)
+	})
+	for name, backend := range map[string]func() *proxy.Backend{
+		"HTTP/1.1": func() *proxy.Backend { return httpBackend(t, pki, false, handler) },
+		"HTTP/2":   func() *proxy.Backend { return httpBackend(t, pki, true, handler) },
+		"HTTP/3":   func() *proxy.Backend { return http3Backend(t, pki, handler) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			const limit = 3 * time.Second
+			r := inHTTPMode(t, pki, backend(), func(r *rig) { r.tcp.Limits.Timeouts.Response, r.udp.Limits.Timeouts.Response = limit, limit })
+			c := r.client()
+			answer, body := fetch(t, c, http.MethodPost, "https://"+testName+"/", io.NopCloser(&lateBody{over: time.After(limit + limit/10)}))
+			if answer.StatusCode != http.StatusOK || body != "4" {
+				t.Errorf("%s %q", answer.Status, body)
+			}
+			closeClient(c)
+			if f := r.record().HTTP.Failures; len(f) > 0 {
+				t.Errorf("%+v", f)
+			}
+		})
 	}
 }
