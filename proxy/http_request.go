@@ -242,12 +242,12 @@ func (q *httpRequest) Read(b []byte) (int, error) {
 	}
 	q.reading.Store(true)
 	n, err := q.body.Read(b)
+	q.moved.Store(ticks()) // before nobody reads any more: what rested until now was the client
 	q.reading.Store(false)
 	q.received.Add(int64(n))
 	if err == nil || err == io.EOF {
 		q.until.Store(0)
 	}
-	q.moved.Store(ticks())
 	switch {
 	case err == nil:
 		return n, nil
