@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"crypto/tls"
 	"io"
+	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -52,4 +54,26 @@ func TestHTTPModeTakesNoRestForARequest(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A client that was answered before it had sent all has the time for a body to go on, not that of a connection that rests.
+func TestHTTPModeWaitsForARestAsLongAsForABody(t *testing.T) {
+	t.Parallel()
+	pki := certstest.New(t)
+	b := &Backend{Plain: true, Address: listen(t, func(c net.Conn) {
+		if _, err := http.ReadRequest(bufio.NewReaderSize(c, 16)); err == nil {
+			io.WriteString(c, "HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno")
+			c.(*net.TCPConn).CloseWrite()
+			io.Copy(io.Discard, c)
+		}
+	})}
+	r := impatient(t, pki, b, func(l *Timeouts) { l.RequestBody, l.Idle = 2*time.Second, 4*patience })
+	c := r.tls(protocols("http/1.1"))
+	io.WriteString(c, "POST / HTTP/1.1\r\nHost: "+testName+"\r\nContent-Length: 100\r\n\r\n0123456789")
+	c.SetReadDeadline(time.Now().Add(patience))
+	if answer, err := io.ReadAll(c); err != nil || !strings.HasSuffix(string(answer), "\r\n\r\nno") {
+		t.Errorf("%q, %v", answer, err)
+	}
+	c.Close()
+	r.record()
 }

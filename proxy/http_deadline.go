@@ -40,6 +40,9 @@ func (f *frontConn) SetReadDeadline(t time.Time) error {
 	if f.frames != nil {
 		return f.Conn.SetReadDeadline(t)
 	}
+	if t.IsZero() && f.asking.Load() == 0 && f.framing != nil && f.framing.unended.Load() {
+		t = time.Now().Add(f.session.c.limits.Timeouts.RequestBody) // for the rest of a request that was answered: net/http would wait for it without end
+	}
 	d := &f.deadlines
 	d.mu.Lock()
 	defer d.mu.Unlock()
