@@ -199,7 +199,7 @@ func TestHTTPModeWithSlowClients(t *testing.T) {
 		io.WriteString(w, "fine")
 	}), false, true)
 	limits := shortLimits()
-	limits.Timeouts.RequestHeader, limits.Timeouts.RequestBody, limits.Timeouts.Idle = 8*time.Second, 8*time.Second, 10*time.Second // enough for all to come so far on a busy machine
+	limits.Timeouts.RequestHeader, limits.Timeouts.RequestBody, limits.Timeouts.Idle = 15*time.Second, 15*time.Second, 17*time.Second // enough for all to come so far on a busy machine
 	limits.Timeouts.Response = patience
 	r := newRig(t, pki, limits, &Listener{Name: "edge", Mode: HTTP, Routes: []*Route{{Name: "default", Backend: b, GetCertificate: serves(pki.Make(certstest.Healthy, testName))}}})
 	phases := []struct {
