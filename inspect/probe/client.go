@@ -29,6 +29,7 @@ type Timeouts struct {
 	Dial    time.Duration // resolving and connecting: 5 s
 	Preface time.Duration // PROXY protocol and STARTTLS: 5 s
 	Answer  time.Duration // from a flight of ours to the end of the server's: 5 s
+	Rest    time.Duration // from the first byte of the server's answer to the end of its flight, in place of what is left of Answer; 0: that
 	Finish  time.Duration // from our Finished to what the server says then: 2 s
 	Idle    time.Duration // silence behind the first bytes of an answer that is no TLS, or the application's: 200 ms
 }
@@ -44,7 +45,7 @@ func (c *Client) timeouts() Timeouts {
 	t := c.Timeouts
 	return Timeouts{
 		Dial: orDefault(t.Dial, 5*time.Second), Preface: orDefault(t.Preface, 5*time.Second), Answer: orDefault(t.Answer, 5*time.Second),
-		Finish: orDefault(t.Finish, 2*time.Second), Idle: orDefault(t.Idle, 200*time.Millisecond),
+		Rest: t.Rest, Finish: orDefault(t.Finish, 2*time.Second), Idle: orDefault(t.Idle, 200*time.Millisecond),
 	}
 }
 

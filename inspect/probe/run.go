@@ -297,6 +297,9 @@ func (r *run) received(b []byte) {
 	now := time.Now()
 	if r.x.Received == 0 {
 		r.x.FirstByte = now.Sub(r.helloSent)
+		if r.limits.Rest > 0 {
+			r.deadline(r.limits.Rest)
+		}
 	}
 	r.x.Received += len(b)
 	r.observer.Feed(inspect.FromServer, b, now)

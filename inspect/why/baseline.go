@@ -39,6 +39,9 @@ func (r *run) investigate() {
 	if first = r.cutBehindHandshake(first); first.x == nil {
 		return
 	}
+	if x := r.failure.x; x.Received == 0 || !timedOut(x) { // what is begun is no silence
+		r.client.Timeouts.Rest = slower * r.usual
+	}
 	if r.repeat(first) || r.overQUIC(first) || r.beginsWithTLS(first) {
 		return
 	}

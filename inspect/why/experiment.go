@@ -94,6 +94,9 @@ const (
 	longestFinish = 5 * time.Second         // where connections are cut, and that takes long
 )
 
+// answerTimes is how many times as long as the slowest answer took to begin one is waited for, where silence is not waited for long.
+const answerTimes = 4
+
 // cutTimes is how many times as long as the slowest connection that was cut one is waited for to be.
 const cutTimes = 4
 
@@ -196,7 +199,7 @@ func (r *run) patiently(change string, t trial, a answer) answer {
 	case late && short >= r.usual:
 		r.tellSlow(a)
 	case late: // it was waited for shortly
-		r.client.Timeouts.Answer = max(short, min(2*a.x.Took, r.patience))
+		r.client.Timeouts.Answer = max(r.client.Timeouts.Answer, min(2*a.x.Took, r.patience))
 	}
 	return a
 }
@@ -236,6 +239,9 @@ func (r *run) exchange(t trial, o probe.Options) answer {
 }
 
 func (r *run) note(change string, t trial, a answer) {
+	if a.x.FirstByte > 0 { // silence is that of an endpoint that answers as fast as this one
+		r.client.Timeouts.Answer = max(r.client.Timeouts.Answer, min(answerTimes*a.x.FirstByte, r.patience))
+	}
 	if r.slowest = max(r.slowest, a.x.FirstByte); a.works {
 		r.slowest = max(r.slowest, a.x.Took)
 	}
