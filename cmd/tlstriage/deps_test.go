@@ -43,17 +43,19 @@ func layers() map[string]layer {
 		"cmd/tlstriage":     {imports: []string{"*"}},
 		"cmd/tlstriage/e2e": {imports: []string{"*"}}, // tests only
 		// Row 3: eyes and hands. They meet row 2 in cmd and nowhere else.
-		"proxy":            {imports: record},
-		"proxy/h3":         {imports: with(record, "proxy")},
-		"proxy/admin":      {imports: record},
-		"proxy/monitor":    {imports: with(record, "proxy")},
-		"inspect/capture":  {imports: record},
-		"inspect/probe":    {imports: record},
-		"inspect/scan":     {imports: with(record, "inspect/probe")},
-		"inspect/why":      {imports: with(record, "inspect/probe")},
-		"inspect/replay":   {imports: with(record, "inspect/probe", "inspect/recording", "inspect/clients")},
-		"inspect/store":    {imports: record},
-		"inspect/porttest": {}, // tests only
+		"proxy":           {imports: record},
+		"proxy/h3":        {imports: with(record, "proxy")},
+		"proxy/admin":     {imports: record},
+		"proxy/monitor":   {imports: with(record, "proxy")},
+		"inspect/capture": {imports: record},
+		"inspect/probe":   {imports: record},
+		"inspect/scan":    {imports: with(record, "inspect/probe")},
+		"inspect/why":     {imports: with(record, "inspect/probe")},
+		"inspect/replay":  {imports: with(record, "inspect/probe", "inspect/recording", "inspect/clients")},
+		"inspect/store":   {imports: record},
+		// Tests only: ports, and servers to connect to.
+		"inspect/porttest":   {},
+		"inspect/servertest": {imports: []string{"inspect/wire"}},
 		// Row 2: judgement.
 		"inspect/policy": {imports: with(record, "certs/chain", "inspect/spelling"), pure: true},
 		// What an endpoint accepts, in the languages of the systems that say it; the importer knows them all.
@@ -123,7 +125,7 @@ func doors() map[string][]string {
 }
 
 // testsOnly are packages that no program may carry.
-var testsOnly = []string{"certs/certstest", "inspect/policy/importertest", "inspect/porttest"}
+var testsOnly = []string{"certs/certstest", "inspect/policy/importertest", "inspect/porttest", "inspect/servertest"}
 
 // impure are the standard library's ways to the world, which a pure package must not import. net/netip and net/url only compute.
 func impure(path string) bool {

@@ -11,10 +11,11 @@ import (
 
 	"github.com/tlstriage/tlstriage/inspect"
 	"github.com/tlstriage/tlstriage/inspect/probe"
+	"github.com/tlstriage/tlstriage/inspect/servertest"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
-func tlsConfig(id identity, version wire.Version) *tls.Config {
+func tlsConfig(id servertest.Identity, version wire.Version) *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{id.Certificate}, MinVersion: uint16(version), MaxVersion: uint16(version)}
 }
 

@@ -14,31 +14,33 @@ import (
 	"time"
 
 	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/porttest"
 	"github.com/tlstriage/tlstriage/inspect/probe"
+	"github.com/tlstriage/tlstriage/inspect/servertest"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
 // openssl starts `openssl s_server`, which answers HTTP requests.
-func openssl(t testing.TB, id identity, args ...string) string {
+func openssl(t testing.TB, id servertest.Identity, args ...string) string {
 	t.Helper()
-	port := freePort(t)
-	return start(t, port, "openssl", append([]string{"s_server", "-accept", fmt.Sprintf("127.0.0.1:%d", port), "-cert", id.certFile, "-key", id.keyFile, "-quiet", "-www"}, args...)...)
+	port := porttest.Free(t)
+	return servertest.Start(t, port, "openssl", append([]string{"s_server", "-accept", fmt.Sprintf("127.0.0.1:%d", port), "-cert", id.CertFile, "-key", id.KeyFile, "-quiet", "-www"}, args...)...)
 }
 
 // nginx starts nginx with directives in its one server.
-func nginx(t testing.TB, id identity, directives string) string {
+func nginx(t testing.TB, id servertest.Identity, directives string) string {
 	t.Helper()
-	dir, port := t.TempDir(), freePort(t)
+	dir, port := t.TempDir(), porttest.Free(t)
 	config := fmt.Sprintf(`daemon off; worker_processes 1; master_process off; pid %[1]s/pid; error_log %[1]s/error.log crit;
 events { worker_connections 1024; }
 http { access_log off; client_body_temp_path %[1]s; proxy_temp_path %[1]s; fastcgi_temp_path %[1]s; uwsgi_temp_path %[1]s; scgi_temp_path %[1]s;
  server { listen 127.0.0.1:%[2]d ssl backlog=4096; ssl_certificate %[3]s; ssl_certificate_key %[4]s; %[5]s
-  location / { return 200 ok; } } }`, dir, port, id.certFile, id.keyFile, directives)
+  location / { return 200 ok; } } }`, dir, port, id.CertFile, id.KeyFile, directives)
 	file := filepath.Join(dir, "nginx.conf")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return start(t, port, "nginx", "-c", file, "-p", dir)
+	return servertest.Start(t, port, "nginx", "-c", file, "-p", dir)
 }
 
 func TestEverySuiteOfOpenSSLIsFinished(t *testing.T) {
@@ -46,7 +48,7 @@ func TestEverySuiteOfOpenSSLIsFinished(t *testing.T) {
 	const all = "ALL:COMPLEMENTOFALL:@SECLEVEL=0"
 	for name, tc := range map[string]struct {
 		args     []string
-		id       identity
+		id       servertest.Identity
 		versions []wire.Version
 		suites   []wire.CipherSuite
 	}{
@@ -121,7 +123,7 @@ func TestCurvesOfOthersAreFinished(t *testing.T) {
 
 func TestWhatTheServerPresentsIsRead(t *testing.T) {
 	id := rsaIdentity(t, "nginx.example")
-	address := nginx(t, id, "ssl_protocols TLSv1.2 TLSv1.3; ssl_verify_client optional_no_ca; ssl_client_certificate "+id.certFile+";")
+	address := nginx(t, id, "ssl_protocols TLSv1.2 TLSv1.3; ssl_verify_client optional_no_ca; ssl_client_certificate "+id.CertFile+";")
 	for _, version := range []wire.Version{wire.VersionTLS13, wire.VersionTLS12} {
 		hello := probe.Offer{ServerName: "nginx.example", Versions: []wire.Version{version}, ALPN: []string{"http/1.1"}}.Hello()
 		x := (&probe.Client{}).Exchange(t.Context(), probe.Target{Address: address}, hello, probe.Options{})
@@ -139,9 +141,9 @@ func TestWhatTheServerPresentsIsRead(t *testing.T) {
 
 func TestClientCertificates(t *testing.T) {
 	server, client := ecdsaIdentity(t, "server.example"), ecdsaIdentity(t, "client.example")
-	rsaClient, edClient := rsaIdentity(t, "client.example"), ed25519Identity(t, "client.example")
+	rsaClient, edClient := rsaIdentity(t, "client.example"), servertest.Ed25519(t, "client.example")
 	pool := x509.NewCertPool()
-	for _, id := range []identity{client, rsaClient, edClient} {
+	for _, id := range []servertest.Identity{client, rsaClient, edClient} {
 		pool.AddCert(id.Leaf)
 	}
 	stranger := ecdsaIdentity(t, "stranger.example")
@@ -150,7 +152,7 @@ func TestClientCertificates(t *testing.T) {
 			Certificates: []tls.Certificate{server.Certificate}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool, MinVersion: version, MaxVersion: version,
 		})
 		for name, tc := range map[string]struct {
-			own   *identity
+			own   *servertest.Identity
 			alert wire.AlertDescription
 		}{"ecdsa": {own: &client}, "rsa": {own: &rsaClient}, "ed25519": {own: &edClient}, "none": {alert: wire.AlertCertificateRequired}, "stranger": {own: &stranger, alert: wire.AlertUnknownCA}} {
 			if version < tls.VersionTLS12 && name == "ed25519" {
@@ -200,7 +202,7 @@ func TestWhatIsNoTLS(t *testing.T) {
 	})
 	closed := serve(t, func(conn net.Conn) { _, _ = conn.Read(make([]byte, 4096)) })
 	silent := serve(t, discard)
-	refused := fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	refused := fmt.Sprintf("127.0.0.1:%d", porttest.Free(t))
 	for name, tc := range map[string]struct {
 		address  string
 		outcome  probe.Outcome
@@ -238,14 +240,14 @@ func TestWhatIsNoTLS(t *testing.T) {
 func TestOtherServers(t *testing.T) {
 	id := rsaIdentity(t, "other.example")
 	t.Run("gnutls", func(t *testing.T) {
-		port := freePort(t)
-		address := start(t, port, "gnutls-serv", "--http", "--port", fmt.Sprint(port), "--x509certfile", id.certFile, "--x509keyfile", id.keyFile, "--priority", "NORMAL:+VERS-ALL", "--quiet")
+		port := porttest.Free(t)
+		address := servertest.Start(t, port, "gnutls-serv", "--http", "--port", fmt.Sprint(port), "--x509certfile", id.CertFile, "--x509keyfile", id.KeyFile, "--priority", "NORMAL:+VERS-ALL", "--quiet")
 		versions(t, address, wire.VersionTLS13, wire.VersionTLS12)
 	})
 	t.Run("haproxy", func(t *testing.T) {
-		dir, port := t.TempDir(), freePort(t)
-		cert, _ := os.ReadFile(id.certFile)
-		key, _ := os.ReadFile(id.keyFile)
+		dir, port := t.TempDir(), porttest.Free(t)
+		cert, _ := os.ReadFile(id.CertFile)
+		key, _ := os.ReadFile(id.KeyFile)
 		if err := os.WriteFile(filepath.Join(dir, "both.pem"), append(cert, key...), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -254,7 +256,7 @@ func TestOtherServers(t *testing.T) {
 		if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		address := start(t, port, "haproxy", "-f", file, "-db")
+		address := servertest.Start(t, port, "haproxy", "-f", file, "-db")
 		for _, version := range []int{1, 2} {
 			x := (&probe.Client{}).Exchange(t.Context(), probe.Target{Address: address, Proxy: &probe.ProxyHeader{Version: version}}, probe.Modern("other.example"),
 				probe.Options{Until: probe.UntilAnswer, Request: probe.HTTPRequest("other.example")})
@@ -297,11 +299,11 @@ func versions(t *testing.T, address string, all ...wire.Version) {
 }
 
 // java starts a Java server with everything opened that Java still has.
-func java(t *testing.T, id identity) string {
+func java(t *testing.T, id servertest.Identity) string {
 	t.Helper()
-	dir, port := t.TempDir(), freePort(t)
+	dir, port := t.TempDir(), porttest.Free(t)
 	store := filepath.Join(dir, "store.p12")
-	runToEnd(t, "openssl", "pkcs12", "-export", "-in", id.certFile, "-inkey", id.keyFile, "-out", store, "-passout", "pass:secret")
+	runToEnd(t, "openssl", "pkcs12", "-export", "-in", id.CertFile, "-inkey", id.KeyFile, "-out", store, "-passout", "pass:secret")
 	source := `
 import javax.net.ssl.*; import java.security.*; import java.io.*; import java.net.*;
 public class S { public static void main(String[] a) throws Exception {
@@ -319,13 +321,13 @@ public class S { public static void main(String[] a) throws Exception {
 	if err := os.WriteFile(security, []byte("jdk.tls.disabledAlgorithms=\njdk.tls.legacyAlgorithms=\njdk.certpath.disabledAlgorithms=\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return start(t, port, "java", "-Djava.security.properties="+security, file, store, fmt.Sprint(port))
+	return servertest.Start(t, port, "java", "-Djava.security.properties="+security, file, store, fmt.Sprint(port))
 }
 
 // runToEnd runs a program to its end.
 func runToEnd(t *testing.T, name string, args ...string) {
 	t.Helper()
-	if out, err := exec.Command(program(t, name), args...).CombinedOutput(); err != nil {
+	if out, err := exec.Command(servertest.Program(t, name), args...).CombinedOutput(); err != nil {
 		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
 	}
 }

@@ -1,7 +1,6 @@
 package scan
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
@@ -9,7 +8,6 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"fmt"
-	"io"
 	"math/big"
 	"net"
 	"slices"
@@ -21,6 +19,7 @@ import (
 
 	"github.com/tlstriage/tlstriage/inspect"
 	"github.com/tlstriage/tlstriage/inspect/probe"
+	"github.com/tlstriage/tlstriage/inspect/servertest"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
@@ -232,12 +231,8 @@ func TestALimitOnConnectionsAtATime(t *testing.T) {
 	var mu sync.Mutex
 	inCompany := make(map[string]bool) // forms of the hellos that were refused when they were gathered
 	limited := false                   // since one of them was answered
-	refuses := func(n int32, message []byte) bool {
-		var hello wire.ClientHello
-		form := "" // SSLv2 has none
-		if wire.ParseClientHello(message, &hello) == nil {
-			form = fmt.Sprint(hello.LegacyVersion, hello.CipherSuites, hello.SupportedVersions, hello.SupportedGroups, hello.SignatureSchemes, len(message))
-		}
+	refuses := func(n int32, hello *servertest.Hello) bool {
+		form := fmt.Sprint(hello.LegacyVersion, hello.CipherSuites, hello.SupportedVersions, hello.SupportedGroups, hello.SignatureSchemes, hello.Message.Length)
 		mu.Lock()
 		defer mu.Unlock()
 		if n > 1 && n <= 1+crowd {
@@ -251,7 +246,7 @@ func TestALimitOnConnectionsAtATime(t *testing.T) {
 		return open.Load() > 3
 	}
 	address := listen(t, func(c net.Conn) {
-		head, message := readHello(c)
+		hello, err := servertest.ReadHello(c)
 		n := begun.Add(1)
 		if n == 1 {
 			<-time.After(170 * time.Millisecond) // as long as the scanner waits for an answer depends on how long the first one takes
@@ -265,12 +260,11 @@ func TestALimitOnConnectionsAtATime(t *testing.T) {
 			case <-t.Context().Done():
 			}
 		}
-		if refuses(n, message) {
-			_, _ = c.Write([]byte{21, 3, 1, 0, 2, 2, byte(wire.AlertHandshakeFailure)})
-			_, _ = io.Copy(io.Discard, c)
+		if err != nil || refuses(n, hello) {
+			servertest.React(c, alerts)
 			return
 		}
-		conn := tls.Server(&replayed{Conn: c, head: bytes.NewReader(head)}, config)
+		conn := tls.Server(servertest.Replayed(c, hello.Raw), config)
 		if conn.Handshake() == nil {
 			_, _ = conn.Read(make([]byte, 1024))
 		}

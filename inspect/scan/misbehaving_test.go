@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/tlstriage/tlstriage/inspect/porttest"
+	"github.com/tlstriage/tlstriage/inspect/servertest"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
@@ -286,48 +287,13 @@ func TestNothingIsWrongWithGo(t *testing.T) {
 	}
 }
 
-// cutter resets the connection when anything comes behind its own first flight.
-type cutter struct {
-	net.Conn
-	tcp     *net.TCPConn
-	written bool
-	record  []byte // that is being read
-}
-
-func (c *cutter) Write(b []byte) (int, error) {
-	c.written = true
-	return c.Conn.Write(b)
-}
-
-func (c *cutter) Read(b []byte) (int, error) {
-	if len(c.record) == 0 {
-		header := make([]byte, 5)
-		if _, err := io.ReadFull(c.Conn, header); err != nil {
-			return 0, err
-		}
-		c.record = append(header, make([]byte, int(header[3])<<8|int(header[4]))...)
-		if _, err := io.ReadFull(c.Conn, c.record[5:]); err != nil {
-			return 0, err
-		}
-		again := c.record[0] == 20 || c.record[0] == 22 && len(c.record) > 5 && c.record[5] == 1 // another hello, for a HelloRetryRequest
-		if c.written && !again {
-			_ = c.tcp.SetLinger(0)
-			c.tcp.Close()
-			return 0, net.ErrClosed
-		}
-	}
-	n := copy(b, c.record)
-	c.record = c.record[n:]
-	return n, nil
-}
-
 // An endpoint that sends its certificate and resets the connection at the client's Finished has finished no handshake.
 func TestResetsAtTheFinishedAreNoHandshakes(t *testing.T) {
 	t.Parallel()
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		config := &tls.Config{Certificates: []tls.Certificate{certificate(t)}, MinVersion: version, MaxVersion: version}
 		r := scanned(t, listen(t, func(c net.Conn) {
-			_ = tls.Server(&cutter{Conn: c, tcp: c.(*net.TCPConn)}, config).Handshake()
+			_ = tls.Server(&servertest.Cutter{Conn: c, TCP: c, How: servertest.Reset}, config).Handshake()
 		}))
 		if b := r.BrokenLayer(); b == nil || b.Name != LayerFinished || !strings.Contains(b.Sentence, "connection reset") {
 			t.Errorf("%s: layers %+v", tls.VersionName(version), r.Layers)

@@ -1,7 +1,6 @@
 package scan
 
 import (
-	"bytes"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/tls"
@@ -17,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tlstriage/tlstriage/inspect/servertest"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
@@ -29,12 +29,11 @@ func TestClosingsAtRandomAreNoAnswers(t *testing.T) {
 	sent := make(map[string]int)
 	config := &tls.Config{Certificates: []tls.Certificate{certificate(t)}}
 	r := scanned(t, listen(t, func(c net.Conn) {
-		head, message := readHello(c)
-		var hello wire.ClientHello
-		if len(message) == 0 || wire.ParseClientHello(message, &hello) != nil {
+		hello, err := servertest.ReadHello(c)
+		if err != nil || hello.Message.SSLv2 {
 			return
 		}
-		same := fmt.Sprint(head[:5], len(message), hello.CipherSuites)
+		same := fmt.Sprint(hello.Raw[:5], hello.Message.Length, hello.CipherSuites)
 		mu.Lock()
 		sent[same]++
 		closed := (sent[same]+int(crc32.ChecksumIEEE([]byte(same))%3))%3 == 0
@@ -42,7 +41,7 @@ func TestClosingsAtRandomAreNoAnswers(t *testing.T) {
 		if closed {
 			return
 		}
-		conn := tls.Server(&replayed{Conn: c, head: bytes.NewReader(head)}, config)
+		conn := tls.Server(servertest.Replayed(c, hello.Raw), config)
 		if conn.Handshake() == nil {
 			_, _ = conn.Read(make([]byte, 1024))
 		}

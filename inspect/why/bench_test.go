@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/tlstriage/tlstriage/inspect/probe"
+	"github.com/tlstriage/tlstriage/inspect/servertest"
 	"github.com/tlstriage/tlstriage/inspect/why"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
@@ -14,7 +15,7 @@ import (
 func BenchmarkSingleCause(b *testing.B) {
 	id := identityOf(b, "ecdsa")
 	config := &tls.Config{Certificates: []tls.Certificate{id.Certificate}, CurvePreferences: []tls.CurveID{tls.CurveP384}}
-	address := serve(b, func(_ int, conn net.Conn) { serveTLS(conn, config) })
+	address := servertest.Serve(b, func(_ int, conn net.Conn) { servertest.Echo(conn, config) })
 	hello := modern(serverName, func(h *probe.Hello) { h.SetGroups(wire.GroupSecp256r1); h.SetKeyShares(wire.GroupSecp256r1) })
 	connections := 0
 	for b.Loop() {

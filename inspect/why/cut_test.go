@@ -1,59 +1,18 @@
 package why_test
 
 import (
-	"bytes"
 	"crypto/tls"
 	"encoding/json"
-	"io"
 	"net"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/tlstriage/tlstriage/inspect/probe"
+	"github.com/tlstriage/tlstriage/inspect/servertest"
 	"github.com/tlstriage/tlstriage/inspect/why"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
-
-// cutAtReply ends a connection when the client's second flight comes: what follows the server's own, and is no second hello.
-type cutAtReply struct {
-	net.Conn
-	tcp     net.Conn
-	how     reaction
-	late    time.Duration // after which it does
-	written bool
-	record  []byte // that is being read
-}
-
-func (c *cutAtReply) Write(b []byte) (int, error) {
-	c.written = true
-	return c.Conn.Write(b)
-}
-
-func (c *cutAtReply) Read(b []byte) (int, error) {
-	if len(c.record) == 0 {
-		header := make([]byte, 5)
-		if _, err := io.ReadFull(c.Conn, header); err != nil {
-			return 0, err
-		}
-		c.record = append(header, make([]byte, int(header[3])<<8|int(header[4]))...)
-		if _, err := io.ReadFull(c.Conn, c.record[5:]); err != nil {
-			return 0, err
-		}
-		again := c.record[0] == 20 || c.record[0] == 22 && len(c.record) > 5 && c.record[5] == 1 // another hello, for a HelloRetryRequest
-		if c.written && !again {
-			if c.late > 0 {
-				<-time.After(c.late)
-			}
-			react(c.tcp, c.how)
-			c.tcp.Close()
-			return 0, net.ErrClosed
-		}
-	}
-	n := copy(b, c.record)
-	c.record = c.record[n:]
-	return n, nil
-}
 
 // finishedCutter is a server whose connections are ended when the client's Finished comes, for the hellos that the condition is true of.
 func finishedCutter(t *testing.T, how reaction, condition func(*wire.ClientHello) bool) string {
@@ -63,31 +22,16 @@ func finishedCutter(t *testing.T, how reaction, condition func(*wire.ClientHello
 // lateCutter takes its time to end a connection, by its number.
 func lateCutter(t *testing.T, how reaction, condition func(*wire.ClientHello) bool, late func(n int) time.Duration) string {
 	config := &tls.Config{Certificates: []tls.Certificate{identityOf(t, "ecdsa").Certificate}, MinVersion: tls.VersionTLS10}
-	return serve(t, func(number int, conn net.Conn) {
-		r := wire.Reader{FromClient: true}
-		var m wire.Message
-		var hello wire.ClientHello
-		var raw []byte
-		room := make([]byte, 16<<10)
-		for {
-			n, err := conn.Read(room)
-			raw = append(raw, room[:n]...)
-			r.Feed(bytes.Clone(room[:n]))
-			if r.Next(&m) {
-				break
-			}
-			if err != nil || r.Err() != nil {
-				return
-			}
-		}
-		if m.SSLv2 || wire.ParseClientHello(bytes.Clone(m.Bytes), &hello) != nil {
+	return servertest.Serve(t, func(number int, conn net.Conn) {
+		hello, err := servertest.ReadHello(conn)
+		if err != nil || hello.Message.SSLv2 {
 			return
 		}
-		var through net.Conn = &replayed{conn, raw}
-		if condition(&hello) {
-			through = &cutAtReply{Conn: through, tcp: conn, how: how, late: late(number)}
+		through := servertest.Replayed(conn, hello.Raw)
+		if condition(&hello.ClientHello) {
+			through = &servertest.Cutter{Conn: through, TCP: conn, How: how, Late: late(number)}
 		}
-		serveTLS(through, config)
+		servertest.Echo(through, config)
 	})
 }
 
@@ -124,12 +68,12 @@ func TestHandshakesThatAreCutBehindTheFlight(t *testing.T) {
 func TestConnectionsThatAreResetBehindTheHandshake(t *testing.T) {
 	t.Parallel()
 	config := &tls.Config{Certificates: []tls.Certificate{identityOf(t, "ecdsa").Certificate}, SessionTicketsDisabled: true}
-	address := serve(t, func(_ int, conn net.Conn) {
+	address := servertest.Serve(t, func(_ int, conn net.Conn) {
 		c := tls.Server(conn, config)
 		if c.Handshake() == nil {
 			_, _ = c.Read(make([]byte, 1)) // whatever it is: a request, or the end
 		}
-		react(conn, reset)
+		servertest.React(conn, reset)
 	})
 	r := (&why.Experiment{Target: probe.Target{Address: address}, Hello: modern(serverName, nil)}).Run(t.Context())
 	if r.Verdict != why.NoFailure || len(r.Causes) != 0 || !strings.Contains(r.Sentence, "reset as soon as anything follows it") || len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "HTTP request behind the handshake") {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tlstriage/tlstriage/inspect/probe"
+	"github.com/tlstriage/tlstriage/inspect/servertest"
 	"github.com/tlstriage/tlstriage/inspect/why"
 )
 
@@ -17,7 +18,7 @@ func TestDialoguesThatComeToNothing(t *testing.T) {
 	t.Parallel()
 	speaks := func(greeting string) func(*testing.T) string {
 		return func(t *testing.T) string {
-			return serve(t, func(_ int, conn net.Conn) {
+			return servertest.Serve(t, func(_ int, conn net.Conn) {
 				_, _ = io.WriteString(conn, greeting)
 				_, _ = io.Copy(io.Discard, conn)
 			})

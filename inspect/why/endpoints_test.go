@@ -13,7 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tlstriage/tlstriage/inspect/porttest"
 	"github.com/tlstriage/tlstriage/inspect/probe"
+	"github.com/tlstriage/tlstriage/inspect/servertest"
 	"github.com/tlstriage/tlstriage/inspect/why"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
@@ -73,7 +75,7 @@ func goFront(edit func(*tls.Config), decide func(*seen) reaction) func(*testing.
 		if edit != nil {
 			edit(config)
 		}
-		return front(t, config, decide)
+		return servertest.Front(t, config, decide)
 	}
 }
 
@@ -150,7 +152,7 @@ func endpoints(t *testing.T) []endpoint {
 		{name: "a name is required", start: goServer(needsName), hello: modern("", nil), names: []string{serverName}, causes: []string{"sni/server-name-required"}},
 		{name: "another name", start: goServer(needsName), hello: modern("other.example", nil), names: []string{serverName}, causes: []string{"sni/server-name-unknown"}},
 		{name: "nginx rejects other names", start: func(t *testing.T) string {
-			return nginx(t, identityOf(t, "rsa"), "default_server", "ssl_reject_handshake on; } server { listen 127.0.0.1:PORT ssl; server_name "+serverName+"; ssl_certificate "+identityOf(t, "rsa").certFile+"; ssl_certificate_key "+identityOf(t, "rsa").keyFile+";")
+			return nginx(t, identityOf(t, "rsa"), "default_server", "ssl_reject_handshake on; } server { listen 127.0.0.1:PORT ssl; server_name "+serverName+"; ssl_certificate "+identityOf(t, "rsa").CertFile+"; ssl_certificate_key "+identityOf(t, "rsa").KeyFile+";")
 		}, hello: modern("other.example", nil), names: []string{serverName}, causes: []string{"sni/server-name-unknown"}},
 		{name: "HAProxy is strict about names", start: func(t *testing.T) string { return haproxy(t, identityOf(t, "rsa"), "strict-sni", "") },
 			hello: modern("", nil), names: []string{serverName}, causes: []string{"sni/server-name-required"}},
@@ -233,7 +235,7 @@ func endpoints(t *testing.T) []endpoint {
 			return pass
 		}), hello: func() *probe.Hello { h := postQuantum(); h.SetALPN("h2", "http/1.1"); return h }(), causes: []string{"alpn/combination-intolerance"}, together: "X25519MLKEM768"},
 		{name: "a size and a name together", start: goFront(nil, func(s *seen) reaction {
-			if s.message.Length > 1200 && strings.HasPrefix(string(s.ServerName), "s") {
+			if s.Message.Length > 1200 && strings.HasPrefix(string(s.ServerName), "s") {
 				return reset
 			}
 			return pass
@@ -271,11 +273,11 @@ func endpoints(t *testing.T) []endpoint {
 		}), hello: modern(serverName, func(h *probe.Hello) { h.SetVersions(wire.VersionTLS13) }), causes: []string{"key_share/key-share-required"}, accepts: "secp256r1"},
 		{name: "no second hello", start: func(t *testing.T) string {
 			config := &tls.Config{Certificates: []tls.Certificate{identityOf(t, "ecdsa").Certificate}, MinVersion: tls.VersionTLS13, CurvePreferences: []tls.CurveID{tls.CurveP256}}
-			return serve(t, func(_ int, conn net.Conn) {
+			return servertest.Serve(t, func(_ int, conn net.Conn) {
 				first := make([]byte, 16<<10)
 				n, err := conn.Read(first)
 				if err == nil {
-					serveTLS(&replayed{&deafToSecondHellos{conn}, first[:n]}, config)
+					servertest.Echo(servertest.Replayed(&deafToSecondHellos{conn}, first[:n]), config)
 				}
 			})
 		}, hello: modern(serverName, nil), causes: []string{"key_share/hello-retry-failed"}, accepts: "secp256r1"},
@@ -368,44 +370,44 @@ func endpoints(t *testing.T) []endpoint {
 
 		// Size.
 		{name: "resets what is larger than 508 bytes", start: goFront(nil, func(s *seen) reaction {
-			if s.message.Length > 508 {
+			if s.Message.Length > 508 {
 				return reset
 			}
 			return pass
 		}), hello: postQuantum(), causes: []string{"size/hello-too-large"}, limit: 508},
 		{name: "resets what is larger than 1337 bytes on the wire", start: goFront(nil, func(s *seen) reaction {
-			if len(s.raw) > 1337 {
+			if len(s.Raw) > 1337 {
 				return reset
 			}
 			return pass
 		}), hello: postQuantum(), causes: []string{"size/hello-too-large"}, limit: 1332},
 		{name: "drops what is larger than 700 bytes", start: goFront(nil, func(s *seen) reaction {
-			if s.message.Length > 700 {
+			if s.Message.Length > 700 {
 				return silence
 			}
 			return pass
 		}), hello: postQuantum(), causes: []string{"size/hello-too-large"}, limit: 700, slow: true},
 		{name: "fails between 256 and 511 bytes", start: goFront(nil, func(s *seen) reaction {
-			if s.message.Length >= 256 && s.message.Length <= 511 {
+			if s.Message.Length >= 256 && s.Message.Length <= 511 {
 				return shut
 			}
 			return pass
 		}), hello: modern(serverName, func(h *probe.Hello) { h.Pad(420) }), causes: []string{"size/hello-size-intolerance"}, limit: 255},
 		{name: "padding is too much", start: goFront(nil, func(s *seen) reaction {
-			if s.message.Length > 1001 {
+			if s.Message.Length > 1001 {
 				return alert(wire.AlertDecodeError)
 			}
 			return pass
 		}), hello: modern(serverName, func(h *probe.Hello) { h.Pad(1200) }), causes: []string{"size/hello-too-large"}, limit: 1001},
 
 		{name: "resets what is larger than 201 bytes", start: goFront(nil, func(s *seen) reaction {
-			if s.message.Length > 201 {
+			if s.Message.Length > 201 {
 				return reset
 			}
 			return pass
 		}), hello: modern(serverName, nil), causes: []string{"size/hello-too-large"}, limit: 201},
 		{name: "closes on TLS 1.2 hellos larger than 222 bytes", start: goFront(nil, func(s *seen) reaction {
-			if s.message.Length > 222 {
+			if s.Message.Length > 222 {
 				return shut
 			}
 			return pass
@@ -413,19 +415,19 @@ func endpoints(t *testing.T) []endpoint {
 
 		// Records and segments.
 		{name: "one record only", start: goFront(nil, func(s *seen) reaction {
-			if s.message.Records > 1 {
+			if s.Message.Records > 1 {
 				return reset
 			}
 			return pass
 		}), hello: modern(serverName, func(h *probe.Hello) { h.Layout = probe.RecordsOf(100) }), causes: []string{"segmentation/fragmented-records"}},
 		{name: "one segment only", dial: pieces.dial, start: goFront(nil, func(s *seen) reaction {
-			if pieces.first(s.from) < len(s.raw) {
+			if pieces.first(s.From) < len(s.Raw) {
 				return reset
 			}
 			return pass
 		}), hello: modern(serverName, func(h *probe.Hello) { h.Layout = probe.Layout{SegmentSize: 120, Pause: 3 * time.Millisecond} }), causes: []string{"segmentation/fragmented-segments"}},
 		{name: "the record's version matters", start: goFront(nil, func(s *seen) reaction {
-			if s.recordVersion == wire.VersionTLS12 {
+			if s.Message.RecordVersion == wire.VersionTLS12 {
 				return alert(wire.AlertProtocolVersion)
 			}
 			return pass
@@ -449,7 +451,7 @@ func endpoints(t *testing.T) []endpoint {
 			return pass
 		}), hello: older(nil), causes: []string{"extension/session-id-intolerance"}},
 		{name: "TLS 1.2 in the record's header is required", start: goFront(nil, func(s *seen) reaction {
-			if s.recordVersion != wire.VersionTLS12 {
+			if s.Message.RecordVersion != wire.VersionTLS12 {
 				return alert(wire.AlertHandshakeFailure)
 			}
 			return pass
@@ -461,7 +463,7 @@ func endpoints(t *testing.T) []endpoint {
 			return openssl(t, identityOf(t, "rsa"), "-tls1_3", "-groups", "ffdhe6144")
 		}, hello: postQuantum(), causes: []string{"group/no-common-group"}, accepts: "ffdhe6144"},
 		{name: "odd sizes", start: goFront(nil, func(s *seen) reaction {
-			if s.message.Length%2 == 1 {
+			if s.Message.Length%2 == 1 {
 				return alert(wire.AlertHandshakeFailure)
 			}
 			return pass
@@ -484,7 +486,7 @@ func endpoints(t *testing.T) []endpoint {
 		}, hello: modern(serverName, nil),
 			causes: []string{"client_certificate/client-certificate-required"}},
 		{name: "client certificate of nginx", start: func(t *testing.T) string {
-			return nginx(t, identityOf(t, "rsa"), "", "ssl_verify_client on; ssl_client_certificate "+identityOf(t, "rsa").certFile+";")
+			return nginx(t, identityOf(t, "rsa"), "", "ssl_verify_client on; ssl_client_certificate "+identityOf(t, "rsa").CertFile+";")
 		}, hello: modern(serverName, nil), causes: []string{"client_certificate/client-certificate-required"}},
 
 		// No TLS, and the network.
@@ -492,23 +494,23 @@ func endpoints(t *testing.T) []endpoint {
 		{name: "a mail server", start: func(t *testing.T) string { return text(t, "220 mail.example ESMTP ready\r\n", "500 what?\r\n") }, hello: modern(serverName, nil), causes: []string{"not_tls/other-protocol"}},
 		{name: "SSH", start: func(t *testing.T) string { return text(t, "SSH-2.0-OpenSSH_9.2\r\n", "") }, hello: modern(serverName, nil), causes: []string{"not_tls/other-protocol"}},
 		{name: "silence", start: func(t *testing.T) string {
-			return serve(t, func(_ int, conn net.Conn) { react(conn, silence) })
+			return servertest.Serve(t, func(_ int, conn net.Conn) { servertest.React(conn, silence) })
 		}, hello: modern(serverName, nil), causes: []string{"network/silent"}, slow: true},
 		{name: "resets everything", start: func(t *testing.T) string {
-			return serve(t, func(_ int, conn net.Conn) { _, _ = conn.Read(make([]byte, 1<<16)); react(conn, reset) })
+			return servertest.Serve(t, func(_ int, conn net.Conn) { _, _ = conn.Read(make([]byte, 1<<16)); servertest.React(conn, reset) })
 		}, hello: modern(serverName, nil), causes: []string{"network/resets-everything"}},
 		{name: "closes everything", start: func(t *testing.T) string {
-			return serve(t, func(_ int, conn net.Conn) { _, _ = conn.Read(make([]byte, 1<<16)); react(conn, shut) })
+			return servertest.Serve(t, func(_ int, conn net.Conn) { _, _ = conn.Read(make([]byte, 1<<16)); servertest.React(conn, shut) })
 		}, hello: modern(serverName, nil), causes: []string{"network/closes-everything"}},
 		{name: "an answer that does not end in time", start: func(t *testing.T) string {
-			return serve(t, func(_ int, conn net.Conn) {
+			return servertest.Serve(t, func(_ int, conn net.Conn) {
 				_, _ = conn.Read(make([]byte, 1<<16))
 				_, _ = conn.Write([]byte{22, 3, 3, 0x40, 0, 2, 0, 0x3F})
-				react(conn, silence)
+				servertest.React(conn, silence)
 			})
 		}, hello: modern(serverName, nil), causes: []string{"network/incomplete-answer"}, slow: true},
 		{name: "data without an end", start: func(t *testing.T) string {
-			return serve(t, func(_ int, conn net.Conn) {
+			return servertest.Serve(t, func(_ int, conn net.Conn) {
 				_, _ = conn.Read(make([]byte, 1<<16))
 				record := append([]byte{22, 3, 3, 0x40, 0, 11, 0xFF, 0xFF, 0xFF}, make([]byte, 0x4000-4)...)
 				for {
@@ -519,7 +521,7 @@ func endpoints(t *testing.T) []endpoint {
 			})
 		}, hello: modern(serverName, nil), causes: []string{"network/endless-answer"}},
 		{name: "a ban after ten connections", start: goFront(func(c *tls.Config) { c.NextProtos = []string{"h2"} }, func(s *seen) reaction {
-			if s.number > 10 {
+			if s.Number > 10 {
 				return reset
 			}
 			if len(s.ALPN) > 0 {
@@ -528,7 +530,7 @@ func endpoints(t *testing.T) []endpoint {
 			return pass
 		}), hello: modern(serverName, func(h *probe.Hello) { h.SetALPN("h2", "http/1.1") }), causes: []string{"network/rate-limited"}},
 		{name: "a ban before anything was accepted", start: goFront(nil, func(s *seen) reaction {
-			if s.number > 8 {
+			if s.Number > 8 {
 				return reset
 			}
 			return alert(wire.AlertHandshakeFailure)
@@ -545,15 +547,15 @@ func endpoints(t *testing.T) []endpoint {
 			}
 			return pass
 		}), hello: modern(serverName, func(h *probe.Hello) { h.SetVersions(0x3A3A, wire.VersionTLS13, wire.VersionTLS12) }), causes: []string{"version/version-intolerance"}},
-		{name: "nobody listens", start: func(t *testing.T) string { return fmt.Sprintf("127.0.0.1:%d", freePort(t)) }, hello: modern(serverName, nil), causes: []string{"network/connection-refused"}},
+		{name: "nobody listens", start: func(t *testing.T) string { return fmt.Sprintf("127.0.0.1:%d", porttest.Free(t)) }, hello: modern(serverName, nil), causes: []string{"network/connection-refused"}},
 		{name: "flapping", start: goFront(nil, func(s *seen) reaction {
-			if s.number%2 == 1 {
+			if s.Number%2 == 1 {
 				return alert(wire.AlertInternalError)
 			}
 			return pass
 		}), hello: modern(serverName, nil), causes: []string{"network/flapping"}},
 		{name: "flapping in threes", start: goFront(nil, func(s *seen) reaction {
-			if s.number%3 == 0 {
+			if s.Number%3 == 0 {
 				return reset
 			}
 			return pass
@@ -578,7 +580,7 @@ func endpoints(t *testing.T) []endpoint {
 			return pass
 		}), hello: modern(serverName, func(h *probe.Hello) { h.SetALPN("mqtt"); h.Set(wire.ExtensionSCT, nil) }), causes: []string{"alpn/no-common-alpn", "extension/extension-intolerance"}},
 		{name: "size and a name", start: goFront(needsName, func(s *seen) reaction {
-			if s.message.Length > 611 {
+			if s.Message.Length > 611 {
 				return reset
 			}
 			return pass
@@ -591,7 +593,7 @@ func endpoints(t *testing.T) []endpoint {
 			h.CipherSuites = []wire.CipherSuite{wire.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, wire.EmptyRenegotiationInfoSCSV}
 		}), causes: []string{"cipher/no-common-cipher", "client_certificate/client-certificate-required"}},
 		{name: "the PROXY protocol and a client certificate", start: func(t *testing.T) string {
-			return haproxy(t, identityOf(t, "rsa"), "accept-proxy verify required ca-file "+identityOf(t, "rsa").certFile, "")
+			return haproxy(t, identityOf(t, "rsa"), "accept-proxy verify required ca-file "+identityOf(t, "rsa").CertFile, "")
 		}, hello: modern(serverName, nil), causes: []string{"proxy_protocol/proxy-header-required", "client_certificate/client-certificate-required"}},
 		{name: "a name and a protocol", start: goServer(func(c *tls.Config) {
 			own := c.Certificates
@@ -657,7 +659,7 @@ func sslv2Hello() *probe.Hello {
 
 // text is a server that says something, and something else to whatever it hears.
 func text(t *testing.T, greeting, answer string) string {
-	return serve(t, func(_ int, conn net.Conn) {
+	return servertest.Serve(t, func(_ int, conn net.Conn) {
 		fmt.Fprint(conn, greeting)
 		if _, err := conn.Read(make([]byte, 4096)); err == nil {
 			fmt.Fprint(conn, answer)
@@ -669,7 +671,7 @@ func text(t *testing.T, greeting, answer string) string {
 
 // limiter lets some connections through, resets the next ones, and so on: they are counted, so that it is all the same how fast they come.
 func limiter(t *testing.T, open, shut int, edit func(*tls.Config)) string {
-	return goFront(edit, when(reset, func(s *seen) bool { return s.number%(open+shut) >= open }))(t)
+	return goFront(edit, when(reset, func(s *seen) bool { return s.Number%(open+shut) >= open }))(t)
 }
 
 func TestBuiltInCausesAreNamed(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tlstriage/tlstriage/inspect/probe"
+	"github.com/tlstriage/tlstriage/inspect/servertest"
 	"github.com/tlstriage/tlstriage/inspect/why"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
@@ -188,9 +189,9 @@ func TestWhatCannotBeToldIsUndetermined(t *testing.T) {
 // An endpoint that answers late is slow, not silent, and no cause is made up for it.
 func TestSlowEndpointsAreNotSilent(t *testing.T) {
 	t.Parallel()
-	address := serve(t, func(_ int, conn net.Conn) {
+	address := servertest.Serve(t, func(_ int, conn net.Conn) {
 		<-time.After(1200 * time.Millisecond)
-		serveTLS(conn, &tls.Config{Certificates: []tls.Certificate{identityOf(t, "ecdsa").Certificate}})
+		servertest.Echo(conn, &tls.Config{Certificates: []tls.Certificate{identityOf(t, "ecdsa").Certificate}})
 	})
 	client := &probe.Client{Timeouts: probe.Timeouts{Answer: time.Second}} // three times as long is waited once
 	r := (&why.Experiment{Client: client, Target: probe.Target{Address: address}, Hello: probe.Modern(serverName)}).Run(t.Context())
@@ -207,7 +208,7 @@ func TestFewConnectionsLeaveThingsUndetermined(t *testing.T) {
 		t.Errorf("a healthy endpoint, asked once: %s, %s", r.Verdict, r.Sentence)
 	}
 	small := goFront(nil, func(s *seen) reaction {
-		if s.message.Length > 595 {
+		if s.Message.Length > 595 {
 			return reset
 		}
 		return pass
@@ -241,7 +242,7 @@ func TestSizesOfRebuiltHellos(t *testing.T) {
 func TestOneSilenceIsNotSlowness(t *testing.T) {
 	t.Parallel()
 	address := goFront(nil, func(s *seen) reaction {
-		if s.number == 0 {
+		if s.Number == 0 {
 			return silence
 		}
 		return pass
@@ -256,7 +257,7 @@ func TestOneSilenceIsNotSlowness(t *testing.T) {
 // What refuses a hello in one record, and lets the same one pass in two, is not the TLS server: that is said.
 func TestFiltersOfOneRecordAreNoted(t *testing.T) {
 	for _, reads := range []int{1, 9} { // records
-		address := goFront(nil, when(reset, func(s *seen) bool { return s.message.Length > 700 && s.message.Records <= reads }))(t)
+		address := goFront(nil, when(reset, func(s *seen) bool { return s.Message.Length > 700 && s.Message.Records <= reads }))(t)
 		r := (&why.Experiment{Target: probe.Target{Address: address}, Hello: postQuantum()}).Run(t.Context())
 		if r.Cause != why.HelloTooLarge || r.Causes[0].Limit != 700 || (len(r.Notes) == 1) != (reads == 1) {
 			t.Errorf("%d: %s, %v", reads, r.Sentence, r.Notes)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tlstriage/tlstriage/inspect/probe"
+	"github.com/tlstriage/tlstriage/inspect/servertest"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
@@ -33,19 +34,19 @@ func hostile(t *testing.T) []endpoint {
 	}
 	return []endpoint{
 		// Sizes.
-		{name: "512 to 517 bytes are reset", start: goFront(nil, when(reset, func(s *seen) bool { return s.message.Length >= 512 && s.message.Length <= 517 })),
+		{name: "512 to 517 bytes are reset", start: goFront(nil, when(reset, func(s *seen) bool { return s.Message.Length >= 512 && s.Message.Length <= 517 })),
 			hello: longer(515), causes: []string{"size/hello-size-intolerance"}, limit: 511, says: "512 to 517"},
-		{name: "512 to 517 bytes are reset, by their first", start: goFront(nil, when(reset, func(s *seen) bool { return s.message.Length >= 512 && s.message.Length <= 517 })),
+		{name: "512 to 517 bytes are reset, by their first", start: goFront(nil, when(reset, func(s *seen) bool { return s.Message.Length >= 512 && s.Message.Length <= 517 })),
 			hello: longer(512), causes: []string{"size/hello-size-intolerance"}, limit: 511, says: "512 to 517"},
-		{name: "900 to 1700 bytes are reset", start: goFront(nil, when(reset, func(s *seen) bool { return s.message.Length >= 900 && s.message.Length <= 1700 })),
+		{name: "900 to 1700 bytes are reset", start: goFront(nil, when(reset, func(s *seen) bool { return s.Message.Length >= 900 && s.Message.Length <= 1700 })),
 			hello: postQuantum(), causes: []string{"size/hello-size-intolerance"}, limit: 899, says: "900 to 1700"},
-		{name: "nothing but 512 to 517 bytes is taken", start: goFront(nil, when(alert(wire.AlertHandshakeFailure), func(s *seen) bool { return s.message.Length < 512 || s.message.Length > 517 })),
+		{name: "nothing but 512 to 517 bytes is taken", start: goFront(nil, when(alert(wire.AlertHandshakeFailure), func(s *seen) bool { return s.Message.Length < 512 || s.Message.Length > 517 })),
 			hello: postQuantum(), causes: []string{"size/hello-too-large"}, limit: 517},
-		{name: "less than 300 bytes are reset", start: goFront(nil, when(reset, func(s *seen) bool { return s.message.Length < 300 })),
+		{name: "less than 300 bytes are reset", start: goFront(nil, when(reset, func(s *seen) bool { return s.Message.Length < 300 })),
 			hello: modern(serverName, func(h *probe.Hello) { h.Set(wire.ExtensionSCT, nil) }), causes: []string{"size/hello-too-small"}, limit: 300},
-		{name: "less than 300 bytes of TLS 1.2 are answered by an alert", start: goFront(nil, when(alert(wire.AlertHandshakeFailure), func(s *seen) bool { return s.message.Length < 300 })),
+		{name: "less than 300 bytes of TLS 1.2 are answered by an alert", start: goFront(nil, when(alert(wire.AlertHandshakeFailure), func(s *seen) bool { return s.Message.Length < 300 })),
 			hello: older(nil), causes: []string{"size/hello-too-small"}, limit: 300},
-		{name: "odd sizes, of a small hello", start: goFront(nil, when(reset, func(s *seen) bool { return s.message.Length%2 == 1 })),
+		{name: "odd sizes, of a small hello", start: goFront(nil, when(reset, func(s *seen) bool { return s.Message.Length%2 == 1 })),
 			hello: older(func(h *probe.Hello) {
 				if h.Size()%2 == 0 {
 					h.SetServerName("s" + serverName)
@@ -106,11 +107,11 @@ func hostile(t *testing.T) []endpoint {
 			return s.Extensions.Has(wire.ExtensionEncryptedClientHello) && s.SupportedGroups.Contains(wire.GroupX25519MLKEM768)
 		})), hello: withECH(), causes: []string{"extension/combination-intolerance"}, slow: true, together: "X25519MLKEM768"},
 		{name: "a size and a protocol together are dropped", start: goFront(func(c *tls.Config) { c.NextProtos = []string{"h2"} }, when(silence, func(s *seen) bool {
-			return s.message.Length > 1000 && s.ALPN.Contains("h2")
+			return s.Message.Length > 1000 && s.ALPN.Contains("h2")
 		})), hello: func() *probe.Hello { h := postQuantum(); h.SetALPN("h2", "http/1.1"); return h }(), causes: []string{"alpn/combination-intolerance"}, slow: true, together: "a size of more than"},
 		{name: "the fallback signal is reset", start: goFront(func(c *tls.Config) { c.MaxVersion = tls.VersionTLS12 }, when(reset, func(s *seen) bool { return s.CipherSuites.Contains(wire.FallbackSCSV) })),
 			hello: older(func(h *probe.Hello) { h.CipherSuites = append(h.CipherSuites, wire.FallbackSCSV) }), causes: []string{"cipher/cipher-intolerance"}, says: "TLS_FALLBACK_SCSV"},
-		{name: "only TLS 1.0 in the record's header", start: goFront(nil, when(reset, func(s *seen) bool { return s.recordVersion != wire.VersionTLS10 })),
+		{name: "only TLS 1.0 in the record's header", start: goFront(nil, when(reset, func(s *seen) bool { return s.Message.RecordVersion != wire.VersionTLS10 })),
 			hello: modern(serverName, func(h *probe.Hello) { h.RecordVersion = wire.VersionTLS12 }), causes: []string{"record_version/record-version-refused"}, accepts: "TLSv1.0"},
 		{name: "alerts in records of no version", start: func(t *testing.T) string {
 			return frontWith(t, nil, func(s *seen) bool { return hasGREASE(s) }, []byte{21, 0, 0, 0, 2, 2, 40})
@@ -119,15 +120,15 @@ func hostile(t *testing.T) []endpoint {
 			return frontWith(t, nil, func(s *seen) bool { return s.SCT }, []byte("HTTP/1.1 400 Bad Request\r\nServer: filter\r\nContent-Length: 0\r\n\r\n"))
 		}, hello: modern(serverName, func(h *probe.Hello) { h.Set(wire.ExtensionSCT, nil) }), causes: []string{"extension/extension-intolerance"}},
 		{name: "garbage for what is too large", start: func(t *testing.T) string {
-			return frontWith(t, nil, func(s *seen) bool { return s.message.Length > 777 }, bytes.Repeat([]byte{22, 3, 3, 0, 0, 99, 99, 99}, 9))
+			return frontWith(t, nil, func(s *seen) bool { return s.Message.Length > 777 }, bytes.Repeat([]byte{22, 3, 3, 0, 0, 99, 99, 99}, 9))
 		}, hello: postQuantum(), causes: []string{"size/hello-too-large"}, limit: 777},
 		{name: "resets behind the ServerHello of a post-quantum group", start: func(t *testing.T) string {
 			config := &tls.Config{Certificates: []tls.Certificate{identityOf(t, "ecdsa").Certificate}}
-			return serve(t, func(_ int, conn net.Conn) {
+			return servertest.Serve(t, func(_ int, conn net.Conn) {
 				first := make([]byte, 16<<10)
 				n, err := conn.Read(first)
 				if err == nil {
-					serveTLS(&cutPostQuantum{Conn: &replayed{conn, first[:n]}, tcp: conn}, config)
+					servertest.Echo(&cutPostQuantum{Conn: servertest.Replayed(conn, first[:n]), tcp: conn}, config)
 				}
 			})
 		}, hello: postQuantum(), causes: []string{"group/group-intolerance"}, says: "X25519MLKEM768"},
@@ -156,10 +157,10 @@ func hostile(t *testing.T) []endpoint {
 			}
 		}), hello: older(nil), causes: []string{"version/no-common-version"}, accepts: "TLSv1.3"},
 		{name: "a size and a name together, of a hello that is otherwise taken", start: goFront(nil, when(reset, func(s *seen) bool {
-			return s.message.Length > 1200 && strings.HasPrefix(string(s.ServerName), "s")
+			return s.Message.Length > 1200 && strings.HasPrefix(string(s.ServerName), "s")
 		})), hello: func() *probe.Hello { h := manyExtensions(); h.SetServerName("s.example"); return h }(), names: []string{"other.example"}, causes: []string{"size/combination-intolerance"}, together: "the server name"},
 		{name: "a filter of names that reads one record", start: goFront(nil, when(reset, func(s *seen) bool {
-			return s.message.Records < 2 && string(s.ServerName) == serverName
+			return s.Message.Records < 2 && string(s.ServerName) == serverName
 		})), hello: modern(serverName, nil), causes: []string{"sni/server-name-filtered"}},
 		{name: "a filter of names", start: goFront(nil, when(reset, func(s *seen) bool { return string(s.ServerName) == serverName })),
 			hello: modern(serverName, nil), causes: []string{"sni/server-name-unknown"}},
@@ -167,7 +168,7 @@ func hostile(t *testing.T) []endpoint {
 		// What is no TLS at first.
 		{name: "PostgreSQL", start: func(t *testing.T) string { return postgres(t) }, hello: modern(serverName, nil), causes: []string{"not_tls/starttls-required"}, says: "postgres"},
 		{name: "an endpoint of HTTP that waits", start: func(t *testing.T) string {
-			return serve(t, func(_ int, conn net.Conn) {
+			return servertest.Serve(t, func(_ int, conn net.Conn) {
 				b := make([]byte, 4096)
 				if n, err := conn.Read(b); err == nil && bytes.HasPrefix(b[:n], []byte("GET ")) {
 					_, _ = conn.Write([]byte("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))
@@ -175,7 +176,7 @@ func hostile(t *testing.T) []endpoint {
 			})
 		}, hello: modern(serverName, nil), causes: []string{"network/closes-everything"}},
 
-		{name: "every second connection is refused, and the version", start: goFront(func(c *tls.Config) { c.MinVersion = tls.VersionTLS12 }, when(alert(wire.AlertHandshakeFailure), func(s *seen) bool { return s.number%2 == 1 })),
+		{name: "every second connection is refused, and the version", start: goFront(func(c *tls.Config) { c.MinVersion = tls.VersionTLS12 }, when(alert(wire.AlertHandshakeFailure), func(s *seen) bool { return s.Number%2 == 1 })),
 			hello: probe.Legacy(serverName, wire.VersionTLS10), causes: []string{"network/flapping"}},
 		{name: "an old client, and an endpoint that minds key shares", start: goFront(func(c *tls.Config) { c.MinVersion = tls.VersionTLS12 }, when(alert(wire.AlertHandshakeFailure), func(s *seen) bool {
 			return s.KeyShares.Len() > 1 || s.KeyShares.Len() == 1 && s.KeyShares[1] != 29
@@ -240,7 +241,7 @@ func hostile(t *testing.T) []endpoint {
 			h.SetSignatureSchemes(wire.SchemeRSAPSSRSAESHA256, wire.SchemeECDSASecp256r1SHA256, wire.SchemeEd25519)
 		}), causes: []string{"signature/signature-order"}},
 		{name: "a suite that was not offered", start: func(t *testing.T) string {
-			return serve(t, func(_ int, conn net.Conn) {
+			return servertest.Serve(t, func(_ int, conn net.Conn) {
 				if _, err := conn.Read(make([]byte, 16<<10)); err == nil {
 					hello := append(append([]byte{2, 0, 0, 38, 3, 3}, make([]byte, 32)...), 0, 0xC0, 0x2F, 0)
 					_, _ = conn.Write(append([]byte{22, 3, 3, 0, byte(len(hello))}, hello...))
@@ -253,7 +254,7 @@ func hostile(t *testing.T) []endpoint {
 		}), causes: []string{"cipher/illegal-choice"}, says: "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"},
 
 		// Several at once.
-		{name: "a window of sizes and a name", start: goFront(needsName, when(reset, func(s *seen) bool { return s.message.Length >= 600 && s.message.Length <= 700 })),
+		{name: "a window of sizes and a name", start: goFront(needsName, when(reset, func(s *seen) bool { return s.Message.Length >= 600 && s.Message.Length <= 700 })),
 			hello: modern("other.example", func(h *probe.Hello) { h.Pad(650) }), names: []string{serverName}, causes: []string{"sni/server-name-unknown", "size/hello-size-intolerance"}},
 		{name: "ECH is dropped, and one group", start: goFront(func(c *tls.Config) { c.CurvePreferences = []tls.CurveID{tls.CurveP384} }, when(silence, func(s *seen) bool {
 			return s.Extensions.Has(wire.ExtensionEncryptedClientHello)
@@ -263,7 +264,7 @@ func hostile(t *testing.T) []endpoint {
 			h.SetKeyShares(wire.GroupX25519)
 			return h
 		}(), causes: []string{"group/no-common-group", "extension/extension-intolerance"}, slow: true},
-		{name: "one record and no GREASE", start: goFront(nil, when(reset, func(s *seen) bool { return s.message.Records > 1 || hasGREASE(s) })),
+		{name: "one record and no GREASE", start: goFront(nil, when(reset, func(s *seen) bool { return s.Message.Records > 1 || hasGREASE(s) })),
 			hello:  modern(serverName, func(h *probe.Hello) { h.Set(0x5A5A, nil); h.Layout = probe.RecordsOf(100) }),
 			causes: []string{"extension/grease-intolerance", "segmentation/fragmented-records"}},
 		{name: "another name, in lower case, and ALPN", start: goServer(func(c *tls.Config) {
@@ -324,29 +325,18 @@ func frontWith(t testing.TB, edit func(*tls.Config), matches func(*seen) bool, a
 	if edit != nil {
 		edit(config)
 	}
-	return serve(t, func(_ int, conn net.Conn) {
-		var s seen
-		r := wire.Reader{FromClient: true}
-		room := make([]byte, 16<<10)
-		var raw []byte
-		for !r.Next(&s.message) {
-			k, err := conn.Read(room)
-			if err != nil || r.Err() != nil {
-				return
-			}
-			raw = append(raw, room[:k]...)
-			if r.Feed(bytes.Clone(room[:k])); r.Err() != nil {
-				return
-			}
+	return servertest.Serve(t, func(_ int, conn net.Conn) {
+		s, err := servertest.ReadHello(conn)
+		if err != nil && !s.HasMessage() {
+			return
 		}
-		_ = wire.ParseClientHello(bytes.Clone(s.message.Bytes), &s.ClientHello)
-		if !matches(&s) {
-			serveTLS(&replayed{conn, raw}, config)
+		if !matches(s) {
+			servertest.Echo(servertest.Replayed(conn, s.Raw), config)
 			return
 		}
 		_, _ = conn.Write(answer)
 		_ = conn.(*net.TCPConn).CloseWrite()
-		_, _ = conn.Read(room)
+		_, _ = conn.Read(make([]byte, 16<<10))
 	})
 }
 
@@ -365,7 +355,7 @@ func (c *cutPostQuantum) Write(b []byte) (int, error) {
 		return c.Conn.Write(b)
 	}
 	_, _ = c.Conn.Write(b[:5+len(m.Bytes)])
-	react(c.tcp, reset)
+	servertest.React(c.tcp, reset)
 	c.tcp.Close()
 	return 0, net.ErrClosed
 }
@@ -373,14 +363,14 @@ func (c *cutPostQuantum) Write(b []byte) (int, error) {
 // postgres speaks PostgreSQL's protocol as far as TLS: it closes on what is no startup message.
 func postgres(t testing.TB) string {
 	config := &tls.Config{Certificates: []tls.Certificate{identityOf(t, "ecdsa").Certificate}}
-	return serve(t, func(_ int, conn net.Conn) {
+	return servertest.Serve(t, func(_ int, conn net.Conn) {
 		b := make([]byte, 8)
 		_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
 		if n, err := conn.Read(b); err != nil || !bytes.Equal(b[:n], []byte{0, 0, 0, 8, 4, 0xD2, 0x16, 0x2F}) {
 			return
 		}
 		if _, err := conn.Write([]byte("S")); err == nil {
-			serveTLS(conn, config)
+			servertest.Echo(conn, config)
 		}
 	})
 }

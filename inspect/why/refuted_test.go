@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tlstriage/tlstriage/inspect/probe"
+	"github.com/tlstriage/tlstriage/inspect/servertest"
 	"github.com/tlstriage/tlstriage/inspect/why"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
@@ -121,7 +122,7 @@ func TestCausesThatAreContradictedAreNotNamed(t *testing.T) {
 // rewriting stands before a TLS server and gives it another hello than the one that came.
 func rewriting(t *testing.T, config *tls.Config, change func(*probe.Hello)) string {
 	config.Certificates = []tls.Certificate{identityOf(t, "ecdsa").Certificate}
-	return serve(t, func(_ int, conn net.Conn) {
+	return servertest.Serve(t, func(_ int, conn net.Conn) {
 		var m wire.Message
 		r := wire.Reader{FromClient: true}
 		room := make([]byte, 16<<10)
@@ -141,7 +142,7 @@ func rewriting(t *testing.T, config *tls.Config, change func(*probe.Hello)) stri
 		if err != nil {
 			return
 		}
-		serveTLS(&replayed{conn, append([]byte{22, 3, 1, byte(len(message) >> 8), byte(len(message))}, message...)}, config)
+		servertest.Echo(servertest.Replayed(conn, append([]byte{22, 3, 1, byte(len(message) >> 8), byte(len(message))}, message...)), config)
 	})
 }
 

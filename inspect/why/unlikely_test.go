@@ -1,6 +1,7 @@
 package why_test
 
 import (
+	"bytes"
 	"crypto/tls"
 	"fmt"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tlstriage/tlstriage/inspect/probe"
+	"github.com/tlstriage/tlstriage/inspect/servertest"
 	"github.com/tlstriage/tlstriage/inspect/why"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
@@ -22,7 +24,7 @@ func TestOneConnectionTooManyChangesNothing(t *testing.T) {
 	for cut := 6; cut < 28; cut++ {
 		t.Run(fmt.Sprint(cut), func(t *testing.T) {
 			t.Parallel()
-			address := goFront(func(c *tls.Config) { c.CurvePreferences = []tls.CurveID{tls.CurveP384} }, when(reset, func(s *seen) bool { return s.number == cut }))(t)
+			address := goFront(func(c *tls.Config) { c.CurvePreferences = []tls.CurveID{tls.CurveP384} }, when(reset, func(s *seen) bool { return s.Number == cut }))(t)
 			r := (&why.Experiment{Target: probe.Target{Address: address}, Hello: hello}).Run(t.Context())
 			if len(r.Causes) != 1 || r.Cause != why.NoCommonGroup || !slices.Equal(r.Causes[0].Accepted, []string{"secp384r1"}) {
 				t.Errorf("%s: %+v; tried %q", r.Verdict, r.Causes, r.Tried)
@@ -74,7 +76,9 @@ func TestHandshakesThatAreCutLate(t *testing.T) {
 func TestAnswersThatAreBegunAtOnceAndTakeLong(t *testing.T) {
 	t.Parallel()
 	config := &tls.Config{Certificates: []tls.Certificate{identityOf(t, "ecdsa").Certificate}, CurvePreferences: []tls.CurveID{tls.CurveP384}}
-	address := serve(t, func(_ int, conn net.Conn) { serveTLS(&slowAtSecond{Conn: conn}, config) })
+	address := servertest.Serve(t, func(_ int, conn net.Conn) {
+		servertest.Echo(&slowAtSecond{Conn: conn, pause: 1300 * time.Millisecond}, config)
+	})
 	client := &probe.Client{Timeouts: probe.Timeouts{Answer: time.Second}}
 	r := (&why.Experiment{Client: client, Target: probe.Target{Address: address}, Hello: modern(serverName, nil)}).Run(t.Context())
 	if r.Verdict != why.NoFailure || len(r.Notes) == 0 {
@@ -87,7 +91,7 @@ func TestCertificatesThatAreRequiredLate(t *testing.T) {
 	t.Parallel()
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		config := &tls.Config{Certificates: []tls.Certificate{identityOf(t, "ecdsa").Certificate}, ClientAuth: tls.RequestClientCert, MinVersion: version, MaxVersion: version}
-		address := serve(t, func(_ int, conn net.Conn) {
+		address := servertest.Serve(t, func(_ int, conn net.Conn) {
 			c := tls.Server(conn, config)
 			if c.Handshake() != nil {
 				return
@@ -116,16 +120,50 @@ func TestBytesAreEscapedOnce(t *testing.T) {
 	}
 }
 
-// slowAtSecond takes its time with what is read behind the first hello.
+// slowAtSecond takes its time with the hello that follows a HelloRetryRequest.
 type slowAtSecond struct {
 	net.Conn
-	reads int
+	pause  time.Duration
+	hellos int
 }
 
 func (s *slowAtSecond) Read(b []byte) (int, error) {
 	n, err := s.Conn.Read(b)
-	if s.reads += n; s.reads > n && n > 5 && n < s.reads && !strings.HasPrefix(string(b[:n]), "\x15") {
-		<-time.After(1300 * time.Millisecond)
+	rest := bytes.TrimPrefix(b[:n], []byte{20, 3, 3, 0, 1, 1})
+	if len(rest) > 5 && rest[0] == 22 && rest[5] == 1 {
+		if s.hellos++; s.hellos > 1 {
+			<-time.After(s.pause)
+		}
 	}
 	return n, err
+}
+
+// What is begun at once and takes long is no silence either where the hello in question gets none: how long silence is waited for then has
+// nothing to do with it.
+func TestAnswersThatTakeLongWhereSilenceIsWaitedForShortly(t *testing.T) {
+	t.Parallel()
+	config := &tls.Config{Certificates: []tls.Certificate{identityOf(t, "ecdsa").Certificate}, CurvePreferences: []tls.CurveID{tls.CurveP384}}
+	address := servertest.Serve(t, func(n int, conn net.Conn) {
+		s, err := servertest.ReadHello(conn)
+		var pause time.Duration
+		if n%5 == 4 {
+			pause = 600 * time.Millisecond
+		}
+		switch {
+		case err != nil:
+		case s.Extensions.Has(wire.ExtensionEncryptThenMAC):
+			servertest.React(conn, silence)
+		default:
+			servertest.Echo(&slowAtSecond{Conn: servertest.Replayed(conn, s.Raw), pause: pause}, config)
+		}
+	})
+	client := &probe.Client{Timeouts: probe.Timeouts{Answer: time.Second}}
+	hello := modern(serverName, func(h *probe.Hello) {
+		h.SetGroups(wire.GroupX25519, wire.GroupSecp384r1)
+		h.SetKeyShares(wire.GroupX25519)
+	})
+	r := (&why.Experiment{Client: client, Target: probe.Target{Address: address}, Hello: hello}).Run(t.Context())
+	if len(r.Causes) != 1 || r.Cause != why.ExtensionIntolerance || !strings.Contains(r.Sentence, "encrypt_then_mac") {
+		t.Errorf("%s: %+v; tried %q", r.Verdict, r.Causes, r.Tried)
+	}
 }
