@@ -1,25 +1,18 @@
 package replay
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/pem"
-	"errors"
 	"io"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/tlstriage/tlstriage/inspect/clients"
 	"github.com/tlstriage/tlstriage/inspect/probe"
+	"github.com/tlstriage/tlstriage/inspect/servertest"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
@@ -40,29 +33,8 @@ func samples(t testing.TB, list string) []*Subject {
 // serve answers connections until the test ends; the connection is closed when answer returns.
 func serve(t testing.TB, answer func(net.Conn)) Target {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var open sync.WaitGroup
-	open.Go(func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			open.Go(func() {
-				defer conn.Close()
-				_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
-				answer(conn)
-			})
-		}
-	})
-	t.Cleanup(func() {
-		listener.Close()
-		open.Wait()
-	})
-	return Target{Label: listener.Addr().String(), Target: probe.Target{Address: listener.Addr().String()}}
+	address := servertest.Serve(t, func(_ int, conn net.Conn) { answer(conn) })
+	return Target{Label: address, Target: probe.Target{Address: address}}
 }
 
 // serveTLS is an endpoint of crypto/tls.
@@ -76,38 +48,16 @@ func serveTLS(t testing.TB, config *tls.Config) Target {
 
 func certificate(t testing.TB) tls.Certificate {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "server"}, NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"localhost"}}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+	return servertest.ECDSA(t, "localhost").Certificate
 }
 
 // hello reads a client's hello.
 func hello(conn net.Conn) (*wire.ClientHello, error) {
-	reader := wire.Reader{FromClient: true}
-	buf := make([]byte, 16<<10)
-	for {
-		n, err := conn.Read(buf)
-		reader.Feed(buf[:n])
-		var m wire.Message
-		if reader.Next(&m) {
-			h := new(wire.ClientHello)
-			parse := wire.ParseClientHello
-			if m.SSLv2 {
-				parse = wire.ParseSSLv2ClientHello
-			}
-			return h, parse(append([]byte(nil), m.Bytes...), h)
-		}
-		if err != nil {
-			return nil, errors.Join(err, reader.Err())
-		}
+	h, err := servertest.ReadHello(conn)
+	if err != nil {
+		return nil, err
 	}
+	return &h.ClientHello, nil
 }
 
 // alert is what a server refuses with.
