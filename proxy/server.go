@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -375,10 +377,11 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		err = ctx.Err()
 		s.cancel()
 		s.mu.Lock()
-		for c := range s.open {
+		open := slices.Collect(maps.Keys(s.open))
+		s.mu.Unlock()
+		for _, c := range open { // without the lock: what ends a connection over QUIC has one of its own, under which connections begin
 			c.abort()
 		}
-		s.mu.Unlock()
 		<-ended
 	}
 	s.cancel()
