@@ -1,8 +1,7 @@
 package wire
 
 import (
-	"cmp"
-	"slices"
+	"sort"
 	"strconv"
 	"strings"
 )
@@ -25,8 +24,8 @@ const (
 )
 
 func (c CipherSuite) fact() *suiteFact {
-	i, ok := slices.BinarySearchFunc(suiteFacts[:], c, func(f suiteFact, c CipherSuite) int { return cmp.Compare(f.code, c) })
-	if !ok {
+	i := sort.Search(len(suiteFacts), func(i int) bool { return suiteFacts[i].code >= c }) // by index: rows are large
+	if i == len(suiteFacts) || suiteFacts[i].code != c {
 		return nil
 	}
 	return &suiteFacts[i]
@@ -92,8 +91,8 @@ type groupFact struct {
 }
 
 func (g NamedGroup) fact() *groupFact {
-	i, ok := slices.BinarySearchFunc(groupFacts[:], g, func(f groupFact, g NamedGroup) int { return cmp.Compare(f.code, g) })
-	if !ok {
+	i := sort.Search(len(groupFacts), func(i int) bool { return groupFacts[i].code >= g }) // by index: rows are large
+	if i == len(groupFacts) || groupFacts[i].code != g {
 		return nil
 	}
 	return &groupFacts[i]
@@ -160,8 +159,8 @@ type schemeFact struct {
 }
 
 func (s SignatureScheme) fact() *schemeFact {
-	i, ok := slices.BinarySearchFunc(schemeFacts[:], s, func(f schemeFact, s SignatureScheme) int { return cmp.Compare(f.code, s) })
-	if !ok {
+	i := sort.Search(len(schemeFacts), func(i int) bool { return schemeFacts[i].code >= s }) // by index: rows are large
+	if i == len(schemeFacts) || schemeFacts[i].code != s {
 		return nil
 	}
 	return &schemeFacts[i]
