@@ -32,7 +32,8 @@ type trait struct {
 type traitKind uint8
 
 const (
-	traitOffer    traitKind = iota // what the server chooses from
+	traitSaid     traitKind = iota // what the endpoint names itself, by its alert
+	traitOffer                     // what the server chooses from
 	traitSize                      // what something on the way may stumble over
 	traitShare                     // keys for TLS 1.3
 	traitAccident                  // what may be by accident
@@ -46,7 +47,7 @@ func (t trait) say(having []*Subject) string {
 }
 
 // commons finds groups among the losers: for each trait, in the order in which servers look at a hello, those that have it, where none of
-// the taken does. Size goes first where it is shared by more of them than anything else that a server looks at, and key shares in the place of
+// the taken does. What the alert names goes first of all; size where it is shared by more of them than anything else that a server looks at, and key shares in the place of
 // size where all share them. What no trait covers is said as such.
 func commons(lost, taken []*Subject, answers []Answer, subjects []*Subject) []Common {
 	if len(lost) == 0 {
@@ -55,7 +56,9 @@ func commons(lost, taken []*Subject, answers []Answer, subjects []*Subject) []Co
 	var found []Common
 	rest := slices.Clone(lost)
 	if len(taken) > 0 {
-		apart := slices.DeleteFunc(traits(lost, taken, chosenBy(answers, subjects), sizesOf(answers, subjects)), func(t trait) bool { return slices.ContainsFunc(taken, t.has) })
+		c := chosenBy(answers, subjects)
+		all := append(saidTraits(taken, c, alertsOf(answers, subjects)), traits(lost, taken, c, sizesOf(answers, subjects))...)
+		apart := slices.DeleteFunc(all, func(t trait) bool { return slices.ContainsFunc(taken, t.has) })
 		for len(rest) > 0 {
 			t, ok := firstOf(apart, rest)
 			if !ok {
@@ -98,7 +101,7 @@ func firstOf(list []trait, subjects []*Subject) (first trait, ok bool) {
 		case !ok, t.kind == traitSize && n > most, t.kind == traitShare && n > most && (first.kind == traitShare || first.kind == traitSize && n == len(subjects)):
 			first, ok = t, true
 		}
-		if t.kind == traitAccident {
+		if ok && (first.kind == traitSaid || t.kind == traitAccident) {
 			break
 		}
 		most = max(most, n)
@@ -144,6 +147,7 @@ type chosen struct {
 	suites    []wire.CipherSuite
 	groups    []wire.NamedGroup
 	protocols []string
+	keys      []string // of the certificates: "RSA", "ECDSA"
 }
 
 func chosenBy(answers []Answer, subjects []*Subject) chosen {
@@ -165,11 +169,15 @@ func chosenBy(answers []Answer, subjects []*Subject) chosen {
 		if p := a.Choice.NextProtocol; p != "" && !slices.Contains(c.protocols, p) {
 			c.protocols = append(c.protocols, p)
 		}
+		if k := a.Choice.Key; k != "" && !slices.Contains(c.keys, k) {
+			c.keys = append(c.keys, k)
+		}
 	}
 	slices.SortFunc(c.versions, func(a, b wire.Version) int { return cmp.Compare(b, a) })
 	slices.Sort(c.suites)
 	slices.Sort(c.groups)
 	slices.Sort(c.protocols)
+	slices.Sort(c.keys)
 	return c
 }
 
@@ -195,6 +203,7 @@ func traits(lost, taken []*Subject, c chosen, sizes map[*Subject]int) []trait {
 	if len(c.groups) > 0 {
 		add("none offers "+orList(c.groups)+", "+withOthers("group", len(c.groups)), func(s *Subject) bool { return lacksGroup(s.View, c) })
 	}
+	list = append(list, schemeTraits(c)...)
 	add("all send no server name", func(s *Subject) bool { return len(s.View.ServerName) == 0 })
 	list = append(list, longer(taken, sizes))
 	list = append(list, shareTraits(lost, taken, c)...)
@@ -202,6 +211,11 @@ func traits(lost, taken []*Subject, c chosen, sizes map[*Subject]int) []trait {
 	for _, g := range groupsOfAll(taken) { // before TLS 1.3, the curve of the certificate has to be among them, whichever is chosen (RFC 8422, Section 5.1.1)
 		add("none offers "+g.String()+", which all offer that are taken and name groups", func(s *Subject) bool {
 			return s.View.SupportedGroups.Len() > 0 && !s.View.SupportedGroups.Contains(g)
+		})
+	}
+	for _, scheme := range schemesOfAll(taken, c) { // whichever of them the server signs with
+		add("none offers "+scheme.String()+", which all offer that are taken and name signature schemes", func(s *Subject) bool {
+			return s.View.SignatureSchemes.Len() > 0 && !s.View.SignatureSchemes.Contains(scheme)
 		})
 	}
 	if len(c.protocols) > 0 {
