@@ -144,9 +144,23 @@ func (r *replayCommand) run(cmd *cobra.Command) error {
 	}
 	fmt.Fprintln(cmd.ErrOrStderr(), "tlstriage:", r.amount(report))
 	if stopped != nil {
-		return failed(stopped)
+		return failed(r.early(report, stopped))
 	}
 	return r.code(sides)
+}
+
+// early says why a run ended before all was sent.
+func (r *replayCommand) early(report *replay.Report, stopped error) error {
+	if !errors.Is(stopped, context.Canceled) {
+		return stopped
+	}
+	left := 0
+	for _, results := range report.Results {
+		if slices.Contains(results, nil) {
+			left++
+		}
+	}
+	return fmt.Errorf("the replay was interrupted: %d of %d hellos were not sent", left, len(report.Subjects))
 }
 
 // amount says what was done to the endpoints.
@@ -350,6 +364,9 @@ func (r *replayCommand) names() replay.Names {
 func (r *replayCommand) target(ctx context.Context, to string) (replay.Target, error) {
 	t := replay.Target{Label: to}
 	addresses, err := probe.Resolve(ctx, nil, to)
+	if ctx.Err() != nil {
+		return t, failed(errors.New("the replay was interrupted before anything was sent"))
+	}
 	if err != nil {
 		return t, failed(fmt.Errorf("--to: %w", err))
 	}
