@@ -50,6 +50,13 @@ DIR/other.pem
 		{name: "the default is in a list", bind: "crt-list DIR/list curves X25519", list: `DIR/ec.pem [curves P-384] !*
 DIR/rsa.pem
 `, ask: []string{"", "localhost"}},
+		{name: "the default is in a list with settings of its own", global: "ssl-default-bind-options ssl-min-ver TLSv1.0", bind: "ssl-max-ver TLSv1.2 ciphers DEFAULT:@SECLEVEL=0 alpn http/1.1 crt-list DIR/list",
+			list: `DIR/rsa.pem [ssl-min-ver TLSv1.3 ssl-max-ver TLSv1.3 ciphers ECDHE-RSA-AES128-GCM-SHA256:AES128-SHA:@SECLEVEL=0 ciphersuites TLS_CHACHA20_POLY1305_SHA256 alpn h2 verify required ca-file DIR/rsa.pem] first.example
+DIR/ec.pem [ssl-max-ver TLSv1.3] second.example
+`, ask: []string{"", "nosuch.example", "first.example", "second.example"}},
+		{name: "the default is in a list, with TLS 1.2 alone", bind: "crt-list DIR/list", list: `DIR/rsa.pem [ssl-min-ver TLSv1.2 ssl-max-ver TLSv1.2 ciphers ECDHE-RSA-AES128-GCM-SHA256 alpn http/1.1] first.example
+DIR/ec.pem [ssl-min-ver TLSv1.3] second.example
+`, ask: []string{"", "nosuch.example", "first.example", "second.example"}},
 	}
 	total := 0
 	for _, test := range tests {
