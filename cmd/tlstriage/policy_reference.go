@@ -37,16 +37,21 @@ func loadTarget(cmd *cobra.Command, ref string) (*trial.Target, error) {
 	if err != nil {
 		return nil, err
 	}
+	return targetOf(cmd, loaded), nil
+}
+
+// targetOf is what was loaded as a target. Its problems are told.
+func targetOf(cmd *cobra.Command, loaded *importer.Loaded) *trial.Target {
 	tellProblems(cmd, loaded)
 	target := &trial.Target{Name: loaded.Name, Choose: loaded.Choose, Answers: loaded.Answers}
 	if len(loaded.Blocks) == 0 {
 		target.Blocks = []trial.Block{{Policy: loaded.Policy}}
-		return target, nil
+		return target
 	}
 	for _, e := range loaded.Blocks {
 		target.Blocks = append(target.Blocks, trial.Block{Name: e.Name, Policy: e.Policy})
 	}
-	return target, nil
+	return target
 }
 
 // endpointPolicies are what hellos are held against: one policy, or those of a whole listener (nginx.conf#listen=:443), of which the server

@@ -6,18 +6,24 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/policy/importer"
 	"github.com/tlstriage/tlstriage/inspect/policy/trial"
 	"github.com/tlstriage/tlstriage/inspect/recording"
 	"github.com/tlstriage/tlstriage/inspect/replay"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
+// newPredictor reads what a reference means. Hellos go to a listener: of one that chooses between several blocks by the server name, each
+// hello is judged by the block that it gets to, also where the reference names one of them. A client without a name gets to the default.
 func newPredictor(cmd *cobra.Command, ref string) (*predictor, error) {
-	target, err := loadTarget(cmd, ref)
+	loaded, err := importer.LoadListener(newUserFiles(cmd), ref)
 	if err != nil {
 		return nil, usage(err)
 	}
-	return &predictor{label: ref, target: target}, nil
+	if loaded.Listener != nil {
+		loaded = loaded.Listener
+	}
+	return &predictor{label: ref, target: targetOf(cmd, loaded)}, nil
 }
 
 // predicted is an answer with the record's form of it.

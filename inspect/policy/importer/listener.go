@@ -105,6 +105,13 @@ func (s *system) at(e *imported.Endpoint, listen string) bool {
 	return s.choose(&imported.Result{Endpoints: []*imported.Endpoint{&alone}}, "", listen) != nil
 }
 
+// listensAt reports whether one of an endpoint's addresses is where listen says.
+func (s *system) listensAt(e *imported.Endpoint, address, listen string) bool {
+	one := *e
+	one.Listen = []string{address}
+	return s.at(&one, listen)
+}
+
 func listedPlaces(found []*place) string {
 	var names []string
 	for _, p := range found[:min(len(found), maxListed)] {

@@ -84,6 +84,35 @@ func TestAListenerHasAllItsBlocks(t *testing.T) {
 	}
 }
 
+// A reference that chooses one block of a listener has the others beside it: those that ask for something else get to them.
+func TestABlockHasItsListener(t *testing.T) {
+	conf := write(t, "nginx.conf", three)
+	for _, ref := range []string{"#server_name=z", "#server_name=a.wild.example&listen=443", "#endpoint=first.example", "#listen=[::]:443&server_name=z"} {
+		l, err := importer.LoadListener(importertest.Files{}, conf+ref)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l.Blocks != nil || l.Listener == nil || len(l.Listener.Blocks) != 3 || l.Listener.Listener != nil {
+			t.Fatalf("%s: %+v", ref, l.Listener)
+		}
+		whole, name := l.Listener, strings.Replace(strings.TrimPrefix(l.Endpoint.Name, "*"), ".wild", "a.wild", 1)
+		if chosen := whole.Blocks[whole.Choose(name)]; chosen.Name != l.Endpoint.Name || chosen.Policy.Name != l.Policy.Name {
+			t.Errorf("%s: %q is answered by %s, called %s, want %s, %s", ref, name, chosen.Name, chosen.Policy.Name, l.Endpoint.Name, l.Policy.Name)
+		}
+		if b := whole.Blocks[whole.Choose("")]; b.Name != "first.example" || whole.Endpoint != b {
+			t.Errorf("%s: clients without a name get to %s", ref, b.Name)
+		}
+	}
+	for _, ref := range []string{"#listen=8443", "#listen=8443&server_name=z", "#listen=443"} {
+		if l, err := importer.LoadListener(importertest.Files{}, conf+ref); err != nil || l.Listener != nil {
+			t.Errorf("%s: %+v, %v", ref, l, err)
+		}
+	}
+	if l, err := importer.Load(importertest.Files{}, conf+"#server_name=z"); err != nil || l.Listener != nil {
+		t.Errorf("one endpoint alone: %+v, %v", l, err)
+	}
+}
+
 // A policy's name tells its endpoint from the others of the file, and is a reference that finds it again.
 func TestNamesTellEndpointsApart(t *testing.T) {
 	conf := write(t, "nginx.conf", three)

@@ -134,6 +134,10 @@ type Loaded struct {
 	// Answers says whether a client that asks for a name is answered by this endpoint, and not by another one that listens where it
 	// does. Nil: there is no other.
 	Answers func(serverName string) bool
+
+	// Listener is the whole listener of which a reference of LoadListener's chose this endpoint: what clients meet that come to where it
+	// listens, whatever they ask for. Nil: there is no other endpoint.
+	Listener *Loaded
 }
 
 // RefusedError is a configuration that its own system does not start with: there is no policy to judge by.
@@ -241,44 +245,70 @@ func (r *Reference) find(s *system, result *imported.Result) (*Loaded, error) {
 		return nil, err
 	}
 	if p != nil {
-		l := &Loaded{Name: r.Name}
-		if len(places(servers(result))) > 1 {
-			l.Name += "#listen=" + p.at[0]
-		}
-		for _, e := range p.blocks {
-			own := r.rename(e, result)
-			own.Name = label(e, p.blocks)
-			l.Blocks = append(l.Blocks, own)
-		}
-		// The blocks that are chosen from are the importer's own: their names and facts are what it looks at.
-		choose, nobody := s.chooser(p.blocks, p.at[0]), 0
-		if !slices.ContainsFunc(p.blocks, func(e *imported.Endpoint) bool { return e.Default || e.Policy.Names == nil }) {
-			// What no block serves is refused as any of them refuses it, and counted apart.
-			none := *l.Blocks[0]
-			none.Name = noBlock
-			if none.Policy.Family == policy.FamilyOpenSSL {
-				none.Policy = none.Policy.Clone()
-				none.Policy.Names = []string{}
-			}
-			nobody = len(l.Blocks)
-			l.Blocks = append(l.Blocks, &none)
-		}
-		l.Choose = func(name string) int {
-			if at := choose(name); at >= 0 {
-				return at
-			}
-			return nobody
-		}
-		l.Endpoint = l.Blocks[l.Choose("")]
-		l.Policy, l.Problems = l.Endpoint.Policy, of(result, p.blocks)
-		return l, nil
+		return r.blocks(s, result, p), nil
 	}
 	endpoint, err := r.choose(s, result)
 	if err != nil {
 		return nil, err
 	}
 	own := r.rename(endpoint, result)
-	return &Loaded{Policy: own.Policy, Name: own.Policy.Name, Endpoint: own, Problems: of(result, []*imported.Endpoint{endpoint}), Answers: answers(s, result, endpoint)}, nil
+	l := &Loaded{Policy: own.Policy, Name: own.Policy.Name, Endpoint: own, Problems: of(result, []*imported.Endpoint{endpoint}), Answers: answers(s, result, endpoint)}
+	if p := r.around(s, result, endpoint); p != nil {
+		l.Listener = r.blocks(s, result, p)
+	}
+	return l, nil
+}
+
+// around is the listener that an endpoint is one of, where the reference says, or at the first address that it shares with others. Nil: it
+// shares none, or nobody asked for it.
+func (r *Reference) around(s *system, result *imported.Result, endpoint *imported.Endpoint) *place {
+	if !r.listener || endpoint.Side != imported.Server {
+		return nil
+	}
+	for _, p := range places(servers(result)) {
+		if len(p.blocks) < 2 || !slices.Contains(p.blocks, endpoint) {
+			continue
+		}
+		if r.Listen == "" || slices.ContainsFunc(p.at, func(at string) bool { return s.listensAt(endpoint, at, r.Listen) }) {
+			return p
+		}
+	}
+	return nil
+}
+
+// blocks are the endpoints of a listener, and how it chooses between them.
+func (r *Reference) blocks(s *system, result *imported.Result, p *place) *Loaded {
+	l := &Loaded{Name: r.Name}
+	if len(places(servers(result))) > 1 {
+		l.Name += "#listen=" + p.at[0]
+	}
+	for _, e := range p.blocks {
+		own := r.rename(e, result)
+		own.Name = label(e, p.blocks)
+		l.Blocks = append(l.Blocks, own)
+	}
+	// The blocks that are chosen from are the importer's own: their names and facts are what it looks at.
+	choose, nobody := s.chooser(p.blocks, p.at[0]), 0
+	if !slices.ContainsFunc(p.blocks, func(e *imported.Endpoint) bool { return e.Default || e.Policy.Names == nil }) {
+		// What no block serves is refused as any of them refuses it, and counted apart.
+		none := *l.Blocks[0]
+		none.Name = noBlock
+		if none.Policy.Family == policy.FamilyOpenSSL {
+			none.Policy = none.Policy.Clone()
+			none.Policy.Names = []string{}
+		}
+		nobody = len(l.Blocks)
+		l.Blocks = append(l.Blocks, &none)
+	}
+	l.Choose = func(name string) int {
+		if at := choose(name); at >= 0 {
+			return at
+		}
+		return nobody
+	}
+	l.Endpoint = l.Blocks[l.Choose("")]
+	l.Policy, l.Problems = l.Endpoint.Policy, of(result, p.blocks)
+	return l
 }
 
 // noBlock is what stands for names that no block of a listener serves.
