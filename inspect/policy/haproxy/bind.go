@@ -57,6 +57,8 @@ func (im *importer) bindLine(s *section, at line) {
 			im.unknown(at, "bind", word, bindWords())
 		case word == "ssl":
 			ssl = true
+		case word == "default-crt" && im.named && !im.version.since("3.0"):
+			im.refuse(at, "%s: HAProxy knows it since 3.0; %s refuses it", word, im.version)
 		case word == "strict-sni":
 			b.strictSNI = &value{at, word, ""}
 		case word == "no-strict-sni":

@@ -22,7 +22,7 @@ type certificate struct {
 	names     []string       // for which it is served, "*.x" for one label more; in lower case
 	negated   []string
 	own       settings // of its line in a crt-list
-	isDefault bool
+	isDefault bool     // since 3.0: beside the first
 }
 
 func (c *certificate) kind() policy.CertificateType {
@@ -58,6 +58,9 @@ func (im *importer) crt(b *bind, at line, name string, own settings, filters []s
 	}
 	if _, err := fs.Stat(im.fsys, full); err != nil && !b.global.noBundle {
 		found := false
+		// What is loaded while there is no name yet is a default, which since 3.0 is the whole of a bundle, but for one in a crt-list: that is
+		// loaded line by line (src/ssl_sock.c, ssl_sock_load_cert and ssl_sock_load_cert_list_file).
+		isDefault = isDefault || len(b.certs) == 0 && at.span() == b.at.span()
 		for _, end := range []string{".dsa", ".ecdsa", ".rsa"} { // in HAProxy's order
 			if _, err := fs.Stat(im.fsys, full+end); err == nil {
 				im.open(b, at, full+end, own, filters, isDefault)

@@ -62,37 +62,16 @@ func (b *bind) lookup(name string) choice {
 	return c
 }
 
-// fallback is the choice where no name matches.
+// fallback is the choice where no name matches: the first certificate, and since 3.0 one of several: beside the first there are those of
+// default-crt and of the filter "*" in a crt-list.
 func (im *importer) fallback(b *bind) choice {
 	var c choice
-	for _, cert := range b.certs {
-		if cert.isDefault {
+	for i, cert := range b.certs {
+		if i == 0 || cert.isDefault && im.version.since("3.0") {
 			c.take(cert)
 		}
 	}
-	if !c.empty() || len(b.certs) == 0 {
-		return c
-	}
-	first := b.certs[0]
-	c.take(first)
-	if im.version.since("3.0") { // all of a bundle
-		for _, cert := range b.certs[1:] {
-			if cert.at.number == first.at.number && cert.at.file == first.at.file && base(cert.file) == base(first.file) {
-				c.take(cert)
-			}
-		}
-	}
 	return c
-}
-
-// base is the name of a bundle.
-func base(file string) string {
-	for _, end := range []string{".dsa", ".ecdsa", ".rsa"} {
-		if name, ok := strings.CutSuffix(file, end); ok {
-			return name
-		}
-	}
-	return file
 }
 
 // bindEndpoints makes one endpoint for names that no certificate has, and one for each group of names that have the same ones.

@@ -56,7 +56,7 @@ func verdictSnippets() []string {
 		"bind: ciphersuites TLS_AES_128_GCM_SHA256", "bind: ciphersuites TLS_FOO", `bind: ciphersuites ""`, "bind: ssl-min-ver TLSv1.2", "bind: ssl-min-ver TLSv1", "bind: ssl-min-ver", "bind: ssl-max-ver TLSv1.3 ssl-min-ver TLSv1.0",
 		"bind: ssl-min-ver TLSv1.3 ssl-max-ver TLSv1.2", "bind: force-tlsv12", "bind: force-tlsv14", "bind: no-tlsv12", "bind: no-sslv3 no-tlsv10 no-tlsv11 no-tlsv12 no-tlsv13", "bind: curves X25519:P-384", "bind: curves foo", "bind: ecdhe P-256",
 		"bind: ecdhe foo", "bind: curves P-256 ecdhe P-384", "bind: alpn h2,http/1.1", "bind: alpn", `bind: alpn h2,,http/1.1`, "bind: npn h2", "bind: verify required ca-file DIR/rsa.pem", "bind: verify optional ca-file DIR/rsa.pem",
-		"bind: verify required", "bind: verify none", "bind: verify perhaps", "bind: verify", "bind: chiphers X", "bind: prefer-client-ciphers", "bind: allow-0rtt", "bind: crt DIR/ec.pem",
+		"bind: verify required", "bind: verify none", "bind: verify perhaps", "bind: verify", "bind: chiphers X", "bind: prefer-client-ciphers", "bind: allow-0rtt", "bind: crt DIR/ec.pem", "bind: default-crt DIR/ec.pem",
 		"bind: strict-sni", "bind: generate-certificates", "bind: ca-file DIR/empty.pem verify optional", "bind: name edge", "bind: accept-proxy",
 		"server: ciphers HIGH", "server: ciphers FOO", "server: ssl-min-ver TLSv1.2", "server: ssl-min-ver TLSv1.9", "server: sni str(a.example)", "server: alpn h2", "server: force-tlsv12", "server: verify perhaps",
 		"server: ciphersuites TLS_FOO", "server: crt DIR/rsa.pem", "server: crt DIR/empty.pem", "server: foo",
