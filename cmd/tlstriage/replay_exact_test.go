@@ -46,11 +46,12 @@ func TestPredictionsAgreeWithReplay(t *testing.T) {
 	var endpoints []replayed
 	endpoints = append(endpoints, replayedNginx(t, dir)...)
 	endpoints = append(endpoints, replayedHAProxy(dir)...)
+	endpoints = append(endpoints, replayedBlocks(dir)...)
 	endpoints = append(endpoints, replayedGo(dir)...)
 	endpoints = append(endpoints, replayedOpenSSL(dir)...)
 	endpoints = append(endpoints, replayedJava(dir)...)
-	if len(subjects) < 199 || len(endpoints) < 22 {
-		t.Errorf("%d hellos, %d endpoints: docs/replay.md says 199 and 22", len(subjects), len(endpoints))
+	if len(subjects) < 199 || len(endpoints) < 25 {
+		t.Errorf("%d hellos, %d endpoints: docs/replay.md says 199 and 25", len(subjects), len(endpoints))
 	}
 	t.Logf("%d hellos, each to %d endpoints of five programs", len(subjects), len(endpoints))
 	for _, e := range endpoints {
@@ -112,18 +113,8 @@ func replayedNginx(t *testing.T, dir string) []replayed {
 		"EC ssl_protocols TLSv1.2 TLSv1.3; ssl_ecdh_curve secp521r1:secp384r1;",
 	} {
 		list = append(list, replayed{name: "nginx " + text, start: func(t *testing.T) (string, *predictor) {
-			port, home := importertest.FreePort(t), t.TempDir()
-			conf := filepath.Join(home, "nginx.conf")
-			importertest.Write(t, conf, strings.ReplaceAll(`daemon off; pid HOME/pid; error_log stderr notice; worker_processes 1;
-events {}
-http {
-  access_log off; client_body_temp_path HOME; proxy_temp_path HOME; fastcgi_temp_path HOME; uwsgi_temp_path HOME; scgi_temp_path HOME;
-  server { listen 127.0.0.1:`+port+` ssl; `+nginxCertificates(text, dir)+` }
-}
-`, "HOME", home))
-			importertest.Start(t, "start worker process", path, "-p", home, "-c", conf)
-			importertest.AwaitPort(t, "127.0.0.1:"+port)
-			return "127.0.0.1:" + port, replayedReference(t, conf+"#version="+version)
+			address, conf := startReplayedNginx(t, path, "server { listen 127.0.0.1:PORT ssl; "+nginxCertificates(text, dir)+" }")
+			return address, replayedReference(t, conf+"#version="+version)
 		}})
 	}
 	return list
@@ -164,6 +155,52 @@ func replayedHAProxy(dir string) []replayed {
 		}})
 	}
 	return list
+}
+
+// replayedBlocks are endpoints of which the reference names one block, while the clients that send no server name get to another.
+func replayedBlocks(dir string) []replayed {
+	var list []replayed
+	certificates := strings.NewReplacer("RSA [", dir+"/rsa.pem [", "EC [", dir+"/ec.pem [")
+	for _, c := range []struct{ list, name string }{
+		// The default certificate's line holds for those that ask for its name alone; its versions do not for the others.
+		{"RSA [ssl-min-ver TLSv1.2 ssl-max-ver TLSv1.2 ciphers ECDHE-RSA-AES128-GCM-SHA256 alpn http/1.1] first.example\nEC [ssl-min-ver TLSv1.3 alpn h2] second.example\n", "first.example"},
+		{"RSA [ssl-min-ver TLSv1.2 ssl-max-ver TLSv1.2 ciphers ECDHE-RSA-AES128-GCM-SHA256 alpn http/1.1] first.example\nEC [ssl-min-ver TLSv1.3 alpn h2] second.example\n", "second.example"},
+	} {
+		list = append(list, replayed{name: "haproxy crt-list, " + c.name, names: replay.Names{All: c.name}, start: func(t *testing.T) (string, *predictor) {
+			path, home := importertest.Program(t, "haproxy"), t.TempDir()
+			version := importertest.Version(t, path, `version ([\d.]+)`, "-v")
+			port, conf := importertest.FreePort(t), filepath.Join(home, "haproxy.cfg")
+			importertest.Write(t, filepath.Join(home, "list"), certificates.Replace(c.list))
+			importertest.Write(t, conf, "global\n  ssl-default-bind-options ssl-min-ver TLSv1.0\ndefaults\n  mode tcp\n  timeout client 20s\n  timeout connect 20s\n  timeout server 20s\nfrontend f\n  bind 127.0.0.1:"+port+
+				" ssl crt-list "+home+"/list\n  tcp-request content reject\n")
+			importertest.Start(t, ".", path, "-V", "-db", "-f", conf)
+			importertest.AwaitPort(t, "127.0.0.1:"+port)
+			return "127.0.0.1:" + port, replayedReference(t, conf+"#server_name="+c.name+"&version="+version)
+		}})
+	}
+	return append(list, replayed{name: "nginx, the second of two servers", names: replay.Names{All: "second.example"}, start: func(t *testing.T) (string, *predictor) {
+		path := importertest.Program(t, "nginx")
+		address, conf := startReplayedNginx(t, path, "server { listen 127.0.0.1:PORT ssl default_server; server_name first.example; "+nginxCertificates("RSA ssl_protocols TLSv1.2 TLSv1.3; ssl_ciphers AES128-SHA;", dir)+" } "+
+			"server { listen 127.0.0.1:PORT ssl; server_name second.example; "+nginxCertificates("EC ssl_ciphers ECDHE-ECDSA-AES256-GCM-SHA384; ssl_ecdh_curve secp384r1;", dir)+" }")
+		return address, replayedReference(t, conf+"#server_name=second.example&version="+importertest.Version(t, path, `nginx/([\d.]+)`, "-v"))
+	}})
+}
+
+// startReplayedNginx starts nginx with servers that listen on PORT, and returns where that is, and its configuration.
+func startReplayedNginx(t *testing.T, path, servers string) (address, conf string) {
+	t.Helper()
+	port, home := importertest.FreePort(t), t.TempDir()
+	conf = filepath.Join(home, "nginx.conf")
+	importertest.Write(t, conf, strings.NewReplacer("HOME", home, "PORT", port).Replace(`daemon off; pid HOME/pid; error_log stderr notice; worker_processes 1;
+events {}
+http {
+  access_log off; client_body_temp_path HOME; proxy_temp_path HOME; fastcgi_temp_path HOME; uwsgi_temp_path HOME; scgi_temp_path HOME;
+  `+servers+`
+}
+`))
+	importertest.Start(t, "start worker process", path, "-p", home, "-c", conf)
+	importertest.AwaitPort(t, "127.0.0.1:"+port)
+	return "127.0.0.1:" + port, conf
 }
 
 func replayedGo(dir string) []replayed {
