@@ -123,7 +123,7 @@ func TestReplayOfLoadBalancersAsClients(t *testing.T) {
 	cert, key, _ := files(t)
 	server := nginx(t, "server { listen %[1]s ssl default_server; ssl_reject_handshake on; } server { listen %[1]s ssl; server_name "+site+"; ssl_certificate "+cert+"; ssl_certificate_key "+key+"; }")
 	got := client(t, "", program, "replay", "--clients", "nginx-proxy_pass,nginx-proxy_pass-sni,haproxy-default,haproxy-sni", "--to", server, "--sni", site)
-	for _, want := range []string{"takes 2 hellos of 4", "all send no server name; likely HAProxy", "alert unrecognized_name (112)"} {
+	for _, want := range []string{"takes 2 hellos of 4", "all send no server name; the alert says so: unrecognized_name; likely HAProxy", "alert unrecognized_name (112)"} {
 		if !strings.Contains(got.out, want) {
 			t.Errorf("%q is not in\n%s", want, got.out)
 		}
