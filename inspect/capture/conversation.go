@@ -86,7 +86,7 @@ func (t *Tracker) readPlain(f *flow, c *tcpConn, side int, b []byte, s *segment)
 			t.read(f, c, side, said, s)
 			return
 		}
-		if c.tls != nil && peer.tls && c.tls.upgrade == "" && (f.opened || c.synAck) && c.half[side].lost == 0 {
+		if c.tls != nil && peer.tls && c.tls.upgrade == "" && (f.opened || c.synAck) && c.half[side].placed && c.half[side].lost == 0 {
 			// The peer speaks TLS and this side does not: its first bytes are what the observer names.
 			t.startFeeding(f, c, side, 0, s)
 		}
@@ -114,7 +114,7 @@ func (t *Tracker) begin(f *flow, c *tcpConn, side, at int, v verdict, s *segment
 		if v != isRecord || at > 0 || c.stream[side].carrier != nil {
 			c.tls.upgrade = c.upgrade(side, at)
 		}
-		if peer := &c.stream[1-side]; f.opened && peer.any && c.tls.upgrade == "" && len(peer.prefix) > 0 && peer.candidate != 0 && v == isRecord {
+		if peer := &c.stream[1-side]; f.opened && c.half[side].lost == 0 && c.half[1-side].placed && c.half[1-side].lost == 0 && peer.any && c.tls.upgrade == "" && len(peer.prefix) > 0 && peer.candidate != 0 && v == isRecord {
 			t.startFeeding(f, c, 1-side, 0, s) // the server answers in TLS what the client did not say in it
 		}
 	}

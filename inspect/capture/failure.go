@@ -28,7 +28,7 @@ func (c *tcpConn) failure(leg *inspect.Leg, seen *inspect.Capture) *inspect.Erro
 	if e := alertError(leg.TLS.Alerts); e != nil {
 		return e
 	}
-	whole := seen.OneWay == "" && !seen.Midstream && !c.stream[0].broken && !c.stream[1].broken && c.half[0].lost == 0 && c.half[1].lost == 0
+	whole := !c.disordered && seen.OneWay == "" && !seen.Midstream && !c.stream[0].broken && !c.stream[1].broken && c.half[0].lost == 0 && c.half[1].lost == 0
 	if hello, _ := o.ClientHello(); hello != nil && hello.SSLv2 && c.stream[c.client].records.bad && leg.TLS.Version == "" && (whole || c.heard == 0 && c.closer(seen.End) == c.client && c.half[c.client].lost == 0) {
 		// A client of TLS waits for the answer to such a hello (RFC 5246, Appendix E.2): this is another protocol in disguise.
 		leg.FirstBytes = &inspect.FirstBytes{Protocol: string(wire.ProtocolUnknown), Summary: "an SSLv2 hello, and behind it, before any answer, what is no TLS"}

@@ -17,7 +17,7 @@ func (t *Tracker) finishTCP(f *flow, c *tcpConn, end inspect.CaptureEnd) {
 		}
 		t.held -= int64(c.half[side].bytes)
 		c.half[side].waiting, c.half[side].bytes = nil, 0
-		if h := &c.half[side]; c.tls != nil && (h.fin || !c.tls.observer.Established()) {
+		if h := &c.half[side]; c.tls != nil && h.packets > 0 && (h.fin || !c.tls.observer.Established()) {
 			missing := h.lostAtTheEnd()
 			h.lost += missing
 			t.stats.LostBytes += missing
@@ -106,7 +106,7 @@ func (t *Tracker) failedBeforeTLS(f *flow, c *tcpConn, server endpoint) bool {
 		return false
 	}
 	client, answer := &c.half[0], &c.half[1]
-	if client.payload == 0 && client.lostAtTheEnd() > 0 || answer.payload == 0 && answer.lostAtTheEnd() > 0 {
+	if client.lost > 0 || answer.lost > 0 || client.payload == 0 && client.lostAtTheEnd() > 0 || answer.payload == 0 && answer.lostAtTheEnd() > 0 {
 		return false // what was said is not in the capture
 	}
 	if client.payload == 0 && answer.payload == 0 {
@@ -222,7 +222,7 @@ func (c *tcpConn) beyond(leg *inspect.Leg) bool {
 		}
 		return k.data[side] > 1
 	}
-	lossy := c.stream[0].broken || c.stream[1].broken || !k.observer.ServerHelloSeen()
+	lossy := c.disordered || c.stream[0].broken || c.stream[1].broken || !k.observer.ServerHelloSeen()
 	enough := uint16(1) // records of application data: of TLS 1.3 the first of each side may be part of the handshake
 	if version := leg.TLS.Version; version != "" && !isTLS13(version) {
 		enough = 0

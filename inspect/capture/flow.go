@@ -125,6 +125,9 @@ func (t *Tracker) remove(f *flow, end inspect.CaptureEnd) {
 
 // finish ends the watching of a connection: what it was is told in its turn.
 func (t *Tracker) finish(f *flow, end inspect.CaptureEnd) {
+	if c := f.tcp; c != nil && (len(c.early) > 0 || len(c.half[0].waiting) > 0 || len(c.half[1].waiting) > 0) {
+		t.lastWords(f, c)
+	}
 	if c := f.tcp; c != nil {
 		f.tcp = nil
 		t.finishTCP(f, c, end)
@@ -151,6 +154,12 @@ func (t *Tracker) finish(f *flow, end inspect.CaptureEnd) {
 // expire ends what has come to its time.
 func (t *Tracker) expire() {
 	changed := false
+	for t.early.due(t.now) {
+		if f := t.early.take(); f.tcp != nil && len(f.tcp.early) > 0 && t.now-f.tcp.earlyAt >= earlyTime {
+			t.releaseAll(f, f.tcp)
+			changed = true
+		}
+	}
 	for t.closing.due(t.now) {
 		t.finish(t.closing.take(), "")
 		changed = true

@@ -18,6 +18,7 @@ const (
 type half struct {
 	begun     bool
 	asked     bool   // its SYN was seen: where it begins is known
+	placed    bool   // where it begins is known from its SYN, or from what its peer acknowledged before it had said anything
 	next      uint32 // the number of the byte that is delivered next
 	acked     uint32 // the highest number that the peer acknowledged
 	hasAck    bool

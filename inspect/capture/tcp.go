@@ -30,6 +30,12 @@ type tcpConn struct {
 	tried   int64 // bytes that were looked through without finding TLS
 	packets []Packet
 	kept    int64
+
+	early      []earlySegment // captured before what they answer
+	earlyBytes int
+	earlyAt    int64 // since when there are some
+	unordered  bool  // none waits any more
+	disordered bool  // what one answers had not come when it was read
 }
 
 // tcp takes up a TCP segment.
@@ -68,7 +74,7 @@ func (t *Tracker) tcp(s *segment) {
 	}
 	c.last, c.lastAt = s.number, s.at
 	c.keep(t, s)
-	t.advance(f, c, side, s)
+	t.inOrder(f, c, side, s)
 }
 
 // overtook reports whether what was captured of a connection by now was captured before its request: where several queues
@@ -77,7 +83,7 @@ func (f *flow) overtook(request *segment) bool {
 	if f.opened || f.tcp == nil || f.first != request.from || request.at-f.lastAt > overtakeTime {
 		return false
 	}
-	if h := &f.tcp.half[0]; h.begun {
+	if h := &f.tcp.half[0]; h.packets > 0 {
 		return request.seq+1 == h.next-uint32(h.delivered)
 	}
 	return f.tcp.synAck // which answers it
@@ -89,6 +95,9 @@ const overtakeTime = 1e9
 // advance moves one direction on by a segment.
 func (t *Tracker) advance(f *flow, c *tcpConn, side int, s *segment) {
 	h, peer := &c.half[side], &c.half[1-side]
+	if h.begun && h.packets == 0 && h.far(s.seq) {
+		h.begun, h.placed = false, false // what the peer acknowledged is of another numbering
+	}
 	if h.begun && !s.has(flagSYN|flagRST) && len(h.waiting) == 0 && h.far(s.seq) {
 		if h.strays++; h.strays > maxStrays {
 			t.finish(f, inspect.EndOpen)
@@ -103,7 +112,7 @@ func (t *Tracker) advance(f *flow, c *tcpConn, side int, s *segment) {
 	if s.has(flagSYN) {
 		switch {
 		case !h.begun || h.delivered == 0 && !h.asked:
-			h.begun, h.next, h.asked = true, s.seq+1, true
+			h.begun, h.next, h.asked, h.placed = true, s.seq+1, true, true
 		case h.delivered == 0 && h.next != s.seq+1 && !(h.hasAck && h.acked == h.next): // the peer did not take the first
 			h.next, h.hasAck, h.acked = s.seq+1, false, 0
 		}
@@ -112,6 +121,9 @@ func (t *Tracker) advance(f *flow, c *tcpConn, side int, s *segment) {
 	if s.has(flagRST) {
 		t.reset(f, c, side, s)
 		return
+	}
+	if s.has(flagACK) && !peer.begun && (s.has(flagSYN) || h.asked && h.delivered == 0 && s.seq == h.next) {
+		peer.begun, peer.placed, peer.next = true, true, s.ack // who has said nothing yet acknowledges where its peer begins
 	}
 	if !h.begun {
 		h.begun, h.next = true, seq // a bare ACK tells, too, where its sender is

@@ -41,6 +41,7 @@ type Tracker struct {
 	waiting records
 	late    records // that others have overtaken, see Limits.Wait
 	closing timers  // closed, and given a moment for what was captured out of order
+	early   timers  // captured before what they answer
 	settled timers  // done, and watched for a late alert
 	servers servers
 	now     int64 // the latest time of a packet of this capture, and of those that it goes on with
@@ -208,7 +209,7 @@ func (t *Tracker) nextFile(at int64) {
 		t.began = at
 	case at-t.now > idle || at < t.began-idle:
 		t.endAll()
-		t.closing, t.settled = timers{}, timers{}
+		t.early, t.closing, t.settled = timers{}, timers{}, timers{}
 		t.began = at
 	default:
 		t.began = min(t.began, at)
