@@ -226,6 +226,7 @@ const (
 	ErrorOverloaded         ErrorType = "overloaded"          // the bound on connections was reached; backend leg: that of the operating system on descriptors
 	ErrorStuck              ErrorType = "stuck"               // capture: a segment of the handshake was sent again and again and never acknowledged
 	ErrorNoAnswer           ErrorType = "no_answer"           // capture: the connection request was never answered
+	ErrorUnacknowledged     ErrorType = "unacknowledged"      // capture: the connection request was answered, and the answer never acknowledged
 	ErrorStalled            ErrorType = "stalled"             // capture: the handshake stood still until the capture or the idle time ended
 	ErrorShutdown           ErrorType = "shutdown"            // cut by our own shutdown
 	ErrorOther              ErrorType = "other"

@@ -169,3 +169,46 @@ func TestBytesThatNeverCome(t *testing.T) {
 		t.Errorf("%d records before the end: %+v", len(told), told)
 	}
 }
+
+// TestFinishedThatNeverArrives has a client that sends its Finished again and again, with more behind it and at last a FIN. Nothing of it is
+// acknowledged: the handshake looks done from where the client sits, and is not.
+func TestFinishedThatNeverArrives(t *testing.T) {
+	talk := spoken(t, &tls.Config{InsecureSkipVerify: true}, &tls.Config{Certificates: []tls.Certificate{selfSigned(t)}, SessionTicketsDisabled: true}, func(c, s *tls.Conn) {
+		_, _ = c.Write([]byte("request"))
+		_, _ = io.ReadFull(s, make([]byte, 7))
+	})
+	hello, flight, finished, request := talk[0].data, talk[1].data, talk[2].data, talk[3].data
+	for _, reached := range []bool{false, true} {
+		w := newBuilder()
+		c, s := client(5), server()
+		w.open(c, s)
+		w.segment(c, s, psh|ack, hello, 10)
+		w.segment(s, c, psh|ack, flight, 10)
+		at := c.seq
+		w.segment(c, s, psh|ack, finished, 10)
+		if reached {
+			w.segment(s, c, ack, nil, 10)
+			at = c.seq
+		}
+		w.segment(c, s, psh|ack, request, 10)
+		w.segment(c, s, fin|ack, nil, 10)
+		again := slices.Concat(finished, request)
+		if reached {
+			again = request
+		}
+		for i := range 4 {
+			w.segmentAt(c, s, at, psh|ack, again, second<<i)
+		}
+		records, _ := recordsOf(t, w.b, capture.Options{})
+		if len(records) != 1 {
+			t.Fatalf("%d records", len(records))
+		}
+		r := records[0]
+		switch e := r.ClientLeg.Error; {
+		case reached && (e != nil || r.Event.Outcome != inspect.Success):
+			t.Errorf("the Finished was acknowledged: %+v", e)
+		case !reached && (e == nil || e.Type != inspect.ErrorStuck || r.ClientLeg.TLS.Established):
+			t.Errorf("%s, %+v, %+v", r.Event.Outcome, e, r.Capture.Stuck)
+		}
+	}
+}

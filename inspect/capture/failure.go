@@ -198,6 +198,38 @@ func resetter(end inspect.CaptureEnd) string {
 	return "server"
 }
 
+// unheardAnswer reports whether a client asks for a connection again and again though it is answered: the answers do not reach it. One that
+// asks but once may be looking for open ports.
+func (c *tcpConn) unheardAnswer() bool {
+	return c.syns > 1 && c.synAcks > 1 && c.rttAt == 0 && c.half[0].packets == uint64(c.syns) && c.askedAt-c.synAt >= longSilence/2
+}
+
+// unreached reports whether a side's Finished was sent again and again and never reached the other, which went on with nothing: from outside
+// the handshake looks done, and is not.
+func (c *tcpConn) unreached() bool {
+	k := c.tls
+	for side := range c.half {
+		h, peer := &c.half[side], &c.half[1-side]
+		if h.stuck.times <= 2 || len(h.stuck.packets) == 0 || peer.spoke > h.stuck.packets[0] || h.lost > 0 || k.upgrade != "" || c.stream[side].carrier != nil {
+			continue
+		}
+		reached := int64(int32(h.stuck.seq - (h.next - uint32(h.delivered) - h.finSize())))
+		sent, encrypted := int64(0), false
+		for _, m := range k.marks {
+			if int(m.side) != side {
+				continue
+			}
+			encrypted = encrypted || m.kind == byte(wire.ContentTypeChangeCipherSpec)
+			if m.kind == byte(wire.ContentTypeApplicationData) || encrypted && m.kind == byte(wire.ContentTypeHandshake) {
+				return reached <= sent
+			}
+			const header = 5
+			sent += header + int64(m.length)
+		}
+	}
+	return false
+}
+
 // failureBeforeTLS says why a connection to a server of TLS ended before TLS.
 func (c *tcpConn) failureBeforeTLS(leg *inspect.Leg) *inspect.Error {
 	client, server := &c.half[0], &c.half[1]
@@ -210,6 +242,11 @@ func (c *tcpConn) failureBeforeTLS(leg *inspect.Leg) *inspect.Error {
 		return &inspect.Error{Type: inspect.ErrorNotTLS, Phase: inspect.PhasePeek}
 	case server.packets == 0:
 		return &inspect.Error{Type: inspect.ErrorNoAnswer, Phase: inspect.PhaseDial, Message: "the connection request was never answered"}
+	case c.unheardAnswer():
+		return &inspect.Error{
+			Type: inspect.ErrorUnacknowledged, Phase: inspect.PhaseDial,
+			Message: fmt.Sprintf("the connection request came %d times and was answered %d times, and the client never acknowledged the answer", c.syns, c.synAcks),
+		}
 	case server.rst && !c.synAck:
 		return &inspect.Error{Type: inspect.ErrorRefused, Phase: inspect.PhaseDial}
 	case server.rst && c.end == inspect.EndResetServer:

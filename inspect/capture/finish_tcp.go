@@ -181,6 +181,7 @@ func (t *Tracker) recordTCP(f *flow, c *tcpConn) *inspect.Connection {
 			t.stats.Decrypted++
 			leg.TLS.Established = leg.TLS.Established && !refused(leg.TLS.Alerts)
 		}
+		leg.TLS.Established = leg.TLS.Established && !c.unreached()
 		c.infer(t, r)
 	}
 	if leg.Error == nil {

@@ -236,3 +236,11 @@ func (h *half) gapOver(now int64) bool {
 
 // finished reports whether all up to the FIN was delivered.
 func (h *half) finished() bool { return h.fin && int32(h.next-h.finEnd) >= 0 }
+
+// finSize is the number that a delivered FIN takes up.
+func (h *half) finSize() uint32 {
+	if h.finished() {
+		return 1
+	}
+	return 0
+}

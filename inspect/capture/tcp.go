@@ -12,6 +12,7 @@ type tcpConn struct {
 	firstAt int64
 	syns    int
 	synAck  bool
+	synAcks int // answers to connection requests
 	synAt   int64
 	askedAt int64 // when the last request came
 	rttAt   int64 // when the connection request was answered by both
@@ -185,6 +186,7 @@ func (c *tcpConn) handshake(side int, s *segment) {
 		}
 	case s.has(flagSYN):
 		c.synAck = true
+		c.synAcks++
 	case c.synAck && c.rttAt == 0 && side == 0 && s.has(flagACK):
 		c.rttAt = s.at
 	}

@@ -259,6 +259,14 @@ func TestFaults(t *testing.T) {
 				w.segmentAt(c, s, c.seq, syn, nil, second)
 			}
 		}, inspect.ErrorNoAnswer, func(c *inspect.Connection) bool { return c.Capture.SYNs == 3 }},
+		"an answer that never arrives": {func(w *builder, c, s *side) {
+			for range 3 {
+				w.segmentAt(c, s, c.seq, syn, nil, second)
+				w.segmentAt(s, &side{ip: c.ip, port: c.port, seq: c.seq + 1}, s.seq, syn|ack, nil, 10)
+			}
+		}, inspect.ErrorUnacknowledged, func(c *inspect.Connection) bool {
+			return c.Capture.SYNs == 3 && strings.Contains(c.ClientLeg.Error.Message, "came 3 times and was answered 3 times")
+		}},
 		"refused": {func(w *builder, c, s *side) {
 			w.segment(c, s, syn, nil, 10)
 			w.segment(s, c, rst|ack, nil, 10)

@@ -17,7 +17,7 @@ var catalog = [...]*Rule{
 	&ruleBackendUnresolvable, &ruleBackendRefused, &ruleBackendUnreachable, &ruleBackendStartTLSRefused, &ruleBackendNotTLS, &ruleBackendExplained,
 	&ruleBackendVersionNoOverlap, &ruleBackendCipherNoOverlap, &ruleSNIRequiredByBackend,
 	&ruleBackendRequiresClientCert, &ruleBackendRejectsClientCert, &ruleBackendClientCertUnfit, &ruleBackendALPNMismatch,
-	&ruleBackendProtocolError, &ruleBackendAlert, &ruleSegmentLost, &ruleNoAnswer, &ruleHandshakeStalled, &ruleBackendTimeout, &ruleBackendReset, &ruleBackendClosed,
+	&ruleBackendProtocolError, &ruleBackendAlert, &ruleSegmentLost, &ruleNoAnswer, &ruleAnswerLost, &ruleHandshakeStalled, &ruleBackendTimeout, &ruleBackendReset, &ruleBackendClosed,
 
 	// The chain, the gravest first.
 	&ruleDefaultCertificateServed, &ruleCertMalformed, &ruleCertRevoked, &ruleCertExpired, &ruleCertNotYetValid, &ruleCertNameMismatch,

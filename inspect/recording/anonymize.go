@@ -153,7 +153,7 @@ func knownError(t inspect.ErrorType) inspect.ErrorType {
 		inspect.ErrorNoCommonVersion, inspect.ErrorNoCommonCipher, inspect.ErrorNoCommonGroup, inspect.ErrorNoCommonSignature,
 		inspect.ErrorNoCommonALPN, inspect.ErrorUnsupported, inspect.ErrorNoCertificate, inspect.ErrorCertificatePending,
 		inspect.ErrorClientCertificate, inspect.ErrorCertificate, inspect.ErrorProxyProtocol, inspect.ErrorOverloaded, inspect.ErrorStuck,
-		inspect.ErrorNoAnswer, inspect.ErrorStalled, inspect.ErrorShutdown)
+		inspect.ErrorNoAnswer, inspect.ErrorUnacknowledged, inspect.ErrorStalled, inspect.ErrorShutdown)
 	if known == "" {
 		return inspect.ErrorOther
 	}
