@@ -47,7 +47,7 @@ func DescribeCertificate(der []byte) *Certificate {
 	if len(der) <= maxCertificateRaw {
 		d.Raw = der
 	}
-	c, err := x509.ParseCertificate(der)
+	c, err := parseCertificate(der)
 	if err != nil {
 		d.Error = Bounded(err.Error())
 		return d
@@ -115,6 +115,11 @@ func unreadKeySize(c *x509.Certificate) int {
 		}
 	case info.Algorithm.Algorithm.Equal(oidEd448):
 		return info.Key.BitLength
+	case c.PublicKeyAlgorithm == x509.ECDSA && info.Key.BitLength > 8:
+		if info.Key.Bytes[0] == 4 { // uncompressed (SEC 1, Section 2.3.3)
+			return (info.Key.BitLength - 8) / 2
+		}
+		return info.Key.BitLength - 8
 	}
 	return 0
 }

@@ -136,6 +136,11 @@ func (e *examination) parse() {
 		c, err := x509.ParseCertificate(der)
 		tolerated := false
 		if err != nil {
+			if k := parseForeignCurve(der); k != nil {
+				c, err = k, nil
+			}
+		}
+		if err != nil {
 			if r.Err == nil {
 				r.Err = err
 			}

@@ -44,7 +44,8 @@ func TestExamineCertificatesOfOpenSSL(t *testing.T) {
 		{"a key for RSA-PSS alone", rsaRoot, []string{"-algorithm", "RSA-PSS", "-pkeyopt", "rsa_keygen_bits:2048"}, append(slices.Clone(san), "-sha256"), "cert-uncommon-algorithm?"},
 		{"a short key for RSA-PSS alone", rsaRoot, []string{"-algorithm", "RSA-PSS", "-pkeyopt", "rsa_keygen_bits:1024"}, append(slices.Clone(san), "-sha256"), "cert-uncommon-algorithm? cert-weak-key"},
 		{"P-521", ecRoot, []string{"-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-521"}, append(slices.Clone(san), "-sha512"), ""},
-		{"brainpool", ecRoot, []string{"-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:brainpoolP256r1"}, append(slices.Clone(san), "-sha256"), "cert-malformed"},
+		{"brainpool", ecRoot, []string{"-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:brainpoolP256r1"}, append(slices.Clone(san), "-sha256"), "cert-uncommon-algorithm?"},
+		{"secp256k1", ecRoot, []string{"-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:secp256k1"}, append(slices.Clone(san), "-sha256"), "cert-uncommon-algorithm?"},
 		{"version 1", ecRoot, []string{"-algorithm", "RSA"}, []string{"-sha256"}, "cert-name-mismatch"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -48,8 +48,11 @@ func (l *linker) signed(child, parent *x509.Certificate) bool {
 }
 
 // signatureHolds checks the child's signature with the parent's key, also for the hashes that crypto/x509 refuses. An
-// algorithm that cannot be checked at all (DSA, MD2) is believed: it is reported as weak anyway.
+// algorithm that cannot be checked at all (DSA, MD2, a key on a curve that is not computed here) is believed: it is reported anyway.
 func signatureHolds(child, parent *x509.Certificate) bool {
+	if foreignCurve(parent) != "" {
+		return true
+	}
 	hash := weakHash(child.SignatureAlgorithm)
 	if hash == 0 {
 		switch child.SignatureAlgorithm {

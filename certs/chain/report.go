@@ -65,6 +65,7 @@ const (
 
 	// Of UncommonAlgorithm.
 	ReasonUncommonKey       Reason = "key"
+	ReasonUncommonCurve     Reason = "curve" // of its key
 	ReasonUncommonSignature Reason = "signature-algorithm"
 	ReasonUnknownAlgorithm  Reason = "unknown-algorithm"
 

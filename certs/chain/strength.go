@@ -22,12 +22,19 @@ func (e *examination) judgeKeys() {
 			e.add(Fault{ID: WeakKey, Index: c.index, Fatal: fatal, Detail: fmt.Sprintf("the key of %s is %s", what, weak)})
 		}
 		if c == e.leaf {
-			if kind := uncommonKey(c.Certificate); kind != "" {
+			if curve := foreignCurve(c.Certificate); curve != "" {
+				e.add(Fault{ID: UncommonAlgorithm, Reason: ReasonUncommonCurve, Index: c.index, Detail: fmt.Sprintf(
+					"the key of %s is on the curve %s: OpenSSL takes it, from clients before TLS 1.3 that have the curve among their groups, and so did Java up to 15; browsers, GnuTLS, clients built with Go and load balancers of clouds do not know it", what, curve)})
+			} else if kind := uncommonKey(c.Certificate); kind != "" {
 				e.add(Fault{ID: UncommonAlgorithm, Reason: ReasonUncommonKey, Index: c.index, Detail: fmt.Sprintf(
 					"the key of %s is %s: OpenSSL and GnuTLS take it, and so does Java from 11 or 15 on; browsers, clients built with Go and load balancers of clouds do not", what, kind)})
 			} else if c.PublicKey == nil {
 				e.add(Fault{ID: UncommonAlgorithm, Reason: ReasonUnknownAlgorithm, Index: c.index, Fatal: true, Detail: fmt.Sprintf("the key of %s is of a kind that is not known here, nor to most clients", what)})
 			}
+		}
+		if curve := foreignCurve(c.Certificate); curve != "" && c != e.leaf {
+			e.add(Fault{ID: UncommonAlgorithm, Reason: ReasonUncommonCurve, Index: c.index, Fatal: fatal, Detail: fmt.Sprintf(
+				"the key of %s is on the curve %s, so that what it signed could not be checked here: OpenSSL knows it; browsers, GnuTLS and clients built with Go refuse it", what, curve)})
 		}
 		if c.SignatureAlgorithm == x509.UnknownSignatureAlgorithm && !c.self {
 			kind, checked := uncommonSignature(c.Certificate)
