@@ -24,6 +24,7 @@ type Answer struct {
 	Attempts int    `json:"attempts"` // hellos that were sent to find out
 	Evidence string `json:"evidence,omitempty"`
 
+	cut     bool // it is a no because of connections that were closed
 	refused bool // it is a no because of connections that were closed or alerts that need not be about the question, which an unsteady endpoint gives at any time
 }
 
@@ -84,7 +85,7 @@ func refusal(x *probe.Exchange, attempts int) Answer {
 	case cut:
 		a.Reply = Inconclusive
 		if attempts > 1 {
-			a.Reply, a.Evidence, a.refused = No, a.Evidence+", each time", true
+			a.Reply, a.Evidence, a.refused, a.cut = No, a.Evidence+", each time", true, true
 		}
 	default:
 		a.Reply = Inconclusive

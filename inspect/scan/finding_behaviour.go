@@ -63,7 +63,8 @@ func stopsAnswering(r *Report) *inspect.Finding {
 }
 
 func closesAtRandom(r *Report) *inspect.Finding {
-	if r.ClosedAtRandom+r.RefusedAtRandom+len(r.AnswersDiffer) == 0 && !r.OneAtATime {
+	if r.ClosedAtRandom+r.RefusedAtRandom+len(r.AnswersDiffer) == 0 && !r.OneAtATime ||
+		r.StoppedAfter > 0 && r.RefusedAtRandom+len(r.AnswersDiffer) == 0 && !r.OneAtATime { // it closed the door: that is said
 		return nil
 	}
 	f := &inspect.Finding{

@@ -186,11 +186,9 @@ func weakGroup(r *Report) *inspect.Finding {
 
 func weakSignature(r *Report) *inspect.Finding {
 	var weak []string
-	for _, name := range r.SignatureSchemes {
-		if s, ok := wire.SignatureSchemeByName(name); ok {
-			if info, _ := s.Info(); info.Hash == "SHA1" || info.Hash == "MD5" {
-				weak = append(weak, name)
-			}
+	for v, schemes := range r.SchemesByVersion {
+		if v != wire.VersionTLS13.String() {
+			weak = append(weak, weakSchemes(schemes)...)
 		}
 	}
 	if weak == nil {
@@ -202,6 +200,35 @@ func weakSignature(r *Report) *inspect.Finding {
 		Accepted: r.SignatureSchemes, Citation: "RFC 9155, Section 4",
 		Fixes: []inspect.Fix{{Target: "openssl", Action: "Name the signature algorithms, or take the system's security level of 2 or more", Snippet: "SignatureAlgorithms = ECDSA+SHA256:RSA-PSS+SHA256:RSA+SHA256:ECDSA+SHA384:RSA-PSS+SHA384:RSA+SHA384"}},
 	}
+}
+
+// sha1In13: what TLS 1.3 has for certificates alone.
+func sha1In13(r *Report) *inspect.Finding {
+	weak := weakSchemes(r.SchemesByVersion[wire.VersionTLS13.String()])
+	if weak == nil {
+		return nil
+	}
+	return &inspect.Finding{
+		ID: FindingSHA1In13, Severity: inspect.SeverityInfo, Title: "Handshakes of TLS 1.3 are signed with SHA-1",
+		Detail:   fmt.Sprintf("A client of TLS 1.3 that offers only %s gets such a signature, in place of an alert. \"The SHA-1 algorithm MUST NOT be used in any signatures of CertificateVerify messages.\"", list(weak)),
+		Accepted: r.SchemesByVersion[wire.VersionTLS13.String()], Citation: "RFC 8446, Sections 4.2.3 and 4.4.3",
+		Fixes: []inspect.Fix{
+			{Target: "java", Action: "Name the schemes", Snippet: "-Djdk.tls.server.SignatureSchemes=ecdsa_secp256r1_sha256,ecdsa_secp384r1_sha384,rsa_pss_rsae_sha256,rsa_pss_rsae_sha384,rsa_pkcs1_sha256,rsa_pkcs1_sha384"},
+			{Target: "java", Action: "Or disable them in handshakes", Snippet: "jdk.tls.disabledAlgorithms=…, SHA1 usage HandshakeSignature"},
+		},
+	}
+}
+
+// weakSchemes are those with a hash that is broken.
+func weakSchemes(names []string) (weak []string) {
+	for _, name := range names {
+		if s, ok := wire.SignatureSchemeByName(name); ok {
+			if info, _ := s.Info(); info.Hash == "SHA1" || info.Hash == "MD5" {
+				weak = append(weak, name)
+			}
+		}
+	}
+	return weak
 }
 
 func noTLS13(r *Report) *inspect.Finding {

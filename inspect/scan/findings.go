@@ -15,6 +15,8 @@ const (
 	FindingWeakDH          = "server-weak-dh"
 	FindingWeakGroup       = "server-weak-group"
 	FindingWeakSignature   = "server-weak-signature"
+	FindingSHA1In13        = "server-sha1-in-tls13"
+	FindingBreaksOff       = "server-version-breaks-off"
 	FindingRenegotiation   = "server-insecure-renegotiation"
 	FindingCompression     = "server-compression"
 	FindingHeartbeat       = "server-heartbeat"
@@ -58,7 +60,7 @@ func SortFindings(findings []inspect.Finding) {
 // rules are all of them, in the order in which they are told.
 func rules() []func(r *Report) *inspect.Finding {
 	return []func(r *Report) *inspect.Finding{
-		proxyProtocolExpected, proxyProtocolRefused, startTLSFailed, stopsAnswering, closesAtRandom, onlyPreShared, largeHelloDropped, intolerance, obsoleteVersion, weakCiphers, noForwardSecrecy, weakDH, weakGroup, weakSignature,
+		proxyProtocolExpected, proxyProtocolRefused, startTLSFailed, breaksOff, stopsAnswering, closesAtRandom, onlyPreShared, largeHelloDropped, intolerance, obsoleteVersion, weakCiphers, noForwardSecrecy, weakDH, weakGroup, weakSignature, sha1In13,
 		insecureRenegotiation, compression, heartbeat, noFallback, nameForm, nameRequired, earlyData, noTLS13, noPostQuantum, inconclusive,
 	}
 }

@@ -50,7 +50,7 @@ func (s *session) groupsOf13(ctx context.Context, e *enumerated) (found []wire.N
 	}
 	all := s.exhaustGroups(registry().groups, func(remaining []wire.NamedGroup) (wire.NamedGroup, bool, *probe.Exchange) { return ask(remaining) })
 	found = all.found
-	s.ended(WhatGroups+" "+e.version.String(), all.refused)
+	s.ended(WhatGroups+" "+e.version.String(), all.refused, all.last)
 	if all.open {
 		s.doubt(WhatGroups+" "+e.version.String(), fmt.Sprintf("%s: there may be more groups than were found: %s", e.version, all.last.Describe()))
 	}
@@ -109,7 +109,7 @@ func (s *session) groupsOf12(ctx context.Context, v wire.Version, suites []wire.
 		return x.Group, x.KeyExchange != nil && x.Group != 0, x
 	}
 	all := s.exhaustGroups(registry().curves, func(remaining []wire.NamedGroup) (wire.NamedGroup, bool, *probe.Exchange) { return ask(remaining) })
-	s.ended(WhatGroups+" "+v.String(), all.refused)
+	s.ended(WhatGroups+" "+v.String(), all.refused, all.last)
 	if all.open {
 		s.doubt(WhatGroups+" "+v.String(), fmt.Sprintf("%s: there may be more groups than were found: %s", v, all.last.Describe()))
 	}

@@ -3,6 +3,7 @@ package scan
 import (
 	"slices"
 
+	"github.com/tlstriage/tlstriage/inspect"
 	"github.com/tlstriage/tlstriage/inspect/probe"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
@@ -17,7 +18,16 @@ func (s *session) hello(v wire.Version, suites []wire.CipherSuite) *probe.Hello 
 	} else {
 		o.Groups, o.SignatureSchemes = r.curves, r.schemes
 	}
-	return o.Hello()
+	return renegotiating(o.Hello())
+}
+
+// renegotiating says that a client of TLS 1.3, too, knows RFC 5746, as browsers do: endpoints that insist on that (GnuTLS with %SAFE_RENEGOTIATION)
+// look for it before they look at the version. Older hellos with all extensions say it by a suite.
+func renegotiating(h *probe.Hello) *probe.Hello {
+	if h.HasExtensions && !slices.Contains(h.CipherSuites, wire.EmptyRenegotiationInfoSCSV) {
+		h.Set(wire.ExtensionRenegotiationInfo, []byte{0})
+	}
+	return h
 }
 
 // shared is hello with a key share of a group, so that the handshake can be read.
@@ -39,13 +49,33 @@ func (s *session) whole(r *Report, v wire.Version) *probe.Hello {
 	if len(groups) == 0 {
 		return h
 	}
-	for _, g := range able {
+	h.SetGroups(withOthers(withOthers(groups, able...), r.certificateCurves(v)...)...)
+	return h
+}
+
+// certificateCurves are the curves of the keys that certificates of a version have: "the server MUST NOT" choose an ECDSA suite for a client that
+// has not its certificate's curve among its groups (RFC 8422, Section 5.1).
+func (r *Report) certificateCurves(v wire.Version) []wire.NamedGroup {
+	var curves []wire.NamedGroup
+	if e := r.enumerated[v]; e != nil {
+		for _, x := range e.leaves {
+			if curve, ok := inspect.CertificateCurve(x.Certificates[0]); ok {
+				curves = withOthers(curves, curve)
+			}
+		}
+	}
+	return curves
+}
+
+// withOthers are groups, and behind them others that are not among them.
+func withOthers(groups []wire.NamedGroup, others ...wire.NamedGroup) []wire.NamedGroup {
+	groups = slices.Clone(groups)
+	for _, g := range others {
 		if !slices.Contains(groups, g) {
 			groups = append(groups, g)
 		}
 	}
-	h.SetGroups(groups...)
-	return h
+	return groups
 }
 
 // small asks for a version with as little as a hello can have.
@@ -54,7 +84,7 @@ func (s *session) small(v wire.Version) *probe.Hello {
 	if v.IsTLS13() {
 		o.Groups = []wire.NamedGroup{wire.GroupX25519, wire.GroupSecp256r1}
 		o.KeyShares = o.Groups
-		return o.Hello()
+		return renegotiating(o.Hello())
 	}
 	for _, suite := range few() {
 		if info, _ := suite.Info(); info.MinVersion <= v {
@@ -62,7 +92,7 @@ func (s *session) small(v wire.Version) *probe.Hello {
 		}
 	}
 	o.Groups = []wire.NamedGroup{wire.GroupX25519, wire.GroupSecp256r1, wire.GroupSecp384r1}
-	return o.Hello()
+	return renegotiating(o.Hello())
 }
 
 // accepted are hellos that are known to be answered: what an endpoint chose before, in the version in which it said most.

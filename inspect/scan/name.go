@@ -37,6 +37,7 @@ type NameAnswer struct {
 	Version     string               `json:"-"`
 
 	attempts int
+	cut      bool // connections were closed without a word
 }
 
 func (n *NameAnswer) describe() string {
@@ -98,11 +99,11 @@ func (s *session) name(ctx context.Context, n *NameAnswer, hello *probe.Hello) {
 			n.Subject, n.Fingerprint = n.Certificate.Subject, n.Certificate.Hash.SHA256
 		}
 		if x.Alert == nil && natureOf(x) == chosen {
-			n.Reply, n.Version = Yes, x.Version.String()
+			n.Reply, n.Version, n.cut = Yes, x.Version.String(), false
 			return
 		}
 		nature := natureOf(x)
-		if n.Reply = refusal(x, attempt).Reply; nature == chosen {
+		if n.Reply, n.cut = refusal(x, attempt).Reply, nature == cut; nature == chosen {
 			n.Reply = No
 		}
 		if attempt >= s.repeats(nature) {

@@ -78,7 +78,7 @@ func (s *session) alpn(ctx context.Context, r *Report, note func(tolerance strin
 			}
 		}
 	}
-	s.ended(WhatALPN, all.refused)
+	s.ended(WhatALPN, all.refused, all.last)
 	_, _, x := ask([]string{unknownProtocol})
 	if nature := natureOf(x); (nature == cut || nature == said) && !refusesProtocol(x) {
 		_, _, x = ask([]string{unknownProtocol})

@@ -16,7 +16,7 @@ type codePoints struct {
 	groups    []wire.NamedGroup  // TLS 1.3
 	finite    []wire.NamedGroup  // RFC 7919
 	schemes   []wire.SignatureScheme
-	schemes13 []wire.SignatureScheme
+	schemes13 []wire.SignatureScheme // and those of SHA-1 that "MUST NOT be used in any signatures of CertificateVerify messages" (RFC 8446, Section 4.4.3)
 }
 
 // registry is made from the tables of package wire when it is asked for first, and never changed.
@@ -48,7 +48,7 @@ var registry = sync.OnceValue(func() *codePoints {
 	}
 	for s := range wire.KnownSignatureSchemes() {
 		r.schemes = append(r.schemes, s)
-		if info, _ := s.Info(); info.TLS13 {
+		if info, _ := s.Info(); info.TLS13 || s == wire.SchemeECDSASHA1 || s == wire.SchemeRSAPKCS1SHA1 { // which some sign with, and must not
 			r.schemes13 = append(r.schemes13, s)
 		}
 	}

@@ -33,6 +33,7 @@ type Report struct {
 	Features            map[string]Answer   `json:"features,omitempty"`
 	Certificates        []Presented         `json:"certificates"`
 	SNI                 []NameAnswer        `json:"sni"`
+	BreaksOff           map[string]Answer   `json:"breaks_off,omitempty"` // versions that are chosen, and in which no certificate ever comes
 	ClientCertificate   *ClientCertificate  `json:"client_certificate"`
 	Resumption          map[string]Answer   `json:"resumption"`
 	MaxEarlyData        uint32              `json:"max_early_data,omitempty"`
@@ -177,6 +178,11 @@ func (p *Presented) fingerprint() string {
 	return p.Chain[0].Hash.SHA256
 }
 
+// Reached reports whether a connection was made at all.
+func (r *Report) Reached() bool {
+	return r.opening != nil && r.opening.Outcome != probe.OutcomeNotConnected
+}
+
 // accepts reports whether a version is spoken.
 func (r *Report) accepts(v wire.Version) bool {
 	e := r.enumerated[v]
@@ -215,8 +221,8 @@ func (r *Report) newest() wire.Version {
 // shareable is a group of the endpoint's in which a key share can be made here, the most usual first.
 func (r *Report) shareable() (wire.NamedGroup, bool) {
 	usual := []wire.NamedGroup{
-		wire.GroupX25519, wire.GroupSecp256r1, wire.GroupSecp384r1, wire.GroupSecp521r1, wire.GroupX25519MLKEM768, wire.GroupSecP256r1MLKEM768,
-		wire.GroupSecP384r1MLKEM1024, wire.GroupMLKEM768, wire.GroupMLKEM1024, wire.GroupFfdhe2048, wire.GroupFfdhe3072, wire.GroupFfdhe4096,
+		wire.GroupX25519, wire.GroupSecp256r1, wire.GroupSecp384r1, wire.GroupSecp521r1, wire.GroupX448, wire.GroupX25519MLKEM768,
+		wire.GroupSecP256r1MLKEM768, wire.GroupSecP384r1MLKEM1024, wire.GroupMLKEM768, wire.GroupMLKEM1024, wire.GroupFfdhe2048, wire.GroupFfdhe3072, wire.GroupFfdhe4096,
 		wire.GroupFfdhe6144, wire.GroupFfdhe8192,
 	}
 	for _, g := range usual {

@@ -316,6 +316,7 @@ func (s *session) details(ctx context.Context, r *Report) {
 			}
 		}
 	}
+	s.breakingOff(ctx, r, wholes[:]...)
 	r.stapling()
 }
 

@@ -63,7 +63,7 @@ func (s *session) schemesAmong(ctx context.Context, v wire.Version, suites []wir
 		return x.Scheme, ok, x
 	})
 	if all.last != nil {
-		s.ended(WhatSchemes+" "+v.String(), all.refused)
+		s.ended(WhatSchemes+" "+v.String(), all.refused, all.last)
 	}
 	if all.odd {
 		s.doubt("", fmt.Sprintf("%s: the endpoint signs with %s, which was not offered", v, all.last.Scheme))

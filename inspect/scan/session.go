@@ -43,8 +43,12 @@ type session struct {
 	plain         bool // a request for an OCSP response makes it fail
 	groupLimit    int  // how many groups it bears in a hello; 0: it does not mind
 	crowdAnswer   Answer
-	replies       int // connections that were answered in TLS
-	tail          int // connections since the last of them
+	replies       int          // connections that were answered in TLS
+	tail          int          // connections since the last of them
+	control       *probe.Hello // the first that was answered
+	shut          int          // connections that were answered before the endpoint stopped answering; 0: it did not
+
+	door sync.RWMutex // held by who asks alone whether the endpoint answers still
 
 	crowd      sync.Mutex // around the question how many groups are borne
 	crowdAsked int        // of so many it was asked
@@ -103,7 +107,20 @@ func (s *session) connect(ctx context.Context, hello *probe.Hello, options probe
 	case <-ctx.Done():
 		return notConnected("the scan was ended")
 	}
+	s.door.RLock()
+	x := s.once(ctx, hello, options)
+	s.door.RUnlock()
+	s.knock(ctx)
+	return x
+}
+
+// once makes one connection, unless none may be made any more.
+func (s *session) once(ctx context.Context, hello *probe.Hello, options probe.Options) *probe.Exchange {
 	s.mu.Lock()
+	if s.shut > 0 {
+		s.mu.Unlock()
+		return notConnected(whyShut)
+	}
 	if s.connections >= s.most() {
 		s.mu.Unlock()
 		return notConnected("the bound on connections was reached")
@@ -141,6 +158,9 @@ func (s *session) connect(ctx context.Context, hello *probe.Hello, options probe
 		s.slowest = max(s.slowest, x.Dialled+x.FirstByte)
 		s.replies++
 		s.tail = 0
+		if s.control == nil && nature == chosen {
+			s.control = hello.Clone()
+		}
 	} else {
 		s.tail++
 	}

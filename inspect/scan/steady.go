@@ -119,13 +119,14 @@ func (s *session) repeats(nature nature) int {
 type listEnd struct {
 	about   string
 	refused int
+	cut     bool // by a connection that was closed, and not by a word
 }
 
 // ended notes the end of a list. What it is about is said as Compare says it.
-func (s *session) ended(about string, refused int) {
+func (s *session) ended(about string, refused int, last *probe.Exchange) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.ends = append(s.ends, listEnd{about, refused})
+	s.ends = append(s.ends, listEnd{about, refused, last != nil && natureOf(last) == cut})
 }
 
 // sureOf takes back what rests on refusals and closed connections alone, now that it is known that they come at random. What was asked
@@ -142,6 +143,7 @@ func (s *session) sureOf(a Answer) Answer {
 
 // endUnsure goes through a report in the end.
 func (s *session) endUnsure(r *Report) {
+	s.endShut(r)
 	if !s.unsteady() {
 		return
 	}
@@ -175,8 +177,13 @@ func (s *session) endUnsure(r *Report) {
 // stillThere finds out whether an endpoint that has not answered for a while has stopped answering at all.
 func (s *session) stillThere(ctx context.Context, r *Report) {
 	s.mu.Lock()
-	tail, replies := s.tail, s.replies
+	tail, replies, shut := s.tail, s.replies, s.shut
 	s.mu.Unlock()
+	if shut > 0 {
+		r.StoppedAfter = shut
+		s.doubt("", fmt.Sprintf("the endpoint stopped answering after %d connections", shut))
+		return
+	}
 	if tail < 3 || ctx.Err() != nil || s.spent() {
 		return
 	}
@@ -195,7 +202,7 @@ func (s *session) stillThere(ctx context.Context, r *Report) {
 func (s *session) spent() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.connections >= s.most()
+	return s.connections >= s.most() || s.shut > 0
 }
 
 // insist asks again about a version that was refused, once it is known that the endpoint refuses hellos at random.

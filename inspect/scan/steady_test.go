@@ -106,6 +106,61 @@ func TestALimitOnConnectionsIsNoFailure(t *testing.T) {
 	}
 }
 
+// TestADoorThatIsShutIsLeftAlone: of an endpoint that closes every connection beyond a number nothing more is asked, and one thing is said.
+func TestADoorThatIsShutIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	const most = 40
+	var s *server
+	s = serve(t, nil, func(*wire.ClientHello) answer {
+		if s.accepted.Load() > most {
+			return closes
+		}
+		return goOn
+	})
+	r := scanned(t, s.address)
+	if r.StoppedAfter == 0 || r.StoppedAfter > most || !r.Partial {
+		t.Fatalf("stopped after %d of %d connections, inconclusive %v", r.StoppedAfter, r.Connections, r.Inconclusive)
+	}
+	// Before it is noticed as many fail as are a sign of it, and as are open by then; it is asked as often as it takes to be sure.
+	if bound := most + tailOfShut + 2*defaultConcurrency + attemptsAtDoor; r.Connections > bound || int(s.accepted.Load()) > bound {
+		t.Errorf("%d connections, %d accepted, want at most %d", r.Connections, s.accepted.Load(), bound)
+	}
+	has(t, r, FindingStopped)
+	for _, f := range r.Findings() {
+		if f.ID == FindingUnsteady || f.Severity == "error" {
+			t.Errorf("%s: %s", f.ID, f.Detail)
+		}
+	}
+	for name, a := range r.VersionAnswers {
+		if a.Reply == No && a.cut {
+			t.Errorf("%s: %+v", name, a)
+		}
+	}
+	for _, n := range r.SNI {
+		if n.Reply == No {
+			t.Errorf("name %s: %+v", n.Form, n)
+		}
+	}
+	if b := r.BrokenLayer(); b != nil {
+		t.Errorf("broken layer %+v", b)
+	}
+}
+
+// TestSilenceAboutOldVersionsShutsNoDoor: an endpoint that drops, or closes, most of what is asked answers the rest as ever.
+func TestSilenceAboutOldVersionsShutsNoDoor(t *testing.T) {
+	t.Parallel()
+	s := serve(t, nil, func(h *wire.ClientHello) answer {
+		if !h.SupportedVersions.Contains(wire.VersionTLS13) {
+			return closes
+		}
+		return goOn
+	})
+	r := scanned(t, s.address)
+	if r.StoppedAfter > 0 || !slices.Equal(r.Versions, []string{"TLSv1.3"}) {
+		t.Errorf("stopped after %d, versions %v", r.StoppedAfter, r.Versions)
+	}
+}
+
 // TestAStumbleOverSchemesIsNotTheirEnd: internal_error to a list is no answer about each scheme of it.
 func TestAStumbleOverSchemesIsNotTheirEnd(t *testing.T) {
 	t.Parallel()

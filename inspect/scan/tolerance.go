@@ -212,6 +212,10 @@ func (s *session) sizes(ctx context.Context, r *Report, note func(tolerance stri
 			bad = middle
 		}
 	}
+	if s.shutAfter() > 0 { // what was not answered any more was not too long
+		s.doubt("", "the length from which hellos fail: "+whyShut)
+		return
+	}
 	r.HelloLimit = &HelloLimit{Answered: good, Failed: bad, Silent: lost, Evidence: evidence}
 }
 
@@ -231,7 +235,7 @@ func (s *session) brief(r *Report) *probe.Hello {
 		h = s.small(e.version)
 		h.CipherSuites = e.suites[:min(len(e.suites), 10)]
 		if groups := r.groups[e.version]; len(groups) > 0 {
-			h.SetGroups(groups...)
+			h.SetGroups(withOthers(groups, r.certificateCurves(e.version)...)...)
 		}
 	}
 	return h

@@ -137,7 +137,7 @@ func (s *session) exhaustSuites(ctx context.Context, e *enumerated, among []wire
 	})
 	e.suites = append(e.suites, found.found...)
 	if found.last != nil && len(e.suites) > 0 {
-		s.ended(WhatCiphers+" "+e.version.String(), found.refused)
+		s.ended(WhatCiphers+" "+e.version.String(), found.refused, found.last)
 	}
 	if found.open {
 		e.open = true
