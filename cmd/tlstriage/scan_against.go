@@ -232,12 +232,20 @@ func sentences(changes []scan.Change, before string) string {
 	return strings.Join(lines, "; ") + "."
 }
 
+// ofNumber is a number of things.
+func ofNumber(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
 // against shows what a result was held against.
 func (s *scanned) against(row func(what, format string, values ...any), most int) {
 	if p := s.Policy; p != nil {
 		word := "as the policy says"
 		if len(p.Changes) > 0 {
-			word = fmt.Sprintf("differs in %d respects", len(p.Changes))
+			word = "differs in " + ofNumber(len(p.Changes), "respect")
 		}
 		row("policy", "%s  %s", p.Reference, word)
 	}
@@ -245,7 +253,7 @@ func (s *scanned) against(row func(what, format string, values ...any), most int
 		if m.Differences == 0 {
 			row("matches", "%s  exactly", m.Name)
 		} else {
-			row("near", "%s  %d differences", m.Name, m.Differences)
+			row("near", "%s  %s", m.Name, ofNumber(m.Differences, "difference"))
 		}
 	}
 	if s.Clients != nil {

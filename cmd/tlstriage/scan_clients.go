@@ -10,6 +10,7 @@ import (
 	"github.com/tlstriage/tlstriage/inspect/replay"
 	"github.com/tlstriage/tlstriage/inspect/scan"
 	"github.com/tlstriage/tlstriage/inspect/why"
+	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
 // scannedClients is which clients an endpoint takes.
@@ -155,20 +156,32 @@ func intersection(subject *replay.Subject, r *scan.Report) string {
 	if !common(offered, r.Versions) {
 		return fmt.Sprintf("no common version: it offers %s, the endpoint speaks %s", strings.Join(client.SupportedVersions, " "), strings.Join(r.Versions, " "))
 	}
+	var taken, versions []string
 	suites := false
 	for _, v := range r.Versions {
-		if common([]string{v}, offered) && common(client.SupportedCiphers, r.Ciphers[v]) {
-			suites = true
+		if !common([]string{v}, offered) {
+			continue
 		}
+		versions = append(versions, v)
+		for _, suite := range r.Ciphers[v] {
+			if !slices.Contains(taken, suite) {
+				taken = append(taken, suite)
+			}
+		}
+		suites = suites || common(client.SupportedCiphers, r.Ciphers[v])
 	}
 	if !suites {
-		return "no common cipher suite in a common version"
+		offers := some(suitesOf(client.SupportedCiphers, versions), 6)
+		if offers == "" {
+			offers = "none for " + strings.Join(versions, " ")
+		}
+		return fmt.Sprintf("no common cipher suite in a common version: it offers %s, the endpoint takes %s", offers, some(taken, 6))
 	}
 	if len(client.SupportedGroups) > 0 && len(r.Groups) > 0 && !common(client.SupportedGroups, r.Groups) {
 		return fmt.Sprintf("no common group: it offers %s, the endpoint takes %s", some(client.SupportedGroups, 6), some(r.Groups, 6))
 	}
 	if len(client.SignatureAlgorithms) > 0 && len(r.SignatureSchemes) > 0 && !common(client.SignatureAlgorithms, r.SignatureSchemes) {
-		return fmt.Sprintf("no common signature scheme: the endpoint signs with %s", some(r.SignatureSchemes, 6))
+		return fmt.Sprintf("no common signature scheme: it offers %s, the endpoint signs with %s", some(client.SignatureAlgorithms, 6), some(r.SignatureSchemes, 6))
 	}
 	if len(client.ALPNProtocols) > 0 && r.UnknownALPN == scan.ALPNRefused && !common(client.ALPNProtocols, r.ALPN) {
 		return fmt.Sprintf("no common application protocol: it offers %s, the endpoint speaks %s", some(client.ALPNProtocols, 4), some(r.ALPN, 4))
@@ -181,6 +194,15 @@ func intersection(subject *replay.Subject, r *scan.Report) string {
 		}
 	}
 	return ""
+}
+
+// suitesOf are the suites that can belong to one of the versions.
+func suitesOf(suites, versions []string) []string {
+	return slices.DeleteFunc(slices.Clone(suites), func(name string) bool {
+		suite, ok := wire.CipherSuiteByName(name)
+		info, _ := suite.Info()
+		return !ok || info.Signal() || !slices.ContainsFunc(versions, func(v string) bool { return (v == wire.VersionTLS13.String()) == info.TLS13() })
+	})
 }
 
 // judgeClients makes a finding of the clients that are refused.

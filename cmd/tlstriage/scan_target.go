@@ -74,15 +74,8 @@ func (c *scanCommand) one(ctx context.Context, address string) *scanned {
 	for i, r := range endpoint.Reports {
 		judged[i] = c.judgeReport(ctx, address, target.ServerName, r)
 	}
-	worst := slices.MaxFunc(judged, func(a, b *scanned) int { return verdictRank(a.Verdict) - verdictRank(b.Verdict) })
+	worst := ofSeveral(judged)
 	if len(judged) > 1 {
-		for _, j := range judged {
-			a := scannedAddress{Address: j.Address, Verdict: j.Verdict, Cause: j.Cause, Connections: j.Connections}
-			if j != worst {
-				a.Differences = scan.Compare(worst.Report, j.Report)
-			}
-			worst.Addresses = append(worst.Addresses, a)
-		}
 		if f := endpoint.Differences(); f != nil {
 			worst.add(*f)
 		}
@@ -90,6 +83,54 @@ func (c *scanCommand) one(ctx context.Context, address string) *scanned {
 	c.against.hold(ctx, c, worst, target)
 	worst.conclude()
 	return worst
+}
+
+// ofSeveral is the result that is reported of the addresses of a name, with what there is to be said of the others.
+func ofSeveral(judged []*scanned) *scanned {
+	worst := mostTelling(judged)
+	if len(judged) > 1 {
+		connections := 0
+		for _, j := range judged {
+			connections += j.Connections
+			a := scannedAddress{Address: j.Address, Verdict: j.Verdict, Cause: j.Cause, Connections: j.Connections}
+			if j != worst {
+				a.Differences = scan.Compare(worst.Report, j.Report)
+			}
+			worst.Addresses = append(worst.Addresses, a)
+		}
+		for _, j := range judged {
+			if !j.Reached() && worst.Reached() {
+				worst.unreached(j)
+			}
+		}
+		worst.Connections = connections
+	}
+	return worst
+}
+
+// mostTelling is the address that is reported of several: the one with which most is wrong, of those that were reached, for nothing is known
+// of the others.
+func mostTelling(judged []*scanned) *scanned {
+	rank := func(s *scanned) int {
+		if s.Reached() {
+			return 10 + verdictRank(s.Verdict)
+		}
+		return verdictRank(s.Verdict)
+	}
+	return slices.MaxFunc(judged, func(a, b *scanned) int { return rank(a) - rank(b) })
+}
+
+// unreached takes over what is wrong with another address, which cannot be connected to.
+func (s *scanned) unreached(other *scanned) {
+	for _, f := range other.Findings {
+		if f.Severity == inspect.SeverityError {
+			f.Detail = "At " + other.Address + ", one of several addresses: " + f.Detail
+			s.add(f)
+		}
+	}
+	if verdictRank(other.Verdict) > verdictRank(s.Verdict) {
+		s.Verdict, s.Cause, s.Fault = other.Verdict, other.Cause, other.Fault
+	}
 }
 
 // unresolved is a target without an address.
@@ -129,6 +170,9 @@ func (c *scanCommand) judgeReport(ctx context.Context, address, name string, r *
 	s.Findings = slices.DeleteFunc(s.Findings, func(f inspect.Finding) bool { return onlyRequested(f, r) })
 	for i := range s.Findings {
 		reword(&s.Findings[i], address, c.quic)
+		if f := &s.Findings[i]; (f.ID == "backend-cipher-no-overlap" || f.ID == "backend-version-no-overlap") && len(r.Versions) == 0 && r.Reached() {
+			f.Fixes = slices.Insert(f.Fixes, 0, inspect.Fix{Target: "server", Action: "every version was offered, with every suite, group and signature scheme that there is, and none is taken: look whether the server has a certificate with its key at all, and a scheme that fits it; its log says more"})
+		}
 	}
 	for _, f := range r.Findings() {
 		s.add(f)

@@ -147,7 +147,7 @@ func (s *scanned) effort() string {
 func (s *scanned) namesLine() string {
 	var parts []string
 	for _, n := range s.SNI {
-		if n.Form == scan.NameRight {
+		if n.Form == scan.NameRight && n.Reply == scan.Yes {
 			continue
 		}
 		what := "other certificate"

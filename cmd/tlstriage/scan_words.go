@@ -34,6 +34,7 @@ func reword(f *inspect.Finding, target string, quic bool) {
 	if f.ID == "backend-requires-client-cert" {
 		f.Fixes = slices.Insert(f.Fixes, 0, inspect.Fix{Target: "tlstriage", Action: "show a certificate that the server accepts", Snippet: "tlstriage scan " + target + " --client-cert FILE --client-key FILE"})
 	}
+	f.Fixes = slices.DeleteFunc(f.Fixes, func(x inspect.Fix) bool { return x.Snippet == "tlstriage scan "+target }) // that is what was done just now
 	for i := range f.Fixes {
 		x := &f.Fixes[i]
 		x.Snippet = checkWords.ReplaceAllStringFunc(x.Snippet, func(command string) string {
