@@ -95,6 +95,54 @@ func TestExamineCertificatesOfOpenSSL(t *testing.T) {
 	}
 }
 
+// An authority on a curve that is not computed here: nobody else's root is blamed for that, and the chain is not believed either.
+func TestExamineAnAuthorityOnACurveThatIsNotKnown(t *testing.T) {
+	path, err := exec.LookPath("openssl")
+	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal("openssl is not installed")
+		}
+		t.Skip("openssl is not installed")
+	}
+	p, dir := certstest.NewAt(t, time.Now()), t.TempDir()
+	run := func(args ...string) {
+		t.Helper()
+		cmd := exec.Command(path, args...)
+		cmd.Dir = dir
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("openssl %v: %v\n%s", args, err, out)
+		}
+	}
+	rootKey, err := p.Root.KeyPEM()
+	if err != nil {
+		t.Fatal(err)
+	}
+	certstest.WriteFile(t, filepath.Join(dir, "root.key"), rootKey)
+	certstest.WriteFile(t, filepath.Join(dir, "root.pem"), certs.EncodePEM(p.Root.Certificate))
+	certstest.WriteFile(t, filepath.Join(dir, "ext.cnf"), []byte("[leaf]\nsubjectAltName = DNS:"+name+"\n[ca]\nbasicConstraints = critical, CA:TRUE\nkeyUsage = critical, keyCertSign\n"))
+	issue := func(what, curve, by, extensions string) []byte {
+		run("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:"+curve, "-out", what+".key")
+		run("req", "-new", "-key", what+".key", "-subj", "/CN="+what, "-out", what+".csr")
+		run("x509", "-req", "-in", what+".csr", "-CA", by+".pem", "-CAkey", by+".key", "-CAcreateserial", "-days", "90", "-sha256", "-extfile", "ext.cnf", "-extensions", extensions, "-out", what+".pem")
+		data, err := os.ReadFile(filepath.Join(dir, what+".pem"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		block, _ := pem.Decode(data)
+		if block == nil {
+			t.Fatal("openssl wrote no certificate")
+		}
+		return block.Bytes
+	}
+	intermediate := issue("intermediate", "brainpoolP384r1", "root", "ca")
+	leaf := issue("leaf", "P-256", "intermediate", "leaf")
+	r := chain.Examine([][]byte{leaf, intermediate}, chain.Options{Name: name, Roots: p.Roots(), Time: time.Now().Add(time.Minute)})
+	want(t, r, "cert-uncommon-algorithm")
+	if r.Valid || r.Err == nil {
+		t.Errorf("valid %v, %v: what signed the leaf was not checked", r.Valid, r.Err)
+	}
+}
+
 // Against the system's roots, of which a test can only say that they do not trust this.
 func TestExamineAgainstTheSystemsRoots(t *testing.T) {
 	p := certstest.New(t)

@@ -152,7 +152,7 @@ func (e *examination) judgeBlocked(path []*x509.Certificate) {
 	e.r.Right = withoutRoot(path)
 	weak := false
 	for i, c := range path {
-		weak = weak || unverifiable(c)
+		weak = weak || unverifiable(c) || i > 0 && foreignCurve(c) != "" // what it signed is checked by nobody here
 		if tooLarge(c) || i > 0 && !mayIssue(c) {
 			return
 		}
