@@ -30,7 +30,11 @@ func (s *session) breakingOff(ctx context.Context, r *Report, wholes ...*probe.E
 		for _, hello := range []func() *probe.Hello{
 			func() *probe.Hello { return s.whole(r, v) },
 			func() *probe.Hello { // that of a usual client
-				h := probe.Offer{ServerName: s.target.ServerName, Versions: []wire.Version{v}, ALPN: s.target.ALPN}.Hello()
+				o := probe.Offer{ServerName: s.target.ServerName, Versions: []wire.Version{v}, ALPN: s.target.ALPN}
+				if o.ALPN == nil && s.target.speaksHTTP() {
+					o.ALPN = []string{"h2", "http/1.1"}
+				}
+				h := o.Hello()
 				h.SetGroups(s.whole(r, v).Groups()...)
 				return renegotiating(h)
 			},
@@ -41,7 +45,7 @@ func (s *session) breakingOff(ctx context.Context, r *Report, wholes ...*probe.E
 				a = Answer{}
 				break
 			}
-			if nature := natureOf(y); nature == silent || nature == unconnected {
+			if !stopsShort(y) { // silence, or a refusal of another kind
 				a.Reply, a.Evidence = Inconclusive, a.Evidence+"; then "+y.Describe()
 			}
 		}
@@ -137,8 +141,8 @@ func refusesRightName(r *Report) *inspect.Finding {
 		return nil
 	}
 	return &inspect.Finding{
-		ID: FindingBreaksOff, Severity: inspect.SeverityError, Title: fmt.Sprintf("No handshake for %s gets as far as the certificate", r.SNI[i].describe()),
-		Detail: fmt.Sprintf("The hello of a client that offers all that the endpoint speaks: %s.", r.SNI[i].Evidence),
+		ID: FindingBreaksOff, Severity: inspect.SeverityError, Title: fmt.Sprintf("A usual hello with %s is refused", r.SNI[i].describe()),
+		Detail: fmt.Sprintf("The hello of a client that offers all versions: %s. Other hellos are answered; usual clients fail.", r.SNI[i].Evidence),
 		Fixes:  []inspect.Fix{{Target: "server", Action: "Look into its log: it knows why it breaks off"}}, Citation: "RFC 8446, Section 4.4.2.2",
 	}
 }
