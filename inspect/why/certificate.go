@@ -58,14 +58,22 @@ func refusal(x *probe.Exchange) string {
 
 // authorities names what the server accepts, as far as it says so.
 func authorities(x *probe.Exchange) string {
+	const shown = 3
 	var names []string
+	more := 0
 	for der := range x.CertificateRequest.Authorities() {
-		if name, ok := inspect.DistinguishedName(der); ok && len(names) < 3 {
+		switch name, ok := inspect.DistinguishedName(der); {
+		case ok && len(names) < shown:
 			names = append(names, name)
+		default:
+			more++
 		}
 	}
-	if len(names) == 0 {
+	switch {
+	case len(names) == 0:
 		return ""
+	case more > 0:
+		return fmt.Sprintf(" of %s and %d more", strings.Join(names, ", "), more)
 	}
 	return " of " + strings.Join(names, ", ")
 }

@@ -49,6 +49,9 @@ func (r *run) conclude() {
 			res.Sentence = "The endpoint accepted this hello at least once; the connections that are allowed were used up."
 		case res.Exhausted:
 			res.Sentence = fmt.Sprintf("The endpoint does not accept this hello (%s); the %d connections that are allowed were used up before the cause was found.", res.Failure, r.budget())
+			if used := len(res.Probes); used < r.budget() {
+				res.Sentence = fmt.Sprintf("The endpoint does not accept this hello (%s); %d of the %d connections that are allowed were made, and those that are left do not suffice to find the cause.", res.Failure, used, r.budget())
+			}
 		case r.accepted.works && len(res.Tried) > 0:
 			res.Sentence = fmt.Sprintf("The endpoint does not accept this hello (%s), and accepts others; what of it is to blame could not be told.", res.Failure)
 		case len(res.Tried) > 0:

@@ -143,6 +143,7 @@ func (r *run) controls() []control {
 		add("behind a PROXY protocol header, version 2", f.hello, &probe.ProxyHeader{Version: 2})
 	} else {
 		add("without the PROXY protocol header", f.hello, nil)
+		add("a plain hello without the PROXY protocol header", broad(own), nil)
 	}
 	if !f.hello.SSLv2 {
 		other := wire.VersionTLS12
@@ -162,6 +163,9 @@ func (r *run) controls() []control {
 	shared := broad(own)
 	shared.SetKeyShares(commonShares()...)
 	add("a plain hello with more key shares", shared, f.proxy)
+	add("a plain hello of TLS 1.2", broad12(own), f.proxy)
+	add("a narrow hello", narrow(own), f.proxy)
+	add("a plain hello without post-quantum groups", withoutHybrids(broad(own)), f.proxy)
 	for _, name := range r.names() {
 		add("a plain hello of many versions and suites, server name "+name, broad(name), f.proxy)
 	}
@@ -172,7 +176,7 @@ func (r *run) controls() []control {
 	// Two remedies at once, with as little as possible that could be refused.
 	for _, name := range r.likelyNames() {
 		add("an ordinary hello with ALPN, "+nameOrNone(name), ordinary(name), f.proxy)
-		add("a narrow hello with ALPN, "+nameOrNone(name), narrow(name), f.proxy)
+		add("a narrow hello with ALPN, "+nameOrNone(name), withALPN(narrow(name)), f.proxy)
 	}
 	if f.proxy == nil {
 		add("a plain hello behind a PROXY protocol header, version 1", broad(own), &probe.ProxyHeader{Version: 1})
@@ -191,10 +195,13 @@ func (r *run) controls() []control {
 	return all
 }
 
-// fewControls are plain hellos, for an endpoint that most likely takes none.
+// fewControls are plain hellos, for an endpoint that most likely takes none. What is answered in words may be the PROXY protocol header.
 func (r *run) fewControls() []control {
 	own := r.failing.hello.ServerName()
 	var all []control
+	if r.failing.proxy != nil {
+		all = append(all, control{"without the PROXY protocol header", trial{r.failing.hello, nil}}, control{"a plain hello without the PROXY protocol header", trial{broad(own), nil}})
+	}
 	for _, c := range []struct {
 		change string
 		hello  *probe.Hello
@@ -246,6 +253,20 @@ func broadSchemes() []wire.SignatureScheme {
 	}
 }
 
+// broad12 is the same in TLS 1.2, for an endpoint that cannot go on with what it chooses in TLS 1.3, and in which no group is a hybrid.
+func broad12(name string) *probe.Hello {
+	return withoutHybrids(probe.Offer{
+		ServerName: name, Versions: []wire.Version{wire.VersionTLS12}, CipherSuites: slices.DeleteFunc(broadSuites(), func(s wire.CipherSuite) bool { return !usable(s, wire.VersionTLS12) }),
+		Groups: broadGroups(), SignatureSchemes: broadSchemes(),
+	}.Hello())
+}
+
+// withoutHybrids takes the post-quantum groups out of a hello that has no key shares of them.
+func withoutHybrids(h *probe.Hello) *probe.Hello {
+	h.SetGroups(slices.DeleteFunc(h.Groups(), func(g wire.NamedGroup) bool { info, _ := g.Info(); return info.PostQuantum })...)
+	return h
+}
+
 // small12 and small13 are as small as a hello that modern servers take can be.
 func small12(name string) *probe.Hello {
 	return probe.Offer{
@@ -294,11 +315,10 @@ func ordinary(name string) *probe.Hello {
 
 // narrow has one group, and one suite of each kind.
 func narrow(name string) *probe.Hello {
-	h := probe.Offer{
+	return probe.Offer{
 		ServerName: name, Versions: []wire.Version{wire.VersionTLS13, wire.VersionTLS12}, CipherSuites: append(fewSuitesOf(wire.VersionTLS13), fewSuitesOf(wire.VersionTLS12)...),
 		Groups: []wire.NamedGroup{wire.GroupSecp256r1}, KeyShares: []wire.NamedGroup{wire.GroupSecp256r1}, SignatureSchemes: broadSchemes(),
 	}.Hello()
-	return withALPN(h)
 }
 
 func withALPN(h *probe.Hello) *probe.Hello {
@@ -324,6 +344,14 @@ func everything(name string) *probe.Hello {
 			groups = append(groups, group)
 		}
 	}
+	return probe.Offer{
+		ServerName: name, Versions: []wire.Version{wire.VersionTLS13, wire.VersionTLS12, wire.VersionTLS11, wire.VersionTLS10},
+		CipherSuites: suites, Groups: groups, KeyShares: []wire.NamedGroup{wire.GroupX25519, wire.GroupSecp256r1}, SignatureSchemes: allSchemes(),
+	}.Hello()
+}
+
+// allSchemes are the signature schemes of the registry, the common ones first.
+func allSchemes() []wire.SignatureScheme {
 	schemes := broadSchemes()
 	for s := range 0x10000 {
 		scheme := wire.SignatureScheme(s)
@@ -331,10 +359,7 @@ func everything(name string) *probe.Hello {
 			schemes = append(schemes, scheme)
 		}
 	}
-	return probe.Offer{
-		ServerName: name, Versions: []wire.Version{wire.VersionTLS13, wire.VersionTLS12, wire.VersionTLS11, wire.VersionTLS10},
-		CipherSuites: suites, Groups: groups, KeyShares: []wire.NamedGroup{wire.GroupX25519, wire.GroupSecp256r1}, SignatureSchemes: schemes,
-	}.Hello()
+	return schemes
 }
 
 // usable reports whether a suite can be chosen in a version.

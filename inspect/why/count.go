@@ -99,8 +99,8 @@ func (r *run) isCount(next trial, a answer) bool {
 	}
 	for _, c := range countables() {
 		low, high := c.of(r.working.hello), c.of(next.hello)
-		if high <= low || high <= r.most[c.id] || r.limits[c.id] > 0 {
-			continue
+		if high <= low || high <= r.most[c.id] || r.limits[c.id] > 0 || low == 0 && (c.axis == AxisGroup || c.axis == AxisSignature) {
+			continue // a list of what nobody knows where there was none is refused for that
 		}
 		if r.spare() < 6 {
 			r.cut = true
@@ -247,7 +247,7 @@ func (r *run) isEvenness(next trial, a answer) bool {
 		for range times {
 			t.hello.CipherSuites = append(t.hello.CipherSuites, t.hello.CipherSuites[n-1])
 		}
-		return r.send(fmt.Sprintf("with %d cipher suites, one of them %d times", n+times, times+1), t)
+		return r.send(fmt.Sprintf("with the last cipher suite said %d times more, %d in all", times, n+times), t)
 	}
 	p := twice(1)
 	if p.x == nil || !p.works {
@@ -275,7 +275,7 @@ func (r *run) countAlone(c countable, high int) (others string, alone bool) {
 	parts := []trait{
 		{AxisCipher, "the other cipher suites", func(h *probe.Hello) {
 			if slices.Contains(h.CipherSuites, used.CipherSuite) {
-				h.CipherSuites = []wire.CipherSuite{used.CipherSuite}
+				setSuites(h, []wire.CipherSuite{used.CipherSuite})
 			}
 		}},
 		{AxisGroup, "the other groups", func(h *probe.Hello) {

@@ -193,7 +193,27 @@ func (r *run) notReserved(k greaseKind, f *probe.Hello) bool {
 	if k.axis == AxisKeyShare {
 		own := r.working.hello.KeyShareGroups()
 		other := firstShare(lessOf(commonShares(), own), &probe.Hello{})
-		if len(own) == 0 || len(other) == 0 {
+		if len(own) == 0 {
+			return false
+		}
+		last := r.with(func(h *probe.Hello) { // the others first, as many as there are
+			h.SetGroups(append(unreserved(h.Groups()), reserved(f.Groups())...)...)
+			h.SetKeyShares(union(own, reserved(f.KeyShareGroups()))...)
+		})
+		if first := r.with(func(h *probe.Hello) { k.add(h, f) }); !slices.Equal(first.hello.KeyShareGroups(), last.hello.KeyShareGroups()) {
+			p := r.send("with its GREASE key shares behind the others", last)
+			if p.x == nil {
+				return false
+			}
+			if p.works {
+				r.keep(last, p)
+				if !slices.ContainsFunc(r.causes, func(c found) bool { return c.id == KeyShareOrder }) {
+					r.addShareOrder(names(first.hello.KeyShareGroups()), names(last.hello.KeyShareGroups()), r.failure)
+				}
+				return true
+			}
+		}
+		if len(other) == 0 {
 			return false
 		}
 		p := r.send(fmt.Sprintf("with a key share of %s in the place of the reserved one", other[0]), r.with(func(h *probe.Hello) {
@@ -254,6 +274,15 @@ func (r *run) manyVersions(a answer) (done, ok bool) {
 	}
 	if p.works {
 		return false, true
+	}
+	if first := r.accepted.x.Version; len(offered) > 1 && slices.Contains(offered, first) && r.spare() > 2 {
+		q := r.send("with TLSv1.1 in the place of another version", r.with(func(h *probe.Hello) { h.SetVersions(first, wire.VersionTLS11) }))
+		if q.x == nil {
+			return true, false
+		}
+		if !q.works { // no more than are taken: it is that version
+			return false, true
+		}
 	}
 	r.add(found{axis: AxisVersion, id: VersionIntolerance, offered: all, accepted: names(offered),
 		evidence: fmt.Sprintf("with %s: %s, also with TLSv1.1 in the place of the reserved one; with %s: accepted", strings.Join(all, ", "), a.x.Describe(), listed(offered)),

@@ -33,7 +33,7 @@ func (r *run) refineSuites(next trial, a answer) bool {
 			return true
 		}
 	}
-	set := func(h *probe.Hello, suites []wire.CipherSuite) { h.CipherSuites = slices.Clone(suites) }
+	set := setSuites
 	chosen, accepted := acceptedAlone(r, "suite", own, func(x *probe.Exchange) wire.CipherSuite { return x.CipherSuite }, set)
 	if !choosesOnly(chosen, accepted, offered) {
 		return r.insists(both, u, listClaim[wire.CipherSuite]{axis: AxisCipher, id: CipherRequired, what: "cipher suites", offered: next.hello.CipherSuites, own: own, chosen: chosen, set: set, refusal: a})
@@ -45,7 +45,34 @@ func (r *run) refineSuites(next trial, a answer) bool {
 	f.fix = fmt.Sprintf("Enable one of the client's suites at the endpoint, or let the client offer %s.", oneOf(accepted))
 	f.denies = deniesSuites(offered)
 	r.add(f)
-	return true
+	return r.signalToo(next, signal)
+}
+
+// signalToo finds out whether the endpoint wants secure renegotiation to be known besides, where the client does not say that it knows it.
+func (r *run) signalToo(next trial, signal wire.CipherSuite) bool {
+	if !slices.Contains(r.working.hello.CipherSuites, signal) || knowsRenegotiation(next.hello) || knowsRenegotiation(r.failing.hello.InTLSFormat()) || r.spare() < 4 {
+		return true
+	}
+	a, ok := r.believe("without TLS_EMPTY_RENEGOTIATION_INFO_SCSV", r.with(func(h *probe.Hello) { h.CipherSuites = lessOf(h.CipherSuites, []wire.CipherSuite{signal}) }))
+	if ok && !a.works {
+		r.addRenegotiation(a)
+	}
+	return ok
+}
+
+// knowsRenegotiation reports whether a hello says in either form that its client knows secure renegotiation (RFC 5746, Section 3.4).
+func knowsRenegotiation(h *probe.Hello) bool {
+	return h.Has(wire.ExtensionRenegotiationInfo) || slices.Contains(h.CipherSuites, wire.EmptyRenegotiationInfoSCSV)
+}
+
+// setSuites gives a hello other cipher suites. What says that secure renegotiation is known is no suite, and stays.
+func setSuites(h *probe.Hello, suites []wire.CipherSuite) {
+	signal := wire.EmptyRenegotiationInfoSCSV
+	keep := slices.Contains(h.CipherSuites, signal) && !slices.Contains(suites, signal)
+	h.CipherSuites = slices.Clone(suites)
+	if keep {
+		h.CipherSuites = append(h.CipherSuites, signal)
+	}
 }
 
 // keyKind adds to a sentence that the suites differ because of the certificate's key.
@@ -89,7 +116,11 @@ func (r *run) suiteIntolerance(next trial, a answer) bool {
 		return r.undecided(f)
 	case many && r.otherSuitesWork(len(union(extra, own))):
 		f.evidence = fmt.Sprintf("with the client's %d suites: %s; with as many others, and with each half of them: accepted", len(next.hello.CipherSuites), a.x.Describe())
-		return r.twoSuites(f, a, extra, own)
+		l := list[wire.CipherSuite]{AxisCipher, "cipher suite", next.hello.CipherSuites, own, r.accepted.x.CipherSuite, setSuites}
+		if all, ok := l.together(r, nil, extra); ok && len(all) > 1 {
+			return l.addTogether(r, f, all, a)
+		}
+		return !r.cut && r.undecided(f)
 	case many:
 		f.id = TooManyCiphers
 		f.evidence = fmt.Sprintf("with the client's %d suites: %s; with half of them, whichever: accepted", len(next.hello.CipherSuites), a.x.Describe())
@@ -109,23 +140,45 @@ func (r *run) suiteIntolerance(next trial, a answer) bool {
 		t := r.with(func(h *probe.Hello) {
 			h.CipherSuites = slices.DeleteFunc(slices.Clone(next.hello.CipherSuites), func(s wire.CipherSuite) bool { return s == one })
 		})
-		if p := r.send(fmt.Sprintf("with its suites but %s", one), t); p.x != nil && p.works {
+		p := r.send(fmt.Sprintf("with its suites but %s", one), t)
+		if p.works {
 			r.keep(t, p)
 		}
 		if f.id != FallbackRefused {
 			f.denies = func(x *probe.Exchange) bool { return slices.Contains(x.Hello.CipherSuites, one) }
-			if partner, single, found := partnerOf(r, one, next.hello.CipherSuites, own, r.accepted.x.CipherSuite, "cipher suite", func(h *probe.Hello, suites []wire.CipherSuite) { h.CipherSuites = suites }); found {
-				return r.addPair(f, "the cipher suite "+one.String(), "the cipher suite "+partner.String())
-			} else if !single {
-				return r.undecided(f)
+			l := list[wire.CipherSuite]{AxisCipher, "cipher suite", next.hello.CipherSuites, own, r.accepted.x.CipherSuite, setSuites}
+			if one == wire.EmptyRenegotiationInfoSCSV {
+				l.set = func(h *probe.Hello, suites []wire.CipherSuite) { h.CipherSuites = suites }
+			}
+			switch all, ok := l.together(r, []wire.CipherSuite{one}, nil); {
+			case !ok:
+				return !r.cut && r.undecided(f)
+			case len(all) > 1:
+				return l.addTogether(r, f, all, a)
 			}
 			bad := r.with(func(h *probe.Hello) { h.CipherSuites = next.hello.CipherSuites })
 			r.addAlone(f, "the cipher suite "+one.String(), bad, 0, 0)
-			return !r.cut
+			return r.otherwiseRefused(a, p, t, r.refineSuites)
 		}
 	}
 	r.add(f)
 	return true
+}
+
+// otherwiseRefused goes on where the client's list is refused in another way when what was found is left out of it: there is more to it.
+func (r *run) otherwiseRefused(before, without answer, t trial, refine func(trial, answer) bool) bool {
+	if r.cut || without.x == nil || without.works || kind(without.x) == kind(before.x) || r.nothingFollows(without) || r.spare() < 8 {
+		return !r.cut
+	}
+	a, ok := r.believe("with the rest of them", t)
+	switch {
+	case !ok:
+		return false
+	case a.works:
+		r.keep(t, a)
+		return true
+	}
+	return refine(t, a)
 }
 
 // isFallback reports whether an answer is the one that TLS_FALLBACK_SCSV asks for (RFC 7507, Section 3).

@@ -114,7 +114,7 @@ func (r *run) intolerable(f *probe.Hello) bool {
 	if !r.addAll(extra) {
 		return false
 	}
-	ordered := r.with(func(h *probe.Hello) { h.Reorder(typesOf(f)...) })
+	ordered := r.with(func(h *probe.Hello) { h.Reorder(typesOf(f)...); saysItOnce(h, f) })
 	if same(ordered.hello, r.working.hello) {
 		return true
 	}
@@ -154,7 +154,7 @@ func (r *run) addAll(extra []probe.Extension) bool {
 	} else {
 		var a answer
 		var ok bool
-		if r.unknown { // more of what is known by now
+		if r.unknown || len(extra) > 1 { // more of what is known by now, or a part of what is believed to fail
 			a = r.send("with "+extensionNames(extra), more)
 			ok = a.x != nil
 		} else {

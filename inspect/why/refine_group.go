@@ -3,6 +3,7 @@ package why
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/tlstriage/tlstriage/inspect/probe"
 	"github.com/tlstriage/tlstriage/inspect/wire"
@@ -84,35 +85,46 @@ func (r *run) groupIntolerance(next trial, a answer) bool {
 		p := r.send(fmt.Sprintf("with the groups %s besides", listed(part)), t)
 		return p.x != nil && !p.works, p.x != nil && r.spare() > 0
 	})
+	var less trial
+	var without answer
 	switch {
 	case !ok || many:
 		f.evidence = fmt.Sprintf("with the client's groups: %s, also when those that work are added", a.x.Describe())
-		f.sentence = "The endpoint fails because of the groups that the client offers; which one could not be told."
 	default:
 		f.evidence = fmt.Sprintf("with the group %s: %s; without it: accepted", one, a.x.Describe())
 		f.sentence = fmt.Sprintf("The endpoint fails as soon as the group %s is offered, instead of ignoring it.", one)
-		t := r.with(func(h *probe.Hello) { h.SetGroups(lessOf(next.hello.Groups(), []wire.NamedGroup{one})...) })
-		if p := r.send(fmt.Sprintf("with its groups but %s", one), t); p.x != nil && p.works {
-			r.keep(t, p)
+		less = r.with(func(h *probe.Hello) {
+			h.SetGroups(lessOf(next.hello.Groups(), []wire.NamedGroup{one})...)
+			makeSound(h, r.failing.hello)
+		})
+		if without = r.send(fmt.Sprintf("with its groups but %s", one), less); without.works {
+			r.keep(less, without)
 		}
 	}
 	f.fix = "Update the endpoint; until then leave the group out."
+	l := list[wire.NamedGroup]{AxisGroup, "group", next.hello.Groups(), own, r.accepted.x.Group, func(h *probe.Hello, groups []wire.NamedGroup) {
+		h.SetGroups(groups...)
+		makeSound(h, r.failing.hello)
+	}}
+	if ok && many {
+		if all, ok := l.together(r, nil, extra); ok && len(all) > 1 {
+			return l.addTogether(r, f, all, a)
+		}
+	}
 	if !ok || many {
-		return r.undecided(f)
+		return !r.cut && r.undecided(f)
 	}
 	if ok && !many {
 		f.denies = func(x *probe.Exchange) bool { return slices.Contains(x.Hello.Groups(), one) }
-		if partner, single, found := partnerOf(r, one, next.hello.Groups(), own, r.accepted.x.Group, "group", func(h *probe.Hello, groups []wire.NamedGroup) {
-			h.SetGroups(groups...)
-			makeSound(h, r.failing.hello)
-		}); found {
-			return r.addPair(f, "the group "+one.String(), "the group "+partner.String())
-		} else if !single {
-			return r.undecided(f)
+		switch all, ok := l.together(r, []wire.NamedGroup{one}, nil); {
+		case !ok:
+			return !r.cut && r.undecided(f)
+		case len(all) > 1:
+			return l.addTogether(r, f, all, a)
 		}
 		bad := r.with(func(h *probe.Hello) { h.SetGroups(union([]wire.NamedGroup{one}, h.Groups())...) })
 		r.addAlone(f, "the group "+one.String(), bad, 0, 0)
-		return !r.cut
+		return r.otherwiseRefused(a, without, less, r.refineGroups)
 	}
 	r.add(f)
 	return true
@@ -140,6 +152,9 @@ func (r *run) addRetry(a answer, wanted []wire.NamedGroup) {
 func (r *run) refineShares(next trial, a answer) bool {
 	own, theirs := r.working.hello.KeyShareGroups(), next.hello.KeyShareGroups()
 	if a.x.RetryRequest == nil && a.x.ServerHello == nil {
+		if done, ok := r.orderOfShares(a, own, theirs); done {
+			return ok
+		}
 		// One that is too much?
 		for _, g := range theirs {
 			if slices.Contains(own, g) || len(theirs) < 2 && len(own) == 0 || r.spare() < 4 {
@@ -186,6 +201,33 @@ func (r *run) refineShares(next trial, a answer) bool {
 	}
 	r.addRetry(a, wanted)
 	return true
+}
+
+// orderOfShares finds out whether it is the order of the key shares: the same ones are accepted, the one that works first. They are in the
+// order of the groups (RFC 8446, Section 4.2.8).
+func (r *run) orderOfShares(a answer, own, theirs []wire.NamedGroup) (done, ok bool) {
+	ordered := union(meet(own, theirs), theirs)
+	if len(meet(own, theirs)) == 0 || slices.Equal(ordered, theirs) || r.spare() < 4 {
+		return false, true
+	}
+	t := r.with(func(h *probe.Hello) {
+		h.SetGroups(union(ordered, h.Groups())...)
+		h.SetKeyShares(ordered...)
+	})
+	p := r.send("with its key shares, in another order", t)
+	if !p.works {
+		return p.x == nil, p.x != nil
+	}
+	r.keep(t, p)
+	r.addShareOrder(names(theirs), names(ordered), a)
+	return true, true
+}
+
+func (r *run) addShareOrder(theirs, ordered []string, refused answer) {
+	r.add(found{axis: AxisKeyShare, id: KeyShareOrder, offered: theirs, accepted: ordered,
+		evidence: fmt.Sprintf("with key shares of %s: %s; with the same ones in the order %s: accepted", strings.Join(theirs, ", "), refused.x.Describe(), strings.Join(ordered, ", ")),
+		sentence: fmt.Sprintf("The endpoint fails on the order of the client's key shares: it takes the same ones when that of %s comes first, and not that of %s.", ordered[0], theirs[0]),
+		fix:      "Update the endpoint, or what stands before it: the order is a preference and no reason to fail (RFC 8446, Section 4.2.8)."})
 }
 
 // anySecondShare reports whether a second share of some other group fails as well as one of g did.

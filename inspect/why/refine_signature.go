@@ -12,6 +12,10 @@ import (
 func (r *run) refineSchemes(next trial, a answer) bool {
 	offered := r.failing.hello.SignatureSchemes()
 	own := r.working.hello.SignatureSchemes()
+	none := len(own) == 0 // the hello that works says nothing of schemes: those that may be common are tried with the client's
+	if none {
+		own = broadSchemes()
+	}
 	both := r.with(func(h *probe.Hello) {
 		h.SetSignatureSchemes(union(next.hello.SignatureSchemes(), own)...)
 		if body, ok := next.hello.Extension(wire.ExtensionSignatureAlgorithmsCert); ok {
@@ -24,6 +28,9 @@ func (r *run) refineSchemes(next trial, a answer) bool {
 	}
 	if !u.works {
 		return r.schemeIntolerance(next, a)
+	}
+	if none {
+		r.keep(both, u)
 	}
 	set := func(h *probe.Hello, schemes []wire.SignatureScheme) { h.SetSignatureSchemes(schemes...) }
 	chosen, accepted := acceptedAlone(r, "signature scheme", own, func(x *probe.Exchange) wire.SignatureScheme { return x.Scheme }, set)
@@ -71,13 +78,14 @@ func (r *run) schemeIntolerance(next trial, a answer) bool {
 	f := found{axis: AxisSignature, id: SignatureIntolerance, offered: names(next.hello.SignatureSchemes())}
 	f.fix = "Update the endpoint; until then leave the scheme out."
 	var poison []wire.SignatureScheme
+	several := false // of them together only
 	for len(extra) > 0 {
 		one, many, ok := culprit(extra, func(part []wire.SignatureScheme) (failed, alive bool) {
 			t := r.with(func(h *probe.Hello) { h.SetSignatureSchemes(append(slices.Clone(part), own...)...) })
 			p := r.send(fmt.Sprintf("with the schemes %s besides", listed(part)), t)
 			return p.x != nil && !p.works, p.x != nil && r.spare() > 0
 		})
-		if !ok || many {
+		if several = ok && many; !ok || many {
 			break
 		}
 		poison = append(poison, one)
@@ -92,19 +100,25 @@ func (r *run) schemeIntolerance(next trial, a answer) bool {
 			break
 		}
 	}
+	l := list[wire.SignatureScheme]{AxisSignature, "signature scheme", next.hello.SignatureSchemes(), own, r.accepted.x.Scheme, func(h *probe.Hello, schemes []wire.SignatureScheme) { h.SetSignatureSchemes(schemes...) }}
 	if len(poison) == 0 {
 		f.evidence = fmt.Sprintf("with the client's schemes: %s, also when those that work are added", a.x.Describe())
-		return r.undecided(f)
-	} else {
-		f.evidence = fmt.Sprintf("with %s: %s; without: accepted", listed(poison), a.x.Describe())
-		f.sentence = fmt.Sprintf("The endpoint fails as soon as the signature scheme %s is offered, instead of ignoring it.", listed(poison))
-		f.denies = func(x *probe.Exchange) bool { return len(meet(x.Hello.SignatureSchemes(), poison)) > 0 }
-		if len(poison) == 1 {
-			if partner, single, found := partnerOf(r, poison[0], next.hello.SignatureSchemes(), own, r.accepted.x.Scheme, "signature scheme", func(h *probe.Hello, schemes []wire.SignatureScheme) { h.SetSignatureSchemes(schemes...) }); found {
-				return r.addPair(f, "the signature scheme "+poison[0].String(), "the signature scheme "+partner.String())
-			} else if !single {
-				return r.undecided(f)
+		if several {
+			if all, ok := l.together(r, nil, extra); ok && len(all) > 1 {
+				return l.addTogether(r, f, all, a)
 			}
+		}
+		return !r.cut && r.undecided(f)
+	}
+	f.evidence = fmt.Sprintf("with %s: %s; without: accepted", listed(poison), a.x.Describe())
+	f.sentence = fmt.Sprintf("The endpoint fails as soon as the signature scheme %s is offered, instead of ignoring it.", listed(poison))
+	f.denies = func(x *probe.Exchange) bool { return len(meet(x.Hello.SignatureSchemes(), poison)) > 0 }
+	if len(poison) == 1 {
+		switch all, ok := l.together(r, poison, nil); {
+		case !ok:
+			return !r.cut && r.undecided(f)
+		case len(all) > 1:
+			return l.addTogether(r, f, all, a)
 		}
 	}
 	r.add(f)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/tlstriage/tlstriage/inspect/probe"
 	"github.com/tlstriage/tlstriage/inspect/wire"
@@ -20,7 +19,7 @@ func (r *run) refineVersion(s step, next trial, a answer) bool {
 	offered := versionsOf(r.failing.hello)
 	var accepted []wire.Version
 	var base, near trial
-	var common, nearest answer
+	var common, nearest, begun answer // begun: what was chosen, and not gone on with
 	for _, v := range knownVersions() {
 		if r.spare() < 4 {
 			r.cut = true
@@ -28,7 +27,7 @@ func (r *run) refineVersion(s step, next trial, a answer) bool {
 		}
 		t := trial{onlyVersion(r.working.hello, v), r.working.proxy}
 		p := r.send("with "+v.String()+" alone", t)
-		if p.x != nil && !p.works && v.IsTLS13() { // it may want another key share, and not ask for it
+		if p.x != nil && !p.works && v.IsTLS13() && !begins(p.x, v) { // it may want another key share, and not ask for it
 			t.hello = t.hello.Clone()
 			t.hello.SetKeyShares(meet(commonShares(), t.hello.Groups())...)
 			p = r.send("with "+v.String()+" alone and more key shares", t)
@@ -41,6 +40,9 @@ func (r *run) refineVersion(s step, next trial, a answer) bool {
 				return false
 			}
 		}
+		if begins(p.x, v) && slices.Contains(offered, v) && begun.x == nil {
+			begun = p
+		}
 		if !p.works || p.x.Version != v {
 			continue
 		}
@@ -51,6 +53,12 @@ func (r *run) refineVersion(s step, next trial, a answer) bool {
 		if slices.Contains(offered, v) && common.x == nil {
 			base, common = t, p
 		}
+	}
+	if common.x == nil && begun.x != nil {
+		if nearest.x == nil {
+			near, nearest = r.working, r.accepted
+		}
+		return r.cannotGoOn(begun.x.Version, begun, accepted, near, nearest)
 	}
 	if common.x == nil {
 		f := found{axis: AxisVersion, id: NoCommonVersion, offered: names(offered), accepted: names(accepted)}
@@ -78,76 +86,21 @@ func (r *run) refineVersion(s step, next trial, a answer) bool {
 		r.keep(again, b)
 		return true
 	}
+	if v := b.x.Version; begins(b.x, v) && !slices.Contains(accepted, v) {
+		return r.cannotGoOn(v, b, accepted, base, common)
+	}
 	disturbing := lessOf(offered, accepted)
-	if len(disturbing) == 0 { // each of them is accepted by itself: the one that nobody knows, or that there are several
-		disturbing = slices.DeleteFunc(r.failing.hello.Versions(), func(v wire.Version) bool { return !wire.IsGREASE(v) })
-		if len(disturbing) > 0 && r.spare() > 2 {
-			t := trial{again.hello.Clone(), again.proxy}
-			t.hello.SetVersions(append(slices.Clone(offered), wire.VersionTLS11)...)
-			p := r.send("with TLSv1.1 in the place of "+disturbing[0].String(), t)
-			if p.x == nil {
-				return false
-			}
-			if !p.works {
-				disturbing = nil
-			}
-		}
-		if len(disturbing) == 0 {
-			if f, ok := r.versionBesideOthers(again, offered, b); ok {
-				r.add(f)
-				return true
-			}
-			all := names(r.failing.hello.Versions())
-			r.add(found{axis: AxisVersion, id: VersionIntolerance, offered: all, accepted: names(accepted),
-				evidence: fmt.Sprintf("with %s: %s; with each of %s alone: accepted", strings.Join(all, ", "), b.x.Describe(), listed(accepted)),
-				sentence: fmt.Sprintf("The endpoint fails when so many versions are offered (%s), although it accepts %s.", strings.Join(all, ", "), listed(accepted)),
-				fix:      fmt.Sprintf("Update the endpoint; until then limit the client to %s.", common.x.Version)})
-			return true
-		}
+	if len(disturbing) == 0 { // each of them is accepted by itself
+		return r.refineVersionList(again, offered, common.x.Version, b)
 	}
-	if len(disturbing) == 0 {
-		disturbing = offered
-	}
+	one := disturbing[0]
 	f := found{axis: AxisVersion, id: VersionIntolerance, offered: names(offered), accepted: names(accepted)}
-	f.evidence = fmt.Sprintf("with %s: %s; with %s alone: %s", strings.Join(names(union(disturbing[:min(1, len(disturbing))], offered)), ", "), b.x.Describe(), common.x.Version, common.x.Describe())
-	f.sentence = fmt.Sprintf("The endpoint fails when %s is offered, although it accepts %s: it is intolerant of versions that it does not know, instead of choosing one that it does.",
-		listed(disturbing[:min(1, len(disturbing))]), listed(accepted))
+	f.evidence = fmt.Sprintf("with %s: %s; with %s alone: %s", listed(union(disturbing[:1], offered)), b.x.Describe(), common.x.Version, common.x.Describe())
+	f.sentence = fmt.Sprintf("The endpoint fails when %s is offered, although it accepts %s: it is intolerant of versions that it does not know, instead of choosing one that it does.", one, listed(accepted))
 	f.fix = fmt.Sprintf("Update the endpoint; until then limit the client to %s.", common.x.Version)
-	f.denies = func(x *probe.Exchange) bool { return slices.Contains(versionsOf(x.Hello), disturbing[0]) }
+	f.denies = func(x *probe.Exchange) bool { return slices.Contains(versionsOf(x.Hello), one) }
 	r.add(f)
 	return true
-}
-
-// versionBesideOthers looks for the one version without which the others are accepted together.
-func (r *run) versionBesideOthers(again trial, offered []wire.Version, refused answer) (f found, ok bool) {
-	if len(offered) < 2 {
-		return f, false
-	}
-	var one wire.Version
-	for _, v := range offered {
-		if r.spare() < 3 {
-			return f, false
-		}
-		t := trial{again.hello.Clone(), again.proxy}
-		t.hello.SetVersions(lessOf(offered, []wire.Version{v})...)
-		makeSound(t.hello, r.failing.hello)
-		p := r.send("with its versions but "+v.String(), t)
-		if p.x == nil || p.works && one != 0 {
-			return f, false
-		}
-		if p.works {
-			one = v
-			r.keep(t, p)
-		}
-	}
-	if one == 0 {
-		return f, false
-	}
-	rest := lessOf(offered, []wire.Version{one})
-	return found{axis: AxisVersion, id: VersionIntolerance, offered: names(offered), accepted: names(rest),
-		evidence: fmt.Sprintf("with %s: %s; with %s: accepted; with %s alone: accepted", listed(offered), refused.x.Describe(), listed(rest), one),
-		sentence: fmt.Sprintf("The endpoint fails when %s is offered beside other versions, and takes it alone, and the others without it (%s).", one, listed(rest)),
-		fix:      fmt.Sprintf("Update the endpoint, or what stands before it; until then limit the client to %s.", listed(rest))}, true
 }
 
 // otherwise asks for a version with less that could be refused beside it: a version is refused only if no other list of suites, groups and
@@ -158,7 +111,17 @@ func (r *run) otherwise(t trial, v wire.Version, last answer) (trial, answer) {
 		edit(n.hello)
 		return control{"with " + v.String() + " alone and " + change, n}
 	}
-	few := func(h *probe.Hello) { h.CipherSuites = fewSuitesOf(v) }
+	if begins(last.x, v) { // it has a suite and a group: what is left is how it signs
+		schemes := narrow("every signature scheme there is", func(h *probe.Hello) { h.SetSignatureSchemes(allSchemes()...) })
+		if same(schemes.trial.hello, t.hello) || r.spare() < 4 {
+			return t, last
+		}
+		if a := r.send(schemes.change, schemes.trial); a.x == nil || a.works {
+			return schemes.trial, a
+		}
+		return t, last
+	}
+	few := func(h *probe.Hello) { setSuites(h, fewSuitesOf(v)) }
 	tries := []control{narrow("few cipher suites", few)}
 	if v.IsTLS13() && t.hello.Has(wire.ExtensionKeyShare) {
 		p256 := func(h *probe.Hello) {
@@ -228,6 +191,9 @@ func onlyVersion(working *probe.Hello, v wire.Version) *probe.Hello {
 	suites = suites[:min(len(suites), max(len(working.CipherSuites), fewSuites))] // more than work might be too many
 	as := func(h *probe.Hello) *probe.Hello {
 		h.RecordVersion, h.SessionID, h.Layout = working.RecordVersion, bytes.Clone(working.SessionID), working.Layout
+		if v > wire.VersionSSLv3 && knowsRenegotiation(working) && !knowsRenegotiation(h) {
+			h.CipherSuites = append(h.CipherSuites, wire.EmptyRenegotiationInfoSCSV)
+		}
 		return h
 	}
 	if v <= wire.VersionSSLv3 || len(working.Extensions) == 0 {

@@ -46,6 +46,7 @@ const (
 	ServerNameFiltered        = "server-name-filtered" // it is accepted where a filter does not see it
 	NoCommonVersion           = "no-common-version"    //
 	VersionIntolerance        = "version-intolerance"  // a version that is offered makes it fail, although another one is common
+	VersionNotFinished        = "version-not-finished" // it chooses a version, and ends the handshake behind its ServerHello
 	NoCommonQUICVersion       = "no-common-quic-version"
 	NoCommonCipher            = "no-common-cipher"         //
 	CipherRequired            = "cipher-required"          // it wants a suite to be offered, whichever it chooses
@@ -61,6 +62,7 @@ const (
 	RetryFailed               = "hello-retry-failed"    // it asks for another key share, and then does not go on
 	KeyShareRequired          = "key-share-required"    // it wants a key share in the first hello
 	KeyShareIntolerance       = "key-share-intolerance" //
+	KeyShareOrder             = "key-share-order"
 	NoCommonSignature         = "no-common-signature"   //
 	SignatureRequired         = "signature-required"    // it wants a scheme to be offered, whichever it signs with
 	SignatureIntolerance      = "signature-intolerance" //

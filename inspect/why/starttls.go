@@ -2,6 +2,7 @@ package why
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -43,10 +44,15 @@ func (r *run) beginsWithTLS(first answer) bool {
 
 // noDialogue names an endpoint that does not come to speak TLS in the dialogue, whatever else was tried: no hello was ever sent to it.
 func (r *run) noDialogue(first answer) {
+	end := dialogueEnd(first.x)
+	said := "it speaks something else, does not offer TLS, or is not well"
+	if words, ok := strings.CutPrefix(end, fmt.Sprintf("starttls %s: ", r.Target.StartTLS)); ok {
+		said = words
+	}
 	r.add(found{axis: AxisNotTLS, id: OtherProtocol,
-		evidence: fmt.Sprintf("in the dialogue of %s: %s, each time", r.Target.StartTLS, dialogueEnd(first.x)),
-		sentence: fmt.Sprintf("The endpoint does not go over to TLS in the dialogue of %s, so that no hello was sent: it speaks something else, does not offer TLS, or is not well.", r.Target.StartTLS),
-		fix:      fmt.Sprintf("Look at what listens on this port, and whether TLS is turned on in it for %s.", r.Target.StartTLS)})
+		evidence: fmt.Sprintf("in the dialogue of %s: %s, each time", r.Target.StartTLS, end),
+		sentence: fmt.Sprintf("The endpoint does not go over to TLS in the dialogue of %s, so that no hello was sent: %s.", r.Target.StartTLS, said),
+		fix:      fmt.Sprintf("Look at what listens on this port, whether TLS is turned on in it for %s, and at its own log.", r.Target.StartTLS)})
 }
 
 // dialogueEnd is how a dialogue ended.

@@ -120,6 +120,9 @@ func (r *run) beyond() bool { return r.causal[AxisVersion] }
 func takeSuites(r *run, h, f *probe.Hello) {
 	own := h.CipherSuites
 	h.CipherSuites = slices.Clone(f.CipherSuites)
+	if f.Has(wire.ExtensionRenegotiationInfo) && slices.Contains(own, wire.EmptyRenegotiationInfoSCSV) && !knowsRenegotiation(h) {
+		h.CipherSuites = append(h.CipherSuites, wire.EmptyRenegotiationInfoSCSV) // until its extensions come, the client says it in the other form
+	}
 	if !r.beyond() {
 		return
 	}
@@ -242,7 +245,15 @@ func addExtensions(_ *run, h, f *probe.Hello) {
 		h.Set(e.Type, bytes.Clone(e.Body))
 	}
 	h.Reorder(typesOf(f)...)
+	saysItOnce(h, f)
 	h.HasExtensions = h.HasExtensions || f.HasExtensions
+}
+
+// saysItOnce takes the suite that says that secure renegotiation is known away from a hello that says it by its extension, as f does.
+func saysItOnce(h, f *probe.Hello) {
+	if f.Has(wire.ExtensionRenegotiationInfo) && h.Has(wire.ExtensionRenegotiationInfo) && !slices.Contains(f.CipherSuites, wire.EmptyRenegotiationInfoSCSV) {
+		h.CipherSuites = lessOf(h.CipherSuites, []wire.CipherSuite{wire.EmptyRenegotiationInfoSCSV})
+	}
 }
 
 // stale are the extensions of a session that is gone, which fresh hellos are without.

@@ -16,6 +16,9 @@ type trait struct {
 	drop func(*probe.Hello)
 }
 
+// fewSchemes are as many signature schemes as stay when the others are left out: the one that is used, and those of certificates.
+const fewSchemes = 3
+
 // traits are the parts that a hello has, but for those of an axis, or one extension of it.
 func (r *run) traits(h *probe.Hello, own Axis, extension wire.ExtensionType) []trait {
 	var all []trait
@@ -36,11 +39,16 @@ func (r *run) traits(h *probe.Hello, own Axis, extension wire.ExtensionType) []t
 	}
 	if used := r.accepted.x.CipherSuite; len(h.CipherSuites) > 2 && slices.Contains(h.CipherSuites, used) {
 		rest := lessOf(h.CipherSuites, []wire.CipherSuite{used})
-		add(AxisCipher, "the other cipher suites", func(h *probe.Hello) { h.CipherSuites = []wire.CipherSuite{used} })
+		add(AxisCipher, "the other cipher suites", func(h *probe.Hello) { setSuites(h, []wire.CipherSuite{used}) })
 		add(AxisCipher, "the cipher suite "+used.String(), func(h *probe.Hello) { h.CipherSuites = rest })
 	}
 	if spoken := r.accepted.x.Version; own != AxisKeyShare && spoken.IsTLS13() && len(h.Versions()) > 1 && !r.Target.QUIC && slices.Contains(h.Versions(), spoken) {
 		add(AxisVersion, "the other versions", func(h *probe.Hello) { h.SetVersions(spoken) })
+	}
+	if used := r.accepted.x.Scheme; used != 0 && len(h.SignatureSchemes()) > fewSchemes {
+		add(AxisSignature, "the other signature schemes", func(h *probe.Hello) {
+			h.SetSignatureSchemes(meet(h.SignatureSchemes(), []wire.SignatureScheme{used, wire.SchemeRSAPKCS1SHA256, wire.SchemeECDSASecp256r1SHA256})...)
+		})
 	}
 	if h.ServerName() != "" {
 		add(AxisServerName, fmt.Sprintf("the server name %q", h.ServerName()), func(h *probe.Hello) { h.SetServerName("") })
@@ -74,37 +82,40 @@ func (r *run) dropped(t trial, traits []trait, size int) trial {
 }
 
 // together finds out with what else of the hello a property makes the endpoint fail: t has it and fails. Nothing: it is enough by
-// itself. For a size each hello is padded to it.
-func (r *run) together(t trial, own Axis, extension wire.ExtensionType, size int) []string {
+// itself. For a size each hello is padded to it. limit is the size that it takes, where size is one of these.
+func (r *run) together(t trial, own Axis, extension wire.ExtensionType, size int) (names []string, limit int) {
 	all := r.traits(t.hello, own, extension)
 	if len(all) == 0 || r.spare() < 3 {
-		return nil
+		return nil, 0
 	}
 	// It alone, in a hello that has nothing of the rest and works without it.
 	alone := r.expect("it alone, without the rest", r.dropped(t, all, size))
 	if a := alone; a.x == nil || !a.works {
 		if a.x == nil || kind(a.x) == r.minded {
 			if b := r.send("the hello that works, without the rest", r.dropped(r.working, all, 0)); b.x == nil || b.works {
-				return nil
+				return nil, 0
 			}
 		}
 	}
-	var names []string
-	sized := false
-	lacks := func(some []trait, what string) (without bool) {
+	var smaller []trait // that are accepted when they are left out for want of their bytes
+	// present: they are asked for in a hello that stays as large as it is.
+	without := func(some []trait, what string, present bool) (works, large bool) {
 		d := r.dropped(t, some, size)
-		a := r.send("without "+what, d)
-		if a.x == nil || !a.works {
+		if large = size == 0 && t.hello.Size()-d.hello.Size() > least; large && present {
+			d, what = r.dropped(t, some, t.hello.Size()), what+", padded to the same size"
+		}
+		return r.send("without "+what, d).works, large
+	}
+	lacks := func(some []trait, what string) bool {
+		works, large := without(some, what, smaller != nil)
+		if !works || !large || smaller != nil || r.spare() < 1 {
+			return works
+		}
+		if b := r.send("without "+what+", padded to the same size", r.dropped(t, some, t.hello.Size())); b.x != nil && !b.works && kind(b.x) == r.minded {
+			smaller = some
 			return false
 		}
-		if smaller := t.hello.Size() - d.hello.Size(); size == 0 && smaller > 4 && !sized && r.spare() > 0 {
-			if b := r.send("without "+what+", padded to the same size", r.dropped(t, some, t.hello.Size())); b.x != nil && !b.works && kind(b.x) == r.minded {
-				sized = true
-				names = append(names, fmt.Sprintf("a size of more than %d bytes (%d fail)", d.hello.Size(), t.hello.Size()))
-				return false
-			}
-		}
-		return !(sized && size == 0 && t.hello.Size()-d.hello.Size() > 4)
+		return true
 	}
 	var extensions []trait
 	for _, tr := range all {
@@ -114,19 +125,44 @@ func (r *run) together(t trial, own Axis, extension wire.ExtensionType, size int
 		}
 		if r.spare() < 2 {
 			r.cut = true
-			return nil
+			return nil, 0
 		}
 		if lacks([]trait{tr}, tr.name) {
 			names = append(names, tr.name)
 		}
 	}
 	if len(extensions) > 0 && r.spare() > 1 && lacks(extensions, "its other extensions") {
-		names = append(names, r.needs(extensions, lacks))
+		names = append(names, r.needs(extensions, func(some []trait, what string) bool { works, _ := without(some, what, true); return works }))
+	}
+	if smaller != nil {
+		var words string
+		words, limit = r.sizeBesides(t, smaller)
+		names = append(names, words)
 	}
 	if len(names) == 0 && alone.works {
 		names = append(names, "something else of the hello, of which no single part could be told") // several parts do as well
 	}
-	return names
+	return names, limit
+}
+
+// sizeBesides looks for the size that the endpoint takes of a hello that it refuses for that beside other things: it is accepted without some
+// of its parts, and not when it is padded to the size that it had.
+func (r *run) sizeBesides(t trial, some []trait) (words string, limit int) {
+	d := r.dropped(t, some, 0)
+	low, high := d.hello.Size(), t.hello.Size()
+	pad := pads{r, "without " + traitNames(some), d}
+	if !padded(d.hello) {
+		low += least
+	}
+	if low < high && r.spare() > 2 && pad.send(low).works {
+		low, high, _ = r.bisect(low, high, r.failure.x.Outcome == probe.OutcomeTimeout, pad.to)
+	} else {
+		low = d.hello.Size()
+	}
+	if high-low == 1 {
+		return fmt.Sprintf("a size of more than %d bytes", low), low
+	}
+	return fmt.Sprintf("a size of more than %d bytes (%d fail)", low, high), 0
 }
 
 // needs narrows down which of the extensions has to be there, half by half.
@@ -157,10 +193,13 @@ func traitNames(some []trait) string {
 
 // addAlone adds a cause that is a property by itself, or says with what else of the hello it is one.
 func (r *run) addAlone(f found, what string, t trial, extension wire.ExtensionType, size int) {
-	others := r.together(t, f.axis, extension, size)
+	others, limit := r.together(t, f.axis, extension, size)
 	if len(others) == 0 {
 		r.add(f)
 		return
+	}
+	if limit > 0 {
+		f.limit = limit
 	}
 	f.denies = nil
 	f.id, f.together = CombinationIntolerance, append([]string{what}, others...)

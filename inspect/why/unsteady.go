@@ -39,7 +39,7 @@ func (r *run) unsteady(good, bad int, broken answer, t trial) {
 	}
 	if r.recovers(t) {
 		r.add(found{axis: AxisNetwork, id: RateLimited,
-			evidence: fmt.Sprintf("the same hello was accepted %d times, then refused %d times in a row (%s), and accepted again after a pause", good, bad, broken.x.Describe()),
+			evidence: fmt.Sprintf("the same hello was accepted %s, then refused %s in a row (%s), and accepted again after a pause", times(good), times(bad), broken.x.Describe()),
 			sentence: fmt.Sprintf("The endpoint, or something before it, limits connections: after %d of them it answers %s until some time has passed.", good, broken.x.Describe()),
 			fix:      "Raise the limit for this client, or let it open fewer connections."})
 		return
@@ -198,6 +198,14 @@ func (r *run) lastFailed() bool {
 }
 
 func (r *run) flaps(good, bad int, broken answer) {
+	if refused, accepted, ok := r.once(broken.x.Hello); ok {
+		r.withdraw()
+		r.add(found{axis: AxisNetwork, id: Flapping,
+			evidence: fmt.Sprintf("the same hello was refused %s (%s), and accepted %s after that", times(refused), broken.x.Describe(), times(accepted)),
+			sentence: "The endpoint refused this hello at first, and accepts it since then: it was not well, was starting or has been changed in the meantime, or something before it let this client wait. What is sent makes no difference.",
+			fix:      "Ask again; if the hello is accepted then, look into the endpoint's own log for the time of the first connections."})
+		return
+	}
 	steady := r.plainIsSteady()
 	sentence := "The endpoint answers the same hello now so, now so: behind its address there are several that differ, or one that is not always well. What is sent makes no difference."
 	if steady != "" {
@@ -205,20 +213,47 @@ func (r *run) flaps(good, bad int, broken answer) {
 	}
 	r.withdraw() // what was found of an endpoint that is not steady is found of one of several
 	r.add(found{axis: AxisNetwork, id: Flapping,
-		evidence: fmt.Sprintf("the same hello was accepted %d times and refused %d times (%s), in no order", good, bad, broken.x.Describe()),
+		evidence: fmt.Sprintf("the same hello was accepted %s and refused %s (%s), in no order", times(good), times(bad), broken.x.Describe()),
 		sentence: sentence,
 		fix:      "Look at each of the endpoints behind this address by itself."})
 }
 
+// surelyWell is how many times in a row what was refused before has to be accepted for an endpoint to be one that is well since then.
+const surelyWell = 6
+
+// once reports whether a hello was refused up to some moment, and was accepted ever since: how often it was the one and the other.
+func (r *run) once(h *probe.Hello) (refused, accepted int, ok bool) {
+	for _, e := range r.history {
+		switch {
+		case !same(e.x.Hello, h):
+		case e.works:
+			accepted++
+		case accepted > 0:
+			return 0, 0, false
+		default:
+			refused++
+		}
+	}
+	return refused, accepted, refused > 1 && accepted >= surelyWell
+}
+
+// times is how often, in words.
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
 // plainIsSteady says of an endpoint that answers a hello now so and now so how it answers another one; empty: in the same way.
 func (r *run) plainIsSteady() string {
-	const times = 4
+	const asked = 4
 	name := r.failing.hello.ServerName()
 	plain, good := trial{small12(name), r.failing.proxy}, 0
 	if r.Target.QUIC {
 		return "Whether other hellos fare better was not asked."
 	}
-	for range times {
+	for range asked {
 		a := r.send("a small hello of TLS 1.2, for comparison", plain)
 		if a.x == nil {
 			return "Whether other hellos fare better was not asked."
@@ -228,19 +263,19 @@ func (r *run) plainIsSteady() string {
 		}
 	}
 	switch good {
-	case times:
-		return fmt.Sprintf("A small hello of TLS 1.2 was accepted each of %d times: it may be the hello that some of them mind.", times)
+	case asked:
+		return fmt.Sprintf("A small hello of TLS 1.2 was accepted each of %d times: it may be the hello that some of them mind.", asked)
 	case 0:
-		return fmt.Sprintf("A small hello of TLS 1.2 was refused each of %d times.", times)
+		return fmt.Sprintf("A small hello of TLS 1.2 was refused each of %d times.", asked)
 	}
 	return ""
 }
 
 // sometimesConnected names an endpoint that can be connected to now and then.
 func (r *run) sometimesConnected(first answer) {
-	const times = 6
+	const asked = 6
 	failed, made := 1, 1
-	for range times {
+	for range asked {
 		a := r.send("", r.failing)
 		switch {
 		case a.x == nil:
