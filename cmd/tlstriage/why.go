@@ -45,7 +45,8 @@ The hello is sent raw, with a fresh random and fresh key shares of the same grou
 that are gone are left out. The name that it asks for stays, unless --sni says another one. A client of the gallery (--client, --as)
 asks for the host of --to, or for --sni, if it sends a name at all.
 
-Exit codes: 0 when the endpoint accepts the hello, 1 when it does not, 2 for what cannot be asked.`,
+Exit codes: 0 when the endpoint accepts the hello, 1 when it does not, 2 for what cannot be asked, 3 when the experiment was
+interrupted.`,
 		Example: `  tlstriage why --to api.example.com:443 --hello hello.hex
   tlstriage why --to 10.0.0.5:8443 --sni api.example.com --client java7
   tlstriage why --to 10.0.0.5:8443 --as nginx
@@ -93,6 +94,9 @@ func (w *whyCommand) run(cmd *cobra.Command) error {
 		}
 	} else if _, err := io.WriteString(cmd.OutOrStdout(), printable(whyText(result))); err != nil {
 		return failed(err)
+	}
+	if cmd.Context().Err() != nil {
+		return failed(errors.New("the experiment was interrupted"))
 	}
 	if result.Verdict != why.NoFailure {
 		return &exitError{code: exitFindings}
@@ -240,7 +244,7 @@ func whyText(r *why.Result) string {
 		}
 	}
 	if r.Exhausted {
-		line("  note    The connections that are allowed (--max-connections) were used up.")
+		line("  note    The connections that are allowed (--max-connections) did not suffice.")
 	}
 	for _, note := range r.Notes {
 		line("  note    %s", note)
