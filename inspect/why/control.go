@@ -163,15 +163,15 @@ func (r *run) controls() []control {
 	shared := broad(own)
 	shared.SetKeyShares(commonShares()...)
 	add("a plain hello with more key shares", shared, f.proxy)
-	add("a plain hello of TLS 1.2", broad12(own), f.proxy)
-	add("a narrow hello", narrow(own), f.proxy)
-	add("a plain hello without post-quantum groups", withoutHybrids(broad(own)), f.proxy)
 	for _, name := range r.names() {
 		add("a plain hello of many versions and suites, server name "+name, broad(name), f.proxy)
 	}
 	if own != "" {
 		add("a plain hello of many versions and suites, without a server name", broad(""), f.proxy)
 	}
+	add("a plain hello of TLS 1.2", broad12(own), f.proxy)
+	add("a narrow hello", narrow(own), f.proxy)
+	add("a plain hello without post-quantum groups", withoutHybrids(broad(own)), f.proxy)
 	add("a plain hello with ALPN", withALPN(broad(own)), f.proxy)
 	// Two remedies at once, with as little as possible that could be refused.
 	for _, name := range r.likelyNames() {

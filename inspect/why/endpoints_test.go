@@ -676,7 +676,7 @@ func limiter(t *testing.T, open, shut int, edit func(*tls.Config)) string {
 
 func TestBuiltInCausesAreNamed(t *testing.T) {
 	t.Parallel()
-	for _, e := range slices.Concat(endpoints(t), hostile(t), refuted(t)) {
+	for _, e := range slices.Concat(endpoints(t), hostile(t), refuted(t), listed(t)) {
 		t.Run(e.name, func(t *testing.T) {
 			t.Parallel()
 			address := e.start(t)

@@ -14,6 +14,23 @@ func (r *run) refineGroups(next trial, a answer) bool {
 	offered := slices.DeleteFunc(r.failing.hello.Groups(), wire.IsGREASE[wire.NamedGroup])
 	own := r.working.hello.Groups()
 	shares := r.working.hello.KeyShareGroups()
+	if len(own) == 0 && len(r.working.hello.SignatureSchemes()) == 0 { // with a group it may be that the endpoint has to sign, and says so of groups
+		for _, schemes := range [...][]wire.SignatureScheme{r.failing.hello.SignatureSchemes(), broadSchemes()} {
+			if len(schemes) == 0 || r.spare() < 4 {
+				continue
+			}
+			t := trial{next.hello.Clone(), next.proxy}
+			t.hello.SetSignatureSchemes(schemes...)
+			p := r.send("with its groups and signature schemes", t)
+			if p.x == nil {
+				return false
+			}
+			if p.works {
+				r.keep(t, p)
+				return true
+			}
+		}
+	}
 	both := r.with(func(h *probe.Hello) { h.SetGroups(union(next.hello.Groups(), own)...) })
 	u := r.send("with its groups and those that work", both)
 	if u.x == nil {
