@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"encoding/hex"
 	"encoding/json"
@@ -155,6 +156,19 @@ func TestWhyRefusesWhatCannotBeAsked(t *testing.T) {
 }
 
 // Over QUIC the hello goes as its client might say it there; what cannot go is told.
+// An experiment that is interrupted prints what is known, and exits as a scan and a replay do.
+func TestWhyThatIsInterrupted(t *testing.T) {
+	address := pickyServer(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var out, errs bytes.Buffer
+	code := run(ctx, []string{"why", "-o", "json", "--to", address, "--client", "java7"}, strings.NewReader(""), &out, &errs)
+	var r why.Result
+	if err := json.Unmarshal(out.Bytes(), &r); err != nil || code != exitFailed || len(r.Causes) > 0 || !strings.Contains(errs.String(), "interrupted") {
+		t.Errorf("exit code %d, %v: %s%s", code, err, out.String(), errs.String())
+	}
+}
+
 func TestWhyOverQUIC(t *testing.T) {
 	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
