@@ -33,8 +33,17 @@ func (r *run) refineSuites(next trial, a answer) bool {
 			return true
 		}
 	}
-	set := setSuites
-	chosen, accepted := acceptedAlone(r, "suite", own, func(x *probe.Exchange) wire.CipherSuite { return x.CipherSuite }, set)
+	set, choice, needed := setSuites, func(x *probe.Exchange) wire.CipherSuite { return x.CipherSuite }, false
+	unsaid := slices.Contains(own, signal) && !knowsRenegotiation(next.hello) && !knowsRenegotiation(r.failing.hello.InTLSFormat())
+	if unsaid { // as the client: without what says that secure renegotiation is known
+		set = func(h *probe.Hello, suites []wire.CipherSuite) { h.CipherSuites = slices.Clone(suites) }
+	}
+	chosen, accepted := acceptedAlone(r, "suite", own, choice, set)
+	if unsaid && len(accepted) == 0 && r.spare() > 6 {
+		if c, a := acceptedAlone(r, "suite", own, choice, setSuites); len(a) > 0 {
+			chosen, accepted, set, needed = c, a, setSuites, true
+		}
+	}
 	if !choosesOnly(chosen, accepted, offered) {
 		return r.insists(both, u, listClaim[wire.CipherSuite]{axis: AxisCipher, id: CipherRequired, what: "cipher suites", offered: next.hello.CipherSuites, own: own, chosen: chosen, set: set, refusal: a})
 	}
@@ -45,13 +54,14 @@ func (r *run) refineSuites(next trial, a answer) bool {
 	f.fix = fmt.Sprintf("Enable one of the client's suites at the endpoint, or let the client offer %s.", oneOf(accepted))
 	f.denies = deniesSuites(offered)
 	r.add(f)
-	return r.signalToo(next, signal)
+	return !needed || r.signalToo(signal)
 }
 
 // signalToo finds out whether the endpoint wants secure renegotiation to be known besides, where the client does not say that it knows it.
-func (r *run) signalToo(next trial, signal wire.CipherSuite) bool {
-	if !slices.Contains(r.working.hello.CipherSuites, signal) || knowsRenegotiation(next.hello) || knowsRenegotiation(r.failing.hello.InTLSFormat()) || r.spare() < 4 {
-		return true
+func (r *run) signalToo(signal wire.CipherSuite) bool {
+	if r.spare() < 4 {
+		r.cut = true
+		return false
 	}
 	a, ok := r.believe("without TLS_EMPTY_RENEGOTIATION_INFO_SCSV", r.with(func(h *probe.Hello) { h.CipherSuites = lessOf(h.CipherSuites, []wire.CipherSuite{signal}) }))
 	if ok && !a.works {
