@@ -2,10 +2,12 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"os"
 	"path"
@@ -21,6 +23,7 @@ import (
 	"github.com/tlstriage/tlstriage/inspect"
 	"github.com/tlstriage/tlstriage/inspect/capture"
 	"github.com/tlstriage/tlstriage/inspect/diagnose"
+	"github.com/tlstriage/tlstriage/inspect/keylog"
 	"github.com/tlstriage/tlstriage/inspect/policy/importer"
 	"github.com/tlstriage/tlstriage/inspect/report"
 )
@@ -105,6 +108,9 @@ func (p *pcapCommand) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return usage(err)
 	}
+	if p.keylog != "" && !bringsSecrets(options.KeyLog) {
+		fmt.Fprintf(cmd.ErrOrStderr(), "tlstriage: --keylog: %s has no line with a session key in it\n", shown(p.keylog))
+	}
 	if p.cut != nil {
 		options.OnPackets = p.cutOut
 		if !p.noSecrets {
@@ -125,7 +131,7 @@ func (p *pcapCommand) run(cmd *cobra.Command, args []string) error {
 	fmt.Fprint(cmd.ErrOrStderr(), printable(strangeTraffic(stats)))
 	if p.opened > 0 {
 		fmt.Fprintf(cmd.ErrOrStderr(), "tlstriage: %s holds what opens the handshakes of %s: whoever has it can read them, and before TLS 1.3 what follows them in it\n",
-			printable(p.write), many(uint64(p.opened), "connection"))
+			shown(p.write), many(uint64(p.opened), "connection"))
 	}
 	if err != nil {
 		return err
@@ -254,6 +260,17 @@ func (p *pcapCommand) stdout(cmd *cobra.Command) io.Writer {
 	return cmd.OutOrStdout()
 }
 
+// bringsSecrets reports whether a file of session keys has one at least.
+func bringsSecrets(b []byte) bool {
+	var s keylog.Store
+	for line := range bytes.Lines(b) {
+		if _ = s.Add(line); s.Stats().Secrets > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // The most that is read of a file of session keys.
 const maxKeyLog = 64 << 20
 
@@ -280,6 +297,11 @@ func (p *pcapCommand) read(cmd *cobra.Command, args []string, o capture.Options)
 		stats, err := capture.Live(ctx, p.iface, o)
 		if errors.Is(err, context.Canceled) {
 			err = nil // it was asked to end
+		}
+		if err != nil && p.iface != "any" && !errors.Is(err, capture.ErrLiveUnsupported) {
+			if _, unknown := net.InterfaceByName(p.iface); unknown != nil && stats.Packets == 0 {
+				return stats, usage(err) // as a file that is not there
+			}
 		}
 		if err != nil {
 			return stats, failed(err)

@@ -11,6 +11,7 @@ import (
 type conversation struct {
 	observer *inspect.Observer
 	upgrade  wire.Protocol // what was spoken before; empty: nothing
+	header   string        // version of the PROXY protocol header that came first
 	marks    []recordMark
 	messages bool            // something of a handshake, or an alert, was seen
 	alerts   []inspect.Alert // in the clear, behind bytes that are missing
@@ -112,7 +113,9 @@ func (t *Tracker) begin(f *flow, c *tcpConn, side, at int, v verdict, s *segment
 			}
 		}
 		if v != isRecord || at > 0 || c.stream[side].carrier != nil {
-			c.tls.upgrade = c.upgrade(side, at)
+			if c.tls.upgrade = c.upgrade(side, at); c.tls.upgrade == wire.ProtocolProxyProtocol {
+				c.tls.header = headerVersion(c.stream[side].prefix)
+			}
 		}
 		if peer := &c.stream[1-side]; f.opened && c.half[side].lost == 0 && c.half[1-side].placed && c.half[1-side].lost == 0 && peer.any && c.tls.upgrade == "" && len(peer.prefix) > 0 && peer.candidate != 0 && v == isRecord {
 			t.startFeeding(f, c, 1-side, 0, s) // the server answers in TLS what the client did not say in it

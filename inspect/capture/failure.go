@@ -28,6 +28,14 @@ func (c *tcpConn) failure(leg *inspect.Leg, seen *inspect.Capture) *inspect.Erro
 	if e := alertError(leg.TLS.Alerts); e != nil {
 		return e
 	}
+	if !seen.Midstream {
+		if e := c.refusedInClear(leg); e != nil {
+			return e
+		}
+	}
+	if len(seen.Inferred) > 0 {
+		return nil // that it failed is no more than likely
+	}
 	whole := !c.disordered && seen.OneWay == "" && !seen.Midstream && !c.stream[0].broken && !c.stream[1].broken && c.half[0].lost == 0 && c.half[1].lost == 0
 	if hello, _ := o.ClientHello(); hello != nil && hello.SSLv2 && c.stream[c.client].records.bad && leg.TLS.Version == "" && (whole || c.heard == 0 && c.closer(seen.End) == c.client && c.half[c.client].lost == 0) {
 		// A client of TLS waits for the answer to such a hello (RFC 5246, Appendix E.2): this is another protocol in disguise.
@@ -140,17 +148,18 @@ func (c *tcpConn) silence(end inspect.CaptureEnd) string {
 		return ""
 	}
 	own, peer := &c.half[closer], &c.half[1-closer]
+	if st := &c.stream[1-closer]; st.tls && st.records.inside() && peer.spoke > own.spoke && c.endedAt-peer.spokeAt >= longSilence && c.unheard() == nil {
+		return fmt.Sprintf("the %s stopped in the middle of a message (packet %d) and said nothing for %.1f s; then the %s gave up and %s the connection (packet %d)",
+			c.sideName(1-closer), peer.spoke, float64(c.endedAt-peer.spokeAt)/1e9, c.sideName(closer), ending(end), c.ended)
+	}
 	waited := c.endedAt - own.spokeAt
 	unanswered := c.leftUnanswered()
 	if own.spoke == 0 || own.spoke < peer.spoke && !unanswered || waited < longSilence {
 		return ""
 	}
-	what, how := "the last message", "closed"
+	what, how := "the last message", ending(end)
 	if closer == c.client && (peer.spoke == 0 || unanswered) {
 		what = "the hello"
-	}
-	if end == inspect.EndResetClient || end == inspect.EndResetServer {
-		how = "reset"
 	}
 	side, other := c.sideName(closer), c.sideName(1-closer)
 	message := fmt.Sprintf("the %s said nothing for %.1f s after %s from the %s (packet %d), which then gave up and %s the connection (packet %d)", other, float64(waited)/1e9, what, side, own.spoke, how, c.ended)
@@ -159,10 +168,23 @@ func (c *tcpConn) silence(end inspect.CaptureEnd) string {
 		message = fmt.Sprintf("the client gave up and closed the connection %.1f s after its hello (packets %d and %d); of an answer that passed here %.1f s after the hello not one whole record had reached it", float64(waited)/1e9, own.spoke, c.ended, float64(peer.spokeAt-own.spokeAt)/1e9)
 	case unanswered:
 		message += fmt.Sprintf("; an answer that came %.1f s after it was too late", float64(peer.spokeAt-own.spokeAt)/1e9)
-	case own.hasAck && int32(own.acked-own.next) < 0:
+	case own.hasAck && int32(own.acked-own.spokeEnd()) < 0:
 		message += "; nor did it acknowledge all of it"
+	case own.hasAck && own.fin && int32(own.acked-own.finEnd) < 0 && c.lastAt-own.closedAt > againTime:
+		message += "; it acknowledged what had been said, but not that the connection was closed"
 	}
 	return message
+}
+
+// againTime is after what time, in nanoseconds, what is not acknowledged is sent again, at the least.
+const againTime = 150e6
+
+// ending says how a connection was ended.
+func ending(end inspect.CaptureEnd) string {
+	if end == inspect.EndResetClient || end == inspect.EndResetServer {
+		return "reset"
+	}
+	return "closed"
 }
 
 // leftUnanswered reports whether the client left before a byte of what the server said had reached it.
@@ -187,6 +209,9 @@ func (c *tcpConn) closed(end inspect.CaptureEnd) string {
 	closer := c.closer(end)
 	if own := &c.half[c.client]; closer == c.client && own.spoke > 0 && (c.half[1-c.client].spoke == 0 || c.leftUnanswered()) {
 		return fmt.Sprintf("the client closed the connection %.0f ms after its hello, before an answer had reached it (packet %d)", float64(max(0, c.endedAt-own.spokeAt))/1e6, c.ended)
+	}
+	if own := &c.half[c.client]; closer == 1-c.client && own.spoke > c.ended && c.spokeAt == 0 {
+		return fmt.Sprintf("the server closed the connection before the client had said anything (packet %d); the hello that came then was too late", c.ended)
 	}
 	return fmt.Sprintf("the %s closed the connection %.0f ms after the last message, before the handshake was done (packet %d)", c.sideName(closer), float64(max(0, c.endedAt-c.spokeAt))/1e6, c.ended)
 }

@@ -40,6 +40,9 @@ type half struct {
 	finPacket uint64
 	rst       bool
 
+	closedAt     int64 // when its FIN or RST came, and with which packet; 0: none did
+	closedPacket uint64
+
 	strays                  int // packets in a row with numbers that are far off
 	packets                 uint64
 	payload                 uint64
@@ -232,6 +235,21 @@ func (h *half) gapOver(now int64) bool {
 	}
 	acknowledged := h.hasAck && int32(h.acked-h.waiting[0].seq) >= 0
 	return acknowledged && (h.gapSeen > gapPackets || now-h.gapAt > gapTime) || len(h.waiting) >= maxWaiting
+}
+
+// spokeEnd is the number behind the last byte that was said, without the FIN's.
+func (h *half) spokeEnd() uint32 {
+	if h.finished() {
+		return h.finEnd - 1
+	}
+	return h.next
+}
+
+// close notes when a side ended the connection, as far as it is concerned.
+func (h *half) close(s *segment) {
+	if h.closedPacket == 0 {
+		h.closedAt, h.closedPacket = s.at, s.number
+	}
 }
 
 // finished reports whether all up to the FIN was delivered.

@@ -3,6 +3,7 @@ package capture_test
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,6 +15,7 @@ import (
 // that failed.
 func TestSilenceUntilSomebodyGivesUp(t *testing.T) {
 	talk := ecdhe(t)
+	flight := 1 + slices.IndexFunc(talk[1:], func(x turn) bool { return x.client }) // with all that the server says first
 	for name, test := range map[string]struct {
 		turns  int // of the handshake
 		client bool
@@ -27,7 +29,9 @@ func TestSilenceUntilSomebodyGivesUp(t *testing.T) {
 		"the client closes at once":         {1, true, fin | ack, second / 10, inspect.ErrorClosed, "the client closed the connection 100 ms after its hello, before an answer had reached it (packet 6)"},
 		"the server closes":                 {1, false, fin | ack, 3 * second, inspect.ErrorClosed, "the server closed the connection"},
 		"the client never answers a flight": {2, false, fin | ack, 60 * second, inspect.ErrorStalled, "the client said nothing for 60.0 s after the last message from the server (packet 5)"},
-		"the client leaves after a flight":  {2, true, fin | ack, 3 * second, inspect.ErrorClosed, "the client closed the connection"},
+		"the client leaves after a flight":  {flight, true, fin | ack, 3 * second, inspect.ErrorClosed, "the client closed the connection"},
+		"the client gets half a flight":     {2, true, fin | ack, 3 * second, inspect.ErrorStalled, "the server stopped in the middle of a message (packet 5) and said nothing for 3.0 s; then the client gave up and closed the connection (packet 7)"},
+		"half a flight, and at once":        {2, true, fin | ack, second / 10, inspect.ErrorClosed, "the client closed the connection"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newBuilder()

@@ -134,6 +134,7 @@ func (t *Tracker) advance(f *flow, c *tcpConn, side int, s *segment) {
 	}
 	if s.has(flagFIN) && !h.fin {
 		h.fin, h.finEnd, h.finPacket = true, s.end(), s.number
+		h.close(s)
 		if c.end == "" {
 			c.end = [2]inspect.CaptureEnd{inspect.EndFINClient, inspect.EndFINServer}[side] // turned round later if the roles are
 			c.ended, c.endedAt = s.number, s.at
@@ -199,6 +200,7 @@ func (t *Tracker) reset(f *flow, c *tcpConn, side int, s *segment) {
 	}
 	if !h.rst {
 		h.rst, h.resetTTL = true, s.ttl
+		h.close(s)
 	}
 	if c.end == "" {
 		c.end = [2]inspect.CaptureEnd{inspect.EndResetClient, inspect.EndResetServer}[side]

@@ -35,6 +35,7 @@ func (e *evidence) clientCertificate() clientCertFault {
 	sent := v.hello.Certificate != nil || asked != nil && asked.CertificateSent
 	a := v.alert(inspect.FromServer)
 	refused := v.is(inspect.ErrorClientCertificate)
+	unseen := !sent && e.clientBytesMissing()
 	if a != nil {
 		switch {
 		case a.Code == alertCertificateRequired, a.Code == alertNoCertificate:
@@ -43,6 +44,10 @@ func (e *evidence) clientCertificate() clientCertFault {
 			return certUnproven
 		case refusesCertificate(a.Code):
 			refused = true
+		case a.Code == alertHandshakeFailure && !sent && e.sentEmptyCertificate():
+			return certMissing
+		case a.Code == alertHandshakeFailure && unseen:
+			// What the client answered is not known.
 		case a.Code == alertHandshakeFailure && asked != nil && !sent:
 			return certMissing
 		case (a.Code == alertHandshakeFailure || a.Code == alertAccessDenied) && sent:
@@ -52,10 +57,28 @@ func (e *evidence) clientCertificate() clientCertFault {
 	if !refused {
 		return certFine
 	}
-	if !sent {
+	if !sent && !unseen {
 		return certMissing
 	}
 	return e.whyRefused(v)
+}
+
+// sentEmptyCertificate reports whether a Certificate message of the client was seen that had no certificate in it.
+func (e *evidence) sentEmptyCertificate() bool {
+	v := e.client
+	return v.hello.Certificate == nil && v.tls.Handshake != nil && strings.Contains(v.tls.Handshake.History, "X")
+}
+
+// wentWithoutCertificate reports whether a captured handshake was done although the client answered the wish for a certificate with none.
+func (e *evidence) wentWithoutCertificate() bool {
+	v := e.client
+	return e.c.Event.Source == inspect.SourceCapture && v.established() && v.server.CertificateRequest != nil && !v.server.CertificateRequest.CertificateSent && e.sentEmptyCertificate()
+}
+
+// clientBytesMissing reports whether the client said something that a capture does not have, among which its certificate may be.
+func (e *evidence) clientBytesMissing() bool {
+	c := e.c.Capture
+	return c != nil && (c.Client.LostBytes > 0 || c.OneWay == inspect.FromServer) && !e.sentEmptyCertificate()
 }
 
 // whyRefused is why the server of a leg refused the certificate that came: what its alert says, else what is to be seen in the

@@ -74,6 +74,15 @@ func (e *evidence) inferred(kind inspect.InferenceKind) *inspect.Inference {
 	return nil
 }
 
+// likely makes a finding that rests on the length of one record of the server alone a warning: the handshake may have been done, and the
+// record be something else of that length.
+func (e *evidence) likely(m *match) {
+	if e.client.leg.Error == nil {
+		m.severity = inspect.SeverityWarning
+		m.detail += "; a bare goodbye, or an answer as short as an alert, looks the same"
+	}
+}
+
 // cutShort reports whether a capture ends, or was filtered, before its connection came to anything: nothing is known to have failed.
 func (e *evidence) cutShort() bool {
 	v := e.client

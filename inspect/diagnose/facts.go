@@ -25,6 +25,7 @@ const (
 	backendCut                         // the backend ended a connection without saying so in TLS, or reset it
 	canaried                           // the hello was sent to a canary, too
 	altSvcUnused                       // clients that were told of HTTP/3 come back without it
+	clientCertNone                     // in a capture, the client answered the wish for a certificate with none
 	clientSilent                       // the client did the handshake and left without a byte
 
 	legDown = clientLegDown | backendLegDown
@@ -59,6 +60,7 @@ func (e *evidence) facts() facts {
 	set(requestsFailed, e.c.HTTP != nil && len(e.c.HTTP.Failures) > 0)
 	set(backendCut, e.backend.exists() && (e.backend.leg.PeerEnd == inspect.PeerTruncated || e.backend.leg.PeerEnd == inspect.PeerReset || e.backend.leg.OpenEnded))
 	set(canaried, e.c.Canary != nil)
+	set(clientCertNone, e.wentWithoutCertificate())
 	set(clientSilent, e.client.exists() && e.client.leg.Silent)
 	set(altSvcUnused, e.c.HTTP != nil && e.c.HTTP.AltSvc != nil && e.c.HTTP.AltSvc.Returned > 0)
 	return f

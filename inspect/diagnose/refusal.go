@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/tlstriage/tlstriage/inspect"
 	"github.com/tlstriage/tlstriage/inspect/policy"
@@ -35,7 +36,10 @@ func (e *evidence) clientRefusal() policy.Dimension {
 	switch a.Code {
 	case alertProtocolVersion, alertInappropriateFallback:
 		return policy.DimensionVersion
-	case alertInsufficientSecurity:
+	case alertInsufficientSecurity, alertHandshakeFailure:
+		if e.foreign() && v.tls.Handshake != nil && strings.Contains(v.tls.Handshake.History, "s") {
+			return policy.DimensionNone // it had chosen among all that the hello offers
+		}
 		return e.suspect(policy.DimensionCipher)
 	case alertNoApplicationProtocol:
 		return policy.DimensionALPN
@@ -46,8 +50,6 @@ func (e *evidence) clientRefusal() policy.Dimension {
 			return policy.DimensionServerName
 		}
 		return policy.DimensionGroup
-	case alertHandshakeFailure:
-		return e.suspect(policy.DimensionCipher)
 	}
 	return policy.DimensionNone
 }

@@ -27,11 +27,18 @@ var ruleBackendNotTLS = Rule{
 		if v.leg.ProxyProtocol != "" {
 			m.fault = inspect.FaultProxy
 			m.title = "The backend does not take the PROXY protocol header that this proxy sends"
+			if leg == inspect.LegClient {
+				m.fault = inspect.FaultClient
+				m.title = "The server does not take the PROXY protocol header that it is sent"
+			}
 			m.detail += "; a PROXY protocol header (" + v.leg.ProxyProtocol + ") was sent to it first, which a server that does not expect one takes for garbage"
 			m.fixes = []inspect.Fix{
 				fix(forSelf, "send no PROXY protocol header to this backend", "tlstriage proxy --backend-proxy-protocol none …"),
 				fix(forNginx, "or let the backend read it", "listen 443 ssl proxy_protocol;"),
 				fix(forHAProxy, "or let the backend read it", "bind :443 ssl crt FILE accept-proxy"),
+			}
+			if leg == inspect.LegClient {
+				m.fixes[0] = fix(forHAProxy, "send no PROXY protocol header to this server", "server NAME "+backendName(v)+"  # without send-proxy, send-proxy-v2")
 			}
 			return m
 		}

@@ -14,11 +14,14 @@ var ruleBackendStartTLSRefused = Rule{
 	Explanation: "The backend was asked for TLS in its own protocol (STARTTLS, STLS, the StartTLS operation, SSLRequest) and said no, said something that is no answer to that, or did not list TLS among what it offers, and the client left: TLS is switched off there, its certificate or key could not be " +
 		"read, or the port speaks another protocol. Check: `openssl s_client -starttls PROTOCOL -connect HOST:PORT`.",
 	check: func(e *evidence) *match {
-		v := e.backend
+		v, leg := e.backend, inspect.LegBackend
+		if e.c.Event.Source == inspect.SourceCapture {
+			v, leg = e.client, inspect.LegClient
+		}
 		if !v.exists() || !v.is(inspect.ErrorStartTLS) {
 			return nil
 		}
-		m := &match{ended: true, detail: or(v.message(), "the backend did not go along with the dialogue"), fixes: []inspect.Fix{
+		m := &match{ended: true, leg: leg, detail: or(v.message(), "the backend did not go along with the dialogue"), fixes: []inspect.Fix{
 			fix(forBackend, "switch TLS on there; its log says why it is off (certificate, key and their modes)", startTLSSetting(v.leg.StartTLS)),
 			fix(forSelf, "if the port speaks TLS at once, do not ask for it", "tlstriage proxy --backend tls://"+backendName(v)+" …  # without --backend-starttls"),
 		}}
@@ -28,6 +31,9 @@ var ruleBackendStartTLSRefused = Rule{
 			asksForAnother(v, m)
 		default:
 			refusesForNow(s, m)
+		}
+		if leg == inspect.LegClient {
+			m.fixes = append(m.fixes[:1:1], fix(forClient, "heed the answer: a hello behind a refusal is taken for a command; if the port speaks TLS at once, do not ask for it", ""))
 		}
 		return m
 	},

@@ -4,7 +4,7 @@ import "github.com/tlstriage/tlstriage/inspect"
 
 var ruleClientCertMissing = Rule{
 	ID: "client-cert-missing", Severity: inspect.SeverityError, Leg: inspect.LegClient, Fault: inspect.FaultClient,
-	when:     clientCertFaulty | inferred,
+	when:     clientCertFaulty | inferred | clientCertNone,
 	Title:    "The server wants a client certificate and the client sent none",
 	Citation: "RFC 8446, Section 4.4.2.4",
 	Explanation: "The server asked for a certificate (mutual TLS) and got none: the client has none configured, or none that fits the authorities and signature schemes that the server lists. In TLS 1.3 the answer is certificate_required " +
@@ -13,8 +13,13 @@ var ruleClientCertMissing = Rule{
 		m := &match{ended: e.client.failed(), detail: "no client certificate came"}
 		if i := e.inferred(inspect.InferredClientCertificateMissing); i != nil && e.client.alert(inspect.FromServer) == nil {
 			m.title, m.detail = "The server seems to want a client certificate, and the client to have none", "inferred: "+bound(i.Basis)
+			e.likely(m)
 		} else if e.clientCert != certMissing {
-			return nil
+			if !e.wentWithoutCertificate() {
+				return nil
+			}
+			m.severity, m.title = inspect.SeverityInfo, "The server asks for a client certificate, and took a client without one"
+			m.detail = "the client's Certificate message has no certificate in it, and the handshake was done all the same; a web server that insists (nginx: 400, No required SSL certificate was sent) says so in what is encrypted here"
 		}
 		if r := e.client.server.CertificateRequest; r != nil && len(r.Authorities) > 0 {
 			m.accepted = r.Authorities

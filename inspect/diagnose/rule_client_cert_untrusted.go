@@ -11,15 +11,23 @@ var ruleClientCertUntrusted = Rule{
 		"`openssl verify -purpose sslclient -CAfile SERVERS_CA -untrusted intermediates.pem client.pem`.",
 	check: func(e *evidence) *match {
 		if i := e.inferred(inspect.InferredClientCertificateRefused); i != nil && e.client.alert(inspect.FromServer) == nil {
-			return &match{ended: e.client.failed(), title: "The server seems to refuse the client's certificate, or that it has none", detail: "inferred: " + bound(i.Basis), fixes: []inspect.Fix{
+			m := &match{ended: e.client.failed(), title: "The server seems to refuse the client's certificate, or that it has none", detail: "inferred: " + bound(i.Basis), fixes: []inspect.Fix{
 				fix(forClient, "give the client a certificate of an authority that the server accepts", "openssl s_client -connect "+backendName(e.client)+" -cert client.pem -key client.key"),
 				fix(forClient, "with the session keys the server's alert can be read", "tlstriage pcap --keylog FILE …"),
 			}}
+			e.likely(m)
+			return m
 		}
 		if e.clientCert != certUntrusted {
 			return nil
 		}
 		m := &match{ended: e.client.failed(), detail: clientCertWords(e.client)}
+		if e.client.hello.Certificate == nil && e.clientBytesMissing() {
+			m.detail += "; what the client sent is not in the capture"
+			if !e.client.alerted(inspect.FromServer, alertUnknownCA) {
+				m.title = "The server refuses the client's certificate, or that it has none: the capture does not show which"
+			}
+		}
 		if x := e.client.hello.Certificate; x != nil {
 			m.offered = []string{x.Issuer}
 		}

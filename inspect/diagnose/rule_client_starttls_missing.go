@@ -11,7 +11,7 @@ var ruleClientStartTLSMissing = Rule{
 		"Nothing that it sent in plain text was passed on, but for a request to cancel a query of PostgreSQL, which is no fault.",
 	check: func(e *evidence) *match {
 		v := e.client
-		if !v.exists() || !v.is(inspect.ErrorStartTLS) || v.leg.StartTLS == nil {
+		if !v.exists() || !v.is(inspect.ErrorStartTLS) || v.leg.StartTLS == nil || e.c.Event.Source == inspect.SourceCapture {
 			return nil
 		}
 		s := v.leg.StartTLS

@@ -32,6 +32,9 @@ var ruleHandshakeStalled = Rule{
 		case e.unheard() != nil && e.unheard().Records == 0 && e.endedBy(inspect.FromClient):
 			m.fault = inspect.FaultBackend
 			m.title = "The answer to the hello did not reach the client in time"
+		case !sawServerFlight(v) && e.c.Capture != nil && e.c.Capture.Upgrade == "" && e.c.Capture.Server.Bytes > 0 && e.endedBy(inspect.FromClient):
+			m.fault = inspect.FaultBackend
+			m.title = "The server stopped in the middle of its answer"
 		case !sawServerFlight(v):
 			m.fault = inspect.FaultBackend
 			m.title = "The server accepted the connection and never answered the hello"
