@@ -11,7 +11,7 @@ var ruleBackendNotTLS = Rule{
 	when:        legDown,
 	Title:       "The backend does not speak TLS on this port",
 	Citation:    "RFC 8446, Section 5.1",
-	Explanation: "The answer to our ClientHello is no TLS record: most often an HTTP 400 from a plain HTTP port. Libraries call this \"wrong version number\" or \"record too long\". Check: `curl -v http://HOST:PORT/`.",
+	Explanation: "The answer to our ClientHello is no TLS record: most often an HTTP 400 from a plain HTTP port, or from a server that was sent a PROXY protocol header it does not expect. Libraries call this \"wrong version number\" or \"record too long\". Check: `curl -v http://HOST:PORT/`.",
 	check: func(e *evidence) *match {
 		v, leg := e.backend, inspect.LegBackend
 		if e.serverNotTLS() {

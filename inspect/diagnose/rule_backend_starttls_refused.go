@@ -12,7 +12,7 @@ var ruleBackendStartTLSRefused = Rule{
 	Title:    "The backend does not go over from plain text to TLS",
 	Citation: "RFC 3207, Section 4; RFC 9051, Section 6.2.1; RFC 4511, Section 4.14; PostgreSQL, Section 55.2.10",
 	Explanation: "The backend was asked for TLS in its own protocol (STARTTLS, STLS, the StartTLS operation, SSLRequest) and said no, said something that is no answer to that, or did not list TLS among what it offers, and the client left: TLS is switched off there, its certificate or key could not be " +
-		"read, or the port speaks another protocol. Check: `openssl s_client -starttls PROTOCOL -connect HOST:PORT`.",
+		"read, or the port speaks another protocol. In a capture it is the server that refused in the clear, and the client sent its hello all the same. Check: `openssl s_client -starttls PROTOCOL -connect HOST:PORT`.",
 	check: func(e *evidence) *match {
 		v, leg := e.backend, inspect.LegBackend
 		if e.c.Event.Source == inspect.SourceCapture {

@@ -8,7 +8,7 @@ var ruleClientCertMissing = Rule{
 	Title:    "The server wants a client certificate and the client sent none",
 	Citation: "RFC 8446, Section 4.4.2.4",
 	Explanation: "The server asked for a certificate (mutual TLS) and got none: the client has none configured, or none that fits the authorities and signature schemes that the server lists. In TLS 1.3 the answer is certificate_required " +
-		"(alert 116), before it bad_certificate (42) or handshake_failure (40). Check: `openssl s_client -connect HOST:PORT` prints the acceptable authorities.",
+		"(alert 116), before it bad_certificate (42) or handshake_failure (40). In a capture without keys a short record of the server tells it, which is a warning: a goodbye looks the same; and where the handshake was done without a certificate, it is only worth knowing. Check: `openssl s_client -connect HOST:PORT` prints the acceptable authorities.",
 	check: func(e *evidence) *match {
 		m := &match{ended: e.client.failed(), detail: "no client certificate came"}
 		if i := e.inferred(inspect.InferredClientCertificateMissing); i != nil && e.client.alert(inspect.FromServer) == nil {

@@ -7,7 +7,7 @@ var ruleClientCertUntrusted = Rule{
 	when:     clientCertFaulty | inferred,
 	Title:    "The server does not accept the client's certificate",
 	Citation: "RFC 8446, Section 4.4.2.4; RFC 5280, Section 6",
-	Explanation: "A client certificate came, and the server refuses it: issued by an authority that it does not know, or without its intermediates. Check: " +
+	Explanation: "A client certificate came, and the server refuses it: issued by an authority that it does not know, or without its intermediates. In a capture of TLS 1.3 without keys a short record of the server tells it, which is a warning: a goodbye looks the same. Check: " +
 		"`openssl verify -purpose sslclient -CAfile SERVERS_CA -untrusted intermediates.pem client.pem`.",
 	check: func(e *evidence) *match {
 		if i := e.inferred(inspect.InferredClientCertificateRefused); i != nil && e.client.alert(inspect.FromServer) == nil {

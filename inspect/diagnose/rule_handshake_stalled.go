@@ -7,7 +7,7 @@ var ruleHandshakeStalled = Rule{
 	when:     legDown,
 	Title:    "The handshake stood still",
 	Citation: "RFC 9293, Section 3.8.3",
-	Explanation: "Both sides were there, and then neither sent anything more, until one of them gave up or the capture ended: a server that hangs or is overloaded, a client that waits for a person (a certificate to be chosen), or packets that " +
+	Explanation: "Both sides were there, and then neither sent anything more, be it in the middle of a message, until one of them gave up or the capture ended: a server that hangs or is overloaded, a client that waits for a person (a certificate to be chosen), or packets that " +
 		"were lost outside of the capture. The history says whose turn it was: capital letters are the client's messages, small ones the server's. Check: a capture at the other end.",
 	CausedBy: []string{idQUICRetryLoop},
 	check: func(e *evidence) *match {
