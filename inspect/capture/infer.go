@@ -44,7 +44,7 @@ func (c *tcpConn) infer(t *Tracker, r *inspect.Connection) {
 	switch {
 	case !isTLS13(tls.Version) || r.Capture.Decrypted || r.Capture.OneWay != "" || r.Capture.Midstream:
 		return
-	case c.stream[0].broken || c.stream[1].broken || c.half[0].lost > 0 || c.half[1].lost > 0 || len(c.tls.marks) == maxMarks:
+	case c.disordered || c.stream[0].broken || c.stream[1].broken || c.half[0].lost > 0 || c.half[1].lost > 0 || len(c.tls.marks) == maxMarks:
 		return
 	case r.Capture.End == inspect.EndOpen || r.Capture.End == inspect.EndIdle:
 		return
