@@ -93,7 +93,7 @@ func TestReadInput(t *testing.T) {
 	start := time.Now()
 	chain.ReadInput(bytes.Repeat([]byte("-----BEGIN CERTIFICATE-----\n"), 200_000))
 	chain.ReadInput(join(bytes.Repeat([]byte("-----BEGIN CERTIFICATE-----\n"), 140_000), []byte("-----END CERTIFICATE-----\n")))
-	if took := time.Since(start); took > 10*costLimit*raceFactor { // it is milliseconds; were it quadratic it would be minutes
+	if took := time.Since(start); took > 20*time.Second { // it is milliseconds; were it quadratic it would be minutes
 		t.Errorf("hostile files took %v", took)
 	}
 }

@@ -294,12 +294,17 @@ func TestHugeHelloIsJudgedQuickly(t *testing.T) {
 				SupportedGroups:  wire.ListOf(slices.Repeat([]wire.NamedGroup{0x7777}, 10_000)...),
 				SignatureSchemes: wire.ListOf(slices.Repeat([]wire.SignatureScheme{0x7777}, 10_000)...),
 			}
-			start := time.Now()
-			if r := policy.Negotiate(h, p); r.Accepted {
-				t.Errorf("%s: %+v", ref, r)
+			const limit = 250 * time.Millisecond // it takes a few
+			least := time.Hour
+			for try := 0; try < 12 && least > limit; try++ { // the least of some: others use the machine, too
+				start := time.Now()
+				if r := policy.Negotiate(h, p); r.Accepted {
+					t.Fatalf("%s: %+v", ref, r)
+				}
+				least = min(least, time.Since(start))
 			}
-			if took := time.Since(start); took > 250*time.Millisecond {
-				t.Errorf("%s: %v", ref, took)
+			if least > limit {
+				t.Errorf("%s: %v", ref, least)
 			}
 		}
 	}
