@@ -56,8 +56,9 @@ const maxLayers = 32
 // decoder finds the innermost segment of packets. It allocates only for fragments and rare link types.
 type decoder struct {
 	fragments fragments
-	layers    int    // headers of the packet that is being decoded
-	networks  int    // of which IP
+	layers    int // headers of the packet that is being decoded
+	networks  int // of which IP
+	refused   unreachable
 	rest      []byte // the frames that follow in an aggregate of 802.11; nil: none
 }
 
