@@ -111,7 +111,7 @@ func (t *Tracker) failedBeforeTLS(f *flow, c *tcpConn, server endpoint) bool {
 	}
 	if client.payload == 0 && answer.payload == 0 {
 		if answer.packets == 0 {
-			return f.undelivered != nil || !c.oneWay() && c.syns > 1 // who asks but once may be looking for open ports, or the capture ends here
+			return !c.oneWay() && c.syns > 1 // who asks but once may be looking for open ports, or the capture ends here
 		}
 		return c.failureBeforeTLS(&inspect.Leg{}) != nil // refused, or closed without a byte
 	}
@@ -185,9 +185,7 @@ func (t *Tracker) recordTCP(f *flow, c *tcpConn) *inspect.Connection {
 		c.infer(t, r)
 	}
 	if leg.Error == nil {
-		if leg.Error = c.failure(leg, r.Capture); f.undelivered != nil && c.half[1].packets == 0 {
-			leg.Error, r.Capture.OneWay = f.undelivered.failure(), ""
-		}
+		leg.Error = c.failure(leg, r.Capture)
 	}
 	r.Event.Outcome = outcome(r)
 	return r

@@ -38,7 +38,6 @@ type flow struct {
 	opened       bool   // TCP: that request was seen
 	tcp          *tcpConn
 	udp          *udpConn
-	undelivered  *unreachable // what the network said of its first packet; nil: nothing
 	slot         *slot
 }
 

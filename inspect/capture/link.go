@@ -56,9 +56,8 @@ const maxLayers = 32
 // decoder finds the innermost segment of packets. It allocates only for fragments and rare link types.
 type decoder struct {
 	fragments fragments
-	layers    int // headers of the packet that is being decoded
-	networks  int // of which IP
-	refused   unreachable
+	layers    int    // headers of the packet that is being decoded
+	networks  int    // of which IP
 	rest      []byte // the frames that follow in an aggregate of 802.11; nil: none
 }
 

@@ -142,10 +142,6 @@ func (t *Tracker) packet(p *frame) {
 	for ; more; err, more = t.decoder.more(s) {
 		if err != nil {
 			t.count(err, p.link)
-			if u := &t.decoder.refused; u.what != "" {
-				t.undelivered(u, s.number)
-				u.what = ""
-			}
 		} else {
 			t.take(s)
 		}

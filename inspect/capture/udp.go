@@ -270,9 +270,6 @@ func (t *Tracker) finishUDP(f *flow, c *udpConn, end inspect.CaptureEnd) {
 		t.stats.DTLS++
 		c.dtls.describe(t, r, &c.alone)
 	}
-	if f.undelivered != nil && c.sides[1].Packets == 0 {
-		r.ClientLeg.Error, r.Capture.OneWay = f.undelivered.failure(), ""
-	}
 	r.Event.Outcome = outcome(r)
 	slot.record = r
 }
