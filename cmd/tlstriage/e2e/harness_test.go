@@ -25,7 +25,7 @@ import (
 const (
 	site     = "backend.example" // the name that the backends serve
 	greeting = "hello from the backend\n"
-	patience = 30 * time.Second // for anything that must happen
+	patience = 90 * time.Second // for anything that must happen: Java alone takes a while where much else runs
 )
 
 // need skips a test whose program is not there, except where everything must be.
