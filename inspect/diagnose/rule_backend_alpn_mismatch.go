@@ -41,6 +41,9 @@ var ruleBackendALPNMismatch = Rule{
 		switch {
 		case slices.Contains(wants, "postgresql"):
 			without = "clients of PostgreSQL that speak TLS at once (libpq) do not go on without"
+			if !e.client.leg.Silent {
+				severity, without = inspect.SeverityInfo, without+"; this one did"
+			}
 		case !slices.Contains(wants, "h2"):
 			severity = inspect.SeverityInfo // a server without ALPN may well speak the one protocol that it is there for
 		}

@@ -182,10 +182,14 @@ func ruleCases() []ruleCase {
 			c.ClientLeg.TLS.Client.ALPNProtocols, c.BackendLeg.TLS.Client.ALPNProtocols = []string{"h2"}, []string{"h2"}
 			c.ClientLeg.TLS.NextProtocol, c.BackendLeg.TLS.NextProtocol = "", ""
 		}), cause: "backend-alpn-mismatch", fault: inspect.FaultBackend, verdict: inspect.Warning},
-		{name: "libpq speaks TLS at once to a PostgreSQL without ALPN", in: with(func(c *inspect.Connection) {
+		{name: "libpq speaks TLS at once to a PostgreSQL without ALPN, and leaves", in: with(func(c *inspect.Connection) {
+			c.ClientLeg.TLS.Client.ALPNProtocols, c.BackendLeg.TLS.Client.ALPNProtocols = []string{"postgresql"}, []string{"postgresql"}
+			c.ClientLeg.TLS.NextProtocol, c.BackendLeg.TLS.NextProtocol, c.ClientLeg.Silent = "", "", true
+		}), cause: "backend-alpn-mismatch", fault: inspect.FaultBackend, verdict: inspect.Warning},
+		{name: "another client of PostgreSQL goes on", in: with(func(c *inspect.Connection) {
 			c.ClientLeg.TLS.Client.ALPNProtocols, c.BackendLeg.TLS.Client.ALPNProtocols = []string{"postgresql"}, []string{"postgresql"}
 			c.ClientLeg.TLS.NextProtocol, c.BackendLeg.TLS.NextProtocol = "", ""
-		}), cause: "backend-alpn-mismatch", fault: inspect.FaultBackend, verdict: inspect.Warning},
+		}), also: []string{"backend-alpn-mismatch"}, verdict: inspect.OK},
 		{name: "a protocol of its own that a server without ALPN may speak", in: with(func(c *inspect.Connection) {
 			c.ClientLeg.TLS.Client.ALPNProtocols, c.BackendLeg.TLS.Client.ALPNProtocols = []string{"xmpp-client"}, []string{"xmpp-client"}
 			c.ClientLeg.TLS.NextProtocol, c.BackendLeg.TLS.NextProtocol = "", ""
