@@ -37,8 +37,9 @@ func Start(t testing.TB, port int, name string, args ...string) (address string)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	ended := make(chan struct{})
+	var end error
+	go func() { end = cmd.Wait(); close(ended) }()
 	t.Cleanup(func() {
 		stdin.Close()
 		_ = cmd.Process.Kill()
@@ -57,9 +58,8 @@ func Start(t testing.TB, port int, name string, args ...string) (address string)
 			return address
 		}
 		select {
-		case err := <-ended:
-			ended <- err
-			t.Fatalf("%s %v ended: %v\n%s", name, args, err, out.String())
+		case <-ended:
+			t.Fatalf("%s %v ended: %v\n%s", name, args, end, out.String())
 		case <-ctx.Done():
 			// What it said so far is still being written.
 			t.Fatalf("%s %v does not listen", name, args)
