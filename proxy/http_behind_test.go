@@ -31,7 +31,7 @@ func TestHTTPModeTakesNoRestForARequest(t *testing.T) {
 				}
 			})
 			r := impatient(t, pki, b, func(l *Timeouts) {
-				l.RequestHeader, l.RequestBody, l.Idle = 2*time.Second, 2*time.Second, 2*time.Second
+				l.RequestHeader, l.RequestBody, l.Idle = 5*time.Second, 5*time.Second, 5*time.Second
 			})
 			c := r.tls(protocols("http/1.1"))
 			io.WriteString(c, tt.request)
@@ -67,7 +67,7 @@ func TestHTTPModeWaitsForARestAsLongAsForABody(t *testing.T) {
 			io.Copy(io.Discard, c)
 		}
 	})}
-	r := impatient(t, pki, b, func(l *Timeouts) { l.RequestBody, l.Idle = 2*time.Second, 4*patience })
+	r := impatient(t, pki, b, func(l *Timeouts) { l.RequestBody, l.Idle = 5*time.Second, 4*patience })
 	c := r.tls(protocols("http/1.1"))
 	io.WriteString(c, "POST / HTTP/1.1\r\nHost: "+testName+"\r\nContent-Length: 100\r\n\r\n0123456789")
 	c.SetReadDeadline(time.Now().Add(patience))
