@@ -16,13 +16,7 @@ import (
 
 // Certificates that crypto/x509 cannot make, made by OpenSSL below a trusted root.
 func TestExamineCertificatesOfOpenSSL(t *testing.T) {
-	path, err := exec.LookPath("openssl")
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("openssl is not installed")
-		}
-		t.Skip("openssl is not installed")
-	}
+	program(t, "openssl")
 	p := certstest.NewAt(t, time.Now())
 	ecRoot := p.Root
 	rsaRoot := p.SelfSign(certs.Template{CommonName: "RSA Root", CA: true, Key: certs.RSA2048})
@@ -50,14 +44,7 @@ func TestExamineCertificatesOfOpenSSL(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()
-			run := func(args ...string) {
-				t.Helper()
-				cmd := exec.Command(path, args...)
-				cmd.Dir = dir
-				if out, err := cmd.CombinedOutput(); err != nil {
-					t.Fatalf("openssl %v: %v\n%s", args, err, out)
-				}
-			}
+			run := opensslIn(t, dir)
 			caKey, err := tt.by.KeyPEM()
 			if err != nil {
 				t.Fatal(err)
@@ -97,22 +84,8 @@ func TestExamineCertificatesOfOpenSSL(t *testing.T) {
 
 // An authority on a curve that is not computed here: nobody else's root is blamed for that, and the chain is not believed either.
 func TestExamineAnAuthorityOnACurveThatIsNotKnown(t *testing.T) {
-	path, err := exec.LookPath("openssl")
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("openssl is not installed")
-		}
-		t.Skip("openssl is not installed")
-	}
 	p, dir := certstest.NewAt(t, time.Now()), t.TempDir()
-	run := func(args ...string) {
-		t.Helper()
-		cmd := exec.Command(path, args...)
-		cmd.Dir = dir
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("openssl %v: %v\n%s", args, err, out)
-		}
-	}
+	run := opensslIn(t, dir)
 	rootKey, err := p.Root.KeyPEM()
 	if err != nil {
 		t.Fatal(err)
@@ -155,6 +128,20 @@ func TestExamineAgainstTheSystemsRoots(t *testing.T) {
 		want(t, r, w)
 		if r.Trusted || r.Err == nil {
 			t.Errorf("%s: trusted %v, %v", kind, r.Trusted, r.Err)
+		}
+	}
+}
+
+// opensslIn runs openssl in a directory.
+func opensslIn(t *testing.T, dir string) func(args ...string) {
+	t.Helper()
+	path := program(t, "openssl")
+	return func(args ...string) {
+		t.Helper()
+		cmd := exec.Command(path, args...)
+		cmd.Dir = dir
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("openssl %v: %v\n%s", args, err, out)
 		}
 	}
 }
