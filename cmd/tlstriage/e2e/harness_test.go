@@ -180,6 +180,11 @@ func (p *proxy) nextFor(t *testing.T) *record {
 
 // stop ends the proxy as an operator does, and holds it to it.
 func (p *proxy) stop() {
+	p.rest(func(r *record) { p.t.Errorf("a record that no test asked for: %s", r) })
+}
+
+// rest is stop for who makes many connections and does not count them: it looks at the records that nobody waited for.
+func (p *proxy) rest(look func(*record)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.stopped {
@@ -187,18 +192,17 @@ func (p *proxy) stop() {
 	}
 	p.stopped = true
 	p.cmd.Process.Signal(syscall.SIGTERM)
-	select {
-	case <-p.exited:
-	case <-time.After(patience):
+	late := time.AfterFunc(patience, func() {
 		p.t.Errorf("the proxy does not end at SIGTERM\n%s", p.stderr)
 		p.cmd.Process.Kill()
-		<-p.exited
+	})
+	for r := range p.records { // to the end of its output
+		look(r)
 	}
+	<-p.exited
+	late.Stop()
 	if code := p.cmd.ProcessState.ExitCode(); code != 0 && code != 1 {
 		p.t.Errorf("the proxy ended with %v\n%s", p.cmd.ProcessState, p.stderr)
-	}
-	for r := range p.records {
-		p.t.Errorf("a record that no test asked for: %s", r)
 	}
 	if strings.Contains(p.stderr.String(), "panic") {
 		p.t.Errorf("panic\n%s", p.stderr)

@@ -264,19 +264,6 @@ func TestLoadersThroughHTTPMode(t *testing.T) {
 	})
 }
 
-// rest ends the program and looks at the records that nobody waited for: who makes many connections does not count them.
-func (p *proxy) rest(look func(*record)) {
-	looked := make(chan struct{})
-	go func() {
-		defer close(looked)
-		for r := range p.records {
-			look(r)
-		}
-	}()
-	p.stop()
-	<-looked
-}
-
 // TestLargeBodiesThroughHTTPMode sends a gigabyte in each direction: the program's memory does not follow.
 func TestLargeBodiesThroughHTTPMode(t *testing.T) {
 	if testing.Short() {
