@@ -144,6 +144,8 @@ func TestQUICFacts(t *testing.T) {
 			inspect.QUIC{Version: "0x5a5a5a01", Datagrams: 1, ServerVersions: []string{"v1", "v2"}}, false, inspect.ErrorNoCommonVersion},
 		{"an unknown version, and then a known one", []told{{0, false, otherVersion(strange)}, {1, true, negotiation(quicwire.Version1)}, {2, false, whole(0)}, {3, true, initial(t, false, 0, quicwire.AppendACK(nil, 0))}},
 			inspect.QUIC{Version: "0x5a5a5a01", Datagrams: 2, CryptoFrames: 1, ServerVersions: []string{"v1"}}, true, ""},
+		{"a version in which the client's first packet has the type of a Retry", []told{{0, false, otherVersion(quicwire.Version2)}, {1, true, negotiation(quicwire.Version1)}},
+			inspect.QUIC{Version: "v2", ServerVersions: []string{"v1"}}, false, inspect.ErrorNoCommonVersion},
 		{"a version negotiation first", []told{{0, true, negotiation(quicwire.Version2)}},
 			inspect.QUIC{ServerVersions: []string{"v2"}}, false, inspect.ErrorNoCommonVersion},
 		{"refused by the server", []told{{0, false, whole(0)}, {1, true, closes(false, 2)}},

@@ -216,6 +216,10 @@ func (f *Flow) packet(from *Side, h *Header, keep bool) error {
 			}
 		}
 	case PacketVersionNegotiation:
+		if *from == FromClient && !f.settled && f.retry != nil && !f.retry.Valid {
+			// Only servers send this: what looked like a Retry is a client's first packet, in a version that numbers its types otherwise.
+			f.retry, f.stats[FromServer].Retries = nil, 0
+		}
 		f.serverSpeaks(from)
 		f.negotiation(h)
 	case PacketOneRTT:
