@@ -1,5 +1,7 @@
 package inspect
 
+import "fmt"
+
 // Capture is what a capture shows of a connection's packets, beside what the peers said. It is absent elsewhere.
 type Capture struct {
 	File        string      `json:"file,omitempty"`      // name of the capture, as given
@@ -14,10 +16,12 @@ type Capture struct {
 	Server      CaptureSide `json:"server_side"`
 	SYNs        int         `json:"syns,omitempty"` // connection requests; more than one were not answered in time
 	// Stuck is the handshake segment that was sent again and never acknowledged, while smaller ones were.
-	Stuck     *StuckSegment `json:"stuck,omitempty"`
-	Unheard   *Unheard      `json:"unheard,omitempty"`
-	Decrypted bool          `json:"decrypted,omitempty"` // keys opened what was encrypted
-	Inferred  []Inference   `json:"inferred,omitempty"`
+	Stuck *StuckSegment `json:"stuck,omitempty"`
+	// Undelivered is what the network said of the segment that is stuck, or of the connection's first packet, which nobody answered.
+	Undelivered *Undelivered `json:"undelivered,omitempty"`
+	Unheard     *Unheard     `json:"unheard,omitempty"`
+	Decrypted   bool         `json:"decrypted,omitempty"` // keys opened what was encrypted
+	Inferred    []Inference  `json:"inferred,omitempty"`
 }
 
 // CaptureEnd is how a connection ended in a capture.
@@ -54,6 +58,34 @@ type StuckSegment struct {
 	Packets  []uint64 `json:"packets"`       // at most 8
 	Acked    int      `json:"largest_acked"` // the largest segment of that side that was acknowledged
 	Duration float64  `json:"duration_ms"`
+}
+
+// Undelivered is what ICMP or ICMPv6 says of a packet that was not delivered.
+type Undelivered struct {
+	Said   string `json:"said"` // "port unreachable", "administratively prohibited", …
+	From   string `json:"from"` // the address of who said it
+	Packet uint64 `json:"packet"`
+	MTU    int    `json:"mtu,omitempty"` // bytes of a packet that would pass; 0: not said, or it is not a matter of size
+}
+
+// What is said of a packet that is larger than the path takes, in IPv4 and in IPv6.
+const (
+	FragmentationNeeded = "fragmentation needed"
+	PacketTooBig        = "packet too big"
+)
+
+// TooLarge reports whether a smaller packet would have been delivered.
+func (u *Undelivered) TooLarge() bool {
+	return u != nil && (u.Said == FragmentationNeeded || u.Said == PacketTooBig)
+}
+
+// String is a clause for a finding.
+func (u *Undelivered) String() string {
+	s := "ICMP " + u.Said
+	if u.MTU > 0 {
+		s += fmt.Sprintf(", at most %d bytes pass", u.MTU)
+	}
+	return s + fmt.Sprintf(" (from %s, packet %d)", u.From, u.Packet)
 }
 
 // Unheard says that who closed or reset the connection had not received all that the other side sent, by its own acknowledgements:

@@ -9,19 +9,22 @@ import (
 // are among them.
 const snapBytes = 1<<16 + 256
 
-// liveFilter lets through what can be TLS, QUIC or DTLS, or a tunnel or fragment that may hide it, and keeps the kernel from
-// copying the rest: other protocols of IP such as ICMP, everything that is not IP, and ARP. On which port TLS is spoken nobody
-// knows before, so that all of TCP and UDP passes. The frame begins with its Ethernet header; a VLAN tag that the kernel took off is not in it.
-func liveFilter() ([]unix.SockFilter, error) {
+// liveProgram lets through what can be TLS, QUIC or DTLS, or a tunnel or fragment that may hide it, and the ICMP that says what was not
+// delivered, and keeps the kernel from copying the rest: other protocols of IP, everything that is not IP, and ARP. On which port TLS is
+// spoken nobody knows before, so that all of TCP and UDP passes. The frame begins with its Ethernet header; a VLAN tag that the kernel took
+// off is not in it.
+func liveProgram() []bpf.Instruction {
 	const (
 		offEtherType = 12
-		offIPv4      = 14 + 9 // protocol
-		offIPv6      = 14 + 6 // next header
+		offIP        = 14
+		offIPv4      = offIP + 9 // protocol
+		offIPv6      = offIP + 6 // next header
+		headerIPv6   = 40
 	)
-	program := []bpf.Instruction{
+	return []bpf.Instruction{
 		/* 0 */ bpf.LoadAbsolute{Off: offEtherType, Size: 2},
 		/* 1 */ bpf.JumpIf{Cond: bpf.JumpEqual, Val: etherIPv4, SkipTrue: 7},
-		/* 2 */ bpf.JumpIf{Cond: bpf.JumpEqual, Val: etherIPv6, SkipTrue: 12},
+		/* 2 */ bpf.JumpIf{Cond: bpf.JumpEqual, Val: etherIPv6, SkipTrue: 14},
 		/* 3 */ bpf.JumpIf{Cond: bpf.JumpEqual, Val: etherVLAN, SkipTrue: 4},
 		/* 4 */ bpf.JumpIf{Cond: bpf.JumpEqual, Val: etherQinQ, SkipTrue: 3},
 		/* 5 */ bpf.JumpIf{Cond: bpf.JumpEqual, Val: etherMPLS, SkipTrue: 2},
@@ -29,17 +32,26 @@ func liveFilter() ([]unix.SockFilter, error) {
 		/* 7 */ bpf.RetConstant{Val: 0},
 		/* 8 */ bpf.RetConstant{Val: snapBytes},
 		/* 9: IPv4 */ bpf.LoadAbsolute{Off: offIPv4, Size: 1},
-		/* 10 */ bpf.JumpIf{Cond: bpf.JumpEqual, Val: 1, SkipTrue: 2}, // ICMP
-		/* 11 */ bpf.JumpIf{Cond: bpf.JumpEqual, Val: 2, SkipTrue: 1}, // IGMP
+		/* 10 */ bpf.JumpIf{Cond: bpf.JumpEqual, Val: protoICMP, SkipTrue: 2},
+		/* 11 */ bpf.JumpIf{Cond: bpf.JumpEqual, Val: 2, SkipTrue: 4}, // IGMP
 		/* 12 */ bpf.RetConstant{Val: snapBytes},
-		/* 13 */ bpf.RetConstant{Val: 0},
-		/* 14 */ bpf.RetConstant{Val: 0},
-		/* 15: IPv6 */ bpf.LoadAbsolute{Off: offIPv6, Size: 1},
-		/* 16 */ bpf.JumpIf{Cond: bpf.JumpEqual, Val: 58, SkipTrue: 1}, // ICMPv6
-		/* 17 */ bpf.RetConstant{Val: snapBytes},
-		/* 18 */ bpf.RetConstant{Val: 0},
+		/* 13: ICMP */ bpf.LoadMemShift{Off: offIP},
+		/* 14 */ bpf.LoadIndirect{Off: offIP, Size: 1},
+		/* 15 */ bpf.JumpIf{Cond: bpf.JumpEqual, Val: icmpUnreachable, SkipTrue: 7},
+		/* 16 */ bpf.RetConstant{Val: 0},
+		/* 17: IPv6 */ bpf.LoadAbsolute{Off: offIPv6, Size: 1},
+		/* 18 */ bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: protoICMPv6, SkipTrue: 4},
+		/* 19 */ bpf.LoadAbsolute{Off: offIP + headerIPv6, Size: 1},
+		/* 20 */ bpf.JumpIf{Cond: bpf.JumpEqual, Val: icmp6Unreachable, SkipTrue: 2},
+		/* 21 */ bpf.JumpIf{Cond: bpf.JumpEqual, Val: icmp6TooBig, SkipTrue: 1},
+		/* 22 */ bpf.RetConstant{Val: 0},
+		/* 23 */ bpf.RetConstant{Val: snapBytes},
 	}
-	raw, err := bpf.Assemble(program)
+}
+
+// liveFilter is liveProgram as the kernel takes it.
+func liveFilter() ([]unix.SockFilter, error) {
+	raw, err := bpf.Assemble(liveProgram())
 	if err != nil {
 		return nil, err
 	}

@@ -111,7 +111,7 @@ func (t *Tracker) failedBeforeTLS(f *flow, c *tcpConn, server endpoint) bool {
 	}
 	if client.payload == 0 && answer.payload == 0 {
 		if answer.packets == 0 {
-			return !c.oneWay() && c.syns > 1 // who asks but once may be looking for open ports, or the capture ends here
+			return c.unanswered(f) != nil || !c.oneWay() && c.syns > 1 // who asks but once may be looking for open ports, or the capture ends here
 		}
 		return c.failureBeforeTLS(&inspect.Leg{}) != nil // refused, or closed without a byte
 	}
@@ -186,6 +186,9 @@ func (t *Tracker) recordTCP(f *flow, c *tcpConn) *inspect.Connection {
 	}
 	if leg.Error == nil {
 		leg.Error = c.failure(leg, r.Capture)
+		if u := c.unanswered(f); u != nil {
+			leg.Error, r.Capture.OneWay, r.Capture.Undelivered = u.failure(), "", u.describe()
+		}
 	}
 	r.Event.Outcome = outcome(r)
 	return r
@@ -281,6 +284,7 @@ func (t *Tracker) describeCapture(f *flow, c *tcpConn, d *inspect.Capture) {
 				From: c.sideName(side), Size: h.stuck.size, Times: h.stuck.times, Packets: h.stuck.packets,
 				Acked: h.largestAcked, Duration: millis(h.stuck.last - h.stuck.first),
 			}
+			d.Undelivered = c.ofStuck(f, side).describe()
 		}
 	}
 }

@@ -59,6 +59,8 @@ type decoder struct {
 	layers    int    // headers of the packet that is being decoded
 	networks  int    // of which IP
 	rest      []byte // the frames that follow in an aggregate of 802.11; nil: none
+
+	undelivered icmpError // what it says of another packet
 }
 
 // decode finds the innermost segment of a packet.

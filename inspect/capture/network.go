@@ -130,6 +130,9 @@ func (d *decoder) transport(protocol uint8, b []byte, s *segment) error {
 		return d.transport(b[0], b[8+int(b[1])*4:], s)
 	case protoMPLS:
 		return d.mpls(b, s)
+	case protoICMP, protoICMPv6:
+		d.icmp(protocol, b, s)
+		return errOther
 	case protoEtherIP: // RFC 3378
 		if len(b) < 2 || b[0]>>4 != 3 {
 			return errMalformed

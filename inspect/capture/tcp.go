@@ -32,6 +32,8 @@ type tcpConn struct {
 	packets []Packet
 	kept    int64
 
+	undelivered *icmpError // what the network said of a packet; nil: nothing
+
 	early      []earlySegment // captured before what they answer
 	earlyBytes int
 	earlyAt    int64 // since when there are some

@@ -145,6 +145,11 @@ func (t *Tracker) packet(p *frame) {
 		} else {
 			t.take(s)
 		}
+		if u := &t.decoder.undelivered; u.said != "" { // also in a tunnel, whose own datagram is no error
+			u.number = s.number
+			t.undelivered(u)
+			u.said = ""
+		}
 	}
 }
 

@@ -23,6 +23,7 @@ type udpConn struct {
 	vpn             *vpnConn
 	packets         []Packet
 	kept            int64
+	undelivered     *icmpError // what the network said of a packet that nobody answered; nil: nothing
 }
 
 // monologue is what one side says while the other is silent.
@@ -169,13 +170,7 @@ func (t *Tracker) datagram(f *flow, s *segment) {
 	if seen.Packets == 1 {
 		seen.TTL = int(s.ttl)
 	}
-	if t.o.OnPackets != nil {
-		if n := int64(len(t.frame.data)); c.kept+n <= int64(t.limits.PacketBytes) && t.held+n <= t.limits.TotalBytes {
-			c.kept += n
-			t.held += n
-			c.packets = append(c.packets, t.frame.keep(s.number))
-		}
-	}
+	c.keep(t, s.number)
 	var over bool
 	at := time.Unix(0, s.at)
 	switch {
@@ -191,6 +186,18 @@ func (t *Tracker) datagram(f *flow, s *segment) {
 	if over && !c.settled {
 		c.settled = true
 		t.settled.add(f, s.at+int64(t.limits.Settle))
+	}
+}
+
+// keep keeps a packet for a Writer.
+func (c *udpConn) keep(t *Tracker, number uint64) {
+	if t.o.OnPackets == nil {
+		return
+	}
+	if n := int64(len(t.frame.data)); c.kept+n <= int64(t.limits.PacketBytes) && t.held+n <= t.limits.TotalBytes {
+		c.kept += n
+		t.held += n
+		c.packets = append(c.packets, t.frame.keep(number))
 	}
 }
 
@@ -269,6 +276,12 @@ func (t *Tracker) finishUDP(f *flow, c *udpConn, end inspect.CaptureEnd) {
 		r.Capture.Datagram = "dtls"
 		t.stats.DTLS++
 		c.dtls.describe(t, r, &c.alone)
+	}
+	if u := c.undelivered; u != nil && c.sides[1].Packets == 0 {
+		r.Capture.Undelivered = u.describe()
+		if !u.tooLarge {
+			r.ClientLeg.Error, r.Capture.OneWay = u.failure(), ""
+		}
 	}
 	r.Event.Outcome = outcome(r)
 	slot.record = r

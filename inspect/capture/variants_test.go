@@ -353,6 +353,11 @@ func toSix(p capture.Packet) []capture.Packet {
 	missing := p.Length - len(b)
 	next, body := b[9], b[header:]
 	length := ipLength(b) - header
+	if next == 1 && binary.BigEndian.Uint16(b[6:])&0x3FFF == 0 {
+		if said := icmpOfSix(body); said != nil {
+			next, length, body = 58, length+len(said)-len(body), said
+		}
+	}
 	if field := binary.BigEndian.Uint16(b[6:]); field&0x3FFF != 0 {
 		more := field >> 13 & 1
 		body = cat([]byte{next, 0}, be16(int(field&0x1FFF)<<3|int(more)), []byte{0, 0}, b[4:6], body)
@@ -362,6 +367,20 @@ func toSix(p capture.Packet) []capture.Packet {
 	p.Data = cat([]byte{0x60, 0, 0, 0}, be16(length), []byte{next, b[8]}, from[:], to[:], body)
 	p.Length = len(p.Data) + missing
 	return []capture.Packet{p}
+}
+
+// icmpOfSix is what ICMP says of a packet that was not delivered, of that packet in IPv6 (RFC 7915, Section 4.2); nil: it says something else.
+func icmpOfSix(b []byte) []byte {
+	const header = 8
+	if len(b) < header+20 || b[0] != 3 {
+		return nil
+	}
+	kind, code, mtu := byte(1), map[byte]byte{0: 0, 1: 3, 3: 4, 9: 1, 10: 1, 13: 1}[b[1]], []byte{0, 0, 0, 0}
+	if b[1] == 4 {
+		kind, mtu = 2, []byte{0, 0, b[6], b[7]}
+	}
+	quoted := toSix(capture.Packet{Data: b[header:], Length: len(b) - header})[0].Data
+	return cat([]byte{kind, code, 0, 0}, mtu, quoted)
 }
 
 // fragment cuts a packet that is whole into fragments of 512 bytes, the last one first.

@@ -18,10 +18,15 @@ func backendName(v view) string {
 	if at.Port == 0 {
 		return host
 	}
+	return inBrackets(host) + ":" + strconv.Itoa(at.Port)
+}
+
+// inBrackets is a host as it stands before a port (RFC 3986, Section 3.2.2).
+func inBrackets(host string) string {
 	if strings.Contains(host, ":") {
-		host = "[" + host + "]" // RFC 3986, Section 3.2.2
+		return "[" + host + "]"
 	}
-	return host + ":" + strconv.Itoa(at.Port)
+	return host
 }
 
 // showCerts is the command that shows what the examined server presents.

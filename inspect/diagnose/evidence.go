@@ -74,6 +74,14 @@ func (e *evidence) inferred(kind inspect.InferenceKind) *inspect.Inference {
 	return nil
 }
 
+// undelivered is what the network says, in a capture, of a packet that it did not deliver; nil: nothing.
+func (e *evidence) undelivered() *inspect.Undelivered {
+	if e.c.Capture == nil {
+		return nil
+	}
+	return e.c.Capture.Undelivered
+}
+
 // likely makes a finding that rests on the length of one record of the server alone a warning: the handshake may have been done, and the
 // record be something else of that length.
 func (e *evidence) likely(m *match) {

@@ -7,16 +7,25 @@ var ruleBackendRefused = Rule{
 	when:        legDown,
 	Title:       "Nothing listens at the backend's address",
 	Citation:    "RFC 9293, Section 3.5.2",
-	Explanation: "The backend's machine answers and refuses the connection: the service is down, listens on another port or only on another address, or a firewall rejects. Check on the backend: `ss -ltnp`.",
+	Explanation: "The backend's machine answers and refuses the connection: the service is down, listens on another port or only on another address, or a firewall rejects. In captures a RST says so, or an ICMP \"port unreachable\" of the server's own address. Check on the backend: `ss -ltnp`.",
 	check: func(e *evidence) *match {
 		v, leg := e.far()
 		if !v.is(inspect.ErrorRefused) {
 			return nil
 		}
-		return &match{ended: true, leg: leg, detail: backendWords(v), fixes: []inspect.Fix{
-			fix(forBackend, "start the service, or let it listen on this address and port", "ss -ltnp  # and look for :"+portOf(v)),
-			fix(forSelf, "or correct the backend's port", "tlstriage proxy --backend https://"+hostOf(v)+":PORT …"),
-			fix(forIngress, "check that the Service's targetPort is the one that the container listens on", "kubectl get endpoints SERVICE"),
+		listeners := "ss -ltnp"
+		if e.c.Transport != inspect.TransportTCP && leg == inspect.LegClient {
+			listeners = "ss -lunp"
+		}
+		m := &match{ended: true, leg: leg, detail: backendWords(v), fixes: []inspect.Fix{
+			fix(forBackend, "start the service, or let it listen on this address and port", listeners+"  # and look for :"+portOf(v)),
 		}}
+		if e.c.Event.Source == inspect.SourceCapture {
+			m.fixes = append(m.fixes, fix(forClient, "or correct the address and port that it connects to", ""))
+		} else {
+			m.fixes = append(m.fixes, fix(forSelf, "or correct the backend's port", "tlstriage proxy --backend https://"+inBrackets(hostOf(v))+":PORT …"))
+		}
+		m.fixes = append(m.fixes, fix(forIngress, "check that the Service's targetPort is the one that the container listens on", "kubectl get endpoints SERVICE"))
+		return m
 	},
 }

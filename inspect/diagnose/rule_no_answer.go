@@ -23,6 +23,9 @@ var ruleNoAnswer = Rule{
 		if c := e.c.Capture; c != nil && c.SYNs > 1 {
 			m.detail += fmt.Sprintf("; %d requests", c.SYNs)
 		}
+		if said := e.undelivered(); said != nil {
+			m.detail += "; the network says: " + said.String()
+		}
 		m.fixes = []inspect.Fix{
 			fix(forNetwork, "open the way: security group, firewall, route", "nc -vz "+hostOf(v)+" "+portOf(v)),
 			fix(forBackend, "see whether the requests arrive", "tcpdump -ni any port "+portOf(v)),

@@ -11,7 +11,7 @@ var ruleSegmentLost = Rule{
 	when:     legDown,
 	Title:    "A segment of the handshake never arrives",
 	Citation: "RFC 1191; RFC 8201; RFC 4821",
-	Explanation: "A segment of the handshake was sent again and again and never acknowledged. A large one, when smaller ones were: the path takes smaller packets than the sender believes, and the message that says so (ICMP \"fragmentation needed\") is dropped on the way; " +
+	Explanation: "A segment of the handshake was sent again and again and never acknowledged. A large one, when smaller ones were: the path takes smaller packets than the sender believes, and the message that says so (ICMP \"fragmentation needed\") is dropped on the way, or not heeded where it is in the capture; " +
 		"or a middlebox drops hellos beyond a size, which those with post-quantum key shares are. Check: `ping -M do -s 1472 HOST`, and smaller until it passes. A small one: the receiver is gone, packets are lost whatever their size, or a firewall drops what it reads in it. " +
 		"Check: a capture at both ends.",
 	check: func(e *evidence) *match {
@@ -27,7 +27,18 @@ var ruleSegmentLost = Rule{
 				m.detail += fmt.Sprintf("; the largest segment that was is of %d bytes", s.Acked)
 			}
 		}
-		if c := e.c.Capture; c != nil && c.Stuck != nil && !sizeMatters(c.Stuck) {
+		said := e.undelivered()
+		if said != nil {
+			m.detail += "; the network says why: " + said.String()
+		}
+		if said != nil && !said.TooLarge() {
+			m.title = "The network does not let a segment of the handshake pass"
+			m.fixes = []inspect.Fix{
+				fix(forNetwork, "see what "+said.From+" forbids: it let the connection begin, and stops it by what it reads in it, or by a rule for an established one", "nft list ruleset"),
+			}
+			return m
+		}
+		if c := e.c.Capture; c != nil && c.Stuck != nil && !said.TooLarge() && !sizeMatters(c.Stuck) {
 			m.detail += "; it is not its size that keeps it from passing"
 			m.fixes = []inspect.Fix{
 				fix(forNetwork, "capture at both ends: does it arrive, and does the acknowledgement go back?", "tcpdump -ni any -w out.pcap host "+hostOf(v)),
@@ -43,6 +54,9 @@ var ruleSegmentLost = Rule{
 			fix(forNetwork, "find the size that passes, and let ICMP \"fragmentation needed\" (type 3 code 4; in IPv6 packet too big) through", "ping -M do -s 1472 "+hostOf(v)),
 			fix(forNetwork, "or clamp the segment size where the path narrows", "nft add rule inet filter forward tcp flags syn tcp option maxseg size set rt mtu"),
 			fix(forClient, "to see whether it is the hello's size: send a small one", "openssl s_client -connect "+backendName(v)+" -groups P-256"),
+		}
+		if said != nil {
+			m.fixes[0] = fix(forNetwork, "the message that says so passes here and is not heeded: let it through to the sender, whose own firewall may drop it, and see that its path MTU discovery is on", "sysctl net.ipv4.ip_no_pmtu_disc; nft list ruleset")
 		}
 		return m
 	},
