@@ -105,7 +105,7 @@ func TestLongChainsAreCounted(t *testing.T) {
 	for _, version := range []wire.Version{wire.VersionTLS12, wire.VersionTLS13} {
 		config := tlsConfig(id, version)
 		config.Certificates = []tls.Certificate{long}
-		x := (&probe.Client{}).Exchange(t.Context(), probe.Target{Address: serveTLS(t, config)}, probe.Modern("long.example"), probe.Options{})
+		x := patient().Exchange(t.Context(), probe.Target{Address: serveTLS(t, config)}, probe.Modern("long.example"), probe.Options{})
 		s := x.Connection.ClientLeg.TLS.Server
 		if len(x.Certificates) != 100 || x.CertificatesBeyond != 30 || len(s.CertificateChain) != 100 || s.CertificatesSent != 130 {
 			t.Errorf("%s: %d and %d more, %d of %d in the record", version, len(x.Certificates), x.CertificatesBeyond, len(s.CertificateChain), s.CertificatesSent)

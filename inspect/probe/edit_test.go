@@ -137,7 +137,7 @@ func TestWhatHasNoFormIsAnError(t *testing.T) {
 	if _, err := h.Message(); !errors.As(err, &long) {
 		t.Errorf("70,000 bytes of padding: %v", err)
 	}
-	x := (&probe.Client{}).Exchange(t.Context(), probe.Target{Address: serve(t, discard)}, h, probe.Options{})
+	x := patient().Exchange(t.Context(), probe.Target{Address: serve(t, discard)}, h, probe.Options{})
 	if x.Error == nil || x.Sent != 0 {
 		t.Errorf("it was sent: %+v", x.Error)
 	}

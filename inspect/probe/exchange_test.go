@@ -35,7 +35,7 @@ func TestExchangesWithGo(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			address := serveTLS(t, tc.config)
-			client := &probe.Client{}
+			client := patient()
 			for _, goal := range []probe.Goal{probe.UntilHello, probe.UntilFlight, probe.UntilFinished, probe.UntilAnswer} {
 				x := client.Exchange(t.Context(), probe.Target{Address: address}, tc.hello.Fresh(), probe.Options{Until: goal, Request: []byte("GET / HTTP/1.0\r\n\r\n")})
 				if !x.Accepted() || x.Outcome != probe.OutcomeServerHello {
@@ -99,7 +99,7 @@ func TestSharesOfADraftDoNotHideThoseOfTheRFC(t *testing.T) {
 	hello := probe.Modern("draft.example")
 	body, _ := hello.Extension(wire.ExtensionKeyShare)
 	hello.Set(wire.ExtensionKeyShareOld, bytes.Clone(body))
-	x := (&probe.Client{}).Exchange(t.Context(), probe.Target{Address: address}, hello.Fresh(), probe.Options{Until: probe.UntilFinished})
+	x := patient().Exchange(t.Context(), probe.Target{Address: address}, hello.Fresh(), probe.Options{Until: probe.UntilFinished})
 	if !x.Finished {
 		t.Errorf("%s: %+v", x.Describe(), x.Error)
 	}

@@ -9,7 +9,9 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
+	"github.com/tlstriage/tlstriage/inspect/probe"
 	"github.com/tlstriage/tlstriage/inspect/servertest"
 )
 
@@ -73,3 +75,9 @@ func serveTLS(t testing.TB, config *tls.Config) string {
 
 // discard reads until the other side closes.
 func discard(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }
+
+// patient is a client that waits long for what comes: programs that have no processor for a while are not silent.
+func patient() *probe.Client {
+	const long = 20 * time.Second
+	return &probe.Client{Timeouts: probe.Timeouts{Dial: long, Preface: long, Answer: long, Finish: long}}
+}

@@ -3,8 +3,6 @@ package probe
 import (
 	"context"
 	"errors"
-	"net"
-	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -64,6 +62,7 @@ func (r *run) quic() {
 	r.handshake.sent(r.x.Hello, message)
 	r.observer.Feed(inspect.FromClient, Layout{}.records(wire.VersionTLS12, message), time.Now())
 	q.crypto = message
+	r.deadline(r.limits.Answer)
 	if !q.begin(random(destinationIDSize), nil) {
 		return
 	}
@@ -120,7 +119,7 @@ func (q *quicRun) sendHandshake(frames []byte) {
 }
 
 func (q *quicRun) sendDatagram(b []byte) {
-	n, err := q.conn.Write(b)
+	n, err := q.lived().Write(b)
 	q.x.Sent += n
 	switch {
 	case err == nil:
@@ -134,31 +133,25 @@ func (q *quicRun) sendDatagram(b []byte) {
 // talk reads datagrams until the goal is reached.
 func (q *quicRun) talk() {
 	q.flow.Secrets = q.secrets
-	end := time.Now().Add(q.limits.Answer)
-	wait := retransmitAfter
+	wait, left := retransmitAfter, q.limits.Answer // of the whole, behind what is waited for now
 	room := make([]byte, maxDatagram)
 	for sent := 0; !q.reached(); {
-		at := time.Now().Add(wait)
-		if at.After(end) {
-			at = end
-		}
-		q.deadline(time.Until(at))
-		n, err := q.conn.Read(room)
+		now := min(wait, left)
+		q.deadline(now)
+		n, err := q.lived().Read(room)
+		left -= now - q.left
 		if n > 0 {
 			q.datagram(room[:n])
 		}
 		if err == nil {
 			continue
 		}
-		var timeout net.Error
-		late := errors.As(err, &timeout) && timeout.Timeout() || errors.Is(err, os.ErrDeadlineExceeded)
-		if !late || q.ctx.Err() != nil || !time.Now().Before(end) {
+		if !timedOut(err) || q.ctx.Err() != nil || left <= 0 {
 			q.fail(err)
 			return
 		}
 		if sent++; sent <= maxRetransmits {
 			wait *= 2
-			q.deadline(time.Until(end)) // the one that has passed is that of writing, too
 			q.again()
 		}
 	}

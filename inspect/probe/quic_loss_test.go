@@ -67,7 +67,7 @@ func TestLostDatagramsAreSentAgain(t *testing.T) {
 			}
 			return number != lost
 		})
-		x := (&probe.Client{}).Exchange(t.Context(), probe.Target{Address: address, QUIC: true}, hello(), probe.Options{Until: probe.UntilFlight})
+		x := patient().Exchange(t.Context(), probe.Target{Address: address, QUIC: true}, hello(), probe.Options{Until: probe.UntilFlight})
 		select {
 		case <-dropped:
 		default:
@@ -97,7 +97,7 @@ func TestTheServersConnectionIDIsUsedAtOnce(t *testing.T) {
 		}
 		return bytes.Equal(first, h.DestinationID) == (number == 0) // what comes late with the first one is lost
 	})
-	x := (&probe.Client{}).Exchange(t.Context(), probe.Target{Address: address, QUIC: true}, probe.Offer{ServerName: "quic.example", ALPN: []string{"h3"}}.Hello().ForQUIC(quicwire.Version1), probe.Options{Until: probe.UntilFlight})
+	x := patient().Exchange(t.Context(), probe.Target{Address: address, QUIC: true}, probe.Offer{ServerName: "quic.example", ALPN: []string{"h3"}}.Hello().ForQUIC(quicwire.Version1), probe.Options{Until: probe.UntilFlight})
 	if x.RetryRequest == nil || !x.Accepted() {
 		t.Fatalf("%s, retry request %v", x.Describe(), x.RetryRequest)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/quic-go/quic-go"
 
 	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/porttest"
 	"github.com/tlstriage/tlstriage/inspect/probe"
 	"github.com/tlstriage/tlstriage/inspect/quicwire"
 	"github.com/tlstriage/tlstriage/inspect/wire"
@@ -99,7 +100,7 @@ func TestExchangesOverQUIC(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			address := serveQUIC(t, tc.config, tc.retry, tc.versions...)
 			hello := tc.offer.Hello().ForQUIC(tc.version)
-			x := (&probe.Client{}).Exchange(t.Context(), probe.Target{Address: address, QUIC: true, QUICVersion: tc.version}, hello, probe.Options{})
+			x := patient().Exchange(t.Context(), probe.Target{Address: address, QUIC: true, QUICVersion: tc.version}, hello, probe.Options{})
 			if tc.check != nil {
 				tc.check(t, x)
 			}
@@ -117,16 +118,11 @@ func TestExchangesOverQUIC(t *testing.T) {
 }
 
 func TestNobodyListensOnTheUDPPort(t *testing.T) {
-	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := conn.LocalAddr().String()
-	conn.Close()
+	address := porttest.FreeAddress(t)
 	large := probe.Modern("").ForQUIC(0) // of several datagrams: one of them meets the refusal of the one before
 	large.Pad(6000)
 	for _, hello := range []*probe.Hello{probe.Modern("").ForQUIC(0), large} {
-		x := (&probe.Client{}).Exchange(t.Context(), probe.Target{Address: address, QUIC: true}, hello, probe.Options{})
+		x := patient().Exchange(t.Context(), probe.Target{Address: address, QUIC: true}, hello, probe.Options{})
 		if x.Outcome != probe.OutcomeNotConnected || x.Error.Type != inspect.ErrorRefused {
 			t.Errorf("%d bytes: %s, %+v", hello.Size(), x.Outcome, x.Error)
 		}

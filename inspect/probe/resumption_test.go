@@ -28,7 +28,7 @@ func TestRealServersResume(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			hello := probe.Offer{ServerName: "resume.example", Versions: []wire.Version{tc.version}, CipherSuites: tc.suites}.Hello()
-			client := &probe.Client{}
+			client := patient()
 			x := client.Exchange(t.Context(), probe.Target{Address: tc.address}, hello, probe.Options{Until: probe.UntilAnswer, Request: probe.HTTPRequest("resume.example")})
 			i := slices.IndexFunc(x.Sessions, func(s *probe.Session) bool { return (len(s.ID) > 0) == tc.byID })
 			if i < 0 || x.Resumed {
@@ -53,13 +53,13 @@ func TestATicketOfAnotherServer(t *testing.T) {
 	config := &tls.Config{Certificates: []tls.Certificate{id.Certificate}}
 	one, other := serveTLS(t, config.Clone()), serveTLS(t, config.Clone())
 	hello := probe.Modern("resume.example")
-	x := (&probe.Client{}).Exchange(t.Context(), probe.Target{Address: one}, hello, probe.Options{Until: probe.UntilAnswer, Request: []byte("x\n")})
+	x := patient().Exchange(t.Context(), probe.Target{Address: one}, hello, probe.Options{Until: probe.UntilAnswer, Request: []byte("x\n")})
 	if len(x.Sessions) == 0 {
 		t.Fatalf("%s: no session", x.Describe())
 	}
 	again := hello.Fresh()
 	again.Resume(x.Sessions[0])
-	y := (&probe.Client{}).Exchange(t.Context(), probe.Target{Address: other}, again, probe.Options{Until: probe.UntilFinished})
+	y := patient().Exchange(t.Context(), probe.Target{Address: other}, again, probe.Options{Until: probe.UntilFinished})
 	if y.Resumed || !y.Finished || len(y.Certificates) != 1 {
 		t.Errorf("%s: resumed %v, finished %v", y.Describe(), y.Resumed, y.Finished)
 	}
@@ -70,13 +70,13 @@ func TestATicketToAServerThatWantsAnotherGroup(t *testing.T) {
 	id := ecdsaIdentity(t, "resume.example")
 	address := serveTLS(t, &tls.Config{Certificates: []tls.Certificate{id.Certificate}, CurvePreferences: []tls.CurveID{tls.CurveP384}})
 	hello := probe.Modern("resume.example")
-	x := (&probe.Client{}).Exchange(t.Context(), probe.Target{Address: address}, hello, probe.Options{Until: probe.UntilAnswer, Request: []byte("x\n")})
+	x := patient().Exchange(t.Context(), probe.Target{Address: address}, hello, probe.Options{Until: probe.UntilAnswer, Request: []byte("x\n")})
 	if len(x.Sessions) == 0 || x.RetryRequest == nil {
 		t.Fatalf("%s: %d sessions", x.Describe(), len(x.Sessions))
 	}
 	again := hello.Fresh()
 	again.Resume(x.Sessions[0])
-	y := (&probe.Client{}).Exchange(t.Context(), probe.Target{Address: address}, again, probe.Options{Until: probe.UntilFinished})
+	y := patient().Exchange(t.Context(), probe.Target{Address: address}, again, probe.Options{Until: probe.UntilFinished})
 	if !y.Finished || y.RetryRequest == nil {
 		t.Errorf("%s: %+v", y.Describe(), y.Error)
 	}

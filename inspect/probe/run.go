@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"os"
 	"syscall"
 	"time"
 
@@ -51,7 +50,8 @@ type run struct {
 	observer  *inspect.Observer
 	handshake handshake
 	records   recordLayer
-	room      []byte // that is read into
+	left      time.Duration // of the limit that deadline set
+	room      []byte        // that is read into
 	phase     inspect.Phase
 	helloSent time.Time
 	early     int   // tickets that came before our second flight
@@ -131,17 +131,8 @@ func (r *run) close() {
 	_ = r.conn.Close()
 }
 
-// deadline gives the next steps so much time, unless the context gives less.
-func (r *run) deadline(d time.Duration) {
-	at := time.Now().Add(d)
-	if end, ok := r.ctx.Deadline(); ok && end.Before(at) {
-		at = end
-	}
-	_ = r.conn.SetDeadline(at)
-	if r.ctx.Err() != nil { // it was cancelled before the deadline was set, and its own is gone now
-		_ = r.conn.SetDeadline(time.Unix(1, 0))
-	}
-}
+// deadline gives the next steps so much time. The context may give less.
+func (r *run) deadline(d time.Duration) { r.left = d }
 
 // preface says what has to be said before TLS.
 func (r *run) preface() bool {
@@ -150,13 +141,13 @@ func (r *run) preface() bool {
 	}
 	r.deadline(r.limits.Preface)
 	if r.target.Proxy != nil {
-		if _, err := r.conn.Write(r.target.Proxy.bytes(r.local, r.x.Address)); err != nil {
+		if _, err := r.lived().Write(r.target.Proxy.bytes(r.local, r.x.Address)); err != nil {
 			r.fail(err)
 			return false
 		}
 	}
 	if r.target.StartTLS != "" {
-		if _, err := starttls.Ask(r.target.StartTLS, r.target.host(), r.conn); err != nil {
+		if _, err := starttls.Ask(r.target.StartTLS, r.target.host(), r.lived()); err != nil {
 			r.fail(err)
 			return false
 		}
@@ -204,7 +195,7 @@ func (r *run) pause(d time.Duration) bool {
 
 // send writes bytes of ours. That it fails is not the end: what the server said before can still be read.
 func (r *run) send(b []byte) bool {
-	n, err := r.conn.Write(b)
+	n, err := r.lived().Write(b)
 	r.x.Sent += n
 	r.observer.Feed(inspect.FromClient, b[:n], time.Now())
 	if errors.Is(err, syscall.ECONNRESET) {
@@ -271,7 +262,7 @@ func (r *run) await(done func() bool) bool {
 			r.x.Error = &inspect.Error{Type: inspect.ErrorOther, Message: "the server sent more than is read", Phase: r.phase}
 			return false
 		}
-		n, err := r.conn.Read(room)
+		n, err := r.lived().Read(room)
 		if n > 0 {
 			r.received(room[:n])
 		}
@@ -338,7 +329,6 @@ func (r *run) fail(err error) {
 }
 
 func (r *run) errorType(err error) inspect.ErrorType {
-	var netErr net.Error
 	var dns *net.DNSError
 	var refusedStartTLS *StartTLSError
 	switch {
@@ -348,7 +338,7 @@ func (r *run) errorType(err error) inspect.ErrorType {
 		return inspect.ErrorShutdown
 	case errors.As(err, &dns) && !dns.IsTimeout:
 		return inspect.ErrorUnresolvable
-	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded), errors.As(err, &netErr) && netErr.Timeout():
+	case timedOut(err):
 		return inspect.ErrorTimeout
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return inspect.ErrorRefused

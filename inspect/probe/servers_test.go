@@ -75,7 +75,7 @@ func TestEverySuiteOfOpenSSLIsFinished(t *testing.T) {
 			address := openssl(t, tc.id, tc.args...)
 			for _, suite := range tc.suites {
 				hello := probe.Offer{ServerName: "openssl.example", Versions: tc.versions, CipherSuites: []wire.CipherSuite{suite}}.Hello()
-				x := (&probe.Client{}).Exchange(t.Context(), probe.Target{Address: address}, hello, probe.Options{Until: probe.UntilAnswer, Request: []byte("GET / HTTP/1.0\r\n\r\n")})
+				x := patient().Exchange(t.Context(), probe.Target{Address: address}, hello, probe.Options{Until: probe.UntilAnswer, Request: []byte("GET / HTTP/1.0\r\n\r\n")})
 				if !x.Finished || x.CipherSuite != suite || !bytes.HasPrefix(x.Answer, []byte("HTTP/1.0 200")) {
 					t.Errorf("%s: %s, %+v, finished %v, answer %.40q", suite, x.Describe(), x.Error, x.Finished, x.Answer)
 				}
@@ -96,13 +96,13 @@ func TestEveryGroupOfOpenSSLIsFinished(t *testing.T) {
 			if retried {
 				offer.KeyShares = []wire.NamedGroup{}
 			}
-			x := (&probe.Client{}).Exchange(t.Context(), probe.Target{Address: address}, offer.Hello(), probe.Options{Until: probe.UntilFinished})
+			x := patient().Exchange(t.Context(), probe.Target{Address: address}, offer.Hello(), probe.Options{Until: probe.UntilFinished})
 			if !x.Finished || x.Group != group || (x.RetryRequest != nil) != retried || x.Connection.ClientLeg.TLS.HelloRetryRequest != retried {
 				t.Errorf("%s, retried %v: %s, %+v, finished %v, group %s", group, retried, x.Describe(), x.Error, x.Finished, x.Group)
 			}
 		}
 	}
-	x := (&probe.Client{}).Exchange(t.Context(), probe.Target{Address: address}, probe.Offer{Groups: []wire.NamedGroup{wire.GroupX448}, KeyShares: []wire.NamedGroup{}}.Hello(), probe.Options{NoRetry: true})
+	x := patient().Exchange(t.Context(), probe.Target{Address: address}, probe.Offer{Groups: []wire.NamedGroup{wire.GroupX448}, KeyShares: []wire.NamedGroup{}}.Hello(), probe.Options{NoRetry: true})
 	if x.Outcome != probe.OutcomeRetryRequest || x.RetryRequest.Group != wire.GroupX448 {
 		t.Errorf("X448 without a share: %s", x.Describe())
 	}
@@ -114,7 +114,7 @@ func TestCurvesOfOthersAreFinished(t *testing.T) {
 	address := openssl(t, id, "-tls1_2", "-groups", "brainpoolP256r1:brainpoolP384r1:brainpoolP512r1")
 	for _, group := range []wire.NamedGroup{wire.GroupBrainpoolP256r1, wire.GroupBrainpoolP384r1, wire.GroupBrainpoolP512r1} {
 		offer := probe.Offer{Versions: []wire.Version{wire.VersionTLS12}, Groups: []wire.NamedGroup{group}, CipherSuites: []wire.CipherSuite{wire.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256}}
-		x := (&probe.Client{}).Exchange(t.Context(), probe.Target{Address: address}, offer.Hello(), probe.Options{Until: probe.UntilFinished})
+		x := patient().Exchange(t.Context(), probe.Target{Address: address}, offer.Hello(), probe.Options{Until: probe.UntilFinished})
 		if !x.Finished || x.Group != group {
 			t.Errorf("%s: %s, %+v, group %s", group, x.Describe(), x.Error, x.Group)
 		}
@@ -126,7 +126,7 @@ func TestWhatTheServerPresentsIsRead(t *testing.T) {
 	address := nginx(t, id, "ssl_protocols TLSv1.2 TLSv1.3; ssl_verify_client optional_no_ca; ssl_client_certificate "+id.CertFile+";")
 	for _, version := range []wire.Version{wire.VersionTLS13, wire.VersionTLS12} {
 		hello := probe.Offer{ServerName: "nginx.example", Versions: []wire.Version{version}, ALPN: []string{"http/1.1"}}.Hello()
-		x := (&probe.Client{}).Exchange(t.Context(), probe.Target{Address: address}, hello, probe.Options{})
+		x := patient().Exchange(t.Context(), probe.Target{Address: address}, hello, probe.Options{})
 		if x.Version != version || !x.Flight || len(x.Certificates) != 1 || x.ALPN != "http/1.1" || x.Scheme == 0 || x.CertificateRequest == nil {
 			t.Fatalf("%s: %+v", version, x)
 		}
@@ -164,7 +164,7 @@ func TestClientCertificates(t *testing.T) {
 					options.Certificate = &tc.own.Certificate
 				}
 				hello := probe.Offer{Versions: []wire.Version{wire.Version(version)}}.Hello()
-				x := (&probe.Client{}).Exchange(t.Context(), probe.Target{Address: address}, hello, options)
+				x := patient().Exchange(t.Context(), probe.Target{Address: address}, hello, options)
 				if tc.alert == 0 {
 					if !x.Finished || x.Alert != nil || !x.Connection.ClientLeg.TLS.Established {
 						t.Errorf("%s: %+v", x.Describe(), x.Error)
@@ -219,7 +219,7 @@ func TestWhatIsNoTLS(t *testing.T) {
 		"refused": {refused, probe.OutcomeNotConnected, inspect.ErrorRefused, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			client := &probe.Client{}
+			client := patient()
 			if tc.outcome == probe.OutcomeTimeout {
 				client.Timeouts.Answer = 300 * time.Millisecond
 			}
@@ -258,20 +258,20 @@ func TestOtherServers(t *testing.T) {
 		}
 		address := servertest.Start(t, port, "haproxy", "-f", file, "-db")
 		for _, version := range []int{1, 2} {
-			x := (&probe.Client{}).Exchange(t.Context(), probe.Target{Address: address, Proxy: &probe.ProxyHeader{Version: version}}, probe.Modern("other.example"),
+			x := patient().Exchange(t.Context(), probe.Target{Address: address, Proxy: &probe.ProxyHeader{Version: version}}, probe.Modern("other.example"),
 				probe.Options{Until: probe.UntilAnswer, Request: probe.HTTPRequest("other.example")})
 			if !x.Finished || !bytes.HasPrefix(x.Answer, []byte("HTTP/1.1 200")) || x.Connection.ClientLeg.ProxyProtocol != fmt.Sprintf("v%d", version) {
 				t.Errorf("version %d: %s, %+v, %.30q", version, x.Describe(), x.Error, x.Answer)
 			}
 		}
-		if x := (&probe.Client{}).Exchange(t.Context(), probe.Target{Address: address}, probe.Modern("other.example"), probe.Options{}); x.Accepted() {
+		if x := patient().Exchange(t.Context(), probe.Target{Address: address}, probe.Modern("other.example"), probe.Options{}); x.Accepted() {
 			t.Errorf("without the header: %s", x.Describe())
 		}
 	})
 	t.Run("java", func(t *testing.T) {
 		address := java(t, id)
 		versions(t, address, wire.VersionTLS13, wire.VersionTLS12, wire.VersionTLS11, wire.VersionTLS10)
-		x := (&probe.Client{}).Exchange(t.Context(), probe.Target{Address: address}, probe.Offer{Versions: []wire.Version{wire.VersionSSLv3}}.Hello(), probe.Options{})
+		x := patient().Exchange(t.Context(), probe.Target{Address: address}, probe.Offer{Versions: []wire.Version{wire.VersionSSLv3}}.Hello(), probe.Options{})
 		if !x.Accepted() || x.Version != wire.VersionSSLv3 || len(x.Certificates) != 1 {
 			t.Errorf("SSLv3: %s, %+v", x.Describe(), x.Error)
 		}
@@ -281,7 +281,7 @@ func TestOtherServers(t *testing.T) {
 			sslv2.CipherKinds = append(sslv2.CipherKinds, wire.SSLv2CipherKind(suite))
 		}
 		sslv2.RemoveExtensions()
-		if x := (&probe.Client{}).Exchange(t.Context(), probe.Target{Address: address}, sslv2, probe.Options{Until: probe.UntilFinished}); !x.Finished || x.Version != wire.VersionTLS10 {
+		if x := patient().Exchange(t.Context(), probe.Target{Address: address}, sslv2, probe.Options{Until: probe.UntilFinished}); !x.Finished || x.Version != wire.VersionTLS10 {
 			t.Errorf("SSLv2 format: %s, %+v", x.Describe(), x.Error)
 		}
 	})
@@ -291,7 +291,7 @@ func TestOtherServers(t *testing.T) {
 func versions(t *testing.T, address string, all ...wire.Version) {
 	t.Helper()
 	for _, version := range all {
-		x := (&probe.Client{}).Exchange(t.Context(), probe.Target{Address: address}, probe.Offer{ServerName: "other.example", Versions: []wire.Version{version}}.Hello(), probe.Options{Until: probe.UntilFinished})
+		x := patient().Exchange(t.Context(), probe.Target{Address: address}, probe.Offer{ServerName: "other.example", Versions: []wire.Version{version}}.Hello(), probe.Options{Until: probe.UntilFinished})
 		if !x.Finished || x.Version != version || len(x.Certificates) != 1 {
 			t.Errorf("%s: %s, %+v", version, x.Describe(), x.Error)
 		}

@@ -79,7 +79,7 @@ func TestDialoguesBeforeTLS(t *testing.T) {
 					discard(conn)
 				}
 			})
-			client := &probe.Client{Timeouts: probe.Timeouts{Preface: 2 * time.Second}}
+			client := &probe.Client{Timeouts: probe.Timeouts{Preface: 20 * time.Second}}
 			x := client.Exchange(t.Context(), probe.Target{Address: address, StartTLS: protocol, Name: "start.example"}, probe.Modern("start.example"), probe.Options{})
 			if !x.Accepted() || len(x.Certificates) != 1 {
 				t.Errorf("%s: %+v", x.Describe(), x.Error)
@@ -112,7 +112,7 @@ func TestDialoguesThatEndBeforeTLS(t *testing.T) {
 				_ = conn.(*net.TCPConn).CloseWrite()
 				discard(conn)
 			})
-			client := &probe.Client{Timeouts: probe.Timeouts{Preface: 2 * time.Second}}
+			client := &probe.Client{Timeouts: probe.Timeouts{Preface: 20 * time.Second}}
 			x := client.Exchange(t.Context(), probe.Target{Address: address, StartTLS: tc.protocol}, probe.Modern(""), probe.Options{})
 			if x.Outcome != probe.OutcomeNotTLS || x.Error.Type != inspect.ErrorNotTLS || x.Sent != 0 {
 				t.Errorf("%s, %+v", x.Outcome, x.Error)
@@ -126,7 +126,7 @@ func TestDialoguesThatEndBeforeTLS(t *testing.T) {
 
 func TestAnUnknownDialogueIsAnError(t *testing.T) {
 	address := serve(t, discard)
-	x := (&probe.Client{}).Exchange(t.Context(), probe.Target{Address: address, StartTLS: "gopher"}, probe.Modern(""), probe.Options{})
+	x := patient().Exchange(t.Context(), probe.Target{Address: address, StartTLS: "gopher"}, probe.Modern(""), probe.Options{})
 	if x.Error == nil || !strings.Contains(x.Error.Message, "gopher") || errors.Is(t.Context().Err(), net.ErrClosed) {
 		t.Errorf("%+v", x.Error)
 	}
