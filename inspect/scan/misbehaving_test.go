@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/tlstriage/tlstriage/inspect/porttest"
@@ -37,6 +38,25 @@ func TestLongHellosAreBisectedToTheByte(t *testing.T) {
 				t.Errorf("versions %v: a limit on hellos is no refusal of versions", r.Versions)
 			}
 		})
+	}
+}
+
+// One hello among those of all lengths that fails by chance is no limit.
+func TestAChanceIsNoLimitOfLength(t *testing.T) {
+	t.Parallel()
+	var once atomic.Bool
+	r := scanned(t, serve(t, nil, func(h *wire.ClientHello) answer {
+		size := len(h.Raw)
+		if size > 1400 || size > 1000 && h.Extensions.Has(wire.ExtensionPadding) && once.CompareAndSwap(false, true) {
+			return closes
+		}
+		return goOn
+	}).address)
+	if !once.Load() {
+		t.Fatal("no hello failed by chance")
+	}
+	if r.HelloLimit == nil || r.HelloLimit.Answered != 1400 || r.HelloLimit.Failed != 1401 {
+		t.Errorf("limit %+v, want 1400", r.HelloLimit)
 	}
 }
 

@@ -195,28 +195,56 @@ func (s *session) sizes(ctx context.Context, r *Report, note func(tolerance stri
 	if bad == 0 {
 		return
 	}
-	for bad-good > 1 && ctx.Err() == nil {
-		middle := (good + bad) / 2
-		h := base()
-		if !h.Pad(middle) {
-			break
-		}
-		x := s.ask(ctx, h, probe.Options{Until: probe.UntilHello, NoRetry: true})
-		switch natureOf(x) {
-		case chosen:
-			good = middle
-		case unconnected:
-			s.doubt("", "the length from which hellos fail: "+x.Describe())
-			return
-		default:
-			bad = middle
-		}
+	good, bad, unasked := s.limit(ctx, base, good, bad)
+	if unasked != nil {
+		s.doubt("", "the length from which hellos fail: "+unasked.Describe())
+		return
 	}
 	if s.shutAfter() > 0 { // what was not answered any more was not too long
 		s.doubt("", "the length from which hellos fail: "+whyShut)
 		return
 	}
 	r.HelloLimit = &HelloLimit{Answered: good, Failed: bad, Silent: lost, Evidence: evidence}
+}
+
+// limit finds the length from which hellos fail, between one that is answered and one that was found to fail. What fails once may do so by
+// chance: the length that is told is believed when it fails again. unasked is what could not be asked; nil: all could.
+func (s *session) limit(ctx context.Context, base func() *probe.Hello, good, known int) (answered, failed int, unasked *probe.Exchange) {
+	send := func(size int) (nature, bool) {
+		h := base()
+		if !h.Pad(size) {
+			return chosen, false
+		}
+		x := s.ask(ctx, h, probe.Options{Until: probe.UntilHello, NoRetry: true})
+		if natureOf(x) == unconnected {
+			unasked = x
+		}
+		return natureOf(x), true
+	}
+	bad := known
+	for ctx.Err() == nil {
+		for bad-good > 1 && ctx.Err() == nil {
+			middle := (good + bad) / 2
+			n, ok := send(middle)
+			if unasked != nil || !ok {
+				break
+			}
+			if n == chosen {
+				good = middle
+			} else {
+				bad = middle
+			}
+		}
+		n := cut
+		for attempt := 1; bad < known && unasked == nil && n != chosen && attempt < s.repeats(n); attempt++ {
+			n, _ = send(bad)
+		}
+		if n != chosen || unasked != nil {
+			break
+		}
+		good, bad = bad, known
+	}
+	return good, bad, unasked
 }
 
 // brief is a hello that is answered, and as short as that goes.
