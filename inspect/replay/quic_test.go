@@ -27,7 +27,7 @@ func TestHellosOfQUICGoOverQUIC(t *testing.T) {
 	}
 	defer conn.Close()
 	config := &tls.Config{Certificates: []tls.Certificate{certificate(t)}, NextProtos: []string{"h3"}, MinVersion: tls.VersionTLS13}
-	listener, err := (&quic.Transport{Conn: conn}).Listen(config, &quic.Config{HandshakeIdleTimeout: time.Second})
+	listener, err := (&quic.Transport{Conn: conn}).Listen(config, &quic.Config{HandshakeIdleTimeout: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}

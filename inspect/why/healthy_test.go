@@ -189,9 +189,14 @@ func TestWhatCannotBeToldIsUndetermined(t *testing.T) {
 // An endpoint that answers late is slow, not silent, and no cause is made up for it.
 func TestSlowEndpointsAreNotSilent(t *testing.T) {
 	t.Parallel()
-	address := servertest.Serve(t, func(_ int, conn net.Conn) {
+	config := &tls.Config{Certificates: []tls.Certificate{identityOf(t, "ecdsa").Certificate}}
+	address := servertest.Serve(t, func(n int, conn net.Conn) {
+		if n == 0 {
+			servertest.React(conn, silence) // longer than is waited, however long that is
+			return
+		}
 		<-time.After(1200 * time.Millisecond)
-		servertest.Echo(conn, &tls.Config{Certificates: []tls.Certificate{identityOf(t, "ecdsa").Certificate}})
+		servertest.Echo(conn, config)
 	})
 	client := &probe.Client{Timeouts: probe.Timeouts{Answer: time.Second}} // three times as long is waited once
 	r := (&why.Experiment{Client: client, Target: probe.Target{Address: address}, Hello: probe.Modern(serverName)}).Run(t.Context())

@@ -33,7 +33,7 @@ func quicServer(t *testing.T, edit func(*tls.Config), versions []quic.Version, l
 		conn = &lossy{udp, lost}
 	}
 	transport := &quic.Transport{Conn: conn}
-	listener, err := transport.Listen(config, &quic.Config{HandshakeIdleTimeout: 2 * time.Second, Versions: versions})
+	listener, err := transport.Listen(config, &quic.Config{HandshakeIdleTimeout: time.Minute, Versions: versions})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"fmt"
+	"math"
 	"net"
 	"slices"
 	"strings"
@@ -76,8 +77,12 @@ func TestHandshakesThatAreCutLate(t *testing.T) {
 func TestAnswersThatAreBegunAtOnceAndTakeLong(t *testing.T) {
 	t.Parallel()
 	config := &tls.Config{Certificates: []tls.Certificate{identityOf(t, "ecdsa").Certificate}, CurvePreferences: []tls.CurveID{tls.CurveP384}}
-	address := servertest.Serve(t, func(_ int, conn net.Conn) {
-		servertest.Echo(&slowAtSecond{Conn: conn, pause: 1300 * time.Millisecond}, config)
+	address := servertest.Serve(t, func(n int, conn net.Conn) {
+		slow := &slowAtSecond{Conn: conn, pause: 1300 * time.Millisecond}
+		if n == 0 {
+			slow.pause = forever // longer than is waited, however long that is
+		}
+		servertest.Echo(slow, config)
 	})
 	client := &probe.Client{Timeouts: probe.Timeouts{Answer: time.Second}}
 	r := (&why.Experiment{Client: client, Target: probe.Target{Address: address}, Hello: modern(serverName, nil)}).Run(t.Context())
@@ -120,6 +125,9 @@ func TestBytesAreEscapedOnce(t *testing.T) {
 	}
 }
 
+// forever is until the client gives up.
+const forever time.Duration = math.MaxInt64
+
 // slowAtSecond takes its time with the hello that follows a HelloRetryRequest.
 type slowAtSecond struct {
 	net.Conn
@@ -131,7 +139,11 @@ func (s *slowAtSecond) Read(b []byte) (int, error) {
 	n, err := s.Conn.Read(b)
 	rest := bytes.TrimPrefix(b[:n], []byte{20, 3, 3, 0, 1, 1})
 	if len(rest) > 5 && rest[0] == 22 && rest[5] == 1 {
-		if s.hellos++; s.hellos > 1 {
+		if s.hellos++; s.hellos > 1 && s.pause == forever {
+			servertest.React(s.Conn, silence)
+			return 0, net.ErrClosed
+		}
+		if s.hellos > 1 {
 			<-time.After(s.pause)
 		}
 	}
