@@ -60,12 +60,7 @@ func TestAnonymizeRoundsTimes(t *testing.T) {
 
 // A port without a listener is no loss, over QUIC as over TCP.
 func TestReplayToNobodyIsNoAnswer(t *testing.T) {
-	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := udp.LocalAddr().String()
-	udp.Close()
+	address := freePort(t)
 	for _, transport := range []string{"quic", "tcp"} {
 		code, out, said := exitOf(t, "replay", "--clients", "chromium", "--to", address, "--transport", transport, "--timeout", "1s")
 		if code != exitFailed || strings.Contains(out, "Lost") || !strings.Contains(out, "Undetermined: ") {

@@ -155,7 +155,6 @@ func TestWhyRefusesWhatCannotBeAsked(t *testing.T) {
 	}
 }
 
-// Over QUIC the hello goes as its client might say it there; what cannot go is told.
 // An experiment that is interrupted prints what is known, and exits as a scan and a replay do.
 func TestWhyThatIsInterrupted(t *testing.T) {
 	address := pickyServer(t)
@@ -169,13 +168,9 @@ func TestWhyThatIsInterrupted(t *testing.T) {
 	}
 }
 
+// Over QUIC the hello goes as its client might say it there; what cannot go is told.
 func TestWhyOverQUIC(t *testing.T) {
-	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := conn.LocalAddr().String()
-	conn.Close()
+	address := freePort(t)
 	r, code := runWhy(t, "--to", address, "--client", "chromium", "--transport", "quic")
 	if code != exitFindings || r.Cause != why.ConnectionRefused {
 		t.Errorf("exit code %d, %s", code, r.Sentence)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -181,6 +182,20 @@ func (p *proxy) nextFor(t *testing.T) *record {
 // stop ends the proxy as an operator does, and holds it to it.
 func (p *proxy) stop() {
 	p.rest(func(r *record) { p.t.Errorf("a record that no test asked for: %s", r) })
+}
+
+// left waits until no client is there any more: one that is still being served when the proxy ends would be told so.
+func (p *proxy) left(admin string) {
+	p.t.Helper()
+	waitFor(p.t, p.stderr, "all clients have gone", func() bool {
+		answer, err := http.Get("http://" + admin + "/metrics")
+		if err != nil {
+			return false
+		}
+		defer answer.Body.Close()
+		metrics, err := io.ReadAll(answer.Body)
+		return err == nil && strings.Contains(string(metrics), "\ntlstriage_connections_active 0\n")
+	})
 }
 
 // rest is stop for who makes many connections and does not count them: it looks at the records that nobody waited for.

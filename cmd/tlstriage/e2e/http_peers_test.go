@@ -174,7 +174,8 @@ fetch('/hello').then(r => r.text()).then(async text => {
 });</script>`
 	addr := nginx(t, fmt.Sprintf(`server { listen %%[1]s ssl http2; ssl_certificate %s; ssl_certificate_key %s;
   location = /hello { return 200 "hello from the backend\n"; } location / { default_type text/html; root %s; } }`, cert, key, filepath.Dir(writeFile(t, "index.html", page))))
-	p := startProxy(t, backend{addr: addr, ca: ca}.args("--mode", "http", "--cert", cert, "--key", key)...)
+	admin, _ := freePort(t)
+	p := startProxy(t, backend{addr: addr, ca: ca}.args("--mode", "http", "--cert", cert, "--key", key, "--admin", admin)...)
 	_, port, err := net.SplitHostPort(p.Addr)
 	if err != nil {
 		t.Fatal(err)
@@ -185,6 +186,7 @@ fetch('/hello').then(r => r.text()).then(async text => {
 	if want := "hello from the backend | 200+200+200+200+200 | h2"; !strings.Contains(got.out, want) {
 		t.Fatalf("exit %d: %.3000s", got.code, got.out)
 	}
+	p.left(admin)
 	requests := 0
 	p.rest(func(r *record) { // also of connections that the browser opened and did not use
 		if r.HTTP != nil {
@@ -248,15 +250,17 @@ func TestLoadersThroughHTTPMode(t *testing.T) {
 	need(t, "h2load", "wrk")
 	pki := certstest.New(t)
 	addr := goBackend(t, healthyChain(pki), nil)
-	p := startProxy(t, backend{addr: addr, ca: pki.WriteRoot(t)}.args("--mode", "http", "--backend-sni", site, "--access-log", filepath.Join(t.TempDir(), "access.log"))...)
+	admin, _ := freePort(t)
+	p := startProxy(t, backend{addr: addr, ca: pki.WriteRoot(t)}.args("--mode", "http", "--backend-sni", site, "--access-log", filepath.Join(t.TempDir(), "access.log"), "--admin", admin)...)
 	got := client(t, "", "h2load", "-t1", "-c8", "-m16", "-n4000", "-H", ":authority: "+site, "https://"+p.Addr+"/hello")
 	if got.code != 0 || !strings.Contains(got.out, "4000 succeeded, 0 failed, 0 errored, 0 timeout") {
 		t.Errorf("exit %d: %.2000s", got.code, got.out)
 	}
-	got = client(t, "", "wrk", "-t1", "-c8", "-d1", "-H", "Host: "+site, "https://"+p.Addr+"/hello")
+	got = client(t, "", "wrk", "-t1", "-c8", "-d1", "--timeout", "60s", "-H", "Host: "+site, "https://"+p.Addr+"/hello")
 	if got.code != 0 || !strings.Contains(got.out, "requests in") || strings.Contains(got.out, "Non-2xx") || strings.Contains(got.out, "Socket errors") {
 		t.Errorf("exit %d: %.2000s", got.code, got.out)
 	}
+	p.left(admin) // wrk goes without its last answers: what it asked for them would be told of the end
 	p.rest(func(r *record) {
 		if r.HTTP != nil && len(r.HTTP.Failures) > 0 {
 			t.Errorf("%+v", r.HTTP)

@@ -131,7 +131,7 @@ fetch('/hello').then(r => r.text()).then(async text => {
 	}
 	requests := 0
 	p.rest(func(r *record) {
-		if r.Transport != inspect.TransportQUIC {
+		if r.Transport != inspect.TransportQUIC || r.HTTP == nil { // also of connections that the browser opened and did not use
 			return
 		}
 		requests += r.HTTP.Requests

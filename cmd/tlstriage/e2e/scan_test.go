@@ -83,12 +83,11 @@ func TestScanOfWhatIsBroken(t *testing.T) {
 	t.Parallel()
 	pki := certstest.New(t)
 	ca := pki.WriteRoot(t)
-	closed := listen(t)
-	closed.Close()
+	closed, _ := freePort(t)
 	clientCAs := x509.NewCertPool()
 	clientCAs.AddCert(pki.Root.Certificate)
 	for _, c := range []struct{ name, address, cause, layer string }{
-		{"nothing listens", closed.Addr().String(), "backend-refused", "tcp"},
+		{"nothing listens", closed, "backend-refused", "tcp"},
 		{"plain HTTP", plainBackend(t), "backend-not-tls", "first_bytes"},
 		{"no address", "nowhere.invalid:443", "backend-unresolvable", "dns"},
 		{"a client certificate", goBackend(t, pki.Make(certstest.Healthy, site), &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: clientCAs}), "backend-requires-client-cert", "finished"},
