@@ -74,7 +74,7 @@ func layers() map[string]layer {
 		"inspect/policy/traefik":      {imports: with(judged, languages...), pure: true},
 		"inspect/policy/importer":     {imports: with(with(judged, languages...), systems...), pure: true},
 		"inspect/policy/export":       {imports: with(judged, languages...), pure: true},
-		"inspect/policy/importertest": {imports: judged}, // tests only: it starts programs
+		"inspect/policy/importertest": {imports: with(judged, "inspect/porttest")}, // tests only: it starts programs
 		"inspect/policy/trial":        {imports: with(judged, "inspect/recording", "inspect/clients"), pure: true},
 		"inspect/diagnose":            {imports: with(record, "certs/chain", "inspect/policy"), pure: true},
 		"inspect/report":              {imports: with(record, "certs/chain", "inspect/policy", "inspect/diagnose"), pure: true},
@@ -186,7 +186,7 @@ func forbidden(name string, rule layer, isTool bool, imported string) string {
 	if inside, ours := strings.CutPrefix(imported, modulePath+"/"); ours {
 		target, _, _ := strings.Cut(inside, "/internal/")
 		switch {
-		case slices.Contains(testsOnly, target):
+		case slices.Contains(testsOnly, target) && !slices.Contains(testsOnly, name):
 			return "it is for tests only"
 		case target == name, slices.Contains(rule.imports, "*"), slices.Contains(rule.imports, target):
 			return ""

@@ -134,12 +134,12 @@ var errAnswer = errors.New("unexpected bytes")
 
 // ask sends the hello and reads up to the ServerHello, in TLS 1.2 and below up to the ServerKeyExchange.
 func ask(address string, hello []byte) (a answer, err error) {
-	conn, err := net.DialTimeout("tcp", address, 5*time.Second)
+	conn, err := net.DialTimeout("tcp", address, time.Minute)
 	if err != nil {
 		return a, err
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		return a, err
 	}
 	if _, err := conn.Write(hello); err != nil {

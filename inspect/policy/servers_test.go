@@ -2,34 +2,25 @@ package policy_test
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"testing"
-	"time"
 
 	"github.com/tlstriage/tlstriage/inspect/policy"
-	"github.com/tlstriage/tlstriage/inspect/porttest"
+	"github.com/tlstriage/tlstriage/inspect/policy/importertest"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
-// freePort is a loopback port that was free a moment ago, for programs that cannot choose one themselves.
+// freePort is a port of the loopback for a program that cannot choose one itself.
 func freePort(t testing.TB) string {
 	t.Helper()
-	return strconv.Itoa(porttest.Free(t))
+	return importertest.FreePort(t)
 }
 
 // awaitPort returns when something listens.
 func awaitPort(t testing.TB, address string) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
-		if conn, err := net.DialTimeout("tcp", address, time.Second); err == nil {
-			conn.Close()
-			return
-		}
-	}
-	t.Fatalf("nothing listens on %s", address)
+	importertest.AwaitPort(t, address)
 }
 
 func writeFile(t testing.TB, path, content string) string {

@@ -230,12 +230,12 @@ func (r *tally) count(want policy.Result, got answer) {
 }
 
 func dialAndAsk(address string, h *hello, f *form, k *keys) (answer, error) {
-	conn, err := net.DialTimeout("tcp", address, 10*time.Second)
+	conn, err := net.DialTimeout("tcp", address, time.Minute)
 	if err != nil {
 		return answer{}, err
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		return answer{}, err
 	}
 	return ask(conn, h, f, k)

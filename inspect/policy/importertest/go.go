@@ -24,7 +24,7 @@ func ServeGo(t testing.TB, config *tls.Config) string {
 			}
 			open.Go(func() {
 				defer conn.Close()
-				if conn.SetDeadline(time.Now().Add(20*time.Second)) == nil {
+				if conn.SetDeadline(time.Now().Add(patience)) == nil {
 					_ = tls.Server(conn, config).Handshake() // the client sees how it ends
 				}
 			})

@@ -119,12 +119,12 @@ func Agree(t testing.TB, address, name string, p *policy.Policy) (n Count) {
 }
 
 func ask(address string, record []byte) (exchange.Answer, error) {
-	conn, err := net.DialTimeout("tcp", address, 5*time.Second)
+	conn, err := net.DialTimeout("tcp", address, patience)
 	if err != nil {
 		return exchange.Answer{}, err
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
 		return exchange.Answer{}, err
 	}
 	return exchange.Ask(conn, record)

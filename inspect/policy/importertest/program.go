@@ -4,7 +4,7 @@ package importertest
 
 import (
 	"bufio"
-	"fmt"
+	"errors"
 	"io"
 	"io/fs"
 	"net"
@@ -12,12 +12,17 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/tlstriage/tlstriage/inspect/porttest"
 )
+
+// patience is how long a program may take to start, or to answer: on a busy machine it takes its time.
+const patience = time.Minute
 
 // Files is the machine's file system with names as users write them.
 type Files struct{}
@@ -92,7 +97,7 @@ func Start(t testing.TB, ready, path string, args ...string) (match []string) {
 		stdin.Close()
 		out.Close()
 	})
-	if err := out.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
+	if err := out.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
 	}
 	pattern := regexp.MustCompile(ready)
@@ -117,37 +122,27 @@ func discard(r io.Reader) {
 	_, _ = io.Copy(io.Discard, r) // what a program says after its start is nobody's
 }
 
-// stop asks a program to end: killed, it would leave its workers behind. One that does not within ten seconds is killed all the same.
+// stop asks a program to end: killed, it would leave its workers behind. One that does not in time is killed all the same.
 func stop(cmd *exec.Cmd) {
 	_ = cmd.Process.Signal(syscall.SIGTERM) // an error: it has ended
-	late := time.AfterFunc(10*time.Second, func() { _ = cmd.Process.Kill() })
+	late := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
 	_ = cmd.Wait() // how it ends by a signal is no matter
 	late.Stop()
 }
 
-var lastPort atomic.Int32 // counts from where the search for a port goes on
-
-// FreePort is a loopback port below those that the kernel gives to clients, so that none of a test's own connections takes it
-// before the program does.
+// FreePort is a port of the loopback that no other test is given, and the system gives to nobody, until the test ends.
 func FreePort(t testing.TB) string {
 	t.Helper()
-	for range 10_000 {
-		port := 15_000 + (os.Getpid()*61+int(lastPort.Add(1)))%15_000
-		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err == nil {
-			listener.Close()
-			return fmt.Sprint(port)
-		}
-	}
-	t.Fatal("no port is free")
-	return ""
+	return strconv.Itoa(porttest.Free(t))
 }
 
 // AwaitPort returns when something listens.
 func AwaitPort(t testing.TB, address string) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
-		if conn, err := net.DialTimeout("tcp", address, time.Second); err == nil {
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); <-again.C {
+		if conn, err := net.DialTimeout("tcp", address, patience); err == nil {
 			conn.Close()
 			return
 		}
@@ -183,7 +178,7 @@ func Starts(t testing.TB, ready, path string, args ...string) (said string, ok b
 		t.Fatal(err)
 	}
 	defer stop(cmd)
-	if err := out.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := out.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
 	}
 	pattern := regexp.MustCompile(ready)
@@ -194,6 +189,9 @@ func Starts(t testing.TB, ready, path string, args ...string) (said string, ok b
 		if pattern.MatchString(lines.Text()) {
 			return strings.Join(seen, "\n"), true
 		}
+	}
+	if errors.Is(lines.Err(), os.ErrDeadlineExceeded) { // it may start yet
+		t.Fatalf("%s neither started nor ended: %s", path, strings.Join(seen, " | "))
 	}
 	return strings.Join(seen, "\n"), false
 }
