@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"io/fs"
 	"maps"
@@ -36,8 +37,6 @@ type variant struct {
 
 // TestVariants reads each capture of the collection in many other forms, and compares what is found.
 func TestVariants(t *testing.T) {
-	began := time.Now()
-	const enough = 25 * time.Second // the whole takes a few seconds on a machine with nothing else to do
 	read, skipped := 0, 0
 	root := shared(t, "captures", "files")
 	err := filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
@@ -45,7 +44,7 @@ func TestVariants(t *testing.T) {
 			return err
 		}
 		packets := ipPackets(t, path)
-		if len(packets) == 0 || time.Since(began) > enough {
+		if len(packets) == 0 {
 			skipped++
 			return nil
 		}
@@ -387,7 +386,7 @@ func icmpOfSix(b []byte) []byte {
 func fragment(p capture.Packet) []capture.Packet {
 	const size = 512
 	b := p.Data
-	header, id := int(b[0]&15)*4, uint32(len(b))<<16|rand.Uint32()&0xFFFF
+	header, id := int(b[0]&15)*4, crc32.ChecksumIEEE(b)
 	if b[0]>>4 == 6 {
 		header = 40
 	}
