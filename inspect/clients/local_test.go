@@ -19,6 +19,8 @@ import (
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
+var errLeft = errors.New("the client left without a hello")
+
 // firstHello takes the hello of the first client that comes to a listener, refuses it, and closes.
 func firstHello(listener net.Listener) (*wire.ClientHello, error) {
 	conn, err := listener.Accept()
@@ -26,7 +28,7 @@ func firstHello(listener net.Listener) (*wire.ClientHello, error) {
 		return nil, err
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		return nil, err
 	}
 	reader := wire.Reader{FromClient: true}
@@ -43,7 +45,7 @@ func firstHello(listener net.Listener) (*wire.ClientHello, error) {
 		}
 		if err != nil {
 			if errors.Is(err, io.EOF) {
-				err = errors.New("the client left without a hello")
+				err = errLeft
 			}
 			return nil, errors.Join(err, reader.Err())
 		}
@@ -144,7 +146,8 @@ func (l *oneConn) Accept() (net.Conn, error) { return l.conn, nil }
 func (l *oneConn) Close() error              { return l.conn.Close() }
 func (l *oneConn) Addr() net.Addr            { return l.conn.LocalAddr() }
 
-// helloOf runs a client against a listener and gives its hello.
+// helloOf runs a client against a listener and gives its hello. One that connects and thinks better of it, as those do that try several
+// addresses and have no processor for a while, is run again.
 func helloOf(t *testing.T, command []string) *wire.ClientHello {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -152,7 +155,8 @@ func helloOf(t *testing.T, command []string) *wire.ClientHello {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	if err := listener.(*net.TCPListener).SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
+	const patience = 2 * time.Minute
+	if err := listener.(*net.TCPListener).SetDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
 	}
 	_, port, err := net.SplitHostPort(listener.Addr().String())
@@ -163,17 +167,23 @@ func helloOf(t *testing.T, command []string) *wire.ClientHello {
 	for i, a := range command {
 		args[i] = strings.ReplaceAll(a, "PORT", port)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	client := exec.CommandContext(ctx, args[0], args[1:]...)
-	if err := client.Start(); err != nil {
-		t.Fatal(err)
+	for {
+		running, end := context.WithCancel(ctx)
+		client := exec.CommandContext(running, args[0], args[1:]...)
+		if err := client.Start(); err != nil {
+			end()
+			t.Fatal(err)
+		}
+		h, err := firstHello(listener)
+		end()
+		_ = client.Wait() // it was refused, or ended by us
+		switch {
+		case err == nil:
+			return h
+		case !errors.Is(err, errLeft):
+			t.Fatal(err)
+		}
 	}
-	h, err := firstHello(listener)
-	cancel()
-	_ = client.Wait() // it was refused, or ended by us
-	if err != nil {
-		t.Fatal(err)
-	}
-	return h
 }

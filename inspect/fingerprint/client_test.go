@@ -38,7 +38,7 @@ func helloOf(t *testing.T, program string, args ...string) *wire.ClientHello {
 	}
 	defer func() { _ = client.Wait() }() // it fails: the server hung up
 
-	if err := listener.(*net.TCPListener).SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := listener.(*net.TCPListener).SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	conn, err := listener.Accept()

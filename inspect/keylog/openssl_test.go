@@ -79,7 +79,7 @@ func ask(t *testing.T, server string, lines [][2]string, args ...string) (store 
 	t.Helper()
 	address, done := relay(t, server)
 	log := filepath.Join(t.TempDir(), "keys")
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	client := exec.CommandContext(ctx, openSSL(t), append([]string{"s_client", "-connect", address, "-keylogfile", log}, args...)...)
 	in, err := client.StdinPipe()
