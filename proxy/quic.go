@@ -163,7 +163,7 @@ func (q *QUIC) admit() bool {
 	}
 	s.handling.Add(1)
 	s.open[q.c] = struct{}{}
-	cut := s.ctx.Err() != nil
+	cut := s.cutting
 	s.mu.Unlock()
 	if s.active.Add(1) > limit {
 		s.mu.Lock()

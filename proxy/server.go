@@ -56,6 +56,7 @@ type Server struct {
 	sockets   map[string]*socket // by Listener.key
 	open      map[*connection]struct{}
 	stopping  bool
+	cutting   bool // the drain time is over
 	accepting sync.WaitGroup
 	handling  sync.WaitGroup
 
@@ -264,7 +265,7 @@ func (s *Server) handle(l *Listener, conn net.Conn) {
 	}
 	s.mu.Lock()
 	s.open[c] = struct{}{}
-	if s.ctx.Err() != nil {
+	if s.cutting {
 		c.abort() // the drain time ended before this connection was known
 	}
 	s.mu.Unlock()
@@ -375,13 +376,14 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	case <-ended:
 	case <-ctx.Done():
 		err = ctx.Err()
-		s.cancel()
 		s.mu.Lock()
+		s.cutting = true
 		open := slices.Collect(maps.Keys(s.open))
 		s.mu.Unlock()
 		for _, c := range open { // without the lock: what ends a connection over QUIC has one of its own, under which connections begin
 			c.abort()
 		}
+		s.cancel() // after it: who ends for this is known to have been cut
 		<-ended
 	}
 	s.cancel()

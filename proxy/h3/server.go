@@ -236,8 +236,13 @@ func (s *Server) Shutdown(ctx context.Context) {
 		left = append(left, sock)
 	}
 	s.mu.Unlock()
+	farewell, cut := context.WithCancel(context.WithoutCancel(ctx))
+	told := make(chan struct{})
+	go func() {
+		defer close(told)
+		_ = s.http.Shutdown(farewell) // GOAWAY; at its end it would close connections in order, of which nobody could tell that they were cut
+	}()
 	var waiting sync.WaitGroup
-	waiting.Go(func() { _ = s.http.Shutdown(ctx) }) // GOAWAY
 	for _, sock := range left {
 		waiting.Go(func() { sock.drain(ctx) })
 	}
@@ -245,6 +250,8 @@ func (s *Server) Shutdown(ctx context.Context) {
 	for _, sock := range left {
 		sock.close()
 	}
+	cut()
+	<-told
 }
 
 // How much longer than package proxy quic-go waits, for which a connection with a request is not idle.
