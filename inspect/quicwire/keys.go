@@ -186,15 +186,17 @@ func decodeNumber(expected, truncated uint64, size int) uint64 {
 // RetryValid checks the integrity tag of a Retry packet, which is made with the destination connection id of the client's Initial that
 // it answers (RFC 9001, Section 5.8). Drafts before 25 have no tag: then it is never valid.
 func RetryValid(h *Header, originalID []byte) bool {
-	key, nonce := retryKeys(h.Version)
-	if key == "" || h.Type != PacketRetry || len(h.Packet) < tagSize || len(originalID) > maxID {
+	if key, _ := retryKeys(h.Version); key == "" || h.Type != PacketRetry || len(h.Packet) < tagSize || len(originalID) > maxID {
 		return false
 	}
 	end := len(h.Packet) - tagSize
-	pseudo := make([]byte, 0, 1+len(originalID)+end)
-	pseudo = append(pseudo, byte(len(originalID)))
-	pseudo = append(pseudo, originalID...)
-	pseudo = append(pseudo, h.Packet[:end]...)
-	tag := gcm([]byte(key)).Seal(nil, []byte(nonce), nil, pseudo)
-	return bytes.Equal(tag, h.Packet[end:])
+	return bytes.Equal(retryTag(h.Version, originalID, h.Packet[:end]), h.Packet[end:])
+}
+
+// retryTag is the integrity tag behind a Retry packet.
+func retryTag(v Version, originalID, packet []byte) []byte {
+	key, nonce := retryKeys(v)
+	pseudo := make([]byte, 0, 1+len(originalID)+len(packet))
+	pseudo = append(append(append(pseudo, byte(len(originalID))), originalID...), packet...)
+	return gcm([]byte(key)).Seal(nil, []byte(nonce), nil, pseudo)
 }

@@ -150,6 +150,9 @@ func TestRetriesOfTheRFCs(t *testing.T) {
 		if !RetryValid(&h, unhex(t, rfcID)) {
 			t.Errorf("%s: the tag of the RFC is not right", h.Version)
 		}
+		if made := AppendRetry([]byte("before"), &h, unhex(t, rfcID)); hex.EncodeToString(made[len("before"):]) != packet {
+			t.Errorf("%s: made %x, want %s", h.Version, made, packet)
+		}
 		b[len(b)-17] ^= 1
 		if RetryValid(&h, unhex(t, rfcID)) {
 			t.Errorf("%s: the tag is right for another token", h.Version)

@@ -13,16 +13,13 @@ const SealedOverhead = 1 + 4 + 2 + 4 + 4 + sealedNumber + tagSize
 // its type, version, ids and token count. frames must not be empty, and with the number be at least four bytes, which padding makes
 // sure of (RFC 9001, Section 5.4.2). A type that has no keys of its own gives dst unchanged.
 func (k *Keys) Seal(dst []byte, h *Header, number uint64, frames []byte) []byte {
-	bits, ok := sealedType(h)
+	bits, ok := typeBits(h)
 	length := sealedNumber + len(frames) + tagSize
-	if !ok || len(h.DestinationID) > maxID || len(h.SourceID) > maxID || length > 1<<14-1 {
+	if !ok || h.Type == PacketRetry || len(h.DestinationID) > maxID || len(h.SourceID) > maxID || length > 1<<14-1 {
 		return dst
 	}
 	start := len(dst)
-	dst = append(dst, 0xC0|bits<<4|sealedNumber-1)
-	dst = binary.BigEndian.AppendUint32(dst, uint32(h.Version))
-	dst = append(append(dst, byte(len(h.DestinationID))), h.DestinationID...)
-	dst = append(append(dst, byte(len(h.SourceID))), h.SourceID...)
+	dst = appendLong(dst, 0xC0|bits<<4|sealedNumber-1, h)
 	if h.Type == PacketInitial {
 		dst = append(AppendVarint(dst, uint64(len(h.Token))), h.Token...)
 	}
@@ -43,18 +40,40 @@ func (k *Keys) Seal(dst []byte, h *Header, number uint64, frames []byte) []byte 
 	return dst
 }
 
-// sealedType are the type bits of a packet that can be sealed, which version 2 has in another order (RFC 9369, Section 3.2).
-func sealedType(h *Header) (bits byte, ok bool) {
+// AppendRetry appends a Retry packet, which answers an Initial packet that a client sent to originalID (RFC 9000, Section 17.2.5; RFC 9001,
+// Section 5.8). Of h its version, ids and token count. A version whose Retry has no integrity tag gives dst unchanged.
+func AppendRetry(dst []byte, h *Header, originalID []byte) []byte {
+	retry := Header{Type: PacketRetry, Version: h.Version, DestinationID: h.DestinationID, SourceID: h.SourceID}
+	bits, _ := typeBits(&retry)
+	if key, _ := retryKeys(h.Version); key == "" || max(len(h.DestinationID), len(h.SourceID), len(originalID)) > maxID {
+		return dst
+	}
+	start := len(dst)
+	dst = append(appendLong(dst, 0xCF|bits<<4, &retry), h.Token...)
+	return append(dst, retryTag(h.Version, originalID, dst[start:])...)
+}
+
+// appendLong appends what all packets with a long header begin with.
+func appendLong(dst []byte, first byte, h *Header) []byte {
+	dst = binary.BigEndian.AppendUint32(append(dst, first), uint32(h.Version))
+	dst = append(append(dst, byte(len(h.DestinationID))), h.DestinationID...)
+	return append(append(dst, byte(len(h.SourceID))), h.SourceID...)
+}
+
+// typeBits are the type bits of a packet that can be made, which version 2 has in another order (RFC 9369, Section 3.2).
+func typeBits(h *Header) (bits byte, ok bool) {
 	switch h.Type {
 	case PacketInitial:
 		bits = 0
 	case PacketHandshake:
 		bits = 2
+	case PacketRetry:
+		bits = 3
 	default:
 		return 0, false
 	}
 	if h.Version == Version2 {
-		bits++
+		bits = (bits + 1) & 3
 	}
 	return bits, true
 }

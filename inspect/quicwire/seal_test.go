@@ -59,4 +59,12 @@ func TestSealRefusesWhatHasNoForm(t *testing.T) {
 			t.Errorf("%s: sealed %x", name, got)
 		}
 	}
+	for name, h := range map[string]Header{
+		"a version without tags": {Version: VersionMvfst22, Token: []byte("token")},
+		"an id too long":         {Version: Version1, SourceID: make([]byte, 21)},
+	} {
+		if got := AppendRetry([]byte("before"), &h, unhex(t, rfcID)); string(got) != "before" {
+			t.Errorf("Retry, %s: %x", name, got)
+		}
+	}
 }
