@@ -2,6 +2,7 @@ package h3
 
 import (
 	"container/list"
+	"crypto/rand"
 	"net"
 	"net/netip"
 	"sync"
@@ -124,8 +125,9 @@ func (h *hellos) datagram(b, oob []byte, from net.Addr, header *quicwire.Header)
 			h.socket.keeping.came(from, b)
 			return true // likewise: it goes on, to the id that it was answered with
 		}
-		if len(header.Token) == 0 && h.demand(addr, now, b, oob, header) {
-			return true // it gets a Retry
+		if len(header.Token) == 0 && !h.socket.passes() && h.socket.wantsRetry() {
+			h.demand(from, now, b, oob, header)
+			return false
 		}
 		f = h.add(key, now, oob, header)
 	}
@@ -364,24 +366,35 @@ func (h *hellos) open() (n int) {
 	return n
 }
 
-// demand reports whether a client whose packet has no token is to be sent a Retry. h.mu is held.
-func (h *hellos) demand(addr netip.AddrPort, now time.Time, b, oob []byte, header *quicwire.Header) bool {
-	if h.socket.passes() || !h.socket.wantsRetry() {
-		return false
+// demand has a client whose packet has no token show that its address is its own: it is sent a Retry (RFC 9000, Section 8.1.2). quic-go
+// would send one, too, and forgets whoever finds eight before it. h.mu is held.
+func (h *hellos) demand(from net.Addr, now time.Time, b, oob []byte, header *quicwire.Header) {
+	client, ok := from.(*net.UDPAddr)
+	if !ok || len(b) < minInitial {
+		h.socket.server.counts.short.Add(1)
+		return
+	}
+	id := make([]byte, ownIDSize)
+	rand.Read(id)
+	token, err := h.socket.server.tokens.retry(client, header.DestinationID, id)
+	if err != nil {
+		return
 	}
 	h.socket.server.counts.retries.Add(1)
+	addr := addrPort(from)
 	d := h.demanded[addr]
-	if d == nil {
-		if len(h.demanded) >= h.limit {
-			return true // it gets one without being remembered
-		}
+	if d == nil && len(h.demanded) < h.limit {
 		d = &demand{began: now, version: header.Version, oob: append([]byte(nil), oob...)}
 		h.demanded[addr] = d
 	}
-	d.at = now
-	d.retries++
-	h.keepDemand(d, addr, b, header)
-	return true
+	if d != nil { // otherwise it gets one without being remembered
+		d.at = now
+		d.retries++
+		h.keepDemand(d, addr, b, header)
+	}
+	answer := quicwire.AppendRetry(nil, &quicwire.Header{Version: header.Version, DestinationID: header.SourceID, SourceID: id, Token: token}, header.DestinationID)
+	h.socket.keeping.went(from, answer)
+	_ = h.socket.send(answer, addr, oob)
 }
 
 // wantsRetry reports whether clients have to show that their address is their own.
@@ -395,16 +408,8 @@ func (s *socket) wantsRetry() bool {
 	return s.server.handshakes.Load() >= int64(s.server.limits.OpenHandshakes)
 }
 
-// demands is quic-go's VerifySourceAddress, for packets without a token or with one that is not valid.
-func (s *socket) demands(addr net.Addr) bool {
-	if s.wantsRetry() {
-		return true
-	}
-	s.hellos.mu.Lock()
-	defer s.hellos.mu.Unlock()
-	_, ok := s.hellos.demanded[addrPort(addr)]
-	return ok
-}
+// demands is quic-go's VerifySourceAddress, for packets with a token that is not valid.
+func (s *socket) demands(net.Addr) bool { return s.wantsRetry() }
 
 // expire forgets what is too old. Hellos that never became whole have a record.
 func (h *hellos) expire(now time.Time) {

@@ -257,6 +257,19 @@ func TestRetry(t *testing.T) {
 			t.Errorf("error %+v, quic %+v", leg.Error, leg.QUIC)
 		}
 	})
+	t.Run("too small", func(t *testing.T) { // for a Retry, too (RFC 9000, Section 14.1)
+		pki := certstest.New(t)
+		r := inHTTPMode(t, pki, answering(t, pki), func(r *rig) { r.listener.QUICRetry = proxy.RetryAlways })
+		c := newRawClient(t, r.address())
+		c.send(c.initial(0, hello(t, r.clientConfig())[:900], 1100))
+		await(t, "it", func() bool { return r.udp.Stats().Short == 1 })
+		c = c.again()
+		b := c.initial(0, hello(t, r.clientConfig())[:900], 1200)
+		c.send(b)
+		if f := c.read([][]byte{b}, c.answer(patience)); f.Retry() == nil || r.udp.Stats().Retries != 1 {
+			t.Errorf("%+v", r.udp.Stats())
+		}
+	})
 	t.Run("under load", func(t *testing.T) {
 		pki := certstest.New(t)
 		r := inHTTPMode(t, pki, answering(t, pki), func(r *rig) { r.udp.Limits.OpenHandshakes = 4 })

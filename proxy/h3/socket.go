@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -93,7 +94,10 @@ func (s *socket) terminates() bool { return !s.passes() || s.links.Load() > 0 }
 func (s *socket) run() {
 	s.server.checkBuffer(s.udp)
 	s.running.Go(s.tick)
-	s.running.Go(s.accept)
+	// One that waits for its turn of the processor must not keep the others' connections waiting: quic-go refuses the 33rd.
+	for range runtime.GOMAXPROCS(0) + 1 {
+		s.running.Go(s.accept)
+	}
 }
 
 // tick lets time pass for what waits.

@@ -7,11 +7,13 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/asn1"
+	"net"
+	"time"
 
 	"github.com/quic-go/quic-go"
 )
 
-// tokens reads the tokens that quic-go sends in Retry packets, with a key that both are given. quic-go knows a connection by the id that
+// tokens makes and reads the tokens of Retry packets as quic-go does, with a key that both are given. quic-go knows a connection by the id that
 // its client made up before the Retry, which stands in the token and nowhere else: so nothing has to be kept for clients of whom nobody
 // knows whether they come back.
 type tokens struct{ key quic.TokenGeneratorKey }
@@ -38,15 +40,7 @@ func (t *tokens) first(token, sentTo []byte) string {
 	if len(token) < tokenSalt {
 		return ""
 	}
-	key, err := hkdf.Key(sha256.New, t.key[:], token[:tokenSalt], "quic-go token source", 32)
-	if err != nil {
-		return ""
-	}
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		return ""
-	}
-	aead, err := cipher.NewGCMWithRandomNonce(block)
+	aead, err := t.aead(token[:tokenSalt])
 	if err != nil {
 		return ""
 	}
@@ -59,4 +53,34 @@ func (t *tokens) first(token, sentTo []byte) string {
 		return ""
 	}
 	return string(r.First)
+}
+
+// retry is the token for a client that is to come back to the id sentTo; first is the one that it made up.
+func (t *tokens) retry(client *net.UDPAddr, first, sentTo []byte) ([]byte, error) {
+	text, err := asn1.Marshal(retryToken{Retry: true, Address: append([]byte{tokenOfIP}, client.IP...), Sent: time.Now().UnixNano(), First: first, RetrySourceID: sentTo})
+	if err != nil {
+		return nil, err
+	}
+	salt := make([]byte, tokenSalt)
+	rand.Read(salt)
+	aead, err := t.aead(salt)
+	if err != nil {
+		return nil, err
+	}
+	return aead.Seal(salt, nil, text, nil), nil
+}
+
+// tokenOfIP stands before an address that is one of IP.
+const tokenOfIP = 0
+
+func (t *tokens) aead(salt []byte) (cipher.AEAD, error) {
+	key, err := hkdf.Key(sha256.New, t.key[:], salt, "quic-go token source", 32)
+	if err != nil {
+		return nil, err
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCMWithRandomNonce(block)
 }
