@@ -33,6 +33,9 @@ func (t *Tracker) inOrder(f *flow, c *tcpConn, side int, s *segment) {
 			return
 		}
 	}
+	if c.unordered && !c.disordered && !c.settled {
+		c.disordered = (len(s.payload) > 0 || s.flags&(flagFIN|flagRST) != 0) && c.answersUnseen(side, s)
+	}
 	t.advance(f, c, side, s)
 	if f.tcp != nil && len(c.early) > 0 {
 		t.release(f, c)
@@ -53,10 +56,20 @@ func (c *tcpConn) tooEarly(side int, s *segment) bool {
 	return c.answersUnseen(side, s)
 }
 
-// answersUnseen reports whether a segment acknowledges what was not read yet.
+// answersUnseen reports whether a segment acknowledges what was not read yet. Of a peer of whom nothing was read, that is what its sender had
+// not received when the capture of it began.
 func (c *tcpConn) answersUnseen(side int, s *segment) bool {
-	peer := &c.half[1-side]
-	return s.has(flagACK) && peer.begun && int32(s.ack-peer.next) > 0 && !peer.far(s.ack)
+	own, peer := &c.half[side], &c.half[1-side]
+	switch {
+	case !s.has(flagACK):
+		return false
+	case peer.begun:
+		return int32(s.ack-peer.next) > 0 && !peer.far(s.ack)
+	case own.acks:
+		more := int32(s.ack - own.firstAck)
+		return more > 0 && more <= maxJump
+	}
+	return false
 }
 
 // hold keeps a segment until its turn; false: there is no room for it, and nothing waits any more.

@@ -261,6 +261,9 @@ func (c *tcpConn) failureBeforeTLS(leg *inspect.Leg) *inspect.Error {
 	switch {
 	case client.payload > 0:
 		p := c.stream[0].sniff()
+		if p == wire.ProtocolTLS {
+			return &inspect.Error{Type: inspect.ErrorIncompleteHello, Phase: inspect.PhasePeek, Message: "closed in the middle of the hello"}
+		}
 		first := c.stream[0].prefix
 		line, _, _ := cutLine(first)
 		leg.FirstBytes = &inspect.FirstBytes{Protocol: string(p), Summary: wire.FirstLine(line, maxSummary), Raw: append([]byte(nil), line...)}

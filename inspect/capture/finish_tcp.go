@@ -18,7 +18,7 @@ func (t *Tracker) finishTCP(f *flow, c *tcpConn, end inspect.CaptureEnd) {
 		t.held -= int64(c.half[side].bytes)
 		c.half[side].waiting, c.half[side].bytes = nil, 0
 		if h := &c.half[side]; c.tls != nil && h.packets > 0 && (h.fin || !c.tls.observer.Established()) {
-			missing := h.lostAtTheEnd()
+			missing := h.lostAtTheEnd() + h.lostBefore(&c.half[1-side])
 			h.lost += missing
 			t.stats.LostBytes += missing
 		}
@@ -106,7 +106,7 @@ func (t *Tracker) failedBeforeTLS(f *flow, c *tcpConn, server endpoint) bool {
 		return false
 	}
 	client, answer := &c.half[0], &c.half[1]
-	if client.lost > 0 || answer.lost > 0 || client.payload == 0 && client.lostAtTheEnd() > 0 || answer.payload == 0 && answer.lostAtTheEnd() > 0 {
+	if client.lost > 0 || answer.lost > 0 || client.payload == 0 && client.lostAtTheEnd() > 0 || answer.payload == 0 && answer.lostAtTheEnd()+answer.lostBefore(client) > 0 {
 		return false // what was said is not in the capture
 	}
 	if client.payload == 0 && answer.payload == 0 {
@@ -116,7 +116,11 @@ func (t *Tracker) failedBeforeTLS(f *flow, c *tcpConn, server endpoint) bool {
 		return c.failureBeforeTLS(&inspect.Leg{}) != nil // refused, or closed without a byte
 	}
 	if answer.payload == 0 {
-		return c.stream[0].sniff() != wire.ProtocolUnknown && answer.packets > 0
+		said := c.stream[0].sniff()
+		if said == wire.ProtocolTLS && (c.ended == 0 || client.cut) {
+			return false // its hello has begun
+		}
+		return said != wire.ProtocolUnknown && answer.packets > 0
 	}
 	return c.stream[0].sniff() == wire.ProtocolHTTP && c.stream[1].sniff() == wire.ProtocolHTTPResponse && refusal(c.stream[1].prefix)
 }

@@ -22,7 +22,12 @@ type half struct {
 	next      uint32 // the number of the byte that is delivered next
 	acked     uint32 // the highest number that the peer acknowledged
 	hasAck    bool
-	delivered int64 // bytes, what was lost included
+	acks      bool   // it acknowledged something itself
+	firstAck  uint32 // what, at first
+	delivered int64  // bytes, what was lost included
+
+	cut    bool   // the capture does not have all bytes of some segment
+	cutEnd uint32 // the number behind it
 
 	waiting []waitingSegment // ahead of next, ordered
 	bytes   int              // of them
@@ -56,8 +61,8 @@ type half struct {
 	stuck                   stuck
 }
 
-// lostAtTheEnd is how many bytes behind the last ones that were seen must have been sent: the end of the stream stands behind them, or the
-// peer acknowledged them.
+// lostAtTheEnd is how many bytes behind the last ones that were seen must have been sent: the end of the stream stands behind them, the
+// peer acknowledged them, or the snapshot length cut them off.
 func (h *half) lostAtTheEnd() int64 {
 	if !h.begun {
 		return 0
@@ -67,6 +72,9 @@ func (h *half) lostAtTheEnd() int64 {
 		missing = int32(h.finEnd - 1 - h.next)
 	} else if h.hasAck {
 		missing = int32(h.acked - h.next)
+	}
+	if h.cut && !h.fin {
+		missing = max(missing, int32(h.cutEnd-h.next))
 	}
 	return int64(max(0, missing))
 }
@@ -111,10 +119,18 @@ func (h *half) note(s *segment, peer *half) {
 	if s.has(flagSYN) {
 		h.mss = s.mss
 	}
-	if s.has(flagACK) && peer.begun {
-		peer.acknowledge(s.ack)
+	if s.has(flagACK) {
+		if !h.acks {
+			h.acks, h.firstAck = true, s.ack
+		}
+		if peer.begun {
+			peer.acknowledge(s.ack)
+		}
 	}
-	if size == 0 || !h.begun || size == 1 && s.seq == h.next-1 { // a keep-alive
+	if s.missing > 0 && !h.far(s.end()) {
+		h.cut, h.cutEnd = true, s.end()
+	}
+	if size == 0 || h.begun && size == 1 && s.seq == h.next-1 { // a keep-alive
 		return
 	}
 	for i := range h.sent {
@@ -123,7 +139,7 @@ func (h *half) note(s *segment, peer *half) {
 			return // the same packet, captured twice
 		}
 	}
-	if int32(s.end()-h.next) <= 0 && int32(s.seq-h.next) < 0 {
+	if h.begun && int32(s.end()-h.next) <= 0 && int32(s.seq-h.next) < 0 {
 		h.retransmits++
 		h.repeat(s, size, h.sentBefore(s))
 	}
@@ -197,6 +213,22 @@ func isPadding(s *segment) bool {
 		}
 	}
 	return true
+}
+
+// begin is the number of the first byte that was delivered.
+func (h *half) begin() uint32 { return h.next - uint32(h.delivered) - h.finSize() }
+
+// lostBefore is how many bytes before the first that were captured must have been sent while the connection was captured: the peer had not
+// received them at first.
+func (h *half) lostBefore(peer *half) int64 {
+	if !h.begun || h.asked || h.placed || !peer.acks {
+		return 0
+	}
+	missing := int32(h.begin() - peer.firstAck)
+	if missing > maxJump {
+		return 0
+	}
+	return int64(max(0, missing))
 }
 
 // insert keeps a segment that came before its turn. What is there already stays.

@@ -58,7 +58,7 @@ func (w *builder) whole(client, server *side, talk []turn) {
 }
 
 // spoken is what crypto/tls says to itself.
-func spoken(t *testing.T, client, server *tls.Config, then func(c, s *tls.Conn)) []turn {
+func spoken(t testing.TB, client, server *tls.Config, then func(c, s *tls.Conn)) []turn {
 	t.Helper()
 	var said []turn
 	var mu sync.Mutex

@@ -53,6 +53,11 @@ func (t *Tracker) tcp(s *segment) {
 		t.emit()
 		f = nil
 	}
+	if f != nil && f.overtaken(s) {
+		t.remove(f, "")
+		t.emit()
+		f = nil
+	}
 	if f == nil {
 		if !request && (len(s.payload)+s.missing == 0 && !s.has(flagSYN) || s.has(flagRST)) {
 			return // the end of a connection of which nothing can be told
@@ -92,6 +97,19 @@ func (f *flow) overtook(request *segment) bool {
 	return f.tcp.synAck // which answers it
 }
 
+// overtaken reports whether a segment is the answer to a request, and what was captured of the connection by now was sent long behind it:
+// where one segment has overtaken all others it is told by itself, and the connection anew.
+func (f *flow) overtaken(answer *segment) bool {
+	if f.opened || f.tcp == nil || f.tcp.synAck || !answer.has(flagSYN) || !answer.has(flagACK) {
+		return false
+	}
+	own, peer := &f.tcp.half[0], &f.tcp.half[1]
+	if answer.from != f.first {
+		own, peer = peer, own
+	}
+	return own.delivered > 0 && int32(own.begin()-answer.seq-1) > 0 || peer.delivered > 0 && int32(peer.begin()-answer.ack) > 0
+}
+
 // overtakeTime is by how much one packet may overtake another, in nanoseconds.
 const overtakeTime = 1e9
 
@@ -115,9 +133,12 @@ func (t *Tracker) advance(f *flow, c *tcpConn, side int, s *segment) {
 	if s.has(flagSYN) {
 		switch {
 		case !h.begun || h.delivered == 0 && !h.asked:
+			c.disordered = c.disordered || h.begun && peer.payload > 0 && int32(h.next-s.seq-1) > 0
 			h.begun, h.next, h.asked, h.placed = true, s.seq+1, true, true
 		case h.delivered == 0 && h.next != s.seq+1 && !(h.hasAck && h.acked == h.next): // the peer did not take the first
 			h.next, h.hasAck, h.acked = s.seq+1, false, 0
+		case !h.asked && (h.begin() == s.seq+1 || t.beginAt(c, side, s.seq+1, s)): // captured behind what was sent after it
+			h.asked, h.placed = true, true
 		}
 		seq++
 	}
@@ -125,8 +146,13 @@ func (t *Tracker) advance(f *flow, c *tcpConn, side int, s *segment) {
 		t.reset(f, c, side, s)
 		return
 	}
-	if s.has(flagACK) && !peer.begun && (s.has(flagSYN) || h.asked && h.delivered == 0 && s.seq == h.next) {
-		peer.begun, peer.placed, peer.next = true, true, s.ack // who has said nothing yet acknowledges where its peer begins
+	if s.has(flagACK) && (s.has(flagSYN) || h.asked && h.delivered == 0 && s.seq == h.next) { // who has said nothing yet acknowledges where its peer begins
+		switch {
+		case !peer.begun:
+			peer.begun, peer.placed, peer.next = true, true, s.ack
+		case !peer.placed:
+			peer.placed = peer.begin() == s.ack || t.beginAt(c, 1-side, s.ack, s)
+		}
 	}
 	if !h.begun {
 		h.begun, h.next = true, seq // a bare ACK tells, too, where its sender is
@@ -312,21 +338,30 @@ const mostRewound = 64 << 10
 // rewind begins a direction anew with bytes that were sent before the first that were captured. Where the request is not in the
 // capture, and packets overtook each other, nothing else tells which the first ones are.
 func (t *Tracker) rewind(f *flow, c *tcpConn, side int, seq uint32, s *segment) bool {
+	h := &c.half[side]
+	if before := int32(h.begin() - seq); before < 2 || int(before) < len(s.payload) || !t.beginAt(c, side, seq, s) {
+		return false
+	}
+	t.deliver(f, c, side, s.payload, s)
+	t.drain(f, c, side)
+	return true
+}
+
+// beginAt begins a direction anew at a number before the first byte that was captured; false: that cannot be.
+func (t *Tracker) beginAt(c *tcpConn, side int, seq uint32, s *segment) bool {
 	h, st := &c.half[side], &c.stream[side]
-	begin := h.next - uint32(h.delivered)
-	before := int32(begin - seq)
-	if h.asked || st.tls || st.carrier != nil || before < 2 || before > mostRewound || int(before) < len(s.payload) || int64(len(st.prefix)) != h.delivered {
+	begin := h.begin()
+	if before := int32(begin - seq); h.asked || st.tls || st.carrier != nil || before < 1 || before > mostRewound || int64(len(st.prefix)) != h.delivered {
 		return false
 	}
 	said := st.prefix
 	*st = stream{}
 	h.next, h.delivered = seq, 0
+	c.disordered = c.disordered || c.half[1-side].payload > 0
 	if len(said) > 0 {
 		t.held += int64(h.insert(begin, said, s.at, s.number))
 		h.gapAt, h.gapSeen = s.at, 0
 	}
-	t.deliver(f, c, side, s.payload, s)
-	t.drain(f, c, side)
 	return true
 }
 

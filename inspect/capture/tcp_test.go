@@ -308,6 +308,12 @@ func TestFaults(t *testing.T) {
 			w.segment(s, c, ack, nil, 10)
 			w.close(c, s)
 		}, inspect.ErrorIncompleteHello, nil},
+		"six bytes of a hello": {func(w *builder, c, s *side) {
+			w.open(c, s)
+			w.segment(c, s, psh|ack, hello[:6], 10)
+			w.segment(s, c, ack, nil, 10)
+			w.close(c, s)
+		}, inspect.ErrorIncompleteHello, func(c *inspect.Connection) bool { return c.ClientLeg.FirstBytes == nil }},
 		"HTTP to a server of TLS": {func(w *builder, c, s *side) {
 			w.open(c, s)
 			w.segment(c, s, psh|ack, []byte("GET /?token=secret HTTP/1.1\r\nHost: example.com\r\n\r\n"), 10)
