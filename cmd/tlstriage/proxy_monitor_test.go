@@ -127,7 +127,7 @@ func TestQuestionsAboutRevocationArePutOnce(t *testing.T) {
 		t.Helper()
 		select {
 		case <-asked:
-		case <-time.After(20 * time.Second):
+		case <-time.After(patience):
 			t.Fatal(what)
 		}
 	}
@@ -142,7 +142,7 @@ func TestQuestionsAboutRevocationArePutOnce(t *testing.T) {
 		t.Errorf("%d questions wait, %d are open", waiting, open)
 	}
 	close(release)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	for ctx.Err() == nil {
 		r.openMu.Lock()

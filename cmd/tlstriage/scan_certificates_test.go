@@ -29,7 +29,7 @@ func TestScanOfHAProxyWithTwoCertificates(t *testing.T) {
 	}
 	const ciphers = "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:ECDHE-RSA-AES128-SHA:AES128-SHA"
 	file := filepath.Join(dir, "haproxy.cfg")
-	importertest.Write(t, file, "defaults\n  mode http\n  timeout client 5s\n  timeout server 5s\n  timeout connect 5s\nfrontend f\n  bind 127.0.0.1:"+port+" ssl crt "+pairs+"/ ssl-min-ver TLSv1.2 ciphers "+ciphers+"\n  http-request return status 200 content-type text/plain string ok\n")
+	importertest.Write(t, file, "defaults\n  mode http\n  timeout client 60s\n  timeout server 60s\n  timeout connect 60s\nfrontend f\n  bind 127.0.0.1:"+port+" ssl crt "+pairs+"/ ssl-min-ver TLSv1.2 ciphers "+ciphers+"\n  http-request return status 200 content-type text/plain string ok\n")
 	importertest.Start(t, "Loading success|New worker", haproxy, "-W", "-f", file)
 	importertest.AwaitPort(t, "127.0.0.1:"+port)
 	s := scanOnce(t, "127.0.0.1:"+port, "--sni", "localhost")

@@ -253,7 +253,7 @@ func TestScanOfHAProxyIsWhatIsConfigured(t *testing.T) {
 		}},
 	}
 	var conf strings.Builder
-	conf.WriteString("global\n  tune.ssl.default-dh-param 2048\ndefaults\n  mode http\n  timeout client 5s\n  timeout server 5s\n  timeout connect 5s\n")
+	conf.WriteString("global\n  tune.ssl.default-dh-param 2048\ndefaults\n  mode http\n  timeout client 60s\n  timeout server 60s\n  timeout connect 60s\n")
 	ports := make([]string, len(cases))
 	for i, c := range cases {
 		ports[i] = importertest.FreePort(t)

@@ -174,7 +174,7 @@ func TestCausesThatLieBeforeTLS(t *testing.T) {
 			}
 		}), "server-starttls-failed", `"502 no"`, []string{"--starttls", "smtp"}},
 		{"STARTTLS of PostgreSQL refused", says(t, func(c net.Conn) { line(c); _, _ = io.WriteString(c, "N") }), "server-starttls-failed", "refuses", []string{"--starttls", "postgres"}},
-		{"STARTTLS where TLS is spoken at once", tls, "server-starttls-failed", "leave --starttls out", []string{"--starttls", "smtp", "--timeout", "1s"}},
+		{"STARTTLS where TLS is spoken at once", tls, "server-starttls-failed", "leave --starttls out", []string{"--starttls", "smtp", "--timeout", "4s"}},
 		{"PROXY protocol where none is wanted", tls, "server-refuses-proxy-protocol", "leave --proxy-protocol out", []string{"--proxy-protocol", "v1"}},
 		{"SOCKS", says(t, func(c net.Conn) { line(c); _, _ = c.Write([]byte{5, 0xFF}) }), "backend-not-tls", "SOCKS", nil},
 		{"bytes that are escaped once", says(t, func(c net.Conn) { line(c); _, _ = c.Write([]byte("\x01\x02binary\x02 and more of it\n")) }), "backend-not-tls", `("\x01\x02binary`, nil},
@@ -244,7 +244,7 @@ func TestSamplesWithoutANameAreNotRefused(t *testing.T) {
 	dir, port := t.TempDir(), importertest.FreePort(t)
 	importertest.KeyPairs(t, dir, "ec")
 	file := filepath.Join(dir, "haproxy.cfg")
-	importertest.Write(t, file, "defaults\n  mode http\n  timeout client 5s\n  timeout server 5s\n  timeout connect 5s\nfrontend f\n  bind 127.0.0.1:"+port+" ssl crt "+dir+"/ec.pem strict-sni\n  http-request return status 200 content-type text/plain string ok\n")
+	importertest.Write(t, file, "defaults\n  mode http\n  timeout client 60s\n  timeout server 60s\n  timeout connect 60s\nfrontend f\n  bind 127.0.0.1:"+port+" ssl crt "+dir+"/ec.pem strict-sni\n  http-request return status 200 content-type text/plain string ok\n")
 	importertest.Start(t, "Loading success|New worker", haproxy, "-W", "-f", file)
 	importertest.AwaitPort(t, "127.0.0.1:"+port)
 	s := scanOnce(t, "127.0.0.1:"+port, "--sni", "localhost", "--clients", "boringssl-3538,java6")

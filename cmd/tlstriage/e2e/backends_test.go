@@ -188,9 +188,9 @@ func haproxy(t *testing.T, combined, options string) string {
   tune.ssl.default-dh-param 2048
 defaults
   mode http
-  timeout connect 5s
-  timeout client 30s
-  timeout server 30s
+  timeout connect 60s
+  timeout client 60s
+  timeout server 60s
 frontend front
   bind %s ssl crt %s %s
   default_backend back

@@ -320,7 +320,7 @@ context = ssl.create_default_context(cafile=%q)
 %s
 connection = http.client.HTTPSConnection(%q, context=context)
 try:
-    connection.sock = context.wrap_socket(socket.create_connection(("127.0.0.1", %s), 20), server_hostname=%q)
+    connection.sock = context.wrap_socket(socket.create_connection(("127.0.0.1", %s), 60), server_hostname=%q)
     connection.request("GET", "/hello")
     print(connection.getresponse().read().decode(), end="")
 except ssl.SSLError as e:

@@ -79,7 +79,7 @@ func TestHTTPModeNamesWhatABackendDoes(t *testing.T) {
 // curlMode asks the program as if it were the site.
 func curlMode(t *testing.T, p *proxy, args ...string) ran {
 	t.Helper()
-	return curlModeWithin(t, 20*time.Second, p, args...)
+	return curlModeWithin(t, time.Minute, p, args...)
 }
 
 func curlModeWithin(t *testing.T, limit time.Duration, p *proxy, args ...string) ran {

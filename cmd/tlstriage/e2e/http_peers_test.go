@@ -113,7 +113,7 @@ func TestGRPCThroughHTTPMode(t *testing.T) {
 	}
 
 	grpcurl := tool(t, "grpcurl")
-	args := []string{"-cacert", authorityCA, "-authority", site, "-import-path", filepath.Dir(testdata("echo.proto")), "-proto", "echo.proto", "-max-time", "20"}
+	args := []string{"-cacert", authorityCA, "-authority", site, "-import-path", filepath.Dir(testdata("echo.proto")), "-proto", "echo.proto", "-max-time", "60"}
 	call := func(data, method string) ran {
 		return client(t, "", grpcurl, append(append(args, "-d", data), p.Addr, method)...)
 	}

@@ -347,7 +347,7 @@ func (n *network) ask(t *testing.T, from, service string, more ...string) ran {
 	if strings.Contains(service, ":") {
 		service = "[" + service + "]"
 	}
-	args := []string{"setpriv", "--reuid", "65531", "--regid", "65531", "--clear-groups", "curl", "-sS", "-m", "20", "--cacert", n.ca, "--connect-to", site + ":443:" + service + ":443", "https://" + site + "/hello"}
+	args := []string{"setpriv", "--reuid", "65531", "--regid", "65531", "--clear-groups", "curl", "-sS", "-m", "60", "--cacert", n.ca, "--connect-to", site + ":443:" + service + ":443", "https://" + site + "/hello"}
 	args = append(args, more...)
 	if from != "" {
 		args = append([]string{"nsenter", "-t", from, "-n"}, args...)

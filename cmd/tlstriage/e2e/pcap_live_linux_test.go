@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -81,6 +83,37 @@ func (w *cable) speak(most time.Duration, args ...string) bool {
 	return command.Run() == nil
 }
 
+// counter is how many packets the firewall has counted.
+var counter = regexp.MustCompile(`counter packets (\d+)`)
+
+// speakUntil runs a client until the firewall has counted so many packets.
+func (w *cable) speakUntil(packets int, args ...string) bool {
+	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
+	defer cancel()
+	counting := make(chan struct{})
+	go func() {
+		defer close(counting)
+		again := time.NewTicker(50 * time.Millisecond)
+		defer again.Stop()
+		for ctx.Err() == nil {
+			out, _ := w.in(ctx, w.far, "nft", "list", "ruleset").Output()
+			if m := counter.FindSubmatch(out); m != nil {
+				if n, _ := strconv.Atoi(string(m[1])); n >= packets {
+					cancel()
+				}
+			}
+			<-again.C
+		}
+	}()
+	command := w.in(ctx, w.near, args...)
+	command.Stdin = strings.NewReader("")
+	command.Cancel = func() error { return command.Process.Signal(syscall.SIGKILL) }
+	content := command.Run() == nil
+	cancel()
+	<-counting
+	return content
+}
+
 // watcher is `tlstriage pcap -i`.
 type watcher struct {
 	*exec.Cmd
@@ -152,7 +185,7 @@ func TestLiveWithRealTraffic(t *testing.T) {
 	openssl := func(more ...string) []string {
 		return append([]string{"openssl", "s_client", "-connect", address, "-servername", site, "-CAfile", ca, "-verify_return_error"}, more...)
 	}
-	curl := []string{"curl", "-sS", "-o", "/dev/null", "--cacert", ca, "--resolve", site + ":443:" + farAddress, "--max-time", "25", "https://" + site + "/"}
+	curl := []string{"curl", "-sS", "-o", "/dev/null", "--cacert", ca, "--resolve", site + ":443:" + farAddress, "--max-time", "60", "https://" + site + "/"}
 
 	for _, test := range []struct {
 		name  string
@@ -169,12 +202,12 @@ func TestLiveWithRealTraffic(t *testing.T) {
 			check: func(c *inspect.Connection) bool { return c.ClientLeg.TLS.Client.ServerName == site }},
 		{name: "every fourth packet is lost", rules: "tcp dport 443 numgen inc mod 4 0 drop", speak: func() bool { return w.speak(patience, curl...) }, well: true,
 			check: func(c *inspect.Connection) bool { return c.Capture.Client.Retransmits > 0 || c.Capture.SYNs > 1 }},
-		{name: "large packets vanish", rules: "tcp dport 443 ip length > 240 drop", speak: func() bool { return w.speak(4*time.Second, openssl()...) }, want: "segment-lost",
+		{name: "large packets vanish", rules: "tcp dport 443 ip length > 240 counter drop", speak: func() bool { return w.speakUntil(6, openssl()...) }, want: "segment-lost",
 			check: func(c *inspect.Connection) bool {
 				return c.Capture.Stuck != nil && c.Capture.Stuck.Times > 2 && c.Capture.Stuck.From == inspect.FromClient
 			}},
 		{name: "a reset for the hello", rules: "tcp dport 443 ip length > 240 reject with tcp reset", speak: func() bool { return w.speak(patience, openssl()...) }, want: "backend-reset"},
-		{name: "nobody answers", rules: "tcp dport 443 drop", speak: func() bool { return w.speak(5*time.Second, openssl()...) }, want: "no-answer",
+		{name: "nobody answers", rules: "tcp dport 443 counter drop", speak: func() bool { return w.speakUntil(3, openssl()...) }, want: "no-answer",
 			check: func(c *inspect.Connection) bool { return c.Capture.SYNs > 1 && c.Fault == inspect.FaultNetwork }},
 		{name: "refused", rules: "tcp dport 443 reject with tcp reset", speak: func() bool { return w.speak(patience, openssl()...) }, want: "backend-refused"},
 		{name: "an alert of the server", speak: func() bool { return w.speak(patience, openssl("-tls1_1", "-cipher", "ALL:@SECLEVEL=0")...) }, want: "server-alert",

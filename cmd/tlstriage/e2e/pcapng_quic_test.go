@@ -85,7 +85,7 @@ func TestDatagramsOfFailedConnectionsAreWritten(t *testing.T) {
 	cert, key, ca := files(t)
 	real := backend{addr: caddyServer(t, cert, key), ca: ca}
 	mode := []string{"--mode", "http", "--timeout-client-hello", "8s"}
-	passing := []string{"--mode", "passthrough", "--timeout-handshake", "4s"}
+	passing := []string{"--mode", "passthrough", "--timeout-handshake", "8s"}
 	for _, test := range []struct {
 		name   string
 		b      backend

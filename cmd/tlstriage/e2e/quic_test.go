@@ -18,7 +18,7 @@ func gtls(t *testing.T, addr string, more ...string) ran {
 	if err != nil {
 		t.Fatal(err)
 	}
-	args := append([]string{"-q", "--exit-on-all-streams-close", "--timeout=15s", "--handshake-timeout=15s"}, more...)
+	args := append([]string{"-q", "--exit-on-all-streams-close", "--timeout=60s", "--handshake-timeout=60s"}, more...)
 	return client(t, "", "gtlsclient", append(args, host, port, "https://"+site+":"+port+"/")...)
 }
 
@@ -68,7 +68,7 @@ func TestHTTP3ClientsThatFail(t *testing.T) {
 	t.Parallel()
 	need(t, "gtlsclient")
 	b := healthyGo(t)
-	p := startProxy(t, b.args("--mode", "http", "--quic", "--policy", strict, "--enforce", "--timeout-client-hello", "2s")...)
+	p := startProxy(t, b.args("--mode", "http", "--quic", "--policy", strict, "--enforce", "--timeout-client-hello", "8s")...)
 	for _, test := range []struct {
 		name string
 		args []string
@@ -93,7 +93,7 @@ func TestQUICPassesThroughToRealPeers(t *testing.T) {
 	t.Parallel()
 	need(t, "gtlsclient", "caddy")
 	cert, key, ca := files(t)
-	p := startProxy(t, backend{addr: caddyServer(t, cert, key), ca: ca}.args("--mode", "passthrough", "--quic", "--timeout-idle", "2s")...)
+	p := startProxy(t, backend{addr: caddyServer(t, cert, key), ca: ca}.args("--mode", "passthrough", "--quic", "--timeout-idle", "8s")...)
 	if got := gtls(t, p.Addr, "-s"); got.code != 0 {
 		t.Fatalf("exit %d: %s", got.code, got.out)
 	}

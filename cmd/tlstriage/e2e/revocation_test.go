@@ -307,7 +307,7 @@ func TestResponderThatHangsHoldsUpNobody(t *testing.T) {
 	a.enter(t, leaf.Certificate, true)
 	a.respond(t)
 	p := a.inAllModes(t, goBackend(t, &certstest.Chain{Leaf: leaf, Presented: leaf.Chain()[:1]}, nil), "127.0.0.1", true)
-	for _, mode := range revocationModes {
+	for _, mode := range []string{"check", "require", "off", "staple"} { // first those that matter: an answer is not waited for without end
 		for _, verify := range verifications {
 			start := time.Now()
 			body, err := goAsk(goClient(t, p.Addrs[mode+"-"+verify], false, nil), "/hello")

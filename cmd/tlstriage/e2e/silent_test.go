@@ -77,7 +77,7 @@ func TestPsqlAsksForAnotherName(t *testing.T) {
 	cert, key := pki.Make(certstest.Healthy, site).WriteFiles(t)
 	p := startProxy(t, "--starttls", "postgres", "--backend", "tls://"+addr, "--backend-starttls", "postgres", "--backend-ca", pki.WriteRoot(t), "--backend-sni", site, "--cert", cert, "--key", key)
 	ask := func(host string) ran {
-		return client(t, "", "psql", fmt.Sprintf("host=%s hostaddr=127.0.0.1 port=%s user=postgres dbname=postgres connect_timeout=20 gssencmode=disable sslmode=verify-full sslrootcert=%s", host, portOf(p.Addr), pki.WriteRoot(t)), "-XAtc", "select 1")
+		return client(t, "", "psql", fmt.Sprintf("host=%s hostaddr=127.0.0.1 port=%s user=postgres dbname=postgres connect_timeout=60 gssencmode=disable sslmode=verify-full sslrootcert=%s", host, portOf(p.Addr), pki.WriteRoot(t)), "-XAtc", "select 1")
 	}
 	if r := ask("www.elsewhere.example"); r.code == 0 || !strings.Contains(r.out, "does not match host name") {
 		t.Fatal(r.out)

@@ -126,7 +126,7 @@ func postgres(t *testing.T, pki *certstest.PKI, ssl string) string {
 // query asks one question through the proxy, with the certificate verified in full.
 func query(t *testing.T, addr, sql, options string) ran {
 	t.Helper()
-	return client(t, "", "psql", fmt.Sprintf("host=%s hostaddr=127.0.0.1 port=%s user=postgres dbname=postgres connect_timeout=20 sslmode=verify-full sslrootcert=%s %s", site, portOf(addr), authorityCA, options), "-XAtc", sql)
+	return client(t, "", "psql", fmt.Sprintf("host=%s hostaddr=127.0.0.1 port=%s user=postgres dbname=postgres connect_timeout=60 sslmode=verify-full sslrootcert=%s %s", site, portOf(addr), authorityCA, options), "-XAtc", sql)
 }
 
 // psql comes through with its certificate verified, on either leg and on both; the database sees TLS where it was asked for it.

@@ -12,8 +12,8 @@ context = ssl.create_default_context(cafile=ca)
 
 
 def ask(method, path, body=None):
-    connection = http.client.HTTPSConnection(name, int(port), context=context, timeout=20)
-    plain = socket.create_connection(("127.0.0.1", int(port)), 20)
+    connection = http.client.HTTPSConnection(name, int(port), context=context, timeout=60)
+    plain = socket.create_connection(("127.0.0.1", int(port)), 60)
     connection.sock = context.wrap_socket(plain, server_hostname=name)
     connection.request(method, path, body=body)
     response = connection.getresponse()
