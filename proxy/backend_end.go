@@ -19,16 +19,13 @@ func (l *backendLeg) end(limits Timeouts) {
 	}
 }
 
-// How long a TLS 1.3 backend that asked for a client certificate may take to say what it thinks of the answer.
-const settleTimeout = 500 * time.Millisecond
-
 // settle waits for the first thing that a TLS 1.3 backend sends after the handshake when it had asked for a client
 // certificate: a refusal comes only then, and the client should hear of it before its own leg is promised anything.
 func (l *backendLeg) settle(limits Timeouts) {
 	if l.request == nil || l.state.Version != tls.VersionTLS13 {
 		return
 	}
-	l.tap.SetReadDeadline(time.Now().Add(min(limits.BackendHandshake, settleTimeout)))
+	l.tap.SetReadDeadline(time.Now().Add(min(limits.BackendHandshake, limits.Settle)))
 	l.tap.once = true
 	early := make([]byte, 4096)
 	n, err := l.tls.Read(early) // errDrained after one flight of tickets

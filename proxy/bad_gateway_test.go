@@ -86,7 +86,11 @@ func TestBadGatewayForOthers(t *testing.T) {
 		{"HTTP/1.1 that is none", "http/1.1", "\x00\x01\x02\x03\x04\x05\x06\x07", "", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := broken(t, pki, func(l *Limits) { l.Timeouts.BadGateway = time.Second })
+			r := broken(t, pki, func(l *Limits) {
+				if tt.says == "" || tt.name == "no ALPN, HTTP/2" { // they ask for nothing: the wait for a request ends them
+					l.Timeouts.BadGateway = 3 * time.Second
+				}
+			})
 			below := &endWatcher{Conn: r.tcp()}
 			config := r.clientConfig()
 			if tt.alpn != "" {
@@ -199,14 +203,17 @@ func TestLateBadGateway(t *testing.T) {
 		t.Run(protocol, func(t *testing.T) {
 			secrets := &secretLog{}
 			asked := make(chan struct{})
-			r := bridged(t, pki, tlsBackend(t, pki, func(c *tls.Conn) {
+			backend := tlsBackend(t, pki, func(c *tls.Conn) {
 				c.Read(make([]byte, 1)) // not before the client's request
 				<-asked
 				own := newRecords(t, secrets.server())
 				c.NetConn().Write(own.seal(21, []byte{2, byte(wire.AlertCertificateRequired)}))
 				c.NetConn().(*net.TCPConn).CloseWrite()
 				io.Copy(io.Discard, c.NetConn())
-			}, logged(secrets), protocols(protocol), func(c *tls.Config) { c.ClientAuth = tls.RequestClientCert }))
+			}, logged(secrets), protocols(protocol), func(c *tls.Config) { c.ClientAuth = tls.RequestClientCert })
+			limits := shortLimits()
+			limits.Timeouts.Settle = 100 * time.Millisecond
+			r := newRig(t, pki, limits, &Listener{Routes: []*Route{{Backend: backend, GetCertificate: serves(pki.Make(certstest.Healthy, testName))}}})
 			c := r.tls(protocols(protocol))
 			io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 			close(asked)

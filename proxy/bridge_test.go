@@ -209,6 +209,7 @@ func TestCutClientIsNoFinishedClient(t *testing.T) {
 			ended := make(chan error, 1)
 			var fin bool
 			handle := func(c halfCloser) {
+				io.WriteString(c, "go on") // so that the client knows that its handshake is over at the other end, too
 				_, err := io.ReadAll(c)
 				ended <- err
 			}
@@ -218,6 +219,7 @@ func TestCutClientIsNoFinishedClient(t *testing.T) {
 				backend = &Backend{Address: listen(t, func(c net.Conn) {
 					below := &endWatcher{Conn: c}
 					s := tls.Server(below, &tls.Config{Certificates: []tls.Certificate{*chain}, MaxVersion: kind.version})
+					io.WriteString(s, "go on")
 					_, err := io.ReadAll(s)
 					fin = below.fin
 					ended <- err
@@ -225,6 +227,9 @@ func TestCutClientIsNoFinishedClient(t *testing.T) {
 			}
 			r := bridged(t, pki, backend)
 			c := r.tls()
+			if _, err := io.ReadFull(c, make([]byte, len("go on"))); err != nil {
+				t.Fatal(err)
+			}
 			io.WriteString(c, "half of the upl")
 			raw := c.NetConn().(*net.TCPConn)
 			raw.SetLinger(0)

@@ -29,11 +29,11 @@ const patience = time.Minute
 
 const testName = "api.example.com"
 
-// shortLimits let nothing take long that has an end, and leave time for what only waits for the processor.
+// shortLimits leave time for everything that only waits for the processor. A test of what becomes of one that is not in time sets that time.
 func shortLimits() Limits {
 	return Limits{Timeouts: Timeouts{
-		ProxyProtocol: 30 * time.Second, ClientHello: 30 * time.Second, Dial: 30 * time.Second, BackendHandshake: 30 * time.Second,
-		ClientHandshake: 30 * time.Second, RequestHeader: 30 * time.Second, Response: 3 * time.Second, BadGateway: 30 * time.Second, Idle: 30 * time.Second, Linger: 200 * time.Millisecond,
+		ProxyProtocol: 30 * time.Second, ClientHello: 30 * time.Second, Dial: 30 * time.Second, BackendHandshake: 30 * time.Second, Settle: 30 * time.Second,
+		ClientHandshake: 30 * time.Second, RequestHeader: 30 * time.Second, Response: 30 * time.Second, BadGateway: 30 * time.Second, Idle: 30 * time.Second, Linger: 200 * time.Millisecond,
 	}}
 }
 

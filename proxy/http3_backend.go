@@ -123,7 +123,7 @@ const maxResponseHeader = 256 << 10
 // settleHTTP3 waits for what a backend that asked for a certificate has to say of the answer: as in TLS 1.3 over TCP, a refusal
 // comes when the handshake is done on our side.
 func (l *backendLeg) settleHTTP3(ctx context.Context, limits Timeouts) {
-	timer := time.NewTimer(min(limits.BackendHandshake, settleTimeout))
+	timer := time.NewTimer(min(limits.BackendHandshake, limits.Settle))
 	defer timer.Stop()
 	select {
 	case <-l.http3.Done.Done():

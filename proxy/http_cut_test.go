@@ -149,8 +149,7 @@ func TestHTTPModeRecordsTheDoubtOfALaterAnswer(t *testing.T) {
 			t.Errorf("%s %q", response.Status, body)
 		}
 	}
-	client.CloseIdleConnections()
-	record := r.record()
+	record := r.recordOf(client)
 	if leg := record.BackendLeg; !leg.OpenEnded || leg.PeerEnd != inspect.PeerTruncated || leg.TLS == nil || !leg.Established() || leg.TLS.Server == nil || leg.TCP == nil {
 		t.Errorf("%+v", leg)
 	}

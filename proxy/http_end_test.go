@@ -51,7 +51,7 @@ func TestHTTPModeTellsWhoEnded(t *testing.T) {
 			}
 			limits := shortLimits()
 			if tt.want == inspect.EndedIdle {
-				limits.Timeouts.Idle = 300 * time.Millisecond
+				limits.Timeouts.Idle = 3 * time.Second // it begins before the request
 			}
 			b := tlsBackend(t, pki, answers(tt.answer, end))
 			r := newRig(t, pki, limits, &Listener{Name: "edge", Mode: HTTP, Routes: []*Route{{Name: "default", Backend: b, GetCertificate: serves(pki.Make(certstest.Healthy, testName))}}})

@@ -57,12 +57,12 @@ func TestHTTPModeSendsAgainWhatWasNotSent(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var asked atomic.Int32
-			r := inHTTPMode(t, pki, httpBackend(t, pki, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			r := impatient(t, pki, httpBackend(t, pki, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if n, err := io.Copy(io.Discard, r.Body); err == nil && r.Method == http.MethodPost {
 					asked.Add(1)
 					fmt.Fprint(w, n)
 				}
-			}), false, false))
+			}), false, false), func(l *Timeouts) { l.Idle, l.Response = patience, 3*time.Second }) // what proves closed only when it is written to has no end to be read
 			client := httpClient(t, r, false)
 			fetch(t, client, get(t, "https://"+testName+"/"))
 			s := r.session()

@@ -367,7 +367,7 @@ func TestHTTPModeBlamesNobodyForIdleness(t *testing.T) {
 	pki := certstest.New(t)
 	b := httpBackend(t, pki, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "fine") }), false, true)
 	limits := shortLimits()
-	limits.Timeouts.Idle = time.Second
+	limits.Timeouts.Idle = 3 * time.Second // it begins before the request
 	r := newRig(t, pki, limits, &Listener{Name: "edge", Mode: HTTP, Routes: []*Route{{Name: "default", Backend: b, GetCertificate: serves(pki.Make(certstest.Healthy, testName))}}})
 	c := rawHTTP2(r)
 	c.headers(1, plainFields("GET", "/"), true)

@@ -18,7 +18,7 @@ import (
 func impatient(t *testing.T, pki *certstest.PKI, backend *Backend, edit ...func(*Timeouts)) *rig {
 	t.Helper()
 	limits := shortLimits()
-	limits.Timeouts.Idle, limits.Timeouts.Response = time.Second, patience // it begins with the handshake's end
+	limits.Timeouts.Idle, limits.Timeouts.Response = 3*time.Second, patience // it begins with the handshake's end
 	for _, e := range edit {
 		e(&limits.Timeouts)
 	}
@@ -180,7 +180,7 @@ func TestHTTPModeTellsOfRequestsThatOutlivedTheirConnection(t *testing.T) {
 	for _, h2 := range []bool{false, true} {
 		letGo := make(chan struct{})
 		r := impatient(t, pki, httpBackend(t, pki, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-letGo }), false, false), func(l *Timeouts) {
-			l.Idle, l.Lifetime = patience, time.Second
+			l.Idle, l.Lifetime = patience, 3*time.Second
 		})
 		t.Cleanup(func() { close(letGo) })
 		if response, err := httpClient(t, r, h2).Do(get(t, "https://"+testName+"/")); err == nil {

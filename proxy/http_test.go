@@ -219,7 +219,11 @@ func TestHTTPModeTellsTheClientOfFailures(t *testing.T) {
 	} {
 		for _, h2 := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, h2 %v", test.name, h2), func(t *testing.T) {
-				r := inHTTPMode(t, pki, test.backend)
+				limits := shortLimits()
+				if test.kind == inspect.HTTPTimeout {
+					limits.Timeouts.Response = 500 * time.Millisecond
+				}
+				r := newRig(t, pki, limits, &Listener{Name: "edge", Mode: HTTP, Routes: []*Route{{Name: "default", Backend: test.backend, GetCertificate: serves(pki.Make(certstest.Healthy, testName))}}})
 				request := get(t, "https://"+testName+"/")
 				request.Method = http.MethodPost // which is never sent twice
 				response, body := fetch(t, httpClient(t, r, h2), request)
@@ -439,7 +443,7 @@ func TestHTTPModeDrains(t *testing.T) {
 		<-begun
 		down := make(chan error)
 		go func() {
-			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+			ctx, cancel := context.WithTimeout(context.Background(), patience)
 			defer cancel()
 			down <- r.server.Shutdown(ctx)
 		}()

@@ -21,6 +21,7 @@ type Timeouts struct {
 	ClientHello      time.Duration // until the client's hello is whole; default 10 s
 	Dial             time.Duration // resolving and connecting to the backend; default 5 s
 	BackendHandshake time.Duration // TLS with the backend; default 10 s
+	Settle           time.Duration // until a backend of TLS 1.3 that asked for a client certificate has said what it thinks of the answer; default 500 ms
 	ClientHandshake  time.Duration // TLS with the client after its hello; default 10 s
 	RequestHeader    time.Duration // HTTP mode: until the header of a request is whole; default 10 s
 	RequestBody      time.Duration // HTTP mode: between two pieces of a request's body; default 1 min
@@ -41,6 +42,7 @@ func (l Limits) withDefaults() Limits {
 	setDefault(&t.ClientHello, 10*time.Second)
 	setDefault(&t.Dial, 5*time.Second)
 	setDefault(&t.BackendHandshake, 10*time.Second)
+	setDefault(&t.Settle, 500*time.Millisecond)
 	setDefault(&t.ClientHandshake, 10*time.Second)
 	setDefault(&t.RequestHeader, 10*time.Second)
 	setDefault(&t.RequestBody, time.Minute)

@@ -67,6 +67,7 @@ server { listen %%[1]s ssl; server_name site.example.com; ssl_certificate %s; ss
 		t.Run(tt.name, func(t *testing.T) {
 			r := &rig{t: t, pki: pki, records: make(chan *inspect.Connection, 4)}
 			r.server = &Server{Limits: shortLimits(), OnConnection: func(c *inspect.Connection) { r.records <- c }, LookAgain: func(*inspect.Connection) bool { return true }}
+			r.server.looker.patience = patience
 			l := &Listener{Address: "127.0.0.1:0", Mode: tt.mode, Routes: []*Route{{Backend: &Backend{Address: address, ServerName: tt.configured}, GetCertificate: serves(pki.Make(certstest.Healthy, testName))}}}
 			if err := r.server.Start([]*Listener{l}); err != nil {
 				t.Fatal(err)

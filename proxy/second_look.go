@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"strconv"
@@ -30,6 +31,8 @@ const lookPatience = 2 * time.Second
 type looker struct {
 	now  func() time.Time                                        // nil: time.Now
 	look func(context.Context, lookKey, []string) []inspect.Look // instead of real handshakes, for tests
+
+	patience time.Duration // of records; 0: lookPatience
 
 	mu      sync.Mutex
 	known   map[lookKey]*lookEntry
@@ -226,7 +229,7 @@ func (s *Server) lookAgain(e ended) {
 	if entry == nil {
 		return
 	}
-	patience := time.NewTimer(lookPatience)
+	patience := time.NewTimer(cmp.Or(s.looker.patience, lookPatience))
 	defer patience.Stop()
 	select {
 	case <-entry.done:

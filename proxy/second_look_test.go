@@ -50,6 +50,7 @@ func TestSecondLookTellsWhichNameGetsWhat(t *testing.T) {
 		OnConnection: func(c *inspect.Connection) { r.records <- c },
 		LookAgain:    func(c *inspect.Connection) bool { asked.Add(1); return c.Event.Outcome == inspect.Failure },
 	}
+	r.server.looker.patience = patience
 	l := &Listener{Address: "127.0.0.1:0", Routes: []*Route{{Name: "default", Backend: backend, GetCertificate: serves(pki.Make(certstest.Healthy, testName))}}}
 	if err := r.server.Start([]*Listener{l}); err != nil {
 		t.Fatal(err)

@@ -75,8 +75,8 @@ func TestReload(t *testing.T) {
 	listener := func(address string, b *Backend) *Listener {
 		return &Listener{Address: address, Routes: []*Route{{Backend: b, GetCertificate: certificate}}}
 	}
-	old, changed := speaks("old"), speaks("new")
-	r := newRig(t, pki, shortLimits(), listener("127.0.0.1:0", old))
+	old, changed, address := speaks("old"), speaks("new"), freePort(t)
+	r := newRig(t, pki, shortLimits(), listener(address, old))
 	hear := func(address, want string) *tls.Conn {
 		t.Helper()
 		c := tls.Client(dialTCP(t, address), r.clientConfig())
@@ -90,7 +90,7 @@ func TestReload(t *testing.T) {
 
 	// What cannot be opened changes nothing.
 	taken := listen(t, func(net.Conn) {})
-	if err := r.server.Reload([]*Listener{listener("127.0.0.1:0", changed), listener("127.0.0.2:0", changed), listener(taken, changed)}); err == nil {
+	if err := r.server.Reload([]*Listener{listener(address, changed), listener("127.0.0.2:0", changed), listener(taken, changed)}); err == nil {
 		t.Fatal("a taken address was opened")
 	}
 	if len(r.server.sockets) != 1 {
@@ -99,7 +99,7 @@ func TestReload(t *testing.T) {
 	hear(r.address, "old").Close()
 
 	// Changed and added.
-	next := []*Listener{listener("127.0.0.1:0", changed), listener("127.0.0.2:0", changed)}
+	next := []*Listener{listener(address, changed), listener("127.0.0.2:0", changed)}
 	if err := r.server.Reload(next); err != nil {
 		t.Fatal(err)
 	}
@@ -244,13 +244,13 @@ func TestShutdownDrains(t *testing.T) {
 	exchange(t, c, "x")
 	done := make(chan error, 1)
 	go func() { done <- r.server.Shutdown(context.Background()) }()
-	for { // no new connections
+	r.eventually("no new connections", func() bool {
 		n, err := net.Dial("tcp", r.address)
-		if err != nil {
-			break
+		if err == nil {
+			n.Close()
 		}
-		n.Close()
-	}
+		return err != nil
+	})
 	exchange(t, c, "still")
 	select {
 	case err := <-done:

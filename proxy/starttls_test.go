@@ -258,7 +258,7 @@ func TestFailuresBeforeStartTLS(t *testing.T) {
 			case "the backend says nothing in TLS":
 				limits.Timeouts.BackendHandshake = 300 * time.Millisecond
 			case "the backend says nothing", "the client says nothing":
-				limits.Timeouts.ClientHello, limits.Timeouts.BackendHandshake = time.Second, time.Second // from the dial on
+				limits.Timeouts.ClientHello, limits.Timeouts.BackendHandshake = 3*time.Second, 3*time.Second // from the dial on
 			}
 			l := &Listener{StartTLS: starttls.SMTP, Routes: []*Route{{Backend: tt.backend, GetCertificate: serves(pki.Make(certstest.Healthy, testName))}}}
 			r := newRig(t, pki, limits, l)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/porttest"
 )
 
 func contextWithLocalAddr(r *http.Request, local net.Addr) context.Context {
@@ -18,7 +19,7 @@ func contextWithLocalAddr(r *http.Request, local net.Addr) context.Context {
 }
 
 func TestServeAnswersUntilTheContextEnds(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.Listen("tcp", porttest.FreeAddress(t)) // which is nobody's afterwards
 	if err != nil {
 		t.Fatal(err)
 	}

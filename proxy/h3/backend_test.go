@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -125,12 +124,7 @@ func TestBackendsInHTTP3ThatFail(t *testing.T) {
 		phase   inspect.Phase
 	}{
 		{"nothing listens", func(t *testing.T) *proxy.Backend {
-			l, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer l.Close()
-			return &proxy.Backend{Address: l.LocalAddr().String(), Protocol: proxy.HTTP3, HTTP3: Dial}
+			return &proxy.Backend{Address: nobody(t), Protocol: proxy.HTTP3, HTTP3: Dial}
 		}, 502, inspect.ErrorRefused, inspect.PhaseDial},
 		{"the name has no address", func(*testing.T) *proxy.Backend {
 			return &proxy.Backend{Address: "nowhere.invalid:443", Protocol: proxy.HTTP3, HTTP3: Dial}

@@ -178,7 +178,7 @@ func overQUIC(t *testing.T, r *rig, config *tls.Config) {
 	if config.ServerName == "" {
 		config.ServerName = "127.0.0.1" // quic-go wants a name; addresses are not sent
 	}
-	conn, err := transport.Dial(ctx, r.address(), config, &quic.Config{})
+	conn, err := transport.Dial(ctx, r.address(), config, patientQUIC())
 	if err != nil {
 		return
 	}

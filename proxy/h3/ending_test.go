@@ -24,7 +24,7 @@ func TestHowConnectionsOverQUICEnd(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			r := inHTTPMode(t, pki, answering(t, pki), func(r *rig) {
 				if !test.close {
-					r.tcp.Limits.Timeouts.Idle, r.udp.Limits.Timeouts.Idle = time.Second, time.Second
+					r.tcp.Limits.Timeouts.Idle, r.udp.Limits.Timeouts.Idle = 3*time.Second, 3*time.Second
 				}
 			})
 			c := r.client()

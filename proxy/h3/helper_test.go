@@ -16,6 +16,7 @@ import (
 
 	"github.com/tlstriage/tlstriage/certs/certstest"
 	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/porttest"
 	"github.com/tlstriage/tlstriage/proxy"
 )
 
@@ -152,6 +153,12 @@ func (r *rig) clientConfig(edit ...func(*tls.Config)) *tls.Config {
 	return config
 }
 
+// patientQUIC is the configuration of a client that gives up only when the test does.
+func patientQUIC() *quic.Config { return &quic.Config{HandshakeIdleTimeout: patience} }
+
+// nobody is an address on which nobody listens, and nobody will.
+func nobody(t testing.TB) string { t.Helper(); return porttest.FreeAddress(t) }
+
 // client is a client of the proxy in HTTP/3; everything it asks goes there.
 func (r *rig) client(edit ...func(*tls.Config)) *http.Client {
 	r.t.Helper()
@@ -159,6 +166,7 @@ func (r *rig) client(edit ...func(*tls.Config)) *http.Client {
 	transport := &quic.Transport{Conn: socket}
 	h := &http3.Transport{
 		TLSClientConfig:    r.clientConfig(edit...),
+		QUICConfig:         patientQUIC(),
 		DisableCompression: true,
 		Dial: func(ctx context.Context, _ string, config *tls.Config, q *quic.Config) (*quic.Conn, error) {
 			return transport.DialEarly(ctx, r.address(), config, q)

@@ -180,7 +180,7 @@ func fails(t *testing.T, r *rig, edit ...func(*tls.Config)) {
 	defer cancel()
 	transport := &quic.Transport{Conn: udpSocket(t)}
 	defer transport.Close()
-	conn, err := transport.Dial(ctx, r.address(), r.clientConfig(edit...), &quic.Config{})
+	conn, err := transport.Dial(ctx, r.address(), r.clientConfig(edit...), patientQUIC())
 	if err != nil {
 		return
 	}
@@ -201,7 +201,7 @@ func TestDatagramsBehindTheHandshakeAreNotKept(t *testing.T) {
 		},
 		"passthrough": func(edit ...func(*rig)) *rig {
 			return passing(t, pki, map[string]*proxy.Backend{testName: backend}, append(edit, func(r *rig) {
-				r.tcp.Limits.Timeouts.Idle, r.udp.Limits.Timeouts.Idle = time.Second, time.Second
+				r.tcp.Limits.Timeouts.Idle, r.udp.Limits.Timeouts.Idle = 3*time.Second, 3*time.Second
 			})...)
 		},
 	} {
@@ -234,8 +234,6 @@ func TestDatagramsBehindTheHandshakeAreNotKept(t *testing.T) {
 // Of a backend that is asked in HTTP/3 the datagrams are kept as well.
 func TestDatagramsOfBackendsAreKept(t *testing.T) {
 	pki := certstest.New(t)
-	closed := udpSocket(t)
-	closed.Close()
 	refusing := http3Backend(t, pki, nil, func(c *tls.Config) {
 		c.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return nil, errors.New("no") }
 	})
@@ -246,7 +244,7 @@ func TestDatagramsOfBackendsAreKept(t *testing.T) {
 		backend *proxy.Backend
 		check   func(*quicwire.Flow) bool
 	}{
-		{"nothing listens", &proxy.Backend{Address: closed.LocalAddr().String(), Protocol: proxy.HTTP3, HTTP3: Dial}, func(f *quicwire.Flow) bool {
+		{"nothing listens", &proxy.Backend{Address: nobody(t), Protocol: proxy.HTTP3, HTTP3: Dial}, func(f *quicwire.Flow) bool {
 			return f.Stats(quicwire.FromServer).Datagrams == 0 && f.Stats(quicwire.FromClient).Opened > 0
 		}},
 		{"the backend refuses", refusing, func(f *quicwire.Flow) bool {

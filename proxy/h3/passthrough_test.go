@@ -141,7 +141,7 @@ func TestQUICPassesThroughForClientsThatMove(t *testing.T) {
 	socket := newMovingSocket(t)
 	transport := &quic.Transport{Conn: socket}
 	defer func() { close(socket.over); transport.Close() }()
-	conn, err := transport.Dial(ctx, r.address(), r.clientConfig(), &quic.Config{})
+	conn, err := transport.Dial(ctx, r.address(), r.clientConfig(), patientQUIC())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,7 +187,7 @@ func TestStrangersDoNotTakeConnections(t *testing.T) {
 			seen := &copyingSocket{UDPConn: udpSocket(t), long: test.long, first: make(chan []byte, 1)}
 			transport := &quic.Transport{Conn: seen}
 			defer transport.Close()
-			conn, err := transport.Dial(ctx, r.address(), r.clientConfig(), &quic.Config{})
+			conn, err := transport.Dial(ctx, r.address(), r.clientConfig(), patientQUIC())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -298,7 +298,7 @@ func TestForgedFlowsEndWithTheHandshakeTime(t *testing.T) {
 	defer cancel()
 	transport := &quic.Transport{Conn: udpSocket(t)}
 	defer transport.Close()
-	conn, err := transport.Dial(ctx, r.address(), r.clientConfig(), &quic.Config{})
+	conn, err := transport.Dial(ctx, r.address(), r.clientConfig(), patientQUIC())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -330,14 +330,6 @@ func TestForgedFlowsEndWithTheHandshakeTime(t *testing.T) {
 
 func TestQUICThatDoesNotPassThrough(t *testing.T) {
 	pki := certstest.New(t)
-	nobody := func() *proxy.Backend {
-		l, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		return &proxy.Backend{Address: l.LocalAddr().String()}
-	}
 	for _, test := range []struct {
 		name    string
 		sni     string
@@ -348,7 +340,7 @@ func TestQUICThatDoesNotPassThrough(t *testing.T) {
 		{"no route", "other.example", saying(t, pki, testName), nil, func(c *inspect.Connection) bool {
 			return c.ClientLeg.Error.Type == inspect.ErrorNoRoute && c.BackendLeg == nil
 		}},
-		{"nothing listens", testName, nobody(), nil, func(c *inspect.Connection) bool {
+		{"nothing listens", testName, &proxy.Backend{Address: nobody(t)}, nil, func(c *inspect.Connection) bool {
 			return c.BackendLeg.Error != nil && c.BackendLeg.Error.Type == inspect.ErrorRefused
 		}},
 		{"the backend refuses", testName, saying(t, pki, testName), func(c *tls.Config) { c.NextProtos = []string{"doq"} }, func(c *inspect.Connection) bool {
@@ -371,7 +363,7 @@ func TestQUICThatDoesNotPassThrough(t *testing.T) {
 			dialled := make(chan struct{})
 			go func() {
 				defer close(dialled)
-				if conn, err := transport.Dial(ctx, r.address(), config, &quic.Config{}); err == nil {
+				if conn, err := transport.Dial(ctx, r.address(), config, patientQUIC()); err == nil {
 					conn.CloseWithError(0, "")
 				}
 			}()
@@ -437,7 +429,7 @@ func TestQuietFlowsDoNotHoldUpTheEnd(t *testing.T) {
 
 func TestIdleFlowsExpire(t *testing.T) {
 	pki := certstest.New(t)
-	r := passing(t, pki, map[string]*proxy.Backend{testName: saying(t, pki, testName)}, func(r *rig) { r.udp.Limits.Timeouts.Idle = 500 * time.Millisecond })
+	r := passing(t, pki, map[string]*proxy.Backend{testName: saying(t, pki, testName)}, func(r *rig) { r.udp.Limits.Timeouts.Idle = 3 * time.Second })
 	c := r.client()
 	fetch(t, c, http.MethodGet, "https://"+testName+"/", nil)
 	record := r.record()

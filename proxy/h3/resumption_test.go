@@ -65,7 +65,7 @@ func TestSessionsOverQUICAreBoundToTheirName(t *testing.T) {
 				c.Certificates = []tls.Certificate{*certificate}
 			}
 		})
-		conn, err := transport.Dial(ctx, r.address(), config, &quic.Config{})
+		conn, err := transport.Dial(ctx, r.address(), config, patientQUIC())
 		if err == nil {
 			select {
 			case <-handshakeConfirmed(ctx, conn):

@@ -14,7 +14,7 @@ import (
 )
 
 func impatiently(r *rig) {
-	r.tcp.Limits.Timeouts.Idle, r.udp.Limits.Timeouts.Idle = time.Second, time.Second
+	r.tcp.Limits.Timeouts.Idle, r.udp.Limits.Timeouts.Idle = 3*time.Second, 3*time.Second
 }
 
 // Over QUIC, too, whoever waits for an answer is not idle: how long that may take has a bound of its own.
