@@ -53,8 +53,9 @@ func layers() map[string]layer {
 		"inspect/why":     {imports: with(record, "inspect/probe")},
 		"inspect/replay":  {imports: with(record, "inspect/probe", "inspect/recording", "inspect/clients")},
 		"inspect/store":   {imports: record},
-		// Tests only: ports, and servers to connect to.
+		// Tests only: ports, what things cost, and servers to connect to.
 		"inspect/porttest":   {},
+		"inspect/spenttest":  {},
 		"inspect/servertest": {imports: []string{"inspect/wire"}},
 		// Row 2: judgement.
 		"inspect/policy": {imports: with(record, "certs/chain", "inspect/spelling"), pure: true},
@@ -125,7 +126,7 @@ func doors() map[string][]string {
 }
 
 // testsOnly are packages that no program may carry.
-var testsOnly = []string{"certs/certstest", "inspect/policy/importertest", "inspect/porttest", "inspect/servertest"}
+var testsOnly = []string{"certs/certstest", "inspect/policy/importertest", "inspect/porttest", "inspect/servertest", "inspect/spenttest"}
 
 // impure are the standard library's ways to the world, which a pure package must not import. net/netip and net/url only compute.
 func impure(path string) bool {

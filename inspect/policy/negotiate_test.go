@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tlstriage/tlstriage/inspect/policy"
+	"github.com/tlstriage/tlstriage/inspect/spenttest"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
@@ -297,11 +298,11 @@ func TestHugeHelloIsJudgedQuickly(t *testing.T) {
 			const limit = 250 * time.Millisecond // it takes a few
 			least := time.Hour
 			for try := 0; try < 12 && least > limit; try++ { // the least of some: others use the machine, too
-				start := time.Now()
-				if r := policy.Negotiate(h, p); r.Accepted {
+				var r policy.Result
+				least = min(least, spenttest.On(t, func() { r = policy.Negotiate(h, p) }))
+				if r.Accepted {
 					t.Fatalf("%s: %+v", ref, r)
 				}
-				least = min(least, time.Since(start))
 			}
 			if least > limit {
 				t.Errorf("%s: %v", ref, least)

@@ -1,14 +1,13 @@
 //go:build !linux
 
-package chain_test
+package spenttest
 
 import (
 	"testing"
 	"time"
 )
 
-// spent is the time that f takes.
-func spent(_ *testing.T, f func()) time.Duration {
+func on(_ testing.TB, f func()) time.Duration {
 	start := time.Now()
 	f()
 	return time.Since(start)

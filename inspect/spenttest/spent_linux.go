@@ -1,4 +1,4 @@
-package chain_test
+package spenttest
 
 import (
 	"runtime"
@@ -8,8 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// spent is the processor time that f takes on its own goroutine: what else the machine does is not counted.
-func spent(t *testing.T, f func()) time.Duration {
+func on(t testing.TB, f func()) time.Duration {
 	t.Helper()
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
