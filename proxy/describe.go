@@ -26,6 +26,9 @@ func (c *connection) settle() {
 	c.quic.describe(r.ClientLeg)
 	if c.backend != nil {
 		r.BackendLeg = c.backend.describe(&c.server.describer)
+		if hello, _ := c.clientObserver.ClientHello(); c.passthrough && hello != nil {
+			r.BackendLeg.FirstBytes = c.clientObserver.FirstBytes(inspect.FromServer) // in the place of TLS
+		}
 		c.backend.observer, c.backend.chain, c.backend.request, c.backend.state = nil, nil, nil, nil
 	}
 	c.clientObserver, c.served, c.refusal = nil, nil, nil

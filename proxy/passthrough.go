@@ -154,6 +154,10 @@ func (w *watcher) note(err error, side inspect.Side) {
 func (c *connection) finishPassthrough(w *watcher) {
 	c.stopWatching()
 	c.clientFacts, c.backend.facts = tcpFacts(c.conn), tcpFacts(c.backend.tap.Conn)
+	if hello, _ := c.clientObserver.ClientHello(); hello != nil && c.clientObserver.FirstBytes(inspect.FromServer) != nil {
+		// Whatever the client made of it: the backend ended the handshake.
+		c.backend.err = &inspect.Error{Type: inspect.ErrorNotTLS, Phase: inspect.PhaseHandshake, Message: "the backend answered the hello with what is no TLS"}
+	}
 	if c.clientErr == nil {
 		c.clientErr = c.unfinished(w.late)
 	}
@@ -190,6 +194,10 @@ func (c *connection) unfinished(late bool) *inspect.Error {
 		e.Type, e.Message = inspect.ErrorTimeout, "the handshake that was passed through was not done in time"
 	} else if c.idled.Load() {
 		e.Type, e.Message = inspect.ErrorTimeout, c.overdue().Message
+	} else if by := c.firstEnd.Load(); by == endOfClient {
+		e.Message = "the client ended the connection before the handshake was done"
+	} else if by == endOfBackend {
+		e.Message = "the backend ended the connection before the handshake was done"
 	}
 	return e
 }

@@ -161,6 +161,30 @@ func TestPassthroughFailures(t *testing.T) {
 		wantError(t, record.ClientLeg, inspect.ErrorAlertReceived, inspect.PhaseHandshake)
 		wantAlert(t, record.ClientLeg, wire.AlertBadCertificate, inspect.FromClient)
 	})
+	for name, answer := range map[string]string{"http_response": "HTTP/1.1 400 Bad Request\r\nServer: x\r\n\r\n<html>", "ssh": "SSH-2.0-OpenSSH_9.2\r\n"} {
+		t.Run("a backend in the clear, "+name, func(t *testing.T) {
+			r := passed(t, pki, rawBackend(t, func(c *net.TCPConn) {
+				io.WriteString(c, answer)
+				c.CloseWrite()
+				io.Copy(io.Discard, c)
+			}))
+			c, err := r.try()
+			if err == nil {
+				t.Error("a handshake with who speaks no TLS")
+			}
+			c.NetConn().(*net.TCPConn).SetLinger(0) // as some clients leave
+			c.NetConn().Close()
+			record := r.record()
+			wantError(t, record.BackendLeg, inspect.ErrorNotTLS, inspect.PhaseHandshake)
+			if first := record.BackendLeg.FirstBytes; first == nil || first.Protocol != name {
+				t.Errorf("first bytes %+v", first)
+			}
+			wantOutcome(t, record, inspect.Failure)
+			if record.ClientLeg.FirstBytes != nil || record.ClientLeg.TLS.Client == nil {
+				t.Errorf("client leg %+v", record.ClientLeg)
+			}
+		})
+	}
 	t.Run("no route", func(t *testing.T) {
 		r := newRig(t, pki, shortLimits(), &Listener{Mode: Passthrough, Routes: []*Route{{ServerNames: []string{"other.example.com"}, Backend: &Backend{Address: freePort(t)}}}})
 		_, err := r.try()

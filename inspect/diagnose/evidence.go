@@ -33,6 +33,9 @@ func (e *evidence) gather(d *Diagnoser, c *inspect.Connection) {
 	e.d, e.c, e.now = d, c, d.now(c)
 	e.client, e.backend = look(c.ClientLeg), look(c.BackendLeg)
 	e.client.listen = c.Server
+	if at := e.backend.leg; at != nil && at.Passthrough && at.Address != "" {
+		e.client.listen = inspect.Endpoint{Address: at.Address, Port: at.Port} // the client talks to the backend through our hands
+	}
 	if c.Event.Source == inspect.SourceReplay || c.Event.Source == inspect.SourceScan {
 		e.client.probed = e.client.leg != nil && e.client.leg.Error == nil && e.client.tls.Version != "" && e.client.alert(inspect.FromServer) == nil
 	}
@@ -113,8 +116,12 @@ func (e *evidence) far() (view, string) {
 	return e.client, inspect.LegClient
 }
 
-// endedBy reports whether the packets of a capture say that a side closed or reset the connection first.
+// endedBy reports whether a side is known to have closed or reset the connection first: by the packets of a capture, or because the bytes
+// passed through here.
 func (e *evidence) endedBy(side inspect.Side) bool {
+	if e.passed() {
+		return e.c.Event.End == inspect.EndedByClient && side == inspect.FromClient || e.c.Event.End == inspect.EndedByBackend && side == inspect.FromServer
+	}
 	if e.c.Capture == nil {
 		return false
 	}
@@ -126,6 +133,21 @@ func (e *evidence) endedBy(side inspect.Side) bool {
 	}
 	return false
 }
+
+// passed reports whether the client leg is bytes that went through this program's hands untouched.
+func (e *evidence) passed() bool {
+	return e.c.Event.Source == inspect.SourceProxy && e.client.leg != nil && e.client.leg.Passthrough
+}
+
+// givenUp reports whether a client whose bytes pass through waited so long for the answer to its hello that it is the backend which was
+// silent, and not the client that was in a hurry.
+func (e *evidence) givenUp() bool {
+	return e.passed() && e.unanswered() && !e.backend.failed() && e.client.is(inspect.ErrorClosed, inspect.ErrorReset) && e.endedBy(inspect.FromClient) && e.c.Event.DurationMS >= longSilence
+}
+
+// longSilence is after how many milliseconds of silence a connection that its client then ends was given up: nobody's handshake takes as
+// long to think, and few clients wait for less.
+const longSilence = 1000
 
 // unanswered reports whether a foreign server said nothing to a hello on the client leg. What then ended the connection is
 // more likely its doing, or the network's, than the client's.

@@ -18,6 +18,9 @@ var ruleBackendClosed = Rule{
 		if leg == inspect.LegClient && v.untried() {
 			return nil // nothing was asked
 		}
+		if e.passed() && leg == inspect.LegClient && e.endedBy(inspect.FromClient) {
+			return nil // it was the client that closed
+		}
 		if c := e.c.Capture; c != nil && leg == inspect.LegClient && c.End != "" && c.End != inspect.EndFINServer && v.is(inspect.ErrorClosed) {
 			return nil // it was the client that closed
 		}

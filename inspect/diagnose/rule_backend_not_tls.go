@@ -65,8 +65,12 @@ var ruleBackendNotTLS = Rule{
 			}
 			return m
 		}
+		inClear := fix(forSelf, "speak plain text to this backend", "tlstriage proxy --backend tcp://"+backendName(v)+" …")
+		if e.passed() {
+			inClear = fix(forSelf, "end the clients' TLS here, and speak plain text to this backend", "tlstriage proxy --mode bridge --backend tcp://"+backendName(v)+" …")
+		}
 		m.fixes = []inspect.Fix{
-			fix(forSelf, "speak plain text to this backend", "tlstriage proxy --backend tcp://"+backendName(v)+" …"),
+			inClear,
 			fix(forNginx, "or turn TLS on at the backend", "listen 443 ssl;"),
 			fix(forHAProxy, "a server without TLS needs a server line without ssl", "server NAME "+backendName(v)),
 			fix(forALB, "a target that speaks plain HTTP needs a target group of protocol HTTP", "aws elbv2 create-target-group --protocol HTTP --port "+portOf(v)+" …"),

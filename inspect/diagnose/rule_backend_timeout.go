@@ -1,6 +1,10 @@
 package diagnose
 
-import "github.com/tlstriage/tlstriage/inspect"
+import (
+	"fmt"
+
+	"github.com/tlstriage/tlstriage/inspect"
+)
 
 var ruleBackendTimeout = Rule{
 	ID: "backend-timeout", Severity: inspect.SeverityError, Leg: inspect.LegBackend, Fault: inspect.FaultNetwork,
@@ -12,7 +16,7 @@ var ruleBackendTimeout = Rule{
 	CausedBy: []string{"client-hello-fragmented", idBackendExplained},
 	check: func(e *evidence) *match {
 		v, leg := e.far()
-		if !v.is(inspect.ErrorTimeout) || leg == inspect.LegClient && !e.unanswered() && v.phase() != inspect.PhaseDial {
+		if !e.givenUp() && (!v.is(inspect.ErrorTimeout) || leg == inspect.LegClient && !e.unanswered() && v.phase() != inspect.PhaseDial) {
 			return nil
 		}
 		m := &match{ended: true, leg: leg, detail: backendWords(v) + " (phase " + or(string(v.phase()), "unknown") + ")"}
@@ -27,8 +31,11 @@ var ruleBackendTimeout = Rule{
 			return m
 		}
 		if v.phase() != inspect.PhaseDial {
-			if leg == inspect.LegBackend {
+			if leg == inspect.LegBackend || e.passed() {
 				m.fault = inspect.FaultBackend
+			}
+			if e.givenUp() {
+				m.detail += fmt.Sprintf("; it had accepted the connection, and the hello was not answered until the client gave up, %.1f s after it had connected", e.c.Event.DurationMS/1000)
 			}
 			m.fixes = []inspect.Fix{
 				fix(forBackend, "see whether it speaks TLS on this port and how loaded it is", showCerts(v, v.hello.ServerName)),

@@ -26,11 +26,14 @@ var ruleClientAborted = Rule{
 		if !v.failed() || v.alert(inspect.FromClient) != nil || v.alert(inspect.FromServer) != nil {
 			return nil
 		}
+		if e.passed() && e.backend.is(inspect.ErrorNotTLS) {
+			return nil // of what the backend said no client makes anything
+		}
 		canceled := false
 		for _, a := range v.tls.Alerts {
 			canceled = canceled || a.Code == alertUserCanceled && a.From == inspect.FromClient
 		}
-		if e.quicUnanswered() || e.endedBy(inspect.FromServer) || !canceled && e.unanswered() && !e.endedBy(inspect.FromClient) || !canceled && !v.is(inspect.ErrorClosed, inspect.ErrorReset) {
+		if e.quicUnanswered() || e.givenUp() || e.endedBy(inspect.FromServer) || !canceled && e.unanswered() && !e.endedBy(inspect.FromClient) || !canceled && !v.is(inspect.ErrorClosed, inspect.ErrorReset) {
 			return nil
 		}
 		m := &match{ended: true}
@@ -96,10 +99,13 @@ var ruleClientAborted = Rule{
 // noCertificate is how many bytes of a server's flight hold a ServerHello at most, but no certificate beside it.
 const noCertificate = 256
 
-// leftUnanswered reports whether a capture shows that the client closed the connection in good order, soon after its hello, when nothing
+// leftUnanswered reports whether a capture shows, or bytes that passed through here do, that the client closed the connection in good order, soon after its hello, when nothing
 // of an answer had reached it that it could have objected to without an alert. A reset may come from elsewhere: only one that is known to be the client's own counts.
 func (e *evidence) leftUnanswered() bool {
 	c, v := e.c.Capture, e.client
+	if e.passed() {
+		return e.unanswered() && !e.backend.failed() && v.is(inspect.ErrorClosed) && e.endedBy(inspect.FromClient) && !e.givenUp()
+	}
 	if c == nil || e.c.Transport != inspect.TransportTCP || !v.spoke {
 		return false
 	}
