@@ -149,7 +149,7 @@ func TestDatagramsOfFailedConnectionsAreWritten(t *testing.T) {
 			if c.Client.Port != r.Client.Port || c.Server.Port != r.Server.Port || c.Client.Address != r.Client.Address || c.ClientLeg.QUIC.Version != r.ClientLeg.QUIC.Version {
 				t.Errorf("%+v to %+v, %+v", c.Client, c.Server, c.ClientLeg.QUIC)
 			}
-			out := client(t, "", "tshark", "-r", file, "-o", "udp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE", "-T", "fields", "-e", "frame.comment", "-e", "_ws.col.Protocol", "-e", "_ws.col.Info",
+			out := tshark(t, r, file, "-o", "udp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE", "-T", "fields", "-e", "frame.comment", "-e", "_ws.col.Protocol", "-e", "_ws.col.Info",
 				"-e", "tls.handshake.extensions_server_name", "-e", "tls.handshake.extensions_alpn_str", "-e", "udp.srcport", "-e", "_ws.expert.message")
 			if out.code != 0 || !strings.Contains(out.out, test.cause) || !strings.Contains(out.out, "QUIC") || !strings.Contains(out.out, test.shows) || !strings.Contains(out.out, fmt.Sprint(r.Client.Port)) {
 				t.Errorf("exit %d: %s", out.code, out.out)
@@ -159,6 +159,16 @@ func TestDatagramsOfFailedConnectionsAreWritten(t *testing.T) {
 			}
 		})
 	}
+}
+
+// tshark reads a file with the connection of a record. That it is QUIC is said: a port that the system gives may be known for something else.
+func tshark(t *testing.T, r *record, file string, args ...string) ran {
+	t.Helper()
+	all := []string{"-r", file}
+	for _, port := range []int{r.Client.Port, r.Server.Port} {
+		all = append(all, "-d", fmt.Sprintf("udp.port==%d,quic", port))
+	}
+	return client(t, "", "tshark", append(all, args...)...)
 }
 
 // captured is what the program reads in a capture.
@@ -206,7 +216,7 @@ func TestBothLegsOfAFailureOverQUICAreWritten(t *testing.T) {
 	if !slices.ContainsFunc(back.Findings, func(f inspect.Finding) bool { return f.ID == "cert-expired" }) {
 		t.Errorf("the backend's leg: %+v", back.Findings)
 	}
-	out := client(t, "", "tshark", "-r", file, "-Y", "quic", "-T", "fields", "-e", "tls.handshake.type", "-e", "_ws.expert.message")
+	out := tshark(t, r, file, "-Y", "quic", "-T", "fields", "-e", "tls.handshake.type", "-e", "_ws.expert.message")
 	if !strings.Contains(out.out, "11") || strings.Contains(out.out, "alformed") { // its certificate, opened with the secrets in the file
 		t.Errorf("exit %d: %s", out.code, out.out)
 	}
