@@ -168,7 +168,7 @@ func startPebble(t *testing.T, o pebbleOptions) *pebble {
 	case <-ready:
 	case <-done:
 		t.Fatalf("pebble ended:\n%s", p.text())
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatalf("pebble does not start:\n%s", p.text())
 	}
 	p.await(t)
@@ -194,7 +194,7 @@ func (p *pebble) client() *http.Client {
 // await returns when the directory answers: pebble says that it is there a moment before it listens.
 func (p *pebble) await(t *testing.T) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	again := time.NewTicker(20 * time.Millisecond)
 	defer again.Stop()
 	for {

@@ -103,7 +103,7 @@ func startReplica(t *testing.T, c replicaConfig) <-chan string {
 	}()
 	t.Cleanup(func() {
 		in.Close()
-		timer := time.AfterFunc(20*time.Second, func() { cmd.Process.Kill() })
+		timer := time.AfterFunc(time.Minute, func() { cmd.Process.Kill() })
 		defer timer.Stop()
 		<-done
 		if err := cmd.Wait(); err != nil {

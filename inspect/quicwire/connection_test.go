@@ -89,7 +89,7 @@ func connect(t *testing.T, client *tls.Config, server *quic.Config) (datagrams [
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	accepted := make(chan struct{})
 	go func() {
