@@ -153,7 +153,7 @@ func (d *demo) start() error {
 		return err
 	}
 	limits := limitsOf(config.Limits)
-	limits.Timeouts.BackendHandshake, limits.Timeouts.Linger = time.Second, 200*time.Millisecond
+	limits.Timeouts.Linger = 200 * time.Millisecond
 	d.server = &proxy.Server{OnConnection: d.observe, Limits: limits}
 	if err := d.server.Start(d.plan.listeners); err != nil {
 		return err

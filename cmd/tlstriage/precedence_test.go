@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"syscall"
 	"testing"
 
 	"github.com/tlstriage/tlstriage/certs/certstest"
@@ -210,16 +211,26 @@ func TestRecording(t *testing.T) {
 
 // A client that is not the first to come still finds the proxy when the admin endpoint's default port is taken.
 func TestDefaultAdminPortTaken(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:9090")
-	if err == nil {
-		defer l.Close()
-	} // else somebody else has it, which is as good
+	const taken = "no admin endpoint: its default address is taken; choose one with --admin"
 	s := newSite(t)
 	backend := s.web(certstest.Healthy, "app.example", "hello")
-	p := start(t, nil, append([]string{"proxy", "--log-format", "json"}, s.flags(backend, "app.example")...)...)
-	p.ready()
+	var p *process
+	eventually(t, "somebody has the port", func() error {
+		l, err := net.Listen("tcp", "127.0.0.1:9090")
+		if err == nil {
+			t.Cleanup(func() { l.Close() })
+		} // else somebody else has it, which is as good, as long as they keep it
+		p = start(t, nil, append([]string{"proxy", "--log-format", "json"}, s.flags(backend, "app.example")...)...)
+		p.ready()
+		if p.logged(taken) == nil && err != nil {
+			p.signal(syscall.SIGKILL)
+			<-p.ended
+			return err
+		}
+		return nil
+	})
 	s.answers(p.address("default"), "app.example", "hello")
-	p.waitLogged("no admin endpoint: its default address is taken; choose one with --admin")
+	p.waitLogged(taken)
 
 	code, _, stderr := runProgram(t, nil, append([]string{"proxy", "--admin", "127.0.0.1:9090", "--log-level", "error"}, s.flags(backend, "app.example")...)...)
 	if message := errorLine(t, stderr); code != exitFailed {

@@ -57,7 +57,8 @@ func TestPredictionsAgreeWithReplay(t *testing.T) {
 	for _, e := range endpoints {
 		t.Run(e.name, func(t *testing.T) {
 			address, predicted := e.start(t)
-			runner := replay.Runner{Targets: []replay.Target{{Label: address, Target: probe.Target{Address: address}}}, Names: e.names, Rate: -1, Concurrency: 4, Once: true}
+			patient := &probe.Client{Timeouts: probe.Timeouts{Dial: patience, Preface: patience, Answer: patience}}
+			runner := replay.Runner{Client: patient, Targets: []replay.Target{{Label: address, Target: probe.Target{Address: address}}}, Names: e.names, Rate: -1, Concurrency: 4, Once: true}
 			report, err := runner.Run(t.Context(), subjects)
 			if err != nil {
 				t.Fatal(err)

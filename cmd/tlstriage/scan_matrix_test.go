@@ -13,11 +13,11 @@ import (
 	"github.com/tlstriage/tlstriage/inspect/policy/importertest"
 )
 
-// scanOnce runs `scan ... -o json` and gives its one result.
+// scanOnce runs `scan ... -o json` and gives its one result. What is not answered on a machine that does much else is not answered late.
 func scanOnce(t *testing.T, args ...string) *scanned {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	code := run(context.Background(), append([]string{"scan", "-o", "json", "--fail-on", "never"}, args...), strings.NewReader(""), &stdout, &stderr)
+	code := run(context.Background(), append([]string{"scan", "-o", "json", "--fail-on", "never", "--timeout", "30s"}, args...), strings.NewReader(""), &stdout, &stderr)
 	if code != 0 {
 		t.Fatalf("scan %q: exit code %d: %s", args, code, stderr.String())
 	}

@@ -50,7 +50,7 @@ func pickyServer(t *testing.T) string {
 func runWhy(t *testing.T, args ...string) (why.Result, int) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	code := run(t.Context(), append([]string{"why", "-o", "json"}, args...), strings.NewReader(""), &out, &errs)
+	code := run(t.Context(), append([]string{"why", "-o", "json", "--timeout", "30s"}, args...), strings.NewReader(""), &out, &errs)
 	var r why.Result
 	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
 		t.Fatalf("%v: exit code %d, %s%s", args, code, out.String(), errs.String())

@@ -40,7 +40,7 @@ type scanResult struct {
 // scanned runs a scan that prints JSON.
 func scanned(t *testing.T, args ...string) (*scanResult, ran) {
 	t.Helper()
-	got := client(t, "", program, append([]string{"scan", "-o", "json"}, args...)...)
+	got := client(t, "", program, append([]string{"scan", "-o", "json", "--timeout", "30s"}, args...)...)
 	s := &scanResult{}
 	if err := json.Unmarshal([]byte(got.out), s); err != nil {
 		t.Fatalf("scan %q: %v: exit %d: %s", args, err, got.code, got.out)
@@ -163,7 +163,7 @@ func TestScanForms(t *testing.T) {
 	good, bad := goBackend(t, pki.Make(certstest.Healthy, site), nil), plainBackend(t)
 	targets := filepath.Join(t.TempDir(), "targets")
 	certstest.WriteFile(t, targets, []byte("# two\n"+good+"\n\n"+bad+"  # no TLS\n"))
-	args := []string{"scan", "--targets", targets, "--sni", site, "--ca", pki.WriteRoot(t)}
+	args := []string{"scan", "--timeout", "30s", "--targets", targets, "--sni", site, "--ca", pki.WriteRoot(t)}
 	got := client(t, "", program, append(args, "-o", "json")...)
 	lines := strings.Split(strings.TrimSpace(got.out), "\n")
 	if got.code != 1 || len(lines) != 2 || !strings.Contains(lines[0], good) || !strings.Contains(lines[1], bad) {
