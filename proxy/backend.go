@@ -374,6 +374,11 @@ func (l *backendLeg) handshakeError(err error) *inspect.Error {
 	}
 	if code, ok := localAlert(err); ok {
 		l.alerts = append(l.alerts, newAlert(code, inspect.FromClient))
+		if alert, refused := l.observer.Alert(inspect.FromServer); refused && code == wire.AlertBadRecordMAC {
+			// Behind a ServerHello of TLS 1.3 some servers refuse in the clear, which crypto/tls takes for a record that it cannot decrypt.
+			result.Type, result.Message = inspect.ErrorAlertReceived, "remote error: tls: "+alert.String()+", sent in the clear"
+			return result
+		}
 	}
 	switch seen := l.observer; {
 	case seen.ServerChoseUnofferedVersion():

@@ -32,6 +32,25 @@ func freePort(t testing.TB) string {
 	return porttest.FreeAddress(t)
 }
 
+// refusesInTheClear is a backend that answers with a ServerHello of TLS 1.3, and then in the clear with handshake_failure.
+func refusesInTheClear(t testing.TB, pki *certstest.PKI) *Backend {
+	config := &tls.Config{GetCertificate: serves(pki.Make(certstest.Healthy, testName))}
+	return &Backend{Address: listen(t, func(c net.Conn) {
+		tls.Server(&cutBehindHello{c}, config).Handshake()
+		c.(*net.TCPConn).CloseWrite()
+		io.Copy(io.Discard, c)
+	})}
+}
+
+// cutBehindHello lets the first record through that is written.
+type cutBehindHello struct{ net.Conn }
+
+func (c *cutBehindHello) Write(b []byte) (int, error) {
+	hello := 5 + int(b[3])<<8 + int(b[4])
+	c.Conn.Write(append(bytes.Clone(b[:hello]), 21, 3, 3, 0, 2, 2, 40))
+	return 0, io.ErrClosedPipe
+}
+
 // Each way in which a backend can fail, and what the record says of it. The client is told 502 in each.
 func TestBackendFailures(t *testing.T) {
 	pki := certstest.New(t)
@@ -82,6 +101,7 @@ func TestBackendFailures(t *testing.T) {
 		{name: "speaks SMTP", backend: rawBackend(t, says([]byte("220 mail\r\n")...)), kind: inspect.ErrorNotTLS, phase: inspect.PhaseHandshake, named: "smtp"},
 		{name: "says three bytes", backend: rawBackend(t, says(1, 2, 3)), kind: inspect.ErrorNotTLS, phase: inspect.PhaseHandshake, named: "unknown"},
 		{name: "handshake_failure", backend: rawBackend(t, says(21, 3, 3, 0, 2, 2, 40)), kind: inspect.ErrorAlertReceived, phase: inspect.PhaseHandshake, alert: wire.AlertHandshakeFailure, from: inspect.FromServer},
+		{name: "handshake_failure in the clear behind a ServerHello of TLS 1.3", backend: refusesInTheClear(t, pki), kind: inspect.ErrorAlertReceived, phase: inspect.PhaseHandshake, alert: wire.AlertHandshakeFailure, from: inspect.FromServer},
 		{name: "version that was not offered", backend: rawBackend(t, says(serverHello(0x0300, 0xC02B)...)), kind: inspect.ErrorNoCommonVersion, phase: inspect.PhaseHandshake, alert: wire.AlertProtocolVersion, from: inspect.FromClient},
 		{name: "suite that was not offered", backend: rawBackend(t, says(serverHello(0x0303, 0x0033)...)), kind: inspect.ErrorNoCommonCipher, phase: inspect.PhaseHandshake, alert: wire.AlertHandshakeFailure, from: inspect.FromClient},
 		{name: "a message out of turn", backend: rawBackend(t, says(22, 3, 3, 0, 4, 14, 0, 0, 0)), kind: inspect.ErrorAlertSent, phase: inspect.PhaseHandshake, alert: wire.AlertUnexpectedMessage, from: inspect.FromClient},

@@ -2,7 +2,6 @@ package diagnose
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/tlstriage/tlstriage/inspect"
 	"github.com/tlstriage/tlstriage/inspect/policy"
@@ -33,13 +32,13 @@ func (e *evidence) clientRefusal() policy.Dimension {
 	if a == nil {
 		return policy.DimensionNone
 	}
+	if e.foreign() && v.settled(a) {
+		return policy.DimensionNone // it had chosen among all that the hello offers
+	}
 	switch a.Code {
 	case alertProtocolVersion, alertInappropriateFallback:
 		return policy.DimensionVersion
 	case alertInsufficientSecurity, alertHandshakeFailure:
-		if e.foreign() && v.tls.Handshake != nil && strings.Contains(v.tls.Handshake.History, "s") {
-			return policy.DimensionNone // it had chosen among all that the hello offers
-		}
 		return e.suspect(policy.DimensionCipher)
 	case alertNoApplicationProtocol:
 		return policy.DimensionALPN
@@ -145,9 +144,13 @@ func (e *evidence) backendRefusal() string {
 			return idBackendRequiresClientCert
 		}
 	}
-	switch a.Code {
-	case alertCertificateRequired, alertNoCertificate:
+	if a.Code == alertCertificateRequired || a.Code == alertNoCertificate {
 		return idBackendRequiresClientCert // in TLS 1.3 it comes after the handshake
+	}
+	if v.settled(a) && e.withoutALPN() == nil && e.nameMatters() != nameDecides {
+		return idBackendAlert // of what the hellos settle it is not: that was agreed on
+	}
+	switch a.Code {
 	case alertProtocolVersion:
 		return idBackendVersionNoOverlap
 	case alertInappropriateFallback:
@@ -170,8 +173,10 @@ func (e *evidence) backendRefusal() string {
 	switch {
 	case matter == nameDecides:
 		return idSNIRequiredByBackend
-	case a.Code == alertHandshakeFailure && nameless && matter == nameUnknown, a.Code == alertMissingExtension && nameless && matter == nameUnknown:
-		return idSNIRequiredByBackend
+	case a.Code == alertMissingExtension && nameless && matter == nameUnknown:
+		return idSNIRequiredByBackend // "respond to a ClientHello lacking a server_name extension by terminating the connection with" it (RFC 8446, Section 9.2)
+	case a.Code == alertHandshakeFailure && nameless && matter == nameUnknown:
+		return idBackendAlert // it may be that, and it may be anything
 	case a.Code == alertHandshakeFailure:
 		return idBackendCipherNoOverlap
 	}

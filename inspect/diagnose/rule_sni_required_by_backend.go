@@ -33,9 +33,6 @@ var ruleSNIRequiredByBackend = Rule{
 			}
 		case e.nameMatters() == nameDecides:
 			m.title = "The backend refuses a hello without a server name, and takes one with a name"
-		case a != nil && a.Code == alertHandshakeFailure:
-			m.title = "The backend refuses a hello without a server name"
-			m.detail += ", which gives no reason: most often it needs a name, else it has no suite, group or signature in common with this program"
 		}
 		m.detail += e.whichName()
 		if works != "" {

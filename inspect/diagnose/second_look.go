@@ -49,7 +49,7 @@ func (e *evidence) nameMatters() nameMatter {
 			continue
 		}
 		switch {
-		case l.Established, l.Alert != nil && l.Alert.Code == alertUnrecognizedName:
+		case l.Established, l.Alert != nil && l.Alert.Code == alertUnrecognizedName && !e.backend.chose():
 			return nameDecides
 		case e.failsAlike(l):
 			matter = nameIsFine

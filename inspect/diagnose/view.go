@@ -1,6 +1,10 @@
 package diagnose
 
-import "github.com/tlstriage/tlstriage/inspect"
+import (
+	"strings"
+
+	"github.com/tlstriage/tlstriage/inspect"
+)
 
 // view is one leg, readable without asking at each step whether a part of the record is there.
 type view struct {
@@ -94,19 +98,55 @@ func (v view) phase() inspect.Phase {
 	return v.leg.Error.Phase
 }
 
-// alert is the first alert of a side that ended something: fatal, or a warning by which a handshake ended all the same.
-// close_notify and user_canceled say nothing about a failure (RFC 8446, Section 6.1).
+// alert is the alert of a side that ended something: the first that is fatal, or else a warning by which a handshake ended all the same,
+// which one that came before the server's hello is not. close_notify and user_canceled say nothing about a failure (RFC 8446, Section 6.1).
 func (v view) alert(from inspect.Side) *inspect.Alert {
+	var warning *inspect.Alert
 	for i := range v.tls.Alerts {
 		a := &v.tls.Alerts[i]
 		if a.From != from || a.Code == alertCloseNotify || a.Code == alertUserCanceled {
 			continue
 		}
-		if a.Level == "fatal" || v.failed() {
+		if a.Level == "fatal" {
 			return a
 		}
+		if warning == nil && v.failed() && !(from == inspect.FromServer && v.wentOn()) {
+			warning = a
+		}
 	}
-	return nil
+	return warning
+}
+
+// chose reports whether the server had answered with its ServerHello: what the hellos settle was agreed on then.
+func (v view) chose() bool {
+	return v.tls.Handshake != nil && strings.Contains(v.tls.Handshake.History, "s")
+}
+
+// wentOn reports whether the server sent its hello behind an alert, which it did not mean so seriously then: unrecognized_name is a warning
+// of servers that fall back to a default (RFC 6066, Section 3).
+func (v view) wentOn() bool {
+	if v.tls.Handshake == nil {
+		return false
+	}
+	warned := strings.Index(v.tls.Handshake.History, "l")
+	return warned >= 0 && warned < strings.Index(v.tls.Handshake.History, "s")
+}
+
+// settled reports whether an alert of the server cannot be about what the hellos settle, since the server had chosen. In TLS 1.3 the
+// application protocol comes behind its hello, in EncryptedExtensions (RFC 8446, Section 4.3.1).
+func (v view) settled(a *inspect.Alert) bool {
+	return v.chose() && !(a != nil && a.Code == alertNoApplicationProtocol && v.tls.Version == "TLSv1.3")
+}
+
+// agreed says what the hellos settled; empty when that is not known.
+func (v view) agreed() string {
+	var parts []string
+	for _, s := range []string{v.tls.Version, v.tls.Cipher, v.tls.Curve} {
+		if s != "" {
+			parts = append(parts, bound(s))
+		}
+	}
+	return strings.Join(parts, " ")
 }
 
 // alertFirst is the alert with which a client began in the place of a hello; nil when it did not.
