@@ -128,9 +128,54 @@ func Resolve(data []byte, file string, environ []string, flags *Overrides) (*Con
 		return nil, all
 	}
 	if err := c.Validate(); err != nil {
+		if data == nil {
+			nameFlags(err)
+		}
 		return nil, err
 	}
+	c.warnings = append(c.warnings, flags.repeated()...)
 	return c, nil
+}
+
+// nameFlags says of what nothing set which flag would: without a file, that is where people set it.
+func nameFlags(err error) {
+	var all Errors
+	if !errors.As(err, &all) {
+		return
+	}
+	for _, e := range all {
+		if e.Source != "" {
+			continue
+		}
+		for _, s := range Settings() {
+			if s.Path == e.Path || strings.HasPrefix(s.Path, e.Path+"[") {
+				e.Source = "--" + s.Flag
+				break
+			}
+		}
+	}
+}
+
+// repeated are flags that were given another value before the one that counts: most often there was to be more than one.
+func (o *Overrides) repeated() (all []*Error) {
+	if o == nil {
+		return nil
+	}
+	last := make(map[string]string)
+	for _, g := range slices.Backward(o.given) {
+		counts, later := last[g.setting.Flag]
+		if !later {
+			last[g.setting.Flag] = g.text
+		} else if counts != g.text {
+			e := &Error{Source: "--" + g.setting.Flag, Path: g.setting.Path, Message: "given again with another value: only the last one has an effect"}
+			if strings.HasPrefix(g.setting.Path, "listeners[0].") {
+				e.Message += "; several listeners, routes or certificates are for a file (--config)"
+			}
+			all = append(all, e)
+		}
+	}
+	slices.Reverse(all)
+	return all
 }
 
 func appendError(all Errors, err error) Errors {

@@ -214,6 +214,45 @@ func TestFlagsCannotChooseAmongSeveralListeners(t *testing.T) {
 	}
 }
 
+func TestWithoutAFileErrorsNameTheFlag(t *testing.T) {
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--backend", "tcp://x:1"}, `--listen: listeners[0].address: "" has no port`},
+		{[]string{"--listen", ":1"}, "--backend: listeners[0].routes: there is none"},
+		{[]string{"--listen", ":1", "--backend", "https://x:1", "--cert", "c.pem"}, "--key: listeners[0].certificates[0].key: no file"},
+	} {
+		if _, err := Resolve(nil, "", nil, parse(t, test.args...)); err == nil || !strings.HasPrefix(err.Error(), test.want) {
+			t.Errorf("%v: %v, want %s", test.args, err, test.want)
+		}
+	}
+	file := []byte("listeners: [{address: \":1\", routes: []}]\n")
+	if _, err := Resolve(file, "f.yaml", nil, nil); err == nil || strings.Contains(err.Error(), "--backend") {
+		t.Errorf("with a file: %v", err)
+	}
+}
+
+func TestFlagsGivenAgainAreSaid(t *testing.T) {
+	c, err := Resolve(nil, "", nil, parse(t, "--listen", ":1", "--log-level", "warn", "--listen", ":2", "--backend", "tcp://x:1", "--backend", "tcp://x:1", "--log-level", "info"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l := c.Listeners; len(l) != 1 || l[0].Address != ":2" {
+		t.Errorf("%+v", l)
+	}
+	var said []string
+	for _, w := range c.Warnings() {
+		said = append(said, w.Where())
+		if several := strings.Contains(w.Message, "--config"); several != (w.Where() == "--listen") {
+			t.Error(w)
+		}
+	}
+	if strings.Join(said, " ") != "--listen --log-level" {
+		t.Errorf("%v", said)
+	}
+}
+
 func TestUnknownVariablesAreListed(t *testing.T) {
 	got := UnknownEnv([]string{"TLSTRIAGE_PORT=tcp://10.0.0.1:443", "TLSTRIAGE_LISTEN=:1", "TLSTRIAGE_CONFIG=x", "PATH=/bin", "TLSTRIAGE_BAKEND=x", "TLSTRIAGE_SERVICE_HOST=10.0.0.1"})
 	if strings.Join(got, " ") != "TLSTRIAGE_BAKEND" {

@@ -63,7 +63,7 @@ func (e *UnknownError) Error() string {
 	case e.Ambiguous:
 		return fmt.Sprintf("policy: %s is ambiguous: %s", quote(e.Ref), strings.Join(e.Nearest, ", "))
 	case len(e.Nearest) == 0:
-		return fmt.Sprintf("policy: %s is unknown", quote(e.Ref))
+		return fmt.Sprintf("policy: %s is unknown; \"tlstriage policy list\" shows those that are known", quote(e.Ref))
 	}
 	return fmt.Sprintf("policy: %s is unknown; the nearest names are %s", quote(e.Ref), strings.Join(e.Nearest, ", "))
 }
