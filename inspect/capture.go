@@ -108,7 +108,7 @@ type InferenceKind string
 
 // Inferences.
 const (
-	InferredCertificateRefused       InferenceKind = "client_refused_certificate"        // TLS 1.3: an encrypted alert of the client in place of its Finished
+	InferredCertificateRefused       InferenceKind = "client_refused_certificate"        // TLS 1.3: an encrypted alert of the client in place of its Finished; over QUIC, without an error of the leg, no more than likely
 	InferredClientCertificateRefused InferenceKind = "server_refused_client_certificate" // TLS 1.3: an encrypted alert of the server after the client's certificate, or what is as long; without an error of the leg it is no more than likely
 	InferredClientCertificateMissing InferenceKind = "client_sent_no_certificate"        // TLS 1.3: as before, after a Certificate message that is as short as one without a certificate
 	InferredEncryptedAlert           InferenceKind = "encrypted_alert"                   // an alert that cannot be read broke off the handshake

@@ -126,6 +126,7 @@ func FuzzOrder(f *testing.F) {
 		f.Add([]byte{n, 7, 1, 0, 1, 0, 0})
 	}
 	for _, told := range []string{ // of which it was once said that they failed
+		"9ǈ\x88\nv\xf3\x88T\xec\xb2b\x8dv\"\"\v",
 		"\x03\x00\n\x01\x01\x00\x01\x03\x00",
 		"\a\aHHHHHHH\x01",
 		";;\x01\x00\x00;\x00\xff\x01\x00\x01\x00\x00",

@@ -46,6 +46,8 @@ func (c *tcpConn) infer(t *Tracker, r *inspect.Connection) {
 		return
 	case c.disordered || c.stream[0].broken || c.stream[1].broken || c.half[0].lost > 0 || c.half[1].lost > 0 || len(c.tls.marks) == maxMarks:
 		return
+	case c.half[0].lostAtTheEnd() > 0 || c.half[1].lostAtTheEnd() > 0:
+		return // what was acknowledged, and is not in the capture, was sent
 	case r.Capture.End == inspect.EndOpen || r.Capture.End == inspect.EndIdle:
 		return
 	case tls.Client == nil || len(tls.Alerts) > 0:

@@ -232,6 +232,9 @@ func TestFailuresOfThePublicSet(t *testing.T) {
 		records, _ := readCapture(t, shared(t, "captures", "files", filepath.FromSlash(path)), capture.Options{})
 		for _, r := range records {
 			if r.Transport != inspect.TransportTCP {
+				if len(r.Capture.Inferred) > 0 {
+					t.Errorf("%s, packet %d: inferred %+v", path, r.Capture.FirstPacket, r.Capture.Inferred)
+				}
 				continue
 			}
 			c, s := ends(r)

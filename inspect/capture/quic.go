@@ -23,6 +23,7 @@ type quicConn struct {
 	frames   int              // that it was cut into
 	version  quicwire.Version // that it came in
 	again    []byte           // the ClientHello that the client sent after a version negotiation
+	tail     quicTail
 	record   []byte
 }
 
@@ -53,11 +54,12 @@ func (q *quicConn) otherBegins(side int, s *segment) bool {
 	if b[0]&0x80 == 0 {
 		return false
 	}
-	had := q.initialPackets()
+	had, before := q.initialPackets(), q.packets()
 	err := q.flow.Datagram(quicwire.Side(side), b)
 	if errors.Is(err, quicwire.ErrOtherConnection) {
 		return true
 	}
+	q.tail = q.tailOf(before, s)
 	var unread *quicwire.PacketError
 	q.cut = q.cut || s.missing > 0 && errors.As(err, &unread) && unread.Type == quicwire.PacketInitial
 	if q.initialPackets() == had && !quicwire.MayBegin(b) {
@@ -88,7 +90,9 @@ func (q *quicConn) initialPackets() int {
 // datagram reads a datagram; true: the handshake is over. One with a long header was given to the flow by otherBegins.
 func (q *quicConn) datagram(side int, s *segment, at time.Time) bool {
 	if s.payload[0]&0x80 == 0 {
+		before := q.packets()
 		_ = q.flow.Datagram(quicwire.Side(side), s.payload) // what cannot be opened is counted by the flow
+		q.tail = q.tailOf(before, s)
 	}
 	for q.flow.Next(&q.message) {
 		q.read(&q.message, at)
@@ -177,6 +181,9 @@ func (q *quicConn) describe(t *Tracker, r *inspect.Connection, last *monologue) 
 	}
 	if r.ClientLeg.Error == nil && !tls.Established {
 		r.ClientLeg.Error = q.failure(t, r, client, server, last)
+	}
+	if r.ClientLeg.Error == nil && !tls.Established && !r.Capture.Decrypted {
+		q.infer(t, r, client, server, last)
 	}
 }
 

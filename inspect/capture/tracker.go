@@ -30,6 +30,7 @@ type Tracker struct {
 	names     names
 	stats     Stats
 	name      string // of the capture that is being read
+	ending    bool   // its connections are ended where they stand
 	boundary  bool   // another was read before it, and no packet of this one yet
 	ports     [1 << 16 / 64]uint64
 
@@ -224,6 +225,8 @@ func (t *Tracker) nextFile(at int64) {
 
 // endAll ends all connections where they stand.
 func (t *Tracker) endAll() {
+	t.ending = true
+	defer func() { t.ending = false }()
 	for f := t.recent.oldest; f != nil; f = f.newer {
 		end := inspect.EndOpen
 		if t.now-f.lastAt > stillTime && (f.udp != nil || f.tcp != nil && f.tcp.tls != nil) {

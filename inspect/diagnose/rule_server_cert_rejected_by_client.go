@@ -28,6 +28,10 @@ var ruleServerCertRejectedByClient = Rule{
 				fix(forClient, "look at the client's log or error; with its session keys the alert can be read", "tlstriage pcap --keylog FILE …"),
 				fix(forBackend, "check the chain that it serves", showCerts(e.client, e.client.hello.ServerName)),
 			}
+			if e.client.leg.Error == nil { // over QUIC
+				m.severity = inspect.SeverityWarning
+				m.detail += "; a client that ended in between, or a capture that leaves out the rest, looks the same"
+			}
 			return m
 		}
 		if m := e.leftSilently(); m != nil {

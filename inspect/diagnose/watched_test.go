@@ -75,6 +75,8 @@ func TestConnectionsBetweenStrangers(t *testing.T) {
 			"no-answer", inspect.FaultNetwork, "ICMP packet too big, at most 1280 bytes pass", ""},
 		{"QUIC without an answer", captured(unanswered(inspect.ErrorClosed), quic, shows(inspect.Capture{End: inspect.EndFINClient, Client: inspect.CaptureSide{Packets: 6}}), says("CONNECTION_CLOSE NO_ERROR from the client: No recent network activity")),
 			"no-answer", inspect.FaultNetwork, "No recent network activity", "certificate"},
+		{"a client of QUIC that leaves in a packet that nobody can read", captured(unanswered(""), quic, func(c *inspect.Connection) { c.ClientLeg.Error = nil }, shows(inspect.Capture{Inferred: []inspect.Inference{{Kind: inspect.InferredCertificateRefused, Basis: "with Handshake packets alone"}}})),
+			"server-cert-rejected-by-client", inspect.FaultClient, "leaves out the rest, looks the same", ""},
 		{"QUIC of which one side was captured", captured(unanswered(inspect.ErrorClosed), quic, shows(inspect.Capture{End: inspect.EndFINClient, OneWay: inspect.FromClient, Client: inspect.CaptureSide{Packets: 6}})),
 			"client-aborted", inspect.FaultClient, "", "nothing came back"},
 		{"no version of QUIC in common, an old server", captured(unanswered(inspect.ErrorNoCommonVersion), quic, says("QUIC version negotiation: the server speaks draft-29, draft-28")),
