@@ -14,15 +14,14 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/tlstriage/tlstriage/certs/certstest"
 	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/leaktest"
 	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
 // No test may leave a goroutine behind: a connection that does not end is one.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // patience is how long a test waits for what must come. Nothing that works comes near it, even on a machine with much else to do.
 const patience = time.Minute

@@ -24,6 +24,7 @@ import (
 
 	"github.com/tlstriage/tlstriage/certs"
 	"github.com/tlstriage/tlstriage/certs/acme"
+	"github.com/tlstriage/tlstriage/inspect/leaktest"
 	"github.com/tlstriage/tlstriage/inspect/porttest"
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
@@ -35,30 +36,14 @@ func TestMain(m *testing.M) {
 	if config := os.Getenv(replicaEnv); config != "" {
 		os.Exit(replica(config)) //nolint:forbidigo // the exit code of a process of its own
 	}
-	goleak.VerifyTestMain(patient{m}, kept()...)
-}
-
-// patient are tests behind which what is ending may end: goleak waits less than half a second, in which a busy machine may not come to it.
-type patient struct{ *testing.M }
-
-func (p patient) Run() int {
-	code := p.M.Run()
-	for end := time.Now().Add(20 * time.Second); goleak.Find(kept()...) != nil && time.Now().Before(end); {
-	}
-	return code
-}
-
-// kept are goroutines of others that stay.
-func kept() []goleak.Option {
-	return []goleak.Option{
+	leaktest.Main(m,
 		// certmagic keeps a limiter of orders for each account until the process ends.
 		goleak.IgnoreAnyFunction("github.com/caddyserver/certmagic.(*RingBufferRateLimiter).loop"),
 		// Beside a lock that is held in a file sleeps who keeps it fresh; it sees at most five seconds later that it is gone.
 		goleak.IgnoreAnyFunction("github.com/caddyserver/certmagic.keepLockfileFresh"),
 		// certmagic's client of the directory keeps its connection for a while.
 		goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"),
-		goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"),
-	}
+		goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"))
 }
 
 // pebble is a running ACME authority of the tests (github.com/letsencrypt/pebble).

@@ -53,7 +53,8 @@ func layers() map[string]layer {
 		"inspect/why":     {imports: with(record, "inspect/probe")},
 		"inspect/replay":  {imports: with(record, "inspect/probe", "inspect/recording", "inspect/clients")},
 		"inspect/store":   {imports: record},
-		// Tests only: ports, what things cost, and servers to connect to.
+		// Tests only: what they leave behind, ports, what things cost, and servers to connect to.
+		"inspect/leaktest":   {},
 		"inspect/porttest":   {},
 		"inspect/spenttest":  {},
 		"inspect/servertest": {imports: []string{"inspect/wire"}},
@@ -115,6 +116,7 @@ func doors() map[string][]string {
 		"github.com/nginxinc":           {"inspect/policy/nginx"},
 		"github.com/klauspost/compress": {"inspect/recording", "inspect/capture"},
 		"software.sslmate.com":          {"certs/bundle"},
+		"go.uber.org/goleak":            {"inspect/leaktest"},
 
 		"go.uber.org/zap":              {"cmd/tlstriage", "proxy", "proxy/h3", "proxy/admin", "certs/acme"},
 		"github.com/prometheus":        {"proxy/admin"},
@@ -126,7 +128,7 @@ func doors() map[string][]string {
 }
 
 // testsOnly are packages that no program may carry.
-var testsOnly = []string{"certs/certstest", "inspect/policy/importertest", "inspect/porttest", "inspect/servertest", "inspect/spenttest"}
+var testsOnly = []string{"certs/certstest", "inspect/policy/importertest", "inspect/leaktest", "inspect/porttest", "inspect/servertest", "inspect/spenttest"}
 
 // impure are the standard library's ways to the world, which a pure package must not import. net/netip and net/url only compute.
 func impure(path string) bool {
