@@ -2,6 +2,7 @@ package configs
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -156,22 +157,23 @@ func nameFlags(err error) {
 	}
 }
 
-// repeated are flags that were given another value before the one that counts: most often there was to be more than one.
+// repeated are flags of which there may be several in a file, and that were given another value before the one that counts. That the last
+// one of others counts is what people rely on.
 func (o *Overrides) repeated() (all []*Error) {
 	if o == nil {
 		return nil
 	}
 	last := make(map[string]string)
 	for _, g := range slices.Backward(o.given) {
+		if flag := g.setting.Flag; flag != "listen" && flag != "backend" && flag != "cert" {
+			continue
+		}
 		counts, later := last[g.setting.Flag]
 		if !later {
 			last[g.setting.Flag] = g.text
 		} else if counts != g.text {
-			e := &Error{Source: "--" + g.setting.Flag, Path: g.setting.Path, Message: "given again with another value: only the last one has an effect"}
-			if strings.HasPrefix(g.setting.Path, "listeners[0].") {
-				e.Message += "; several listeners, routes or certificates are for a file (--config)"
-			}
-			all = append(all, e)
+			all = append(all, &Error{Source: "--" + g.setting.Flag, Path: g.setting.Path, Message: fmt.Sprintf(
+				"given again: %s has no effect, %s has; several listeners, routes or certificates are for a file (--config)", clip(g.text), clip(counts))})
 		}
 	}
 	slices.Reverse(all)
