@@ -79,7 +79,7 @@ const (
 	HTTPLargeHeader  HTTPFailureType = "large_header"  // the header of its answer is larger than this program takes
 	HTTPUnavailable  HTTPFailureType = "unavailable"   // the backend itself answered 502, 503 or 504, and that was passed on
 	HTTPStreamReset  HTTPFailureType = "stream_reset"  // it ended the request's stream with an error code of HTTP/2, and kept the connection
-	HTTPAlert        HTTPFailureType = "alert"         // it ended TLS with an alert
+	HTTPAlert        HTTPFailureType = "alert"         // TLS with it ended with an alert, of its own or of this program about what it sent
 	HTTPMisdirected  HTTPFailureType = "misdirected"   // the request's host belongs to another route than the name of the handshake
 	HTTPRedirectLoop HTTPFailureType = "redirect_loop" // it redirects to where the request came from
 	HTTPDraining     HTTPFailureType = "draining"      // this program is about to end

@@ -378,17 +378,24 @@ func (s *httpSession) failed(_ http.ResponseWriter, r *http.Request, err error) 
 	q.page(f)
 }
 
-// failureType tells the ways in which a backend fails to answer. An alert is put into the record of its leg, too.
+// failureType tells the ways in which a backend fails to answer. An alert is put into the record of its leg, too, be it the backend's or
+// that of crypto/tls about what the backend sent: the wish to renegotiate, what cannot be decrypted.
 func (s *httpSession) failureType(err error) inspect.HTTPFailureType {
-	if code, ok := remoteAlert(err); ok {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		leg := s.c.backend // the one in the record
-		leg.alerts = append(leg.alerts, newAlert(code, inspect.FromServer))
-		leg.err = &inspect.Error{Type: inspect.ErrorAlertReceived, Message: err.Error(), Phase: inspect.PhaseTransfer}
-		return inspect.HTTPAlert
+	result := &inspect.Error{Type: inspect.ErrorAlertReceived, Message: err.Error(), Phase: inspect.PhaseTransfer}
+	from := inspect.FromServer
+	code, ok := remoteAlert(err)
+	if !ok {
+		if code, ok = localAlert(err); !ok {
+			return s.failureOf(err)
+		}
+		result.Type, from = inspect.ErrorAlertSent, inspect.FromClient
 	}
-	return s.failureOf(err)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	leg := s.c.backend // the one in the record
+	leg.alerts = append(leg.alerts, newAlert(code, from))
+	leg.err = result
+	return inspect.HTTPAlert
 }
 
 // failureOf tells the ways in which a connection to the backend fails that are not told by an alert.

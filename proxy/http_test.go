@@ -23,6 +23,7 @@ import (
 
 	"github.com/tlstriage/tlstriage/certs/certstest"
 	"github.com/tlstriage/tlstriage/inspect"
+	"github.com/tlstriage/tlstriage/inspect/wire"
 )
 
 // httpBackend is a backend that serves HTTP with net/http, over TLS with the given protocols or in the clear.
@@ -215,6 +216,10 @@ func TestHTTPModeTellsTheClientOfFailures(t *testing.T) {
 			c.NetConn().Close()
 		}), 502, inspect.HTTPReset},
 		{"speaks another protocol", raw(func(c *tls.Conn) { io.WriteString(c, "220 mail.example ESMTP\r\n") }), 502, inspect.HTTPBadResponse},
+		{"breaks TLS", raw(func(c *tls.Conn) {
+			c.NetConn().Write(append([]byte{23, 3, 3, 0, 32}, make([]byte, 32)...))
+			io.Copy(io.Discard, c.NetConn())
+		}), 502, inspect.HTTPAlert},
 		{"answers too late", raw(discard), 504, inspect.HTTPTimeout},
 	} {
 		for _, h2 := range []bool{false, true} {
@@ -233,6 +238,10 @@ func TestHTTPModeTellsTheClientOfFailures(t *testing.T) {
 				}
 				if got := record.HTTP; len(got.Failures) != 1 || got.Failures[0].Type != test.kind || got.Failures[0].Status != test.status {
 					t.Errorf("%+v", got)
+				}
+				if test.kind == inspect.HTTPAlert {
+					wantError(t, record.BackendLeg, inspect.ErrorAlertSent, inspect.PhaseTransfer)
+					wantAlert(t, record.BackendLeg, wire.AlertBadRecordMAC, inspect.FromClient)
 				}
 				if failed := test.kind == inspect.HTTPBackendLeg; failed != (record.Event.Outcome == inspect.Failure) {
 					t.Errorf("outcome %s", record.Event.Outcome)
