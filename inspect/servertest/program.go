@@ -49,7 +49,7 @@ func Start(t testing.TB, port int, name string, args ...string) (address string)
 		}
 	})
 	address = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute) // a virtual machine on a busy one
 	defer cancel()
 	for {
 		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)

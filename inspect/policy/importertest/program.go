@@ -22,7 +22,7 @@ import (
 )
 
 // patience is how long a program may take to start, or to answer: on a busy machine it takes its time.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 // Files is the machine's file system with names as users write them.
 type Files struct{}
