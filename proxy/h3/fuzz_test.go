@@ -31,6 +31,8 @@ func FuzzDatagrams(f *testing.F) {
 		small)
 	passes := newRig(f, pki, &proxy.Listener{Name: "through", Mode: proxy.Passthrough, Routes: []*proxy.Route{{Name: "one", ServerNames: []string{"nobody.example"}, Backend: &proxy.Backend{Address: "127.0.0.1:1"}}}},
 		small)
+	asks := newRig(f, pki, &proxy.Listener{Name: "asking", Mode: proxy.HTTP, QUICRetry: proxy.RetryAlways, Routes: []*proxy.Route{{Name: "default", Backend: &proxy.Backend{Address: "127.0.0.1:1", Plain: true}}}},
+		small)
 	c := newRawClient(f, r.address())
 	whole := hello(f, r.clientConfig())
 	f.Add(c.initial(0, whole[:900], 1200))
@@ -43,12 +45,11 @@ func FuzzDatagrams(f *testing.F) {
 	f.Add(other)
 	f.Add([]byte{0x40, 1, 2, 3, 4, 5, 6, 7, 8, 9})
 	f.Add([]byte{0xc0, 0, 0, 0, 1, 20})
-	addr := &net.UDPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 4433}
+	addr := udpSocket(f).LocalAddr().(*net.UDPAddr) // what it is answered, nobody reads
 	f.Fuzz(func(t *testing.T, b []byte) {
-		sock, through := r.udp.sockets[keyOf(r.listener)], passes.udp.sockets[keyOf(passes.listener)]
-		sock.hand(b, nil, addr)
-		through.hand(b, nil, addr)
-		for _, s := range []*socket{sock, through} {
+		for _, r := range []*rig{r, passes, asks} {
+			s := r.udp.sockets[keyOf(r.listener)]
+			s.hand(b, nil, addr)
 			for _, ok := s.hellos.next(); ok; _, ok = s.hellos.next() {
 			}
 			s.hellos.mu.Lock()
