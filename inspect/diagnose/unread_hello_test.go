@@ -33,6 +33,27 @@ func TestRefusalOfAHelloThatTheCaptureDoesNotShow(t *testing.T) {
 	}
 }
 
+// TestAlertsThatAnswerWhatIsNoTLS has servers that answer by an alert what is no TLS: it says nothing of a hello that was never sent.
+func TestAlertsThatAnswerWhatIsNoTLS(t *testing.T) {
+	for protocol, want := range map[string]string{"unknown": "not-tls-other", "http": "not-tls-http"} {
+		for code := range 256 {
+			c := captured(fails(inspect.ErrorNotTLS), func(c *inspect.Connection) {
+				c.ClientLeg.Error.Phase, c.ClientLeg.TLS.Client, c.ClientLeg.TLS.Server = inspect.PhasePeek, nil, nil
+				c.ClientLeg.TLS.Version, c.ClientLeg.TLS.Cipher = "", ""
+				c.ClientLeg.FirstBytes = &inspect.FirstBytes{Protocol: protocol, Raw: []byte("\n")}
+			}, clientAlert(inspect.FromServer, uint8(code), "an alert"))
+			if (&Diagnoser{}).Diagnose(c); c.Cause != want {
+				t.Errorf("%s, alert %d: %s", protocol, code, c.Cause)
+			}
+			for _, f := range c.Findings {
+				if f.ID != want && f.Severity == inspect.SeverityError {
+					t.Errorf("%s, alert %d: %s, %s", protocol, code, f.ID, f.Detail)
+				}
+			}
+		}
+	}
+}
+
 // TestWhoGaveUp tells the side that fell silent from the one that closed.
 func TestWhoGaveUp(t *testing.T) {
 	ended := func(end inspect.CaptureEnd) func(*inspect.Connection) { return shows(inspect.Capture{End: end}) }

@@ -99,8 +99,12 @@ func (v view) phase() inspect.Phase {
 }
 
 // alert is the alert of a side that ended something: the first that is fatal, or else a warning by which a handshake ended all the same,
-// which one that came before the server's hello is not. close_notify and user_canceled say nothing about a failure (RFC 8446, Section 6.1).
+// which one that came before the server's hello is not. close_notify and user_canceled say nothing about a failure (RFC 8446, Section 6.1),
+// nor does what a server answers to what is no TLS.
 func (v view) alert(from inspect.Side) *inspect.Alert {
+	if from == inspect.FromServer && !v.spoke && v.is(inspect.ErrorNotTLS) && v.phase() == inspect.PhasePeek {
+		return nil
+	}
 	var warning *inspect.Alert
 	for i := range v.tls.Alerts {
 		a := &v.tls.Alerts[i]
