@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 
 	"golang.org/x/term"
 
@@ -51,6 +52,9 @@ func terminalWidth(w io.Writer) int {
 
 // recorder is the file that records are appended to; without a file it does nothing.
 type recorder struct {
+	config configs.Record
+
+	mu   sync.Mutex
 	file *os.File
 	json *report.JSON
 	torn bool // the last line of the file has no end
@@ -61,11 +65,38 @@ func openRecorder(c configs.Record) (*recorder, error) {
 	if c.File == "" {
 		return &recorder{}, nil
 	}
-	f, err := openPrivate(c.File)
-	if err != nil {
-		return nil, fmt.Errorf("recording: %w", err)
+	r := &recorder{config: c}
+	if err := r.open(); err != nil {
+		return nil, err
 	}
-	return &recorder{file: f, json: report.NewJSON(f, report.Raw(c.Raw)), torn: endsInAPart(c.File)}, nil
+	return r, nil
+}
+
+// open opens the file by its name; what was open before stays so where that fails.
+func (r *recorder) open() error {
+	f, err := openPrivate(r.config.File)
+	if err != nil {
+		return fmt.Errorf("recording: %w", err)
+	}
+	if r.file != nil {
+		r.file.Close()
+	}
+	r.file, r.json, r.torn = f, report.NewJSON(f, report.Raw(r.config.Raw)), endsInAPart(r.config.File)
+	return nil
+}
+
+// Reopen opens the file by its name again, which somebody may have moved away: programs that rotate files do. What is no regular file,
+// such as a pipe, nobody moves.
+func (r *recorder) Reopen() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.file == nil {
+		return nil
+	}
+	if info, err := r.file.Stat(); err == nil && !info.Mode().IsRegular() {
+		return nil
+	}
+	return r.open()
 }
 
 // endsInAPart reports whether the last line of a file has no end: whoever wrote it was killed, or the disk was full.
@@ -100,6 +131,8 @@ func openPrivate(name string) (*os.File, error) {
 }
 
 func (r *recorder) Write(c *inspect.Connection) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.json == nil {
 		return nil
 	}
@@ -115,6 +148,8 @@ func (r *recorder) Write(c *inspect.Connection) error {
 }
 
 func (r *recorder) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.file == nil {
 		return nil
 	}

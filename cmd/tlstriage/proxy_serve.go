@@ -54,8 +54,10 @@ func (p *proxyCommand) reload() error {
 		return err
 	}
 	p.warn(next)
-	if err := p.access.Reopen(); err != nil {
-		p.log.Error("the old file is written on", zap.Error(err))
+	for _, reopen := range []func() error{p.access.Reopen, p.recording.Reopen} {
+		if err := reopen(); err != nil {
+			p.log.Error("the old file is written on", zap.Error(err))
+		}
 	}
 	old := p.plan.Load()
 	next.inherit(old)

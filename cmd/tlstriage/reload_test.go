@@ -234,6 +234,47 @@ listeners: [{address: "127.0.0.1:0", certificates: [{cert: tls.crt, key: tls.key
 	eventually(t, "a right certificate after a wrong one", func() error { return served(fourth) })
 }
 
+// A recording that was moved away, as programs do that rotate files, is left alone from a reload on: records go to a new file of its name.
+func TestReloadOpensTheRecordingAgain(t *testing.T) {
+	s := newSite(t)
+	backend := s.backend(certstest.Healthy, "app.example", nil, echo)
+	file := filepath.Join(t.TempDir(), "recording.ndjson")
+	p := startProxy(t, nil, s.flags(backend, "app.example", "--record", file)...)
+	connect := func() {
+		c := dialTLS(t, p.address("default"), s.client("app.example"))
+		exchange(t, c, "one")
+		c.Close()
+	}
+	lines := func(name string, want int) {
+		t.Helper()
+		eventually(t, fmt.Sprintf("%d records in %s", want, filepath.Base(name)), func() error {
+			data, err := os.ReadFile(name)
+			if err != nil {
+				return err
+			}
+			if n := strings.Count(string(data), "\n"); n != want {
+				return fmt.Errorf("%d records", n)
+			}
+			return nil
+		})
+	}
+	connect()
+	lines(file, 1)
+	if err := os.Rename(file, file+".1"); err != nil {
+		t.Fatal(err)
+	}
+	connect()
+	lines(file+".1", 2) // nobody has said yet that it was moved
+	p.hangUp(reloadedLine)
+	connect()
+	connect()
+	lines(file, 2)
+	lines(file+".1", 2)
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info, err)
+	}
+}
+
 // A hang-up while the program drains is no reason to cut anything.
 func TestHangUpWhileDraining(t *testing.T) {
 	s := newSite(t)
