@@ -75,10 +75,31 @@ func (e *evidence) suspect(otherwise policy.Dimension) policy.Dimension {
 	if outdated(policy.DimensionVersion, h.SupportedVersions) {
 		return otherwise
 	}
+	if e.c.Event.Source == inspect.SourceCapture {
+		if dim := narrow(h); dim != policy.DimensionNone {
+			return dim
+		}
+	}
 	if e.foreign() && h.ServerName == "" && !outdated(policy.DimensionCipher, offered(h, policy.DimensionCipher)) {
 		return policy.DimensionServerName
 	}
 	return otherwise
+}
+
+// narrow is the dimension in which a hello offers so little that it is the first to be suspected: somebody has restricted that client, or it is
+// a small device.
+func narrow(h *inspect.Hello) policy.Dimension {
+	const few = 2
+	groups, signatures := offered(h, policy.DimensionGroup), offered(h, policy.DimensionSignature)
+	switch {
+	case len(offered(h, policy.DimensionCipher)) <= few:
+		return policy.DimensionCipher
+	case len(groups) > 0 && !slices.Contains(groups, "x25519") && !slices.Contains(groups, "secp256r1"):
+		return policy.DimensionGroup
+	case len(signatures) > 0 && len(signatures) <= few:
+		return policy.DimensionSignature
+	}
+	return policy.DimensionNone
 }
 
 // blame says who must act when a server finds nothing in common with a client: the client when all it offers is

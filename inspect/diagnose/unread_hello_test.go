@@ -54,6 +54,42 @@ func TestAlertsThatAnswerWhatIsNoTLS(t *testing.T) {
 	}
 }
 
+// TestHandshakeFailureOfANarrowHello suspects first what somebody has restricted in the client, whether it sends a name or not.
+func TestHandshakeFailureOfANarrowHello(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*inspect.Hello)
+		cause  string // without a name
+		named  string
+	}{
+		"one suite": {func(h *inspect.Hello) {
+			h.SupportedCiphers = []string{"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", "TLS_EMPTY_RENEGOTIATION_INFO_SCSV"}
+		}, "cipher-no-overlap", "cipher-no-overlap"},
+		"groups that few have":    {func(h *inspect.Hello) { h.SupportedGroups = []string{"secp521r1", "x448"} }, "group-no-overlap", "group-no-overlap"},
+		"signatures of one kind":  {func(h *inspect.Hello) { h.SignatureAlgorithms = []string{"ecdsa_secp256r1_sha256"} }, "signature-no-overlap", "signature-no-overlap"},
+		"no groups are said":      {func(h *inspect.Hello) { h.SupportedGroups = nil }, "sni-missing", "cipher-no-overlap"},
+		"nothing of it is narrow": {func(*inspect.Hello) {}, "sni-missing", "cipher-no-overlap"},
+		"one group that all have": {func(h *inspect.Hello) { h.SupportedGroups = []string{"secp256r1"} }, "sni-missing", "cipher-no-overlap"},
+		"old versions, and a group": {func(h *inspect.Hello) {
+			h.SupportedVersions, h.SupportedGroups = []string{"TLSv1.1"}, []string{"secp521r1"}
+		}, "cipher-no-overlap", "cipher-no-overlap"},
+	} {
+		for _, nameless := range []bool{true, false} {
+			c := captured(fails(inspect.ErrorAlertSent), clientAlert(inspect.FromServer, 40, "handshake_failure"), edit(test.change), edit(func(h *inspect.Hello) {
+				if nameless {
+					h.ServerName = ""
+				}
+			}))
+			want := test.named
+			if nameless {
+				want = test.cause
+			}
+			if (&Diagnoser{}).Diagnose(c); c.Cause != want {
+				t.Errorf("%s, nameless %v: %s, want %s: %+v", name, nameless, c.Cause, want, c.ClientLeg.TLS.Client)
+			}
+		}
+	}
+}
+
 // TestWhoGaveUp tells the side that fell silent from the one that closed.
 func TestWhoGaveUp(t *testing.T) {
 	ended := func(end inspect.CaptureEnd) func(*inspect.Connection) { return shows(inspect.Capture{End: end}) }
