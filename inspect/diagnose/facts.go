@@ -58,7 +58,7 @@ func (e *evidence) facts() facts {
 	set(backendRefuses, e.backendBy != "")
 	set(inferred, e.c.Capture != nil && len(e.c.Capture.Inferred) > 0)
 	set(requestsFailed, e.c.HTTP != nil && len(e.c.HTTP.Failures) > 0)
-	set(backendCut, e.backend.exists() && (e.backend.leg.PeerEnd == inspect.PeerTruncated || e.backend.leg.PeerEnd == inspect.PeerReset || e.backend.leg.OpenEnded))
+	set(backendCut, e.backend.exists() && (e.backend.leg.PeerEnd == inspect.PeerTruncated || e.backend.leg.PeerEnd == inspect.PeerReset || e.backend.leg.OpenEnded || e.backend.leg.Unanswered))
 	set(canaried, e.c.Canary != nil)
 	set(clientCertNone, e.wentWithoutCertificate())
 	set(clientSilent, e.client.exists() && e.client.leg.Silent)

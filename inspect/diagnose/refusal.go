@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/tlstriage/tlstriage/inspect"
 	"github.com/tlstriage/tlstriage/inspect/policy"
@@ -83,6 +84,9 @@ func (e *evidence) suspect(otherwise policy.Dimension) policy.Dimension {
 	if e.foreign() && h.ServerName == "" && !outdated(policy.DimensionCipher, offered(h, policy.DimensionCipher)) {
 		return policy.DimensionServerName
 	}
+	if e.foreign() && otherwise == policy.DimensionCipher && mandatorySuite(h) && oneKeyKind(h.SignatureAlgorithms) {
+		return policy.DimensionSignature
+	}
 	return otherwise
 }
 
@@ -100,6 +104,28 @@ func narrow(h *inspect.Hello) policy.Dimension {
 		return policy.DimensionSignature
 	}
 	return policy.DimensionNone
+}
+
+// mandatorySuite reports whether a hello offers TLS 1.3 alone, and the suite that its servers must have (RFC 8446, Section 9.1): then it is
+// hardly the suites that one finds nothing in.
+func mandatorySuite(h *inspect.Hello) bool {
+	return len(h.SupportedVersions) == 1 && h.SupportedVersions[0] == "TLSv1.3" && slices.Contains(h.SupportedCiphers, "TLS_AES_128_GCM_SHA256")
+}
+
+// oneKeyKind reports whether signature schemes are all of one kind of key, so that a server whose certificate has another has none to make.
+func oneKeyKind(schemes []string) bool {
+	for _, s := range schemes {
+		if keyKind(s) != keyKind(schemes[0]) {
+			return false
+		}
+	}
+	return len(schemes) > 0
+}
+
+// keyKind is the kind of key that a signature scheme is of.
+func keyKind(scheme string) string {
+	kind, _, _ := strings.Cut(scheme, "_")
+	return kind
 }
 
 // blame says who must act when a server finds nothing in common with a client: the client when all it offers is

@@ -19,7 +19,7 @@ var ruleBackendALPNMismatch = Rule{
 		if e.backendBy == idBackendALPNMismatch {
 			m := &match{ended: e.backend.failed(), offered: asked, detail: refusedWords(e.backend, policy.DimensionALPN), fixes: alpnFixes(asked)}
 			if e.withoutALPN() != nil {
-				m.title = "The backend goes on only when no application protocol is offered"
+				m.title = "The backend refuses the application protocols that the client offers, and goes on where none is offered"
 				m.detail += "; looked at again without ALPN it takes the same hello"
 			}
 			if slices.Contains(asked, "http/1.1") && !slices.Contains(asked, "h2") {

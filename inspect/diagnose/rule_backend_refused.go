@@ -13,8 +13,8 @@ var ruleBackendRefused = Rule{
 		if !v.is(inspect.ErrorRefused) {
 			return nil
 		}
-		listeners := "ss -ltnp"
-		if e.c.Transport != inspect.TransportTCP && leg == inspect.LegClient {
+		listeners, udp := "ss -ltnp", e.c.Transport != inspect.TransportTCP && (leg == inspect.LegClient || v.leg.Passthrough) || v.leg.QUIC != nil
+		if udp {
 			listeners = "ss -lunp"
 		}
 		m := &match{ended: true, leg: leg, detail: backendWords(v), fixes: []inspect.Fix{
@@ -22,6 +22,9 @@ var ruleBackendRefused = Rule{
 		}}
 		if e.c.Event.Source == inspect.SourceCapture {
 			m.fixes = append(m.fixes, fix(forClient, "or correct the address and port that it connects to", ""))
+		} else if udp {
+			m.detail += "; it was asked over UDP, as QUIC is: a service that is there over TCP alone refuses that"
+			m.fixes = append(m.fixes, fix(forSelf, "or do without QUIC where the backend speaks TCP alone", "tlstriage proxy …  # without --quic"))
 		} else {
 			m.fixes = append(m.fixes, fix(forSelf, "or correct the backend's port", "tlstriage proxy --backend https://"+inBrackets(hostOf(v))+":PORT …"))
 		}

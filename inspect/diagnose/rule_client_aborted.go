@@ -73,6 +73,12 @@ var ruleClientAborted = Rule{
 			}
 			return m
 		}
+		if sawCertificate(v) && v.tls.Version != "TLSv1.3" && v.tls.Handshake != nil && strings.Contains(v.tls.Handshake.History, "G") {
+			m.fault = inspect.FaultClient
+			m.detail = "the client's side " + how + " when it had sent its part of the key exchange: it had seen the server's certificate and gone on (messages seen: " + boundTo(v.tls.Handshake.History, 64) + ")"
+			m.fixes = []inspect.Fix{fix(forClient, "ask the client why it left; if it is always the same clients, capture at both ends: who sends the FIN or RST?", "tcpdump -ni any -w out.pcap host "+clientHost(e.c))}
+			return m
+		}
 		if sawCertificate(v) {
 			m.fault = inspect.FaultClient
 			m.detail = "the client's side " + how + " after the server's certificate: most often the client does not accept it"

@@ -22,7 +22,7 @@ var ruleProxyOverloaded = Rule{
 			return nil
 		}
 		m := &match{ended: true, detail: or(e.client.message(), "no slot was free"), fixes: []inspect.Fix{
-			fix(forSelf, "raise the listener's bound on connections and the limit of open files", "ulimit -n 65536"),
+			fix(forSelf, "raise the listener's bound on connections, and the limit of open files to more than twice as many", "tlstriage proxy --limit-connections N …  # and ulimit -n, or LimitNOFILE= of systemd"),
 		}}
 		if e.c.Client.Address != "" && e.c.Client.Address == e.c.Server.Address {
 			m.fixes = append([]inspect.Fix{

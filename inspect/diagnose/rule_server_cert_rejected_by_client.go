@@ -61,7 +61,20 @@ var ruleServerCertRejectedByClient = Rule{
 		var served *chain.Fault
 		if x := e.client.server.CertificateChain; len(x) > 0 {
 			m.detail += fmt.Sprintf("%s%s, issued by %s", shown, calledWhat(&x[0]), bound(x[0].Issuer))
-			if served = e.servedFault(); served != nil {
+			if e.servedAlone(x) {
+				m.fault = inspect.FaultProxy
+				m.title = "The client does not know the issuer of the certificate, which this proxy serves without it"
+				m.detail += "; the file that is served has this one certificate: where its issuer is an intermediate, it lacks there, and no client can be expected to have it; only where it is a root, the client must trust that"
+				m.fixes = []inspect.Fix{
+					fix(forSelf, "put the intermediates behind the certificate in the file that is served", "tlstriage certs fix FILE; tlstriage proxy --cert FULLCHAIN --key FILE …"),
+					fix(forClient, "if the issuer is a root, let the client trust it", "curl --cacert ROOT.pem https://"+plain(e.client.hello.ServerName, "NAME")+"/"),
+				}
+				return m
+			}
+			if served = e.servedFault(); served == nil && !e.client.alerted(inspect.FromClient, alertUnknownCA) {
+				served = e.servedWeak()
+			}
+			if served != nil {
 				m.fault = inspect.FaultProxy
 				m.title = "The client refuses the certificate that this proxy serves, and is right"
 				m.detail += "; what this program serves is at fault: " + bound(served.Detail)
@@ -124,6 +137,31 @@ func (e *evidence) servedFault() *chain.Fault {
 	for _, f := range readFaults(served, e.client.hello.ServerName, at, -1) {
 		if f.Fatal && !aboutTrust(f.ID) {
 			return &f
+		}
+	}
+	return nil
+}
+
+// servedAlone reports whether a client that does not know the issuer was served one certificate alone, which neither signed itself nor is of
+// this program's own authority: that one's root is for the clients to trust.
+func (e *evidence) servedAlone(served []inspect.Certificate) bool {
+	x := &served[0]
+	return len(served) == 1 && e.client.alerted(inspect.FromClient, alertUnknownCA) && x.Error == "" && x.Issuer != "" && x.Issuer != x.Subject && !strings.Contains(x.Issuer, ownAuthority)
+}
+
+// ownAuthority is in the name of an authority that this program made, unless it was given another.
+const ownAuthority = "tlstriage"
+
+// servedWeak is what in the chain that this program served is too weak for the clients of today; nil: nothing. How a root is signed is
+// nobody's matter.
+func (e *evidence) servedWeak() *chain.Fault {
+	for i := range e.client.server.CertificateChain {
+		x := &e.client.server.CertificateChain[i]
+		if x.PublicKeyAlgorithm == "RSA" && x.PublicKeySize > 0 && x.PublicKeySize < 2048 {
+			return &chain.Fault{ID: chain.WeakKey, Index: i, Detail: fmt.Sprintf("%s has an RSA key of %d bits, and clients want 2048", calledWhat(x), x.PublicKeySize)}
+		}
+		if signed := strings.ToUpper(x.SignatureAlgorithm); x.Subject != x.Issuer && (strings.Contains(signed, "SHA1") || strings.Contains(signed, "MD5")) {
+			return &chain.Fault{ID: chain.WeakSignature, Index: i, Detail: fmt.Sprintf("%s is signed with %s, which clients refuse", calledWhat(x), bound(x.SignatureAlgorithm))}
 		}
 	}
 	return nil

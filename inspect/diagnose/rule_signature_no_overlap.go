@@ -1,6 +1,8 @@
 package diagnose
 
 import (
+	"slices"
+
 	"github.com/tlstriage/tlstriage/inspect"
 	"github.com/tlstriage/tlstriage/inspect/policy"
 )
@@ -17,6 +19,16 @@ var ruleSignatureNoOverlap = Rule{
 			return nil
 		}
 		m := e.noOverlap(policy.DimensionSignature, "signature algorithm")
+		if both := common(m.offered, m.accepted); !e.foreign() && len(both) > 0 {
+			// Its certificate cannot sign in what both know, so that its key is of another kind.
+			m.accepted = slices.DeleteFunc(slices.Clone(m.accepted), func(s string) bool {
+				return slices.ContainsFunc(both, func(known string) bool { return s == known || keyKind(s) == "rsa" && keyKind(known) == "rsa" })
+			})
+			m.detail = "the client offers " + enumerate(m.offered) + "; the certificate for it signs in none of these, and what else this program knows is " + enumerate(m.accepted)
+			if a := e.client.alert(inspect.FromServer); a != nil {
+				m.detail += "; the server answered " + spell(a)
+			}
+		}
 		m.fixes = signatureFixes()
 		return m
 	},
