@@ -62,14 +62,8 @@ var ruleServerCertRejectedByClient = Rule{
 		if x := e.client.server.CertificateChain; len(x) > 0 {
 			m.detail += fmt.Sprintf("%s%s, issued by %s", shown, calledWhat(&x[0]), bound(x[0].Issuer))
 			if e.servedAlone(x) {
-				m.fault = inspect.FaultProxy
-				m.title = "The client does not know the issuer of the certificate, which this proxy serves without it"
-				m.detail += "; the file that is served has this one certificate: where its issuer is an intermediate, it lacks there, and no client can be expected to have it; only where it is a root, the client must trust that"
-				m.fixes = []inspect.Fix{
-					fix(forSelf, "put the intermediates behind the certificate in the file that is served", "tlstriage certs fix FILE; tlstriage proxy --cert FULLCHAIN --key FILE …"),
-					fix(forClient, "if the issuer is a root, let the client trust it", "curl --cacert ROOT.pem https://"+plain(e.client.hello.ServerName, "NAME")+"/"),
-				}
-				return m
+				m.detail += "; it was served alone: where its issuer is an intermediate, that lacks in the file that is served, and no client can be expected to have it; where it is a root, the client must trust that"
+				m.fixes = append(m.fixes, fix(forSelf, "if the issuer is an intermediate, put it behind the certificate in the file that is served", "tlstriage certs fix FILE; tlstriage proxy --cert FULLCHAIN --key FILE …"))
 			}
 			if served = e.servedFault(); served == nil && !e.client.alerted(inspect.FromClient, alertUnknownCA) {
 				served = e.servedWeak()
@@ -88,11 +82,11 @@ var ruleServerCertRejectedByClient = Rule{
 		if s := e.client.leg.StartTLS; s != nil && startTLSTrust(s.Protocol) != "" {
 			trusting = strings.ReplaceAll(startTLSTrust(s.Protocol), "FILE", "tlstriage-ca.pem")
 		}
-		m.fixes = []inspect.Fix{
+		m.fixes = append(m.fixes,
 			fix(forClient, "if this program's own authority signed the certificate, let the client trust that authority", "tlstriage ca export > tlstriage-ca.pem && "+trusting),
 			fix(forSelf, "install the authority on this machine", "tlstriage ca trust"),
 			fix(forSelf, "or serve the certificate that the clients know", "tlstriage proxy --cert FILE --key FILE …"),
-		}
+		)
 		return m
 	},
 }
