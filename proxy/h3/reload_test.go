@@ -277,35 +277,25 @@ func TestShutdownEndsHandshakes(t *testing.T) {
 }
 
 func TestShutdownCutsWhatDoesNotEnd(t *testing.T) {
-	pki := certstest.New(t)
-	backend, say := streaming(t, pki)
-	defer close(say)
-	r := inHTTPMode(t, pki, backend)
-	c := r.client()
-	go func() { say <- "one" }()
-	line(t, stream(t, c))
-	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
-	defer cancel()
-	r.shutdown(ctx)
-	if record := r.record(); record.ClientLeg.Error == nil || record.ClientLeg.Error.Type != inspect.ErrorShutdown {
-		t.Errorf("error %+v", record.ClientLeg.Error)
-	}
-}
-
-// QUIC's end may be over before that of package proxy begins: what it cuts is known to have been cut all the same.
-func TestShutdownCutsAlone(t *testing.T) {
-	pki := certstest.New(t)
-	backend, say := streaming(t, pki)
-	defer close(say)
-	r := inHTTPMode(t, pki, backend)
-	c := r.client()
-	go func() { say <- "one" }()
-	line(t, stream(t, c))
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	r.udp.Shutdown(ctx)
-	if record := r.record(); record.ClientLeg.Error == nil || record.ClientLeg.Error.Type != inspect.ErrorShutdown {
-		t.Errorf("error %+v", record.ClientLeg.Error)
+	for name, shutdown := range map[string]func(*rig, context.Context){
+		"with the end of package proxy": (*rig).shutdown,
+		"before it":                     func(r *rig, ctx context.Context) { r.udp.Shutdown(ctx) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			pki := certstest.New(t)
+			backend, say := streaming(t, pki)
+			defer close(say)
+			r := inHTTPMode(t, pki, backend)
+			c := r.client()
+			go func() { say <- "one" }()
+			line(t, stream(t, c))
+			ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+			defer cancel()
+			shutdown(r, ctx)
+			if record := r.record(); record.ClientLeg.Error == nil || record.ClientLeg.Error.Type != inspect.ErrorShutdown {
+				t.Errorf("error %+v", record.ClientLeg.Error)
+			}
+		})
 	}
 }
 
